@@ -1,0 +1,163 @@
+"""An address in, a whole file out.
+
+Owns ranges, lengths, stalls and limits. Must not know providers, tickets or the journal: who asks
+for a fresh address when one has expired is the runner's business. Blocking: runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import OddReply, SeedanceError
+from .transport import Lost, NotSent, Transport
+
+LARGEST_FILE = 4 * 2**30
+LONGEST_SECONDS = 3600.0
+TRIES_WITHOUT_PROGRESS = 5
+
+
+class Gone(SeedanceError):
+    """The address no longer serves the file (HTTP 401, 403, 404, 410)."""
+
+    spent_by_default = "yes"
+
+
+class Stopped(Exception):
+    """The download was told to stop."""
+
+
+def fetch(
+    transport: Transport,
+    url: str,
+    part: Path,
+    *,
+    own_origin: str,
+    on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    stop: threading.Event | None = None,
+    largest: int = LARGEST_FILE,
+) -> None:
+    """Fetch `url` into `part`, going on where a broken connection stopped.
+
+    `on_progress(bytes so far, bytes in all or None)`. Raises Gone where the address has expired,
+    OddReply for an answer that is no file or too large, Lost or NotSent when several attempts in
+    a row brought nothing, Stopped, and OSError when the disk refuses.
+    """
+    attempt = _Attempt(transport, url, part, own_origin, on_progress, stop, largest)
+    part.unlink(missing_ok=True)
+    failures = 0
+    while not attempt.finished:
+        before = attempt.done
+        try:
+            attempt.go_on()
+        except (Lost, NotSent):
+            failures = 0 if attempt.done > before else failures + 1
+            if failures >= TRIES_WITHOUT_PROGRESS:
+                raise
+            if stop is not None and stop.wait(min(2.0**failures / 2, 8.0)):
+                raise Stopped from None
+            if stop is None:
+                time.sleep(min(2.0**failures / 2, 8.0))
+
+
+class _Attempt:
+    """The state of one download across its connections."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        part: Path,
+        own_origin: str,
+        on_progress: Callable[[int, int | None], None],
+        stop: threading.Event | None,
+        largest: int,
+    ) -> None:
+        self.transport, self.url, self.part = transport, url, part
+        self.own_origin, self.on_progress, self.stop = own_origin, on_progress, stop
+        self.largest = largest
+        self.done = 0
+        self.total: int | None = None
+        self.finished = False
+        self._validator: str | None = None
+        self._authorized = False
+        self._deadline = time.monotonic() + LONGEST_SECONDS
+
+    def go_on(self) -> None:
+        """One connection: from where the last one stopped, until the end or a break."""
+        headers = {}
+        if self.done:
+            headers["Range"] = f"bytes={self.done}-"
+            if self._validator:
+                headers["If-Range"] = self._validator
+        with self.transport.fetching(
+            self.url,
+            headers=headers,
+            own_origin=self.own_origin,
+            authorized=self._authorized,
+        ) as response:
+            status = response.status_code
+            if status == 401 and not self._authorized:
+                # Some gateways serve results behind the key; off their origin it is never sent.
+                self._authorized = True
+                return
+            if status in (401, 403, 404, 410):
+                raise Gone(f"The address of the video no longer works (HTTP {status}).")
+            if status == 416:  # what we have does not fit what is there: start again
+                self._restart()
+                raise Lost("The file changed during the download.")
+            if status >= 500 or status in (408, 429):
+                raise Lost(f"The file's host answered HTTP {status}.")
+            if status not in (200, 206):
+                raise OddReply(f"The file's host answered HTTP {status}.", spent="yes")
+            if "text/html" in response.headers.get("content-type", ""):
+                raise Lost("The file's host answered with a web page.")
+            self._place(response.headers, status)
+            self._receive(response)
+
+    def _place(self, headers: object, status: int) -> None:
+        """Find out where the bytes that follow belong, and how many there will be."""
+        get = headers.get  # type: ignore[attr-defined]
+        if status == 206:
+            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", get("content-range", ""))
+            if not match or int(match[1]) != self.done:
+                self._restart()
+                raise Lost("The file's host answered with another range.")
+            total = None if match[2] == "*" else int(match[2])
+        else:
+            self._restart()
+            length = get("content-length", "")
+            total = int(length) if length.isdigit() else None
+        if self.total is not None and total is not None and total != self.total:
+            self._restart()
+            raise Lost("The file changed during the download.")
+        self.total = total if total is not None else self.total
+        if (self.total or 0) > self.largest:
+            raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
+        etag = get("etag", "")
+        self._validator = etag if etag and not etag.startswith("W/") else get("last-modified")
+
+    def _restart(self) -> None:
+        self.done, self.total = 0, None
+        self.part.unlink(missing_ok=True)
+
+    def _receive(self, response: object) -> None:
+        with self.part.open("ab") as file:
+            for block in response.iter_content(1 << 18):  # type: ignore[attr-defined]
+                if self.stop is not None and self.stop.is_set():
+                    raise Stopped
+                file.write(block)
+                self.done += len(block)
+                if self.done > self.largest:
+                    raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
+                if time.monotonic() > self._deadline:
+                    raise OddReply("The download takes too long.", spent="yes")
+                self.on_progress(self.done, self.total)
+        if self.total is not None and self.done < self.total:
+            raise Lost("The download was cut short.")
+        if self.done == 0:
+            raise Lost("The file's host sent an empty file.")
+        self.finished = True

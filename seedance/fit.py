@@ -1,0 +1,306 @@
+"""An order and a provider's limits in; what will be sent and what had to change out.
+
+One generic function over `wire.Limits`, the same for every provider. Owns the comparison, the
+sentences about it, and the spelling of prompt handles. Does no I/O: media are only counted here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import providers
+from .errors import BadOrder
+from .order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, SEEDS, Kind, Mode, Order
+from .wire import ModelLimits, Provider
+
+MODE_WORDS: dict[Mode, str] = {
+    "text": "text to video",
+    "image": "first frame",
+    "frames": "first and last frame",
+    "reference": "references",
+    "edit": "video editing",
+    "extend": "video extension",
+}
+KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is sent other than asked: `field`, `asked`, `given`, and `why` in words."""
+
+    field: str
+    asked: Any
+    given: Any
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: `{field, asked, given, why}`."""
+        return {"field": self.field, "asked": self.asked, "given": self.given, "why": self.why}
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.asked} became {self.given} ({self.why})"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted order (its `provider` set, its prompt still as written), the changes that alter the
+    picture or the sound, and notes about what does not."""
+
+    order: Order
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def fit(order: Order, provider: type[Provider]) -> Fit:
+    """Fit `order` to `provider`.
+
+    With `on_unsupported="error"` any change raises BadOrder, naming what would work and who could
+    do it as asked; with `"nearest"` the nearest supported value is taken. What has no nearest
+    value (a mode, a reference too many, a prompt too long) is always a BadOrder.
+    """
+    check_words(order)
+    check_handles(order)
+    model = provider.limits.models.get(order.model)
+    changes: list[Change] = []
+    notes: list[str] = []
+    if model is None:
+        model_name = _nearest_model(order.model, provider)
+        changes.append(
+            Change("model", order.model, model_name, f"{provider.name} does not have {order.model}")
+        )
+        model = provider.limits.models[model_name]
+        order = replace(order, model=model_name)
+    _check_mode(order, model, provider)
+    _check_counts(order, model, provider)
+    _check_prompt(order, model, provider)
+    values: dict[str, Any] = {"provider": provider.id}
+    for change in _value_changes(order, model, provider):
+        changes.append(change)
+        values[change.field] = change.given
+    if order.seed and not model.seed:
+        notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
+    if changes and order.on_unsupported == "error":
+        raise _unsupported(order, changes, provider)
+    return Fit(replace(order, **values), tuple(changes), tuple(notes))
+
+
+def spelled(order: Order, provider: type[Provider]) -> Order:
+    """The order with `@Image1`, `@Video1`, `@Audio1` in the provider's own spelling."""
+
+    def spell(match: re.Match[str]) -> str:
+        kind: Kind = match[1].lower()  # type: ignore[assignment]
+        return provider.limits.spelling[kind].replace("{n}", match[2])
+
+    return replace(order, prompt=_HANDLE.sub(spell, order.prompt))
+
+
+# ------------------------------------------------------------------ what is wrong at any provider
+
+_HANDLE = re.compile(r"(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)", re.IGNORECASE)
+
+
+def check_words(order: Order) -> None:
+    """Raise BadOrder for values that no provider has, and for media that exclude each other."""
+    for name, value, known in (
+        ("model", order.model, MODELS),
+        ("resolution", order.resolution, RESOLUTIONS),
+        ("ratio", order.ratio, RATIOS),
+        ("operation", order.operation, OPERATIONS),
+        ("on_unsupported", order.on_unsupported, ("error", "nearest")),
+    ):
+        if value not in known:
+            raise BadOrder(f"There is no {name} {str(value)[:60]!r}.", hint=_one_of(known))
+    if order.duration != -1 and not 1 <= order.duration <= 60:
+        raise BadOrder(
+            f"A duration of {order.duration} s is not possible.",
+            hint="Use 4 to 30 seconds, or -1 to let the model decide.",
+        )
+    if not 0 <= order.seed < SEEDS:
+        raise BadOrder(f"The seed {order.seed} is out of range.", hint=f"Use 0 to {SEEDS - 1}.")
+    frames = order.first_frame is not None or order.last_frame is not None
+    if order.last_frame is not None and order.first_frame is None:
+        raise BadOrder("There is a last frame without a first.", hint="Give a first frame too.")
+    if frames and order.references:
+        raise BadOrder(
+            "First and last frames exclude references.",
+            hint="Use either frames or references; a picture can be named @Image1 as a reference.",
+        )
+    if order.video is not None and frames:
+        raise BadOrder("A clip to work on excludes first and last frames.", hint="Remove one.")
+
+
+def check_handles(order: Order) -> None:
+    """Raise BadOrder if the prompt names a reference that is not there."""
+    frames = sum(medium is not None for medium in (order.first_frame, order.last_frame))
+    have: dict[str, int] = {
+        "image": len(order.of_kind("image")) + frames,
+        "video": len(order.of_kind("video")) + (order.video is not None),
+        "audio": len(order.of_kind("audio")),
+    }
+    for match in _HANDLE.finditer(order.prompt):
+        kind = match[1].lower()
+        if int(match[2]) > have[kind]:
+            words = KIND_WORDS[kind]  # type: ignore[index]
+            raise BadOrder(
+                f"The prompt names {match[0]}, but the order has {have[kind] or 'no'} {words}.",
+                hint="Connect it, or change the prompt; pictures are counted, not sockets.",
+            )
+
+
+# --------------------------------------------------------------------- what is wrong at this one
+
+
+def _check_mode(
+    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+) -> None:
+    if order.mode not in model.modes:
+        can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
+        raise BadOrder(
+            f"{provider.name} cannot do {MODE_WORDS[order.mode]} with {order.model}.",
+            hint=f"It can do: {can}. {_others(order, provider) if hint else ''}".strip(),
+        )
+
+
+def _check_counts(
+    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+) -> None:
+    most: dict[Kind, int] = {"image": model.images, "video": model.videos, "audio": model.audios}
+    if order.video is not None:
+        most = {"image": model.edit_images, "video": 0, "audio": 0}
+    for kind, limit in most.items():
+        count = len(order.of_kind(kind))
+        if count > limit:
+            raise BadOrder(
+                f"{provider.name} takes at most {limit} reference {KIND_WORDS[kind]}, not {count}.",
+                hint=f"Remove {count - limit}. {_others(order, provider) if hint else ''}".strip(),
+            )
+    if model.total is not None and len(order.references) > model.total:
+        raise BadOrder(
+            f"{provider.name} takes at most {model.total} references in all, "
+            f"not {len(order.references)}.",
+            hint=f"Remove {len(order.references) - model.total}.",
+        )
+    only_sounds = order.references and all(m.kind == "audio" for m in order.references)
+    if only_sounds and order.video is None and not model.audio_alone:
+        raise BadOrder(
+            f"{provider.name} takes a sound only together with a picture or a clip.",
+            hint="Connect a reference picture or clip too.",
+        )
+
+
+def _check_prompt(
+    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+) -> None:
+    if not order.prompt.strip() and order.mode not in model.prompt_optional:
+        raise BadOrder(
+            "The prompt is empty.", hint=f"{provider.name} needs one for {MODE_WORDS[order.mode]}."
+        )
+    length = len(spelled(order, provider).prompt)
+    if model.prompt_max is not None and length > model.prompt_max:
+        raise BadOrder(
+            f"The prompt has {length} characters; {provider.name} takes {model.prompt_max}.",
+            hint=f"Shorten it. {_others(order, provider) if hint else ''}".strip(),
+        )
+
+
+def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -> Iterable[Change]:
+    who = provider.name
+    if order.resolution not in model.resolutions:
+        given = _nearest_resolution(order.resolution, model.resolutions)
+        yield Change("resolution", order.resolution, given, _offers(who, model.resolutions, order))
+    adaptive = order.mode in model.adaptive
+    if order.ratio == "adaptive" and not adaptive:
+        given = "16:9" if "16:9" in model.ratios else model.ratios[0]
+        why = f"{who} cannot follow the source's ratio in {MODE_WORDS[order.mode]} mode"
+        yield Change("ratio", "adaptive", given, f"{why}; it offers {', '.join(model.ratios)}")
+    elif order.ratio != "adaptive" and order.ratio not in _ratios(order, model):
+        known = _ratios(order, model)
+        given = _nearest_ratio(order.ratio, known) if known else "adaptive"
+        offered = [*known, *(["adaptive"] if adaptive else [])]
+        yield Change("ratio", order.ratio, given, _offers(who, offered, order))
+    low, high = model.durations
+    if order.duration == -1 and not model.auto_duration:
+        given_duration = min(max(5, low), high)
+        yield Change("duration", -1, given_duration, f"{who} needs a duration of {low} to {high} s")
+    elif order.duration != -1 and not low <= order.duration <= high:
+        given_duration = low if order.duration < low else high
+        yield Change("duration", order.duration, given_duration, f"{who} offers {low} to {high} s")
+    if order.generate_audio and not model.generates_audio:
+        yield Change("generate_audio", True, False, f"{who} makes no sound with {order.model}")
+    for name, able in (
+        ("watermark", model.watermark),
+        ("camera_fixed", model.camera_fixed),
+        ("keep_audio", model.keeps_audio),
+    ):
+        if getattr(order, name) and not able:
+            yield Change(name, True, False, f"{who} has no such switch")
+
+
+def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
+    """The ratios that have a size at the order's resolution, where sizes are given at all."""
+    sizes = model.sizes.get(order.resolution)
+    return tuple(r for r in model.ratios if not sizes or r in sizes)
+
+
+def _offers(who: str, values: Sequence[str], order: Order) -> str:
+    return f"{who} offers {', '.join(values)} with {order.model}"
+
+
+def _nearest_resolution(asked: str, offered: Sequence[str]) -> str:
+    rank = RESOLUTIONS.index
+    return min(offered, key=lambda value: (abs(rank(value) - rank(asked)), rank(value)))
+
+
+def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
+    def shape(ratio: str) -> float:
+        width, height = ratio.split(":")
+        return float(width) / float(height)
+
+    target = shape(asked)
+    return min(offered, key=lambda value: abs(shape(value) / target - target / shape(value)))
+
+
+def _nearest_model(asked: str, provider: type[Provider]) -> str:
+    offered = provider.limits.models
+    # The nearest of a family that only gets smaller: 2.5 -> 2.0, mini -> fast -> 2.0.
+    order = {"seedance-2.5": 0, "seedance-2.0": 1, "seedance-2.0-fast": 2, "seedance-2.0-mini": 3}
+    return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
+
+
+def _unsupported(order: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
+    what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
+    use = ", ".join(f"{change.field} {change.given}" for change in changes)
+    asked = replace(order, **{c.field: c.asked for c in changes if c.field == "model"})
+    return BadOrder(
+        f"{provider.name} does not support {what}.",
+        hint=f"Use {use}, or set on_unsupported to nearest. "
+        f"{_others(asked, provider)}".strip(),
+    )
+
+
+def _others(asked: Order, but: type[Provider]) -> str:
+    """Which other providers take the order as it was asked, as a sentence; empty if none."""
+    able = [
+        other.id
+        for other in providers.registry().values()
+        if other is not but and (model := other.limits.models.get(asked.model))
+        if _takes(asked, model, other)
+    ]
+    return f"As asked it would work with: {', '.join(able)}." if able else ""
+
+
+def _takes(order: Order, model: ModelLimits, provider: type[Provider]) -> bool:
+    try:
+        _check_mode(order, model, provider, hint=False)
+        _check_counts(order, model, provider, hint=False)
+        _check_prompt(order, model, provider, hint=False)
+    except BadOrder:
+        return False
+    return not any(_value_changes(order, model, provider))
+
+
+def _one_of(values: Sequence[str]) -> str:
+    return f"Use one of: {', '.join(values)}."

@@ -1,0 +1,263 @@
+"""What a person asks for: an Order, the media it carries, and its fingerprint.
+
+Owns the words of the field (models, resolutions, ratios, modes) and the rule by which two orders
+are the same. Must not know providers, the network, the journal or ComfyUI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import BadOrder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MODELS = ("seedance-2.0", "seedance-2.0-fast", "seedance-2.0-mini", "seedance-2.5")
+RESOLUTIONS = ("480p", "720p", "1080p", "4k")
+RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
+OPERATIONS = ("edit", "extend")
+SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
+
+Kind = Literal["image", "video", "audio"]
+Mode = Literal["text", "image", "frames", "reference", "edit", "extend"]
+
+NO_EXTRA: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class Medium:
+    """A picture, clip or sound, from exactly one source. Make it with one of the `from_` methods.
+
+    `pixels`: uint8 array of shape (height, width, 3), RGB. `path`: a local file. `data`: the bytes
+    of a file. `address`: an https address, or a provider's own handle (`asset://...`,
+    `leonardo:GENERATED:<id>`), which goes through untouched.
+    """
+
+    kind: Kind
+    pixels: np.ndarray | None = None
+    path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
+    address: str | None = None
+
+    @classmethod
+    def from_pixels(cls, pixels: np.ndarray) -> Medium:
+        """A picture from 8-bit RGB pixels of shape (height, width, 3)."""
+        if pixels.dtype != "uint8" or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise BadOrder(
+                f"A picture must be 8-bit RGB of shape (height, width, 3), not {pixels.dtype} "
+                f"of shape {pixels.shape}."
+            )
+        contiguous = pixels if pixels.flags.c_contiguous else pixels.copy()
+        return cls("image", pixels=contiguous)
+
+    @classmethod
+    def from_path(cls, kind: Kind, path: str | Path) -> Medium:
+        """A medium from a local file. Raises BadOrder if the file cannot be read."""
+        path = Path(path)
+        if not path.is_file():
+            raise BadOrder(f"There is no file {path}.", hint="Check the path.")
+        return cls(kind, path=path)
+
+    @classmethod
+    def from_data(cls, kind: Kind, data: bytes) -> Medium:
+        """A medium from the bytes of a file."""
+        return cls(kind, data=data)
+
+    @classmethod
+    def from_address(cls, kind: Kind, address: str) -> Medium:
+        """A medium at an https address, or named by a provider's own handle.
+
+        Raises BadOrder for anything else: a local path or a `file:` address in a shared workflow
+        must never be read.
+        """
+        address = address.strip()
+        if not is_address(address):
+            raise BadOrder(
+                f"{address[:80]!r} is neither an https address nor a provider's handle.",
+                hint="Use https://..., asset://... or e.g. leonardo:GENERATED:<id>.",
+            )
+        return cls(kind, address=address)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over what the user gave, before any conversion of ours."""
+        sha = hashlib.sha256()
+        if self.address is not None:
+            sha.update(b"address\0" + self.address.encode())
+        elif self.pixels is not None:
+            height, width, _ = self.pixels.shape
+            sha.update(b"pixels\0%d\0%d\0" % (height, width))
+            sha.update(self.pixels.data)
+        elif self.data is not None:
+            sha.update(b"bytes\0" + self.data)
+        elif self.path is not None:
+            sha.update(b"bytes\0")
+            try:
+                with self.path.open("rb") as file:
+                    while block := file.read(1 << 20):
+                        sha.update(block)
+            except OSError as error:
+                raise BadOrder(f"{self.path} cannot be read: {error.strerror}.") from error
+        else:
+            raise BadOrder("A medium has no source.")
+        return sha.hexdigest()
+
+
+_HANDLE = re.compile(r"(asset://|[a-z][a-z0-9_]*:[A-Z]+:)[A-Za-z0-9._~-]{1,200}")
+_URL = re.compile(r"https?://[^\s/?#@\\]+([/?#][^\s]*)?", re.IGNORECASE)
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is an address or a provider's handle that an order may carry.
+
+    Plain http is let through here so that the place that knows whether it is a gateway of the
+    user's own on loopback can decide.
+    """
+    return bool(_URL.fullmatch(text) or _HANDLE.fullmatch(text)) and len(text) <= 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One video, as asked for. Defaults are those of `contract.md`; `takes` are separate orders.
+
+    `duration` is whole seconds, -1 lets the model decide. `seed` is 0 .. 2^32 - 1. `references`
+    are pictures, clips and sounds in the order in which prompts count them. `video` is the clip
+    that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id.
+    """
+
+    prompt: str = ""
+    provider: str = "auto"
+    model: str = "seedance-2.0"
+    resolution: str = "720p"
+    ratio: str = "adaptive"
+    duration: int = 5
+    generate_audio: bool = True
+    seed: int = 0
+    watermark: bool = False
+    camera_fixed: bool = False
+    first_frame: Medium | None = None
+    last_frame: Medium | None = None
+    references: tuple[Medium, ...] = ()
+    video: Medium | None = None
+    operation: str = "edit"
+    keep_audio: bool = False
+    on_unsupported: str = "error"
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_EXTRA)
+
+    @property
+    def mode(self) -> Mode:
+        """Which of the six ways to make a video this is; it follows from the media."""
+        if self.video is not None:
+            return "extend" if self.operation == "extend" else "edit"
+        if self.references:
+            return "reference"
+        if self.last_frame is not None:
+            return "frames"
+        return "image" if self.first_frame is not None else "text"
+
+    def of_kind(self, kind: Kind) -> tuple[Medium, ...]:
+        """The references of one kind, in order."""
+        return tuple(medium for medium in self.references if medium.kind == kind)
+
+    @property
+    def media(self) -> tuple[Medium, ...]:
+        """Every medium of the order, in a fixed order."""
+        single = (self.first_frame, self.last_frame, self.video)
+        return tuple(medium for medium in single if medium is not None) + self.references
+
+    def take(self, number: int) -> Order:
+        """The order for take `number` (from 0): the same with seed + number modulo 2^32."""
+        return replace(self, seed=(self.seed + number) % SEEDS) if number else self
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for the journal and the sidecar: everything but the bytes of media."""
+        record: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Medium):
+                value = _medium_record(value)
+            elif item.name == "references":
+                value = [_medium_record(medium) for medium in value]
+            elif item.name == "extra":
+                value = plain(value)
+            record[item.name] = value
+        return record
+
+
+def _medium_record(medium: Medium) -> dict[str, str]:
+    record = {"kind": medium.kind, "sha256": medium.digest}
+    if medium.address is not None:
+        record["address"] = medium.address.split("?", 1)[0]  # a query may carry a signature
+    elif medium.path is not None:
+        record["name"] = medium.path.name
+    return record
+
+
+def plain(value: Any) -> Any:
+    """A JSON-like value with ordinary dicts and lists, whatever mappings it was made of."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+# ------------------------------------------------------------------------------ the fingerprint
+
+FINGERPRINT_VERSION = 1
+_NOT_PART = {"provider", "on_unsupported", "extra"}
+_DEFAULTS = Order()
+
+
+def fingerprint(order: Order, *, model_id: str | None = None) -> str:
+    """The identity of an order that was fitted to `order.provider`, as 64 hex digits.
+
+    Two orders with the same fingerprint would buy the same video twice. Only fields that differ
+    from their default are part of it, so that a field added later leaves old fingerprints alone;
+    of `extra` only what is addressed to the provider. `model_id` is the user's replacement for the
+    provider's model id, if there is one.
+    """
+    record = _identity(order)
+    record["provider"] = order.provider
+    if model_id:
+        record["model_id"] = model_id
+    if mine := order.extra.get(order.provider):
+        record["extra"] = plain(mine)
+    return _hash(record)
+
+
+def asked_fingerprint(order: Order) -> str:
+    """The identity of an order as it was asked, whichever provider serves it (for `auto`)."""
+    record = _identity(order)
+    if order.extra:
+        record["extra"] = plain(order.extra)
+    return _hash(record)
+
+
+def _identity(order: Order) -> dict[str, Any]:
+    record: dict[str, Any] = {"version": FINGERPRINT_VERSION, "model": order.model}
+    record["seed"] = order.seed
+    for item in fields(order):
+        value = getattr(order, item.name)
+        if item.name in _NOT_PART or value == getattr(_DEFAULTS, item.name):
+            continue
+        if isinstance(value, Medium):
+            value = [value.kind, value.digest]
+        elif item.name == "references":
+            value = [[medium.kind, medium.digest] for medium in value]
+        record[item.name] = value
+    return record
+
+
+def _hash(record: dict[str, Any]) -> str:
+    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,331 @@
+"""Keys, addresses and folders: from the environment first, then from the key file.
+
+Owns where a key may come from and to which origin it may go. Must not know the journal, the
+network or ComfyUI. A key never leaves this file but by `Settings.key`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from . import providers
+from .errors import BadOrder, NeedsKey
+from .order import MODELS
+from .wire import Config, Provider
+
+KeySource = Literal["environment", "file", "not needed"]
+
+
+def origin(url: str) -> str:
+    """`scheme://host:port` of an address, lower case, the port always written."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address names this machine."""
+    host = (urlsplit(url).hostname or "").lower()
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+class Settings:
+    """Everything that is configured. Reading it never touches the network.
+
+    `home` holds the key file, the journal and caches; `output` receives videos. Times are seconds.
+    """
+
+    def __init__(self, home: Path, output: Path, environment: Mapping[str, str]) -> None:
+        self.home = home
+        self.output = output
+        self._environment = environment
+        self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{home}/journal.db"
+        self.poll_interval = self._number("SEEDANCE_POLL_INTERVAL")
+        self.timeout = self._number("SEEDANCE_TIMEOUT") or 3600.0
+
+    @classmethod
+    def load(cls, *, home: Path | None = None, output: Path | None = None) -> Settings:
+        """The settings of this process; `SEEDANCE_HOME` and `SEEDANCE_OUTPUT` win."""
+        environment = dict(os.environ)
+        chosen_home = environment.get("SEEDANCE_HOME") or home or Path.home() / ".seedance"
+        chosen_output = environment.get("SEEDANCE_OUTPUT") or output or Path.cwd()
+        return cls(
+            Path(chosen_home).expanduser().absolute(),
+            Path(chosen_output).expanduser().absolute(),
+            environment,
+        )
+
+    # ------------------------------------------------------------------------- addresses
+
+    def config(self, provider_id: str) -> Config:
+        """The provider's configuration. Raises BadOrder where no usable base URL is known."""
+        provider = providers.get(provider_id)
+        base_url, _ = self._base_url(provider)
+        if not base_url:
+            variable = _variable(provider_id, "BASE_URL")
+            raise BadOrder(
+                f"{provider.name} publishes no address, so its base URL must be set.",
+                hint=f"Set {variable}, e.g. {variable}=https://gateway.example, and the key for it.",
+            )
+        upload_url = self._environment.get(_variable(provider_id, "UPLOAD_URL"))
+        if not upload_url and provider.default_upload_url:
+            # A gateway's key must not travel to the official upload host.
+            at_home = base_url == provider.default_base_url
+            upload_url = provider.default_upload_url if at_home else base_url
+        for url in filter(None, (base_url, upload_url)):
+            _check_url(url, provider)
+        options = {
+            name: value
+            for name in provider.options
+            if (value := self._environment.get(_variable(provider_id, name.upper()))) is not None
+        }
+        return Config(base_url, upload_url, self._models(provider_id), options)
+
+    def _base_url(self, provider: type[Provider]) -> tuple[str | None, str]:
+        if url := self._environment.get(_variable(provider.id, "BASE_URL")):
+            return url, "environment"
+        if url := self._record(provider.id).get("base_url"):
+            return str(url), "file"
+        return provider.default_base_url, "default"
+
+    def _models(self, provider_id: str) -> dict[str, str]:
+        variable = _variable(provider_id, "MODELS")
+        models: Any = self._record(provider_id).get("models") or {}
+        if text := self._environment.get(variable):
+            try:
+                models = json.loads(text)
+            except ValueError as error:
+                raise BadOrder(f"{variable} is not JSON: {error}.") from error
+        if not isinstance(models, dict) or not all(
+            name in MODELS and isinstance(value, str) and value for name, value in models.items()
+        ):
+            raise BadOrder(
+                f"{variable} must be a JSON object from model names to the provider's ids.",
+                hint=f"Model names are: {', '.join(MODELS)}.",
+            )
+        return models
+
+    # ------------------------------------------------------------------------------ keys
+
+    def key(self, provider_id: str) -> str:
+        """The key to use, empty where none is needed. Raises NeedsKey if there is none that may
+        go to the configured base URL."""
+        provider = providers.get(provider_id)
+        if provider.key_variable is None:
+            return ""
+        base_url = self.config(provider_id).base_url
+        if key := self._environment.get(provider.key_variable, "").strip():
+            if self._base_url(provider)[1] == "file":
+                raise NeedsKey(
+                    f"{provider.key_variable} is set in the environment, but the base URL of "
+                    f"{provider.name} comes from the key file; the key is not sent there.",
+                    hint=f"Set {_variable(provider_id, 'BASE_URL')} in the environment too.",
+                )
+            return _clean(key, provider)
+        record = self._record(provider_id)
+        if key := str(record.get("key") or "").strip():
+            if record.get("origin") != origin(base_url):
+                raise NeedsKey(
+                    f"The stored key of {provider.name} belongs to {record.get('origin')}, not to "
+                    f"{origin(base_url)}, and is not sent there.",
+                    hint=f"Store the key for this address: seedance key set {provider_id}.",
+                )
+            return _clean(key, provider)
+        raise NeedsKey(
+            f"There is no key for {provider.name}.",
+            hint=f"Set {provider.key_variable}, run: seedance key set {provider_id}, or open "
+            "Settings > Seedance in ComfyUI. The provider preview needs no key.",
+        )
+
+    def key_source(self, provider_id: str) -> KeySource | None:
+        """Where a usable key comes from, None if there is none."""
+        provider = providers.get(provider_id)
+        if provider.key_variable is None:
+            return "not needed"
+        try:
+            self.key(provider_id)
+        except (BadOrder, NeedsKey):
+            return None
+        return "environment" if self._environment.get(provider.key_variable) else "file"
+
+    def set_key(self, provider_id: str, key: str) -> None:
+        """Store a key for the origin of the present base URL."""
+        provider = providers.get(provider_id)
+        if provider.key_variable is None:
+            raise BadOrder(f"{provider.name} needs no key.")
+        key = _clean(key.strip(), provider)
+        base = origin(self.config(provider_id).base_url)
+        with self._editing() as records:
+            records.setdefault(provider_id, {}).update(key=key, origin=base)
+
+    def remove_key(self, provider_id: str) -> bool:
+        """Forget the stored key; says whether there was one."""
+        providers.get(provider_id)
+        with self._editing() as records:
+            record = records.get(provider_id, {})
+            record.pop("origin", None)
+            return record.pop("key", None) is not None
+
+    def set_base_url(self, provider_id: str, url: str | None) -> bool:
+        """Store a base URL, None for the default. A key stored for another origin is removed:
+        whoever can change an address must not be able to collect the key. Says whether it was."""
+        provider = providers.get(provider_id)
+        if url:
+            _check_url(url, provider)
+        with self._editing() as records:
+            record = records.setdefault(provider_id, {})
+            if url:
+                record["base_url"] = url
+            else:
+                record.pop("base_url", None)
+            target = url or provider.default_base_url
+            if record.get("key") and (not target or record.get("origin") != origin(target)):
+                del record["key"], record["origin"]
+                return True
+        return False
+
+    # ------------------------------------------------------------------- bucket and budget
+
+    def section(self, name: Literal["s3", "budget"], prefix: str) -> dict[str, str]:
+        """A group of values: `<prefix>_<NAME>` from the environment over the key file's."""
+        values = {key: str(value) for key, value in self._record(name).items()}
+        for variable, value in self._environment.items():
+            if variable.startswith(prefix + "_") and value:
+                values[variable[len(prefix) + 1 :].lower()] = value
+        return values
+
+    def set_section(self, name: Literal["s3", "budget"], values: Mapping[str, str | None]) -> None:
+        """Store values of a group; None removes one."""
+        with self._editing() as records:
+            record = records.setdefault(name, {})
+            for key, value in values.items():
+                if value is None:
+                    record.pop(key, None)
+                else:
+                    record[key] = value
+
+    @property
+    def budget(self) -> dict[str, float]:
+        """`day`, `month` and `unknown_price` in USD, those that are set."""
+        values = self.section("budget", "SEEDANCE_BUDGET")
+        values.pop("unknown_price", None)
+        unknown = self._environment.get("SEEDANCE_UNKNOWN_PRICE") or self._record("budget").get(
+            "unknown_price"
+        )
+        if unknown:
+            values["unknown_price"] = str(unknown)
+        return {
+            name: _positive(value, f"the budget's {name}")
+            for name, value in values.items()
+            if name in ("day", "month", "unknown_price")
+        }
+
+    # ----------------------------------------------------------------------- the key file
+
+    @property
+    def key_file(self) -> Path:
+        """Where stored keys are."""
+        return self.home / "keys.json"
+
+    def _record(self, name: str) -> dict[str, Any]:
+        record = self._read().get(name)
+        return record if isinstance(record, dict) else {}
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self.key_file.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if os.name == "posix" and mode & 0o077:
+                    raise BadOrder(
+                        f"Others can read the key file {self.key_file}, so it is not used.",
+                        hint=f"Run: chmod 600 '{self.key_file}'. If this machine is shared, "
+                        "replace the keys in it.",
+                    )
+                records = json.load(file)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            if isinstance(error, BadOrder):
+                raise
+            # The parser's message may quote the file, so it is not repeated.
+            raise BadOrder(
+                f"The key file {self.key_file} cannot be read.", hint="Mend or delete it."
+            ) from None
+        return records if isinstance(records, dict) else {}
+
+    @contextlib.contextmanager
+    def _editing(self) -> Iterator[dict[str, Any]]:
+        records = self._read()
+        yield records
+        try:
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # mkstemp creates the file 0600, so that it is never readable by others.
+            handle, temporary = tempfile.mkstemp(dir=self.home, prefix=".keys-", suffix=".tmp")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump({k: v for k, v in records.items() if v}, file, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.key_file)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise BadOrder(f"The key file {self.key_file} cannot be written: {error.strerror}.") from error
+
+    def _number(self, variable: str) -> float | None:
+        text = self._environment.get(variable, "").strip()
+        return _positive(text, variable) if text else None
+
+
+def _variable(provider_id: str, name: str) -> str:
+    return f"SEEDANCE_{provider_id.upper()}_{name}"
+
+
+def _positive(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise BadOrder(f"{what} must be a number that is not negative, not {text[:40]!r}.")
+    return number
+
+
+def _clean(key: str, provider: type[Provider]) -> str:
+    """A key that can stand in a header. The key itself is never part of the error."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > 4096:
+        raise BadOrder(
+            f"What is set as the key of {provider.name} is not a key: it is empty, or has blanks, "
+            "line breaks or letters outside ASCII."
+        )
+    return key
+
+
+def _check_url(url: str, provider: type[Provider]) -> None:
+    if url == provider.default_base_url or url == provider.default_upload_url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and not (parts.username or parts.query or parts.fragment)
+        parts.port  # noqa: B018  (raises ValueError for a port that is none)
+    except ValueError:
+        usable = False
+    if not usable or parts.scheme not in ("https", "http"):
+        raise BadOrder(
+            f"{url[:100]!r} cannot be the base URL of {provider.name}.",
+            hint="It looks like https://host/path, without user, query or fragment.",
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise BadOrder(
+            f"{url[:100]!r} would carry the key of {provider.name} unencrypted.",
+            hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
+        )

@@ -1,0 +1,414 @@
+"""Performs a Call over requests, and says truthfully whether anything was sent.
+
+Owns connections, time-outs, the Authorization header and where it may go, and the check of
+addresses. Knows no provider. One `perform` is one attempt: repeating is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+import urllib3.connectionpool
+
+from . import __version__
+from .errors import OddReply, SeedanceError, Unreachable
+from .settings import is_loopback, origin
+from .wire import Blob, Call, FilePart, Reply
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+SPEND_SECONDS = 120.0
+LARGEST_REPLY = 16 * 2**20
+USER_AGENT = f"comfyui-seedance/{__version__}"
+
+
+class NotSent(Unreachable):
+    """The connection was never made: the other side has not seen the request."""
+
+
+class Lost(SeedanceError):
+    """The request, or a part of it, was sent, and no whole answer came back."""
+
+    spent_by_default = "unknown"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A key, how it is presented, and the origins that may see it."""
+
+    scheme: str
+    key: str = field(repr=False)
+    origins: frozenset[str]
+
+    def header(self, url: str) -> str | None:
+        """The Authorization header for `url`, None where there is no key or it may not go."""
+        return f"{self.scheme} {self.key}" if self.key and origin(url) in self.origins else None
+
+
+class ForbiddenAddress(OddReply):
+    """An address that must not be fetched: private, loopback, or not https."""
+
+
+# ---------------------------------------------------------------- connections that know their state
+
+_attempt = threading.local()
+
+
+def _connected(connection: Any) -> None:
+    """Called when a connection is ready, before the first byte of a request goes out."""
+    guard = getattr(_attempt, "guard", False)
+    if guard and getattr(connection, "proxy", None) is None:
+        address = connection.sock.getpeername()[0]
+        if not is_public(address):
+            connection.close()
+            raise ForbiddenAddress(
+                f"{connection.host} is at {address}, which is not a public address."
+            )
+    _attempt.connected = True
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _connected(self)
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _connected(self)
+
+
+class _HTTPPool(urllib3.connectionpool.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
+
+
+_VPN_RANGE = ipaddress.ip_network("198.18.0.0/15")  # fake addresses of local VPNs and proxies
+
+
+def is_public(address: str) -> bool:
+    """Whether a numeric address may be fetched from: global, or of the range local VPNs use."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour
+        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
+    elif ip in _VPN_RANGE:
+        return True
+    return ip.is_global and not ip.is_multicast
+
+
+def check_public_url(url: str) -> None:
+    """Raise ForbiddenAddress unless `url` is https and its name is not obviously private.
+
+    The connected address is checked again when the connection is made.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower().rstrip(".")
+    if parts.scheme != "https" or not host:
+        raise ForbiddenAddress(f"{_short(url)} is not an https address.")
+    private = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    with contextlib.suppress(ValueError):
+        private = private or not is_public(host)
+    if private:
+        raise ForbiddenAddress(f"{_short(url)} is not a public address.")
+
+
+def _short(url: str) -> str:
+    """An address without its query, which may hold a signature."""
+    return repr(url.split("?", 1)[0][:120])
+
+
+# ------------------------------------------------------------------------------------- transport
+
+
+class Transport:
+    """Sends calls for one set of credentials. Safe to use from several threads.
+
+    `adapters` maps a URL prefix to a requests adapter that answers inside the process.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
+    ) -> None:
+        self.credentials = credentials
+        self._adapters = dict(adapters or {})
+        self._session = self._new_session()
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        for prefix in ("http://", "https://"):
+            session.mount(prefix, _Adapter(pool_maxsize=32, max_retries=0))
+        for prefix, adapter in self._adapters.items():
+            session.mount(prefix, adapter)
+        return session
+
+    def perform(self, call: Call) -> Reply:
+        """Send one call, once; never follows a redirect.
+
+        Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
+        OddReply if the answer is absurdly large.
+        """
+        session = self._new_session() if call.spends else self._session
+        seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
+        try:
+            with self._sending(session, call, seconds) as response:
+                return Reply(
+                    response.status_code,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    self._read(response),
+                )
+        finally:
+            if call.spends:
+                session.close()
+
+    @contextlib.contextmanager
+    def _sending(
+        self, session: requests.Session, call: Call, seconds: float
+    ) -> Iterator[requests.Response]:
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **call.headers}
+        if call.spends:
+            headers["Connection"] = "close"
+        data, content_type = _body(call)
+        if content_type:
+            headers["Content-Type"] = content_type
+        _attempt.connected = False
+        _attempt.guard = call.url.startswith("http") and not self._trusted(call.url)
+        if _attempt.guard:
+            check_public_url(call.url)
+        try:
+            with _closing(data), session.request(
+                call.method,
+                call.url,
+                params=dict(call.query) or None,
+                data=data,
+                headers=headers,
+                auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
+                timeout=(CONNECT_SECONDS, seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                yield response
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._failure(call.url, error) from None
+
+    def _trusted(self, url: str) -> bool:
+        """The provider's own origins, and any port of this machine if the provider is on it."""
+        mine = self.credentials.origins
+        return origin(url) in mine or (is_loopback(url) and any(is_loopback(each) for each in mine))
+
+    def _failure(self, url: str, error: Exception) -> SeedanceError:
+        """What a failed attempt means. The library's own words may quote a URL with a signature
+        in it, so only their kind is kept."""
+        host = urlsplit(url).hostname or "the provider"
+        reason = _reason(error)
+        if not getattr(_attempt, "connected", False):
+            return NotSent(
+                f"{host} could not be reached ({reason}).",
+                hint="Check the network, the proxy and the address; it is safe to try again.",
+            )
+        return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
+
+    def _read(self, response: requests.Response) -> bytes:
+        body = bytearray()
+        for block in response.iter_content(1 << 16):
+            body += block
+            if len(body) > LARGEST_REPLY:
+                raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
+        if self.credentials.key:  # a provider may quote the key that it refuses
+            return bytes(body).replace(self.credentials.key.encode(), b"(your key)")
+        return bytes(body)
+
+    @contextlib.contextmanager
+    def fetching(
+        self, url: str, *, headers: Mapping[str, str], own_origin: str, authorized: bool = False
+    ) -> Iterator[requests.Response]:
+        """A streamed GET of a result file, following at most five redirects.
+
+        Each address must be public https, or of `own_origin`. The key is never sent, unless
+        `authorized` and to `own_origin`. Raises NotSent, Lost, ForbiddenAddress.
+        """
+        for _ in range(6):
+            own = origin(url) == own_origin
+            if not own:
+                check_public_url(url)
+            _attempt.connected = False
+            _attempt.guard = not own and url.startswith("http")
+            key = self.credentials.header(url) if own and authorized else None
+            try:
+                response = self._session.get(
+                    url,
+                    headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+                    auth=_Authorization(key),
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                )
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                raise self._failure(url, error) from None
+            if response.is_redirect:
+                target = response.headers["location"]
+                url = requests.compat.urljoin(url, target)
+                response.close()
+                continue
+            try:
+                yield response
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise self._failure(url, error) from None
+            finally:
+                response.close()
+            return
+        raise OddReply(f"{_short(url)} redirects in a circle.")
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._session.close()
+
+
+class _Authorization(requests.auth.AuthBase):
+    """Sets our header, or makes sure that none is set: requests would otherwise look into .netrc."""
+
+    def __init__(self, header: str | None) -> None:
+        self._header = header
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._header:
+            request.headers["Authorization"] = self._header
+        return request
+
+
+def _reason(error: BaseException) -> str:
+    """A few words for the innermost cause."""
+    text = repr(error)
+    for pattern, words in (
+        (r"NameResolution|getaddrinfo|Name or service|nodename", "its name is not known"),
+        (r"Connection refused|ECONNREFUSED|\[Errno 111\]", "connection refused"),
+        (r"ConnectTimeout|ReadTimeout|timed out", "no answer in time"),
+        (r"ProxyError", "the proxy refused"),
+        (r"SSL|CERTIFICATE", "its certificate or encryption is not accepted"),
+        (r"IncompleteRead|InvalidChunkLength|ended prematurely", "the answer was cut short"),
+        (r"reset|RemoteDisconnected|Broken pipe|aborted", "connection closed by the other side"),
+    ):
+        if re.search(pattern, text, re.IGNORECASE):
+            return words
+    return type(error).__name__
+
+
+# ------------------------------------------------------------------------------------------ bodies
+
+
+def _body(call: Call) -> tuple[Any, str | None]:
+    """What to send, and its content type. Files are streamed, anew for each attempt."""
+    if call.json is not None:
+        text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8", "surrogatepass"), "application/json"
+    if call.file is not None or call.form:
+        boundary = secrets.token_hex(16)
+        return _Multipart(call.form, call.file, boundary), f"multipart/form-data; boundary={boundary}"
+    if call.body is not None:
+        return _Multipart((), None, "", whole=call.body), call.body.mime
+    return None, None
+
+
+@contextlib.contextmanager
+def _closing(data: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if isinstance(data, _Multipart):
+            data.close()
+
+
+class _Multipart:
+    """A body of known length made of fields and one file, read block by block."""
+
+    def __init__(
+        self,
+        form: Any,
+        file: FilePart | None,
+        boundary: str,
+        whole: Blob | None = None,
+    ) -> None:
+        head, tail, blob = b"", b"", whole
+        for name, value in form:
+            head += (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
+                f"{value}\r\n"
+            ).encode()
+        if file is not None:
+            blob = file.blob
+            head += (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(file.field)}"; '
+                f'filename="{_quoted(blob.name)}"\r\nContent-Type: {blob.mime}\r\n\r\n'
+            ).encode()
+            tail += b"\r\n"
+        if boundary:
+            tail += f"--{boundary}--\r\n".encode()
+        self.len = len(head) + (blob.size if blob else 0) + len(tail)  # requests asks for `len`
+        self._left = [head, blob, tail]
+        self._file: BinaryIO | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size`; empty at the end."""
+        size = size if size and size > 0 else 1 << 16
+        while self._left:
+            part = self._left[0]
+            if isinstance(part, Blob):
+                block = self._read_blob(part, size)
+            else:
+                block, rest = (part or b"")[:size], (part or b"")[size:]
+                self._left[0] = rest
+            if block:
+                return block
+            self._left.pop(0)
+        return b""
+
+    def _read_blob(self, blob: Blob, size: int) -> bytes:
+        if blob.path is None:
+            data = blob.data or b""
+            self._left[0] = data[size:] if len(data) > size else b""
+            return data[:size]
+        if self._file is None:
+            self._file = blob.path.open("rb")
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _quoted(text: str) -> str:
+    return re.sub(r'[\r\n"\\]', "_", text)

@@ -1,0 +1,571 @@
+"""How a provider is described: calls and replies, tickets and statuses, limits, and Provider.
+
+A provider describes a conversation and does not hold it: its methods are generators that yield a
+`Call` (or a `Pause`), receive a `Reply`, and return the result. So the same description serves the
+runner, the tests (dictionaries in, dictionaries out) and the free preview of a payload. Nothing
+here does I/O, sleeps, or knows the journal, the clock or a key.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from .errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
+from .order import Kind, Mode, Order
+
+# ------------------------------------------------------------------------------- calls and replies
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file as it goes up: encoded, measured, never changed again.
+
+    Exactly one of `data` and `path` is set; a path is streamed. `digest` is the SHA-256 of the
+    bytes, by which an upload is found again. `seconds` is None for pictures.
+    """
+
+    kind: Kind
+    mime: str
+    name: str
+    size: int
+    digest: str
+    data: bytes | None = field(default=None, repr=False)
+    path: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    fps: float | None = None
+
+    @property
+    def extension(self) -> str:
+        """The file name's ending without the dot: `png`, `jpg`, `mp4`."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """The one file of a multipart form; it is always sent last."""
+
+    field: str
+    blob: Blob
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request that a provider wants made.
+
+    `url` is absolute. At most one of `json`, (`form` and `file`) and `body` is set. `auth=False`
+    keeps our key away from a storage host. `spends=True` marks the one call that costs money: it
+    is sent once, on a fresh connection, and redirects are not followed. `timeout`: seconds without
+    a byte from the other side, None for the transport's default.
+    """
+
+    method: str
+    url: str
+    json: Any = None
+    form: Sequence[tuple[str, str]] = ()
+    file: FilePart | None = None
+    body: Blob | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    auth: bool = True
+    spends: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON. Raises OddReply if it is none."""
+        try:
+            return jsonlib.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
+            raise OddReply(
+                f"The provider answered HTTP {self.status} with {kind} where JSON was expected."
+            ) from error
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises OddReply if it is none."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise OddReply(f"The provider answered HTTP {self.status} with JSON that is no object.")
+        return value
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A wait that the provider's document asks for, in seconds, with words for the progress."""
+
+    seconds: float
+    note: str = ""
+
+
+Result = TypeVar("Result")
+Flow: TypeAlias = Generator[Call | Pause, Reply, Result]
+
+
+# --------------------------------------------------------------------------- tickets and statuses
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`).
+
+    `estimated` says it was not told by the provider for this task; `as_of` is the date of the
+    price list, ISO 8601.
+    """
+
+    amount: float
+    currency: str
+    estimated: bool = False
+    as_of: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form of contract.md."""
+        return {"amount": self.amount, "currency": self.currency, "estimated": self.estimated}
+
+
+_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%][A-Za-z0-9%._~:-]{0,500})")
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A paid task: `<provider id>:<opaque>`. With the key, enough to collect it anywhere.
+
+    `cost` is what the create answer said about the price; it is not part of the ticket's text.
+    """
+
+    provider: str
+    opaque: str
+    cost: Money | None = None
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.opaque}"
+
+    @classmethod
+    def issue(cls, provider: str, task_id: object, cost: Money | None = None) -> Ticket:
+        """A ticket for the id in a create answer. Raises OddReply if that is no id."""
+        if isinstance(task_id, bool) or not isinstance(task_id, (str, int)) or task_id == "":
+            raise OddReply("The provider's answer carries no task id.")
+        opaque = quote(str(task_id), safe=":~")
+        if not _TICKET.fullmatch(f"{provider}:{opaque}"):
+            raise OddReply(f"The provider's task id {str(task_id)[:80]!r} cannot be used.")
+        return cls(provider, opaque, cost)
+
+    @classmethod
+    def parse(cls, text: str) -> Ticket:
+        """Read a ticket's text. Raises BadOrder if it is none.
+
+        A ticket comes from strangers' workflows and ends up in a path of the provider's API, so
+        what could climb out of that path is refused here.
+        """
+        match = _TICKET.fullmatch(text.strip())
+        if not match or ".." in match[2] or re.search(r"%2f|%5c|%2e", match[2], re.IGNORECASE):
+            raise BadOrder(
+                f"{text.strip()[:80]!r} is not a ticket.",
+                hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
+            )
+        return cls(match[1], match[2])
+
+
+@dataclass(frozen=True)
+class Running:
+    """Queued or rendering. `progress` is 0..1 or None; `unknown` is an undocumented status word."""
+
+    progress: float | None = None
+    note: str = ""
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """Finished. `video_url` is None in the transient where the address is not there yet."""
+
+    video_url: str | None
+    last_frame_url: str | None = None
+    cost: Money | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Failed after it was accepted."""
+
+    message: str
+    code: str = ""
+    stage: Literal["prompt", "input", "output", "service"] = "service"
+    billed: Literal["yes", "no", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Cancelled at the provider."""
+
+
+@dataclass(frozen=True)
+class Expired:
+    """The provider gave the task up, or no longer knows it."""
+
+    message: str = "the provider no longer has the task"
+
+
+@dataclass(frozen=True)
+class CannotCancel:
+    """The provider does not cancel this task; `reason` is shown to the person."""
+
+    reason: str
+
+
+Status: TypeAlias = Running | Done | Failed | Cancelled | Expired
+
+
+# ----------------------------------------------------------------------------------------- limits
+
+Travel = Literal["address", "inline", "upload", "handle"]
+Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """What a provider documents about one kind of medium. None means that nothing is documented.
+
+    `formats` are MIME types, the preferred first. Sides are pixels, `aspect` is width / height,
+    `seconds` and `fps` are inclusive bounds of each, `total_seconds` of all of the kind together.
+    """
+
+    formats: tuple[str, ...]
+    max_bytes: int | None = None
+    sides: tuple[int, int] | None = None
+    aspect: tuple[float, float] | None = None
+    pixels: tuple[int, int] | None = None
+    seconds: tuple[float, float] | None = None
+    total_seconds: tuple[float, float] | None = None
+    fps: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """What one model can do at one provider: data, from its documents only.
+
+    `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
+    provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
+    choose one). `sizes` gives the exact output in pixels, `sizes[resolution][ratio]`. `images`,
+    `videos`, `audios` count references; `total` counts them together.
+    """
+
+    id: str
+    modes: frozenset[Mode]
+    resolutions: tuple[str, ...]
+    ratios: tuple[str, ...]
+    durations: tuple[int, int]
+    adaptive: frozenset[Mode] = frozenset()
+    auto_duration: bool = False
+    prompt_max: int | None = None
+    prompt_optional: frozenset[Mode] = frozenset()
+    sizes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
+    images: int = 0
+    videos: int = 0
+    audios: int = 0
+    total: int | None = None
+    audio_alone: bool = False
+    edit_images: int = 0
+    generates_audio: bool = True
+    seed: bool = True
+    watermark: bool = False
+    camera_fixed: bool = False
+    keeps_audio: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a provider can do, as data.
+
+    `travel[kind]`: how such a medium may reach the provider, best first: `address` (any public
+    one), `inline` (data URI), `upload` (the provider's own), `handle` (its own ids only).
+    `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
+    seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
+    """
+
+    models: Mapping[str, ModelLimits]
+    travel: Mapping[Kind, tuple[Travel, ...]]
+    image: MediaLimits
+    video: MediaLimits | None = None
+    audio: MediaLimits | None = None
+    spelling: Mapping[Kind, str] = field(
+        default_factory=lambda: {"image": "@Image{n}", "video": "@Video{n}", "audio": "@Audio{n}"}
+    )
+    concurrent: int | None = None
+    poll_interval: float | None = None
+    result_life: float | None = None
+    task_life: float = 48 * 3600
+
+    def of(self, kind: Kind) -> MediaLimits | None:
+        """The limits of one kind of medium."""
+        return {"image": self.image, "video": self.video, "audio": self.audio}[kind]
+
+
+# --------------------------------------------------------------------------------------- provider
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the user configured for a provider; never a workflow's doing, and never the key.
+
+    `models` replaces provider model ids; `options` are the provider's own switches, by their name
+    in the environment, lower case (`create_path` for `SEEDANCE_UNIALL_CREATE_PATH`).
+    """
+
+    base_url: str
+    upload_url: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What the provider calls a medium that went up: an address or an id.
+
+    `expires_at`: Unix seconds until which it can be used again, None for this order only.
+    """
+
+    reference: str
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The media of an order as the provider can read them: addresses, data URIs or ids."""
+
+    first_frame: str | None = None
+    last_frame: str | None = None
+    images: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    audios: tuple[str, ...] = ()
+    video: str | None = None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What the account has left, and a name to recognise it by."""
+
+    account: str
+    left: Money | None = None
+
+
+class Provider(ABC):
+    """One service that makes Seedance videos. See `providers/__init__` on how to add one."""
+
+    id: ClassVar[str]
+    name: ClassVar[str]
+    key_variable: ClassVar[str | None]
+    default_base_url: ClassVar[str | None]
+    default_upload_url: ClassVar[str | None] = None
+    limits: ClassVar[Limits]
+    auth_scheme: ClassVar[str] = "Bearer"
+    options: ClassVar[tuple[str, ...]] = ()
+    # True only where a document says that a cancelled task is not billed.
+    cancel_is_free: ClassVar[bool] = False
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    # -- what every provider describes
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        """Send one picture, clip or sound up. Raises BadOrder where there is no upload."""
+        raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
+        yield  # makes this a generator
+
+    @abstractmethod
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        """Create the task. Exactly one Call has `spends=True`.
+
+        Raises Refused (or a kind of it) for a clear no, OddReply for a 2xx that makes no sense.
+        """
+
+    @abstractmethod
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        """Ask once how the task stands. Raises what `explain` gives for an HTTP error."""
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+        """Ask the provider to cancel."""
+        return CannotCancel(f"{self.name} documents no way to cancel a task.")
+        yield
+
+    # -- what some of them offer
+
+    def probe_key(self) -> Flow[Balance]:
+        """Check the key free of charge; says whose it is. Raises Refused if it is not taken."""
+        raise BadOrder(f"{self.name} documents no free way to test a key.")
+        yield
+
+    def find(self, order: Order, since: float) -> Flow[Ticket | None]:
+        """Look for a task made from `order` after `since` (Unix seconds): clears an Unclear.
+
+        None means that there is certainly none. Raises BadOrder where nothing lists tasks.
+        """
+        raise BadOrder(f"{self.name} has no list of tasks to look into.")
+        yield
+
+    def estimate(self, order: Order) -> Money | None:
+        """The price of a fitted order by the published list, or None if there is none."""
+        return None
+
+    # -- reading answers
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        """The error that an answer other than 2xx stands for, in words for a person.
+
+        By default: 401 and 403 speak of the key, 402 of credit; the provider's own sentence is
+        always part of it.
+        """
+        said = error_text(reply)
+        tail = f": {said}" if said else "."
+        if reply.status in (401, 403):
+            return Refused(
+                f"{self.name} refused the key (HTTP {reply.status}){tail}",
+                hint=f"Check it with: seedance key test {self.id}.",
+            )
+        if reply.status == 402:
+            return OutOfCredit(f"{self.name} says there is no credit left{tail}")
+        return Refused(f"{self.name} refused the request (HTTP {reply.status}){tail}")
+
+    def quota_used_up(self, reply: Reply) -> bool:
+        """Whether a 429 means that a quota is used up, so that waiting does not help."""
+        code = error_code(reply).lower()
+        return any(word in code for word in ("quota", "insufficient", "balance", "billing"))
+
+    # -- small helpers
+
+    def url(self, path: str) -> str:
+        """`path` under the configured base URL."""
+        return self.config.base_url.rstrip("/") + path
+
+    def model(self, order: Order) -> ModelLimits:
+        """The limits of the order's model."""
+        return self.limits.models[order.model]
+
+    def model_id(self, order: Order, mode: str = "") -> str:
+        """The provider's id for the order's model, with the user's replacement if there is one."""
+        template = self.config.models.get(order.model) or self.model(order).id
+        return template.replace("{resolution}", order.resolution).replace("{mode}", mode)
+
+
+# ---------------------------------------------------------------------- for those who write flows
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """The item at `path` inside nested dicts and lists, or None where there is none."""
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def text_at(value: Any, *path: str | int) -> str:
+    """The non-empty string at `path`, or an empty one."""
+    found = dig(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number_at(value: Any, *path: str | int) -> float | None:
+    """The finite number at `path` (a number or a numeric string), or None."""
+    found = dig(value, *path)
+    if isinstance(found, bool) or not isinstance(found, (int, float, str)):
+        return None
+    try:
+        number = float(str(found).rstrip("% "))
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e15 else None  # also false for NaN
+
+
+def error_text(reply: Reply) -> str:
+    """The sentence in an error answer, whichever of the usual places it stands in; at most 400
+    characters, one line. Empty for HTML."""
+    try:
+        body = reply.json()
+    except OddReply:
+        return ""
+    if isinstance(body, dict):
+        for path in (
+            ("error", "message"),
+            ("error_msg",),
+            ("message",),
+            ("error",),
+            ("detail",),
+            ("detail", 0, "msg"),
+            ("msg",),
+            ("title",),
+        ):
+            if found := text_at(body, *path):
+                return " ".join(found.split())[:400]
+    return ""
+
+
+def error_code(reply: Reply) -> str:
+    """The machine-readable code in an error answer, or an empty string."""
+    try:
+        body = reply.json()
+    except OddReply:
+        return ""
+    for path in (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",)):
+        found = dig(body, *path)
+        if isinstance(found, (str, int)) and not isinstance(found, bool):
+            return str(found)
+    return ""
+
+
+def plain_word(value: Any) -> str:
+    """A status word in lower case with underscores; empty if it is no string."""
+    return value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
+
+
+NO_EXTRA_FIELDS = frozenset(
+    {"model", "n", "quantity", "authorization", "api_key", "webhook", "webhook_url", "callback_url"}
+)
+
+
+def add_extra(body: dict[str, Any], extra: Mapping[str, Any], where: str = "extra") -> None:
+    """Add the user's extra fields to `body`, in place, going down into objects that both have.
+
+    Raises BadOrder for a field that the pack sends itself, a count, or an address to be called:
+    a stranger's workflow must not change what is paid for or where results are sent.
+    """
+    for name, value in extra.items():
+        if name.lower() in NO_EXTRA_FIELDS:
+            raise BadOrder(f"{where} may not set {name!r}.", hint="Remove it from extra.")
+        if isinstance(value, Mapping) and isinstance(body.get(name), dict):
+            add_extra(body[name], value, f"{where}.{name}")
+        elif name in body:
+            raise BadOrder(
+                f"{where} may not replace {name!r}, which the node sets itself.",
+                hint="Use the node's own input, or remove the field from extra.",
+            )
+        else:
+            if isinstance(value, Mapping):
+                fresh: dict[str, Any] = {}
+                add_extra(fresh, value, f"{where}.{name}")
+                value = fresh
+            body[name] = value
