@@ -1,7 +1,7 @@
 """An address in, a whole file out.
 
 Owns ranges, lengths, stalls and limits. Must not know providers, tickets or the journal: who asks
-for a fresh address when one has expired is the runner's business. Blocking: runs in a worker thread.
+for a fresh address when one has expired is the runner's business. It blocks: call it in a thread.
 """
 
 from __future__ import annotations

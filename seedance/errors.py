@@ -54,8 +54,9 @@ class SeedanceError(Exception):
 
     @property
     def kind(self) -> str:
-        """The name that JSON answers and exit codes go by."""
-        return type(self).__name__
+        """The name that JSON answers and exit codes go by: the nearest class of the tree above."""
+        names = (base.__name__ for base in type(self).__mro__)
+        return next((name for name in names if name in KINDS), "SeedanceError")
 
     def __str__(self) -> str:
         parts = [self.message]

@@ -276,8 +276,7 @@ def _unsupported(order: Order, changes: Sequence[Change], provider: type[Provide
     asked = replace(order, **{c.field: c.asked for c in changes if c.field == "model"})
     return BadOrder(
         f"{provider.name} does not support {what}.",
-        hint=f"Use {use}, or set on_unsupported to nearest. "
-        f"{_others(asked, provider)}".strip(),
+        hint=f"Use {use}, or set on_unsupported to nearest. {_others(asked, provider)}".strip(),
     )
 
 

@@ -27,6 +27,49 @@ RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
 
+# What Seedance 2.0 makes of a resolution and a ratio, in pixels: SIZES[resolution][ratio]. 480p and
+# 720p are Leonardo's table (seed 000), 1080p is measured (providers.md, section 6). Inferred are
+# 9:21 at 1080p, as 21:9 turned, and 4k, as twice 1080p: the published price of a 4k clip in 16:9 is
+# that of 3840 x 2160.
+SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "480p": {
+        "16:9": (864, 496),
+        "4:3": (752, 560),
+        "1:1": (640, 640),
+        "3:4": (560, 752),
+        "9:16": (496, 864),
+        "21:9": (992, 432),
+        "9:21": (432, 992),
+    },
+    "720p": {
+        "16:9": (1280, 720),
+        "4:3": (1112, 834),
+        "1:1": (960, 960),
+        "3:4": (834, 1112),
+        "9:16": (720, 1280),
+        "21:9": (1470, 630),
+        "9:21": (630, 1470),
+    },
+    "1080p": {
+        "16:9": (1920, 1080),
+        "4:3": (1664, 1248),
+        "1:1": (1440, 1440),
+        "3:4": (1248, 1664),
+        "9:16": (1080, 1920),
+        "21:9": (2206, 946),
+        "9:21": (946, 2206),
+    },
+    "4k": {
+        "16:9": (3840, 2160),
+        "4:3": (3328, 2496),
+        "1:1": (2880, 2880),
+        "3:4": (2496, 3328),
+        "9:16": (2160, 3840),
+        "21:9": (4412, 1892),
+        "9:21": (1892, 4412),
+    },
+}
+
 Kind = Literal["image", "video", "audio"]
 Mode = Literal["text", "image", "frames", "reference", "edit", "extend"]
 
@@ -123,6 +166,22 @@ def is_address(text: str) -> bool:
     user's own on loopback can decide.
     """
     return bool(_URL.fullmatch(text) or _HANDLE.fullmatch(text)) and len(text) <= 4096
+
+
+ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "image": ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"),
+        "video": ("mp4", "mov", "m4v", "webm", "mkv", "avi"),
+        "audio": ("mp3", "wav", "m4a", "aac", "flac", "ogg", "opus"),
+    }
+)
+
+
+def kind_by_ending(text: str) -> Kind | None:
+    """What a file name or an address ends like; None if that does not tell."""
+    # The query of an address may hold anything, so the ending is looked for before it.
+    ending = re.split(r"[?#]", text, maxsplit=1)[0].rpartition(".")[2].lower()
+    return next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
 
 
 @dataclass(frozen=True, eq=False)

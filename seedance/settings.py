@@ -73,7 +73,7 @@ class Settings:
             variable = _variable(provider_id, "BASE_URL")
             raise BadOrder(
                 f"{provider.name} publishes no address, so its base URL must be set.",
-                hint=f"Set {variable}, e.g. {variable}=https://gateway.example, and the key for it.",
+                hint=f"Set {variable}, e.g. {variable}=https://gateway.example, and its key.",
             )
         upload_url = self._environment.get(_variable(provider_id, "UPLOAD_URL"))
         if not upload_url and provider.default_upload_url:
@@ -279,7 +279,9 @@ class Settings:
                 os.unlink(temporary)
                 raise
         except OSError as error:
-            raise BadOrder(f"The key file {self.key_file} cannot be written: {error.strerror}.") from error
+            raise BadOrder(
+                f"The key file {self.key_file} cannot be written: {error.strerror}."
+            ) from error
 
     def _number(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()

@@ -209,17 +209,20 @@ class Transport:
         if _attempt.guard:
             check_public_url(call.url)
         try:
-            with _closing(data), session.request(
-                call.method,
-                call.url,
-                params=dict(call.query) or None,
-                data=data,
-                headers=headers,
-                auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
-                timeout=(CONNECT_SECONDS, seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                _closing(data),
+                session.request(
+                    call.method,
+                    call.url,
+                    params=dict(call.query) or None,
+                    data=data,
+                    headers=headers,
+                    auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
+                    timeout=(CONNECT_SECONDS, seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 yield response
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(call.url, error) from None
@@ -298,7 +301,7 @@ class Transport:
 
 
 class _Authorization(requests.auth.AuthBase):
-    """Sets our header, or makes sure that none is set: requests would otherwise look into .netrc."""
+    """Sets our header, or none: without an auth object requests would look into .netrc."""
 
     def __init__(self, header: str | None) -> None:
         self._header = header
@@ -336,7 +339,9 @@ def _body(call: Call) -> tuple[Any, str | None]:
         return text.encode("utf-8", "surrogatepass"), "application/json"
     if call.file is not None or call.form:
         boundary = secrets.token_hex(16)
-        return _Multipart(call.form, call.file, boundary), f"multipart/form-data; boundary={boundary}"
+        return _Multipart(
+            call.form, call.file, boundary
+        ), f"multipart/form-data; boundary={boundary}"
     if call.body is not None:
         return _Multipart((), None, "", whole=call.body), call.body.mime
     return None, None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
@@ -63,8 +63,9 @@ class Call:
 
     `url` is absolute. At most one of `json`, (`form` and `file`) and `body` is set. `auth=False`
     keeps our key away from a storage host. `spends=True` marks the one call that costs money: it
-    is sent once, on a fresh connection, and redirects are not followed. `timeout`: seconds without
-    a byte from the other side, None for the transport's default.
+    is sent once, on a fresh connection, and redirects are not followed. `any_status=True` marks one
+    whose 429 and 5xx are answers that the flow reads, not outages to wait out. `timeout`: seconds
+    without a byte from the other side, None for the transport's default.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     auth: bool = True
     spends: bool = False
+    any_status: bool = False
     timeout: float | None = None
 
 
@@ -268,8 +270,10 @@ class ModelLimits:
 
     `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
     provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
-    choose one). `sizes` gives the exact output in pixels, `sizes[resolution][ratio]`. `images`,
-    `videos`, `audios` count references; `total` counts them together.
+    choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
+    length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
+    pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references; `total`
+    counts them together. `media` replaces the provider's limits of a kind of medium.
     """
 
     id: str
@@ -278,6 +282,8 @@ class ModelLimits:
     ratios: tuple[str, ...]
     durations: tuple[int, int]
     adaptive: frozenset[Mode] = frozenset()
+    source_ratio: frozenset[Mode] = frozenset()
+    source_duration: frozenset[Mode] = frozenset()
     auto_duration: bool = False
     prompt_max: int | None = None
     prompt_optional: frozenset[Mode] = frozenset()
@@ -293,6 +299,7 @@ class ModelLimits:
     watermark: bool = False
     camera_fixed: bool = False
     keeps_audio: bool = False
+    media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -318,8 +325,11 @@ class Limits:
     result_life: float | None = None
     task_life: float = 48 * 3600
 
-    def of(self, kind: Kind) -> MediaLimits | None:
-        """The limits of one kind of medium."""
+    def of(self, kind: Kind, model: str | None = None) -> MediaLimits | None:
+        """The limits of one kind of medium, for one of the models if it has its own."""
+        own = self.models[model].media if model else {}
+        if kind in own:
+            return own[kind]
         return {"image": self.image, "video": self.video, "audio": self.audio}[kind]
 
 
@@ -418,16 +428,24 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} documents no free way to test a key.")
         yield
 
-    def find(self, order: Order, since: float) -> Flow[Ticket | None]:
+    def find(self, order: Order, since: float, known: Collection[str] = ()) -> Flow[Ticket | None]:
         """Look for a task made from `order` after `since` (Unix seconds): clears an Unclear.
 
-        None means that there is certainly none. Raises BadOrder where nothing lists tasks.
+        `known` are the tickets of other orders, which cannot be it. None means that there is
+        certainly none. Raises BadOrder where nothing lists tasks, Unclear where the list does not
+        settle which task it is.
         """
         raise BadOrder(f"{self.name} has no list of tasks to look into.")
         yield
 
     def estimate(self, order: Order) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none."""
+        return None
+
+    @staticmethod
+    def adapter(home: Path) -> Any | None:
+        """A requests adapter that answers this provider's calls inside the process, if there is
+        one; `home` is a folder for what it keeps."""
         return None
 
     # -- reading answers
@@ -460,6 +478,10 @@ class Provider(ABC):
         """`path` under the configured base URL."""
         return self.config.base_url.rstrip("/") + path
 
+    def travel(self, kind: Kind) -> tuple[Travel, ...]:
+        """How a medium of this kind may reach the provider as configured, best first."""
+        return self.limits.travel.get(kind, ())
+
     def model(self, order: Order) -> ModelLimits:
         """The limits of the order's model."""
         return self.limits.models[order.model]
@@ -477,7 +499,11 @@ def dig(value: Any, *path: str | int) -> Any:
     """The item at `path` inside nested dicts and lists, or None where there is none."""
     for step in path:
         if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+            value = (
+                value[step]
+                if isinstance(value, list) and -len(value) <= step < len(value)
+                else None
+            )
         else:
             value = value.get(step) if isinstance(value, dict) else None
     return value
@@ -518,6 +544,7 @@ def error_text(reply: Reply) -> str:
             ("detail", 0, "msg"),
             ("msg",),
             ("title",),
+            ("error_code",),
         ):
             if found := text_at(body, *path):
                 return " ".join(found.split())[:400]
@@ -539,7 +566,9 @@ def error_code(reply: Reply) -> str:
 
 def plain_word(value: Any) -> str:
     """A status word in lower case with underscores; empty if it is no string."""
-    return value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
+    return (
+        value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
+    )
 
 
 NO_EXTRA_FIELDS = frozenset(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABCMeta
 from functools import cache
 
 from ..errors import BadOrder
@@ -31,7 +32,7 @@ def registry() -> dict[str, type[Provider]]:
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for item in vars(module).values():
             if (
-                isinstance(item, type)
+                type(item) is ABCMeta  # isinstance takes an alias for a class in Python 3.10
                 and issubclass(item, Provider)
                 and item.__module__.startswith(module.__name__)
                 and "id" in vars(item)

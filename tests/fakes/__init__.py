@@ -7,6 +7,7 @@ the code under test, except for the names and addresses that a provider class de
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json as jsonlib
@@ -19,8 +20,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 JSON = "application/json"
 RESULT_PATH = "/results/clip.mp4"
@@ -97,7 +101,7 @@ class Task:
 @dataclass
 class _Fault:
     when: Callable[[Request], bool]
-    what: str
+    what: str | Answer
     left: int
 
 
@@ -132,9 +136,9 @@ class Fake:
         """Answer one request as the provider's document says. Calls do not overlap."""
         raise NotImplementedError
 
-    def accept(self, body: Any, prefix: str = "task") -> Task:
-        """Count a create that is paid for and make up its task."""
-        task = Task(f"{prefix}-{len(self.tasks) + 1:04d}", body)
+    def accept(self, body: Any, form: str = "task-{n:04d}") -> Task:
+        """Count a create that is paid for and make up its task; `form` is that of its id."""
+        task = Task(form.format(n=len(self.tasks) + 1), body)
         self.tasks[task.id] = task
         return task
 
@@ -179,7 +183,9 @@ class Fake:
 
     def sent(self, method: str, path: str = "") -> list[Request]:
         """The recorded requests of a method whose path ends with `path`."""
-        return [item for item in self.requests if item.method == method and item.path.endswith(path)]
+        return [
+            item for item in self.requests if item.method == method and item.path.endswith(path)
+        ]
 
     def environment(self) -> dict[str, str]:
         """The variables that point the pack at this fake."""
@@ -191,7 +197,7 @@ class Fake:
             variables[f"SEEDANCE_{self.provider.upper()}_UPLOAD_URL"] = self.upload_url
         return variables
 
-    def fault(self, when: Callable[[Request], bool], what: str, times: int = 1) -> None:
+    def fault(self, when: Callable[[Request], bool], what: str | Answer, times: int = 1) -> None:
         """Spoil the next `times` requests for which `when` is true. `what` is one of
 
         reset            the connection dies before the request is handled
@@ -201,10 +207,11 @@ class Fake:
         status:CODE      refused with that status and a JSON error, not handled
         html[:CODE]      a web page with that status (502), not handled
         429:SECONDS      429 with Retry-After, not handled
+        an Answer        that answer, not handled
         """
         self._faults.append(_Fault(when, what, times))
 
-    def __enter__(self) -> Fake:
+    def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"fake": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -219,7 +226,7 @@ class Fake:
 
     # -- for the handler
 
-    def _take_fault(self, request: Request) -> str:
+    def _take_fault(self, request: Request) -> str | Answer:
         for fault in self._faults:
             if fault.left and fault.when(request):
                 fault.left -= 1
@@ -231,6 +238,8 @@ class Fake:
         with self._lock:
             self.requests.append(request)
             fault = self._take_fault(request)
+            if isinstance(fault, Answer):
+                return fault, ""
             if fault == "reset":
                 return None, fault
             if spoiled := _spoiled_answer(fault):
@@ -291,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(answer, fault)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
 
     def _send(self, answer: Answer, fault: str) -> None:
         content = answer.content
@@ -318,10 +327,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def finish(self) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):  # closed by _reset
             super().finish()
-        except (OSError, ValueError):  # closed by _reset
-            pass
 
     def log_message(self, *_: object) -> None:
         """Keep the test output clean."""
@@ -350,7 +357,8 @@ def all() -> dict[str, type[Fake]]:
     for module_info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for item in vars(module).values():
-            if isinstance(item, type) and issubclass(item, Fake) and "provider" in vars(item):
+            # Python 3.10 takes an alias like dict[str, Any] for an instance of type.
+            if type(item) is type and issubclass(item, Fake) and "provider" in vars(item):
                 found[item.provider] = item
     return found
 

@@ -1,0 +1,49 @@
+"""SeedanceTask: collects a paid task by its ticket.
+
+Owns that node's inputs only; waiting and outputs are those of the generating nodes.
+"""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from . import takes
+
+
+class SeedanceTask(io.ComfyNode):
+    """Waits for the task of a ticket, or takes its video from the journal."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SeedanceTask",
+            display_name="Seedance Collect Task",
+            category="Seedance",
+            description="The video of a task that was paid for before, by its ticket: after a "
+            "time-out, from the command line, or from another machine with the same key. It "
+            "never starts a new one.",
+            inputs=[
+                io.String.Input(
+                    "task",
+                    default="",
+                    placeholder="lumenfall:video_123",
+                    tooltip="The ticket, as the task output, the history or an error message "
+                    "gives it.",
+                ),
+                io.Boolean.Input(
+                    "decode_frames",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Set by the graph when it is queued: on where something is connected "
+                    "to frames.",
+                ),
+            ],
+            outputs=takes.outputs(),
+        )
+
+    @classmethod
+    async def execute(cls, task: str, decode_frames: bool = True) -> io.NodeOutput:
+        return await takes.deliver(
+            lambda runner: [runner.collect(task.strip())], decode_frames=decode_frames
+        )

@@ -1,0 +1,221 @@
+"""From a started order to a node's outputs: waits for its takes side by side.
+
+Owns what a node does about Cancel, about a take that fails, and what it says on the page. Must not
+know how an order is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import folder_paths
+from comfy_api.latest import io, ui
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..seedance.errors import SeedanceError
+from . import host, tensors
+
+if TYPE_CHECKING:
+    from ..seedance.runner import Job, Result, Runner
+
+    Outcome = Union[Result, SeedanceError]
+
+
+NOT_DECODED = "The frames were not decoded, because decode_frames was off."
+
+
+def outputs() -> list[io.Output]:
+    """The outputs of every node that gives videos: each a list with one item a take."""
+    return [
+        io.Image.Output(
+            "frames",
+            display_name="frames",
+            is_output_list=True,
+            tooltip="The frames of the video. They are decoded only where something uses them.",
+        ),
+        io.Video.Output(
+            "video",
+            display_name="video",
+            is_output_list=True,
+            tooltip="The video as it was saved, with its sound.",
+        ),
+        io.Audio.Output(
+            "audio",
+            display_name="audio",
+            is_output_list=True,
+            tooltip="The sound; nothing where the video is silent.",
+        ),
+        io.Float.Output(
+            "fps", display_name="fps", is_output_list=True, tooltip="Frames per second."
+        ),
+        io.Image.Output(
+            "last_frame",
+            display_name="last_frame",
+            is_output_list=True,
+            tooltip="The last frame: connect it to the first frame of the next shot. It is always "
+            "the same to the bit, so that a chain is not paid for again.",
+        ),
+        io.String.Output(
+            "task",
+            display_name="task",
+            is_output_list=True,
+            tooltip="The ticket of the paid task. With Seedance Collect Task or the command line "
+            "it gives the video again.",
+        ),
+    ]
+
+
+async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bool) -> io.NodeOutput:
+    """Start takes with `begin` (in a thread), wait for all, and give the node's outputs.
+
+    A take that failed is an ExecutionBlocker with its sentence at its place in every output; if all
+    failed, raises. Raises `host.Interrupted` at once when a person cancels; then, and only then,
+    the takes are cancelled too.
+    """
+    node = host.Node()
+    starting = host.in_thread(lambda: begin(host.runner()))
+    jobs: Sequence[Job] = ()
+    waits: list[asyncio.Task[Result]] = []
+    try:
+        await node.until_done(starting)
+        jobs = starting.result()
+        waits = [asyncio.create_task(job.wait_async()) for job in jobs]
+        await node.until_done(*waits, meanwhile=lambda: _show(node, jobs))
+        outcomes = [await _outcome(wait) for wait in waits]
+        node.say("\n".join(_lines(jobs, outcomes)))
+        reading = host.in_thread(lambda: _values(outcomes, decode_frames))
+        await node.until_done(reading)
+    except host.Interrupted:
+        _cancel(starting, node)
+        raise
+    except asyncio.CancelledError:
+        host.if_interrupted(node.prompt_id, partial(_cancel, starting, node))
+        raise
+    finally:
+        for job, wait in zip(jobs, waits):
+            job.release()
+            wait.cancel()
+    values = reading.result()
+    if any(isinstance(value, ExecutionBlocker) and decode_frames for take in values for value in take):
+        host.partial_failures.add(node)
+    return io.NodeOutput(*map(list, zip(*values)), ui=_shown(outcomes))
+
+
+async def _outcome(wait: asyncio.Task[Result]) -> Outcome:
+    try:
+        return await wait
+    except SeedanceError as error:
+        return error
+
+
+def _cancel(starting: Future[Sequence[Job]], node: host.Node) -> None:
+    """A person's Cancel. Takes that are still being started are cancelled as soon as they are."""
+
+    def cancel_jobs(started: Future[Sequence[Job]]) -> None:
+        if started.cancelled() or started.exception():
+            return
+        for job in started.result():
+            job.cancel()
+        notes = dict.fromkeys(job.cancel_note for job in started.result() if job.cancel_note)
+        for note in notes:
+            host.log.info("Seedance: %s", note)
+        node.say("\n".join(notes))
+
+    starting.cancel()
+    starting.add_done_callback(cancel_jobs)
+
+
+# ------------------------------------------------------------------------------ what a node says
+
+
+async def _show(node: host.Node, jobs: Sequence[Job]) -> None:
+    states = [job.progress for job in jobs]
+    names = [f"{number}: " for number in range(1, len(jobs) + 1)] if len(jobs) > 1 else [""]
+    known = [state.fraction for state in states if state.fraction is not None]
+    await node.show(
+        "\n".join(name + state.text for name, state in zip(names, states)),
+        sum(known) / len(states) if known else None,
+    )
+
+
+def _lines(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each take, then what was sent other than asked."""
+    lines = [
+        f"seed {job.order.seed}: {outcome}" if isinstance(outcome, SeedanceError) else _line(outcome)
+        for job, outcome in zip(jobs, outcomes)
+    ]
+    remarks = [str(change) for job in jobs for change in job.changes]
+    remarks += [note for job in jobs for note in job.notes]
+    return lines + list(dict.fromkeys(remarks))
+
+
+def _line(result: Result) -> str:
+    if result.reused:
+        price = "made before, not paid again"
+    elif result.cost is None:
+        price = "cost unknown"
+    else:
+        price = str(result.cost)
+    return (
+        f"{result.provider} · seed {result.seed} · {result.width}×{result.height} · "
+        f"{result.duration:.3g} s · {price}"
+    )
+
+
+def _shown(outcomes: Sequence[Outcome]) -> ui.PreviewVideo | None:
+    """The saved videos for the page, where they are in ComfyUI's output folder."""
+    base = Path(folder_paths.get_output_directory()).absolute()
+    files = [
+        ui.SavedResult(file.name, file.parent.relative_to(base).as_posix(), io.FolderType.output)
+        for outcome in outcomes
+        if not isinstance(outcome, SeedanceError)
+        for file in [outcome.file.absolute()]
+        if file.is_relative_to(base)
+    ]
+    return ui.PreviewVideo(files) if files else None
+
+
+# ----------------------------------------------------------------------------- what a node gives
+
+
+def _values(outcomes: Sequence[Outcome], decode_frames: bool) -> list[tuple[Any, ...]]:
+    """A tuple of the outputs for each take. Raises if none is there."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
+    if len(errors) == len(outcomes):
+        raise _failure(errors)
+    return [_take_values(outcome, decode_frames) for outcome in outcomes]
+
+
+def _failure(errors: Sequence[SeedanceError]) -> SeedanceError:
+    """One error for all takes: the first, with what the others say where that differs."""
+    first = errors[0]
+    sentences = list(dict.fromkeys(str(error) for error in errors))
+    if len(sentences) == 1:
+        return first
+    return type(first)(f"All {len(errors)} takes failed: " + " ".join(sentences), spent=first.spent)
+
+
+def _take_values(outcome: Outcome, decode_frames: bool) -> tuple[Any, ...]:
+    if isinstance(outcome, SeedanceError):
+        return (ExecutionBlocker(str(outcome)),) * len(outputs())
+    return (
+        _frames(outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
+        tensors.video(outcome.file),
+        tensors.audio(outcome.file) if outcome.has_audio else None,
+        outcome.fps,
+        tensors.last_frame(outcome),
+        outcome.task,
+    )
+
+
+def _frames(file: Path) -> Any:
+    """The frames, or a blocker where memory does not suffice: the video is there all the same."""
+    try:
+        return tensors.frames(file)
+    except SeedanceError as error:
+        return ExecutionBlocker(str(error))

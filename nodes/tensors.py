@@ -1,0 +1,133 @@
+"""IMAGE, VIDEO and AUDIO values of ComfyUI: into media of an order, and out of saved files.
+
+Owns the shapes and types of both sides. Must not know nodes, the runner or a provider. torch, NumPy
+and PyAV are imported when a value is first converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import InputImpl, Types
+
+from ..seedance import media
+from ..seedance.errors import BadOrder
+from ..seedance.order import Medium
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from comfy_api.latest import Input
+
+    from ..seedance.runner import Result
+
+# ------------------------------------------------------------------------------------ into an order
+
+
+def picture(image: torch.Tensor, name: str) -> Medium:
+    """The one picture of an IMAGE, a float tensor (1, height, width, channels) in 0..1.
+
+    Raises BadOrder, naming the input `name`, for a batch of several.
+    """
+    found = list(pictures(image, name))
+    if len(found) != 1:
+        raise BadOrder(
+            f"{name} holds {len(found)} pictures, and one is meant.",
+            hint="Choose one, e.g. with Get Image from Batch, or connect them to "
+            "Seedance Reference to Video.",
+        )
+    return found[0]
+
+
+def pictures(image: torch.Tensor, name: str) -> Iterator[Medium]:
+    """Every picture of an IMAGE, in order, as 8-bit RGB. Grey ones become RGB, transparent ones are
+    laid on white. Raises BadOrder for anything that is no picture."""
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim != 4 or batch.shape[-1] not in (1, 3, 4):
+        raise BadOrder(
+            f"{name} is no picture: its shape is {tuple(image.shape)}.",
+            hint="An IMAGE has the shape (pictures, height, width, 3).",
+        )
+    for one in batch:
+        yield Medium.from_pixels(_rgb(one))
+
+
+def _rgb(one: torch.Tensor) -> np.ndarray:
+    pixels = one.detach().cpu().float().numpy()
+    if pixels.shape[-1] == 1:
+        pixels = pixels.repeat(3, axis=-1)
+    if pixels.shape[-1] == 4:
+        colour, alpha = pixels[..., :3], pixels[..., 3:].clip(0, 1)
+        pixels = colour * alpha + (1 - alpha)
+    return media.to_8bit(pixels)
+
+
+def clip(video: Input.Video) -> Medium:
+    """A VIDEO as a clip: its file where there is one that holds nothing else, otherwise the bytes
+    of an MP4."""
+    source = video.get_stream_source()
+    if _is_trimmed(video, source):
+        buffer = BytesIO()
+        video.save_to(buffer, format=Types.VideoContainer.MP4, codec=Types.VideoCodec.H264)
+        return Medium.from_data("video", buffer.getvalue())
+    if isinstance(source, BytesIO):
+        return Medium.from_data("video", source.getvalue())
+    return Medium.from_path("video", source)
+
+
+def _is_trimmed(video: Input.Video, source: str | BytesIO) -> bool:
+    """Whether `source` is longer than the video: trimming leaves the file as it is."""
+    whole = InputImpl.VideoFromFile(source).get_duration()
+    return video.get_duration() < whole - 0.01  # shorter than any frame
+
+
+def sound(audio: dict[str, Any], name: str) -> Medium:
+    """An AUDIO, `{"waveform": float tensor (1, channels, samples), "sample_rate"}`, as a WAV file.
+
+    Raises BadOrder, naming the input `name`, for a batch of several.
+    """
+    waveform = audio["waveform"]
+    if waveform.ndim == 3 and len(waveform) != 1:
+        raise BadOrder(f"{name} holds {len(waveform)} sounds, and one is meant.")
+    samples = waveform.reshape(-1, waveform.shape[-1]).detach().cpu().float().numpy()
+    return Medium.from_data("audio", media.encode_wav(samples, int(audio["sample_rate"])))
+
+
+# --------------------------------------------------------------------------------- out of a result
+
+
+def frames(file: Path) -> torch.Tensor:
+    """IMAGE: float32 (frames, height, width, 3) in 0..1. Raises BadOrder if memory does not
+    suffice."""
+    import torch
+
+    return torch.from_numpy(media.decode_frames(file))
+
+
+def video(file: Path) -> Input.Video:
+    """VIDEO: the file itself; nothing is read."""
+    return InputImpl.VideoFromFile(str(file))
+
+
+def audio(file: Path) -> dict[str, Any] | None:
+    """AUDIO: `{"waveform": float32 (1, channels, samples), "sample_rate"}`, None if silent."""
+    import torch
+
+    decoded = media.decode_audio(file)
+    if decoded is None:
+        return None
+    samples, rate = decoded
+    return {"waveform": torch.from_numpy(samples)[None], "sample_rate": rate}
+
+
+def last_frame(result: Result) -> torch.Tensor:
+    """IMAGE (1, height, width, 3), from the PNG beside the clip, so that it is the same to the bit
+    each time. From the clip itself only where that PNG is missing."""
+    import torch
+
+    png = result.last_frame
+    pixels = media.read_picture(png) if png else media.last_frame(result.file)
+    return torch.from_numpy(pixels.astype("float32") / 255)[None]

@@ -1,0 +1,45 @@
+"""The command line: `seedance ...`, `python -m seedance ...`.
+
+Owns what a person types and reads in a terminal; the work is the runner's. Must not know HTTP, a
+provider's protocol or ComfyUI. Nothing heavy (requests, numpy, PyAV, Pillow, SQLAlchemy) is
+imported before a command needs it, so that `--help` answers at once.
+
+    arguments   the parser, and the order that the arguments of `generate` describe
+    generate    generate, collect, check
+    tasks       tasks, cancel, forget
+    setup       providers, key, doctor
+    show        words, bars and JSON
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import SeedanceError
+from .arguments import parser
+from .show import failure
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = parser().parse_args(words)
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except SeedanceError as error:
+        # argparse may have failed before it saw --json, so the words are asked.
+        failure(error, as_json="--json" in words)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

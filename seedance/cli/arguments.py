@@ -1,0 +1,180 @@
+"""What can be typed: commands, flags and their help.
+
+Must not judge values: what a provider can do is `fit`'s to say, in the same words as in ComfyUI.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from ..errors import BadOrder
+from ..order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
+from . import generate, setup, tasks
+
+MOST_TAKES = 8
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are errors like all others.
+
+    Flags are not abbreviated: a script's `--video` must not change its meaning when a
+    `--video-...` is added.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=f"See: {self.prog} --help")
+
+
+def parser() -> Parser:
+    """The parser of the whole command line; the chosen command is `args.run(args) -> exit code`."""
+    top = Parser(
+        prog="seedance",
+        description="Make videos with Seedance 2.0 through any of several providers.",
+        epilog="Videos cost money at every provider but preview, which is free and offline.",
+    )
+    top.add_argument("--version", action="version", version=f"seedance {_version()}")
+    top.add_argument(
+        "--comfyui",
+        metavar="DIR",
+        help="use the keys, the journal and the output folder of this ComfyUI installation",
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    command = _command(commands, "generate", generate.generate, "make a video")
+    _order_flags(command)
+    command.add_argument("--takes", type=_takes, default=1, help=f"how many, 1 to {MOST_TAKES}")
+    _output_flags(command)
+
+    command = _command(
+        commands,
+        "check",
+        generate.check,
+        "show the payload, the changes and the price on each provider; sends nothing",
+    )
+    _order_flags(command)
+    command.add_argument("--takes", type=_takes, default=1, help=argparse.SUPPRESS)
+    command.add_argument("-o", "--output", help=argparse.SUPPRESS)
+    _json_flag(command)
+
+    command = _command(commands, "providers", setup.providers, "what each provider can do")
+    _json_flag(command)
+
+    command = _command(commands, "tasks", tasks.tasks, "the journal, newest first")
+    command.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    command.add_argument("--costs", action="store_true", help="totals by day and provider instead")
+    form = command.add_mutually_exclusive_group()
+    _json_flag(form)
+    form.add_argument("--csv", action="store_true", help="all of them as CSV")
+
+    command = _command(commands, "collect", generate.collect, "fetch the video of a paid task")
+    command.add_argument("ticket", metavar="TICKET", help="e.g. lumenfall:video_123")
+    _output_flags(command)
+
+    command = _command(commands, "cancel", tasks.cancel, "ask the provider to cancel a task")
+    command.add_argument("ticket", metavar="TICKET", help="a ticket, or a row of: seedance tasks")
+
+    command = _command(
+        commands,
+        "forget",
+        tasks.forget,
+        "clear an unclear or unwanted row, so that the order may be sent again",
+    )
+    command.add_argument("ticket", metavar="TICKET_OR_ROW")
+
+    key = commands.add_parser("key", help="store, remove or test the key of a provider")
+    actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, run, help_text in (
+        ("set", setup.key_set, "store a key, read from standard input or a hidden prompt"),
+        ("remove", setup.key_remove, "forget the stored key"),
+        ("test", setup.key_test, "ask the provider, free of charge, whether it takes the key"),
+    ):
+        action = _command(actions, name, run, help_text)
+        action.add_argument("provider", metavar="PROVIDER")
+
+    _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    return top
+
+
+def _command(group: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = group.add_parser(
+        name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}."
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _order_flags(command: argparse.ArgumentParser) -> None:
+    """The flags that make an order; which of the six ways it is follows from the media given."""
+    default = Order()
+    ordered = command.add_argument_group("what to make")
+    ordered.add_argument("--prompt", default="", metavar="TEXT", help="what happens in the video")
+    ordered.add_argument("--image", metavar="FILE_OR_URL", help="the first frame")
+    ordered.add_argument("--last-image", metavar="FILE_OR_URL", help="the last frame")
+    ordered.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="FILE_OR_URL",
+        help="a picture, clip or sound that the prompt calls @Image1, @Video1, @Audio1; may be "
+        "repeated; write image:, video: or audio: before it where its ending does not tell",
+    )
+    ordered.add_argument("--video", metavar="FILE_OR_URL", help="the clip to edit or extend")
+    ordered.add_argument("--operation", metavar="|".join(OPERATIONS), help="what --video is for")
+    ordered.add_argument("--keep-audio", action="store_true", help="keep the sound of --video")
+
+    how = command.add_argument_group("how")
+    how.add_argument("--provider", default=default.provider, metavar="ID", help="default: auto")
+    how.add_argument("--model", default=default.model, metavar="M", help=", ".join(MODELS))
+    how.add_argument(
+        "--resolution", default=default.resolution, metavar="R", help=", ".join(RESOLUTIONS)
+    )
+    how.add_argument("--ratio", metavar="R", help=", ".join(RATIOS))
+    how.add_argument(
+        "--duration",
+        type=int,
+        default=default.duration,
+        metavar="N",
+        help="seconds, -1 lets the model decide (default: 5)",
+    )
+    how.add_argument(
+        "--seed", type=int, default=default.seed, metavar="N", help="another seed, another video"
+    )
+    how.add_argument("--no-audio", action="store_true", help="a silent video")
+    how.add_argument("--watermark", action="store_true")
+    how.add_argument("--camera-fixed", action="store_true")
+    how.add_argument(
+        "--on-unsupported",
+        default=default.on_unsupported,
+        metavar="error|nearest",
+        help="refuse what a provider cannot do, or take the nearest that it can",
+    )
+    how.add_argument(
+        "--extra", metavar="JSON", help="fields of one provider's own, keyed by provider id"
+    )
+
+
+def _output_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="save here; more takes become FILE-2 and so on"
+    )
+    _json_flag(command)
+
+
+def _json_flag(command: Any) -> None:
+    command.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _takes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_TAKES:
+        raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_TAKES}, not {text!r}")
+    return int(text)
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__

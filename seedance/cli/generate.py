@@ -1,0 +1,264 @@
+"""`generate`, `collect` and `check`: orders go out, files come back.
+
+Owns how takes are waited for together, what Ctrl-C means, and the JSON of a result. What it costs
+to stop is the runner's to know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from ..errors import Cancelled, SeedanceError, Spent
+from . import orders, show
+from .setup import runner_for
+
+if TYPE_CHECKING:
+    from ..runner import Job, Quote, Result, Runner
+
+    Outcome = Union[Result, SeedanceError]
+
+# Where takes failed in several ways, the one that needs a person soonest gives the exit code.
+EXIT_CODE_ORDER = (5, 7, 9, 8, 6, 4)
+# How long a provider may take to say that it cancelled.
+CANCEL_SECONDS = 15.0
+
+
+def generate(args: argparse.Namespace) -> int:
+    """`seedance generate`: one order, one or several takes."""
+    order = orders.order_of(args)
+    runner = runner_for(args)
+    try:
+        jobs = runner.start(order, takes=args.takes, target=_target(args))
+        return _carry(runner, jobs, as_json=args.json)
+    finally:
+        _settle(runner)
+
+
+def collect(args: argparse.Namespace) -> int:
+    """`seedance collect`: the video of a task that was paid for."""
+    runner = runner_for(args)
+    try:
+        job = runner.collect(args.ticket, target=_target(args))
+        return _carry(runner, [job], as_json=args.json)
+    finally:
+        _settle(runner)
+
+
+def _target(args: argparse.Namespace) -> Path | None:
+    return Path(args.output).expanduser().absolute() if args.output else None
+
+
+def _settle(runner: Runner) -> None:
+    """Wait until no request that may cost money is on its way, whatever the person presses: its
+    answer holds the only ticket to what was paid."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        runner.settle()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# ------------------------------------------------------------------------------ waiting together
+
+
+def _carry(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
+    """Wait for all jobs, then say what came of them; returns the exit code."""
+    import asyncio
+
+    # Takes differ in nothing but their seed, so their changes and notes are the same.
+    for text in dict.fromkeys(f"Changed {change}" for job in jobs for change in job.changes):
+        show.note(text)
+    for text in dict.fromkeys(text for job in jobs for text in job.notes):
+        show.note(text)
+    try:
+        with show.Display(len(jobs)) as display:
+            outcomes = asyncio.run(_wait(jobs, display))
+    except KeyboardInterrupt:
+        raise _cancel(runner, jobs) from None
+    if len(jobs) == 1 and isinstance(outcomes[0], SeedanceError):
+        raise outcomes[0]
+    if as_json:
+        show.as_json(result_record(runner, jobs, outcomes))
+    _report(jobs, outcomes, results=not as_json)
+    return exit_code(outcomes)
+
+
+async def _wait(jobs: Sequence[Job], display: show.Display) -> list[Outcome]:
+    import asyncio
+
+    async def outcome(number: int, job: Job) -> Outcome:
+        try:
+            return await job.wait_async(lambda progress: display.show(number, progress))
+        except SeedanceError as error:
+            return error
+
+    return await asyncio.gather(*(outcome(number, job) for number, job in enumerate(jobs)))
+
+
+def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
+    """A person's Ctrl-C. Returns the error that says what becomes of each task and its money."""
+    import asyncio
+
+    for job in jobs:
+        job.cancel()
+    show.note("Cancelling; a request that may cost money is waited for.")
+    _settle(runner)
+    for job in jobs:
+        job.cancel()  # a create that was under way has its ticket now, and so other words
+    endings = asyncio.run(_endings(jobs))
+    spent: Spent = "no"
+    words = []
+    for job, ending in zip(jobs, endings):
+        if ending is None:
+            words.append(job.cancel_note)
+            spent = "yes" if job.task else spent
+        elif isinstance(ending, SeedanceError):
+            words.append(ending.message)
+            spent = ending.spent if spent == "no" else spent
+        else:
+            words.append(f"{ending.file} was finished already.")
+            spent = "yes"
+    task = next((job.task for job in jobs if job.task), None)
+    return Cancelled("Cancelled.", hint=" ".join(dict.fromkeys(words)), task=task, spent=spent)
+
+
+async def _endings(jobs: Sequence[Job]) -> list[Outcome | None]:
+    """How cancelled jobs ended; None for those that go on, because cancelling is not free."""
+    import asyncio
+
+    from ..providers import get
+
+    async def ending(job: Job) -> Outcome | None:
+        goes_on = job.task is not None and not get(job.provider).cancel_is_free
+        try:
+            return await asyncio.wait_for(job.wait_async(), 0 if goes_on else CANCEL_SECONDS)
+        except asyncio.TimeoutError:
+            return None
+        except SeedanceError as error:
+            return error
+
+    return await asyncio.gather(*map(ending, jobs))
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0 if every take was saved, otherwise the code of the error that matters most."""
+    codes = [outcome.exit_code for outcome in outcomes if isinstance(outcome, SeedanceError)]
+    if not codes:
+        return 0
+    return next((code for code in EXIT_CODE_ORDER if code in codes), codes[0])
+
+
+# ------------------------------------------------------------------------------- what came of it
+
+
+MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio")
+
+
+def result_record(
+    runner: Runner, jobs: Sequence[Job], outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """The JSON of `generate` and `collect`. All but `files` and `takes` speak of the first take;
+    what is measured on a video is null where that failed."""
+    takes = [_take_record(runner, job, outcome) for job, outcome in zip(jobs, outcomes)]
+    failed = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
+    if len(failed) == len(outcomes):
+        deciding = next(error for error in failed if error.exit_code == exit_code(outcomes))
+        return {"error": deciding.as_dict(), "takes": takes}
+    job, outcome, first = jobs[0], outcomes[0], takes[0]
+    saved = None if isinstance(outcome, SeedanceError) else outcome
+    return {
+        "task": first["task"],
+        "provider": job.provider,
+        "model": job.order.model,
+        "state": first["state"],
+        "file": first["file"],
+        "files": [take["file"] for take in takes if take["file"]],
+        "seed": first["seed"],
+        **{name: getattr(saved, name, None) for name in MEASURED},
+        "cost": first["cost"],
+        "changes": [change.as_dict() for change in (saved.changes if saved else job.changes)],
+        "takes": takes,
+    }
+
+
+def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, SeedanceError):
+        return {
+            "task": outcome.task or job.task,
+            "state": runner.journal.get(job.row).state if job.row else None,
+            "file": None,
+            "seed": job.order.seed,
+            "cost": None,
+            "error": outcome.as_dict(),
+        }
+    return {
+        "task": outcome.task,
+        "state": outcome.state,
+        "file": str(outcome.file),
+        "seed": outcome.seed,
+        "cost": outcome.cost.as_dict() if outcome.cost else None,
+        "error": None,
+    }
+
+
+def _report(jobs: Sequence[Job], outcomes: Sequence[Outcome], *, results: bool) -> None:
+    for number, (job, outcome) in enumerate(zip(jobs, outcomes), start=1):
+        if isinstance(outcome, SeedanceError):
+            show.note(f"Take {number} (seed {job.order.seed}):")
+            show.failure(outcome, as_json=False)
+        elif results:
+            show.line(outcome.file)
+            show.note(_description(outcome))
+
+
+def _description(result: Result) -> str:
+    sound = "with sound" if result.has_audio else "silent"
+    origin = (
+        "finished before, not paid again" if result.reused else f"cost {show.money(result.cost)}"
+    )
+    return (
+        f"{result.width}x{result.height}, {result.duration:.2f} s at {result.fps:g} fps, {sound}, "
+        f"seed {result.seed}, {origin}, task {result.task}"
+    )
+
+
+# ----------------------------------------------------------------------------------------- check
+
+
+def check(args: argparse.Namespace) -> int:
+    """`seedance check`: what would be sent where, and for how much. Sends nothing."""
+    order = orders.order_of(args)
+    quotes = runner_for(args).check(order)
+    if args.json:
+        show.as_json([quote.as_dict() for quote in quotes])
+    else:
+        for quote in quotes:
+            _print_quote(quote)
+    asked = [quote for quote in quotes if order.provider in ("auto", quote.provider)]
+    if any(quote.problem is None for quote in asked):
+        return 0
+    return next((quote.problem.exit_code for quote in asked if quote.problem), 0)
+
+
+def _print_quote(quote: Quote) -> None:
+    if quote.problem:
+        show.line(f"{quote.provider}: no. {quote.problem}")
+        return
+    key = "" if quote.key else ", but there is no key"
+    price = show.money(quote.price)
+    if quote.price and quote.price.as_of:
+        price += f", price list of {quote.price.as_of}"
+    show.line(f"{quote.provider}: yes{key}. Price: {price}.")
+    for change in quote.changes:
+        show.line(f"  changed {change}")
+    for text in (*quote.notes, *quote.media):
+        show.line(f"  {text}")
+    if quote.payload is not None:
+        show.line(f"  {quote.url}")
+        for text in json.dumps(quote.payload, indent=2, ensure_ascii=False).splitlines():
+            show.line(f"  {text}")

@@ -1,0 +1,87 @@
+"""From flags to an order: how a file or an address becomes a medium.
+
+Owns the words that are particular to the command line (`image:FILE`, `--extra`). Opens no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadOrder
+from ..order import Kind, Medium, Order, is_address
+
+ENDINGS: Mapping[Kind, tuple[str, ...]] = {
+    "image": ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"),
+    "video": ("mp4", "mov", "m4v", "webm", "mkv", "avi"),
+    "audio": ("mp3", "wav", "m4a", "aac", "flac", "ogg", "opus"),
+}
+
+
+def order_of(args: argparse.Namespace) -> Order:
+    """The order that the flags of `generate` describe. Raises BadOrder for what cannot be read."""
+    if args.video is None and (args.operation or args.keep_audio):
+        flag = "--operation" if args.operation else "--keep-audio"
+        raise BadOrder(f"{flag} needs a clip to work on.", hint="Give it with --video.")
+    media = args.image or args.last_image or args.reference or args.video
+    return Order(
+        prompt=args.prompt,
+        provider=args.provider,
+        model=args.model,
+        resolution=args.resolution,
+        ratio=args.ratio or ("adaptive" if media else "16:9"),
+        duration=args.duration,
+        generate_audio=not args.no_audio,
+        seed=args.seed,
+        watermark=args.watermark,
+        camera_fixed=args.camera_fixed,
+        first_frame=medium("image", args.image) if args.image else None,
+        last_frame=medium("image", args.last_image) if args.last_image else None,
+        references=tuple(reference(text) for text in args.reference),
+        video=medium("video", args.video) if args.video else None,
+        operation=args.operation or "edit",
+        keep_audio=args.keep_audio,
+        on_unsupported=args.on_unsupported,
+        extra=read_extra(args.extra),
+    )
+
+
+def reference(text: str) -> Medium:
+    """A reference whose kind follows from `image:`, `video:`, `audio:` before it or its ending."""
+    prefix, colon, rest = text.partition(":")
+    for kind, endings in ENDINGS.items():
+        if colon and prefix == kind:
+            return medium(kind, rest)
+        # The query of an address may hold anything, so the ending is looked for before it.
+        if text.split("?")[0].split("#")[0].rpartition(".")[2].lower() in endings:
+            return medium(kind, text)
+    raise BadOrder(
+        f"Whether {text[:80]!r} is a picture, a clip or a sound cannot be told from its ending.",
+        hint="Write image:, video: or audio: before it.",
+    )
+
+
+def medium(kind: Kind, text: str) -> Medium:
+    """A medium from an address, a provider's handle or a local file."""
+    if is_address(text):
+        return Medium.from_address(kind, text)
+    return Medium.from_path(kind, Path(text).expanduser())
+
+
+def read_extra(text: str | None) -> dict[str, dict[str, Any]]:
+    """`--extra` as a dict by provider id. Raises BadOrder if it is no JSON object of objects."""
+    if not text:
+        return {}
+    try:
+        extra = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadOrder(f"--extra is not JSON: {error}.", hint=_EXTRA_HINT) from error
+    if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
+        raise BadOrder("--extra is not a JSON object keyed by provider id.", hint=_EXTRA_HINT)
+    return extra
+
+
+_EXTRA_HINT = """It looks like: --extra '{"leonardo": {"public": true}}'"""

@@ -1,0 +1,192 @@
+"""`providers`, `key` and `doctor`: what there is to work with. Also finds the settings.
+
+Shows where a key comes from, never a key. Must not know how settings are stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import BadOrder, SeedanceError
+from . import show
+
+if TYPE_CHECKING:
+    from ..runner import Runner
+    from ..settings import Settings
+
+PACKAGES = ("requests", "pillow", "numpy", "av", "SQLAlchemy", "alembic", "tqdm")
+CODECS = (
+    ("h264", "r", "decode H.264"),
+    ("libx264", "w", "encode H.264"),
+    ("hevc", "r", "decode H.265"),
+    ("aac", "r", "decode AAC"),
+    ("aac", "w", "encode AAC"),
+)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def settings_for(args: argparse.Namespace) -> Settings:
+    """The settings: this user's, or with `--comfyui` those of a ComfyUI installation."""
+    from ..settings import Settings
+
+    if args.comfyui is None:
+        return Settings.load()
+    folder = Path(args.comfyui).expanduser().absolute()
+    if not (folder / "folder_paths.py").is_file():
+        raise BadOrder(
+            f"{folder} is not a ComfyUI installation.",
+            hint="Give the folder that holds ComfyUI's main.py.",
+        )
+    # "__" marks a folder of ComfyUI's system users, which its web interface does not serve.
+    return Settings.load(home=folder / "user" / "__seedance", output=folder / "output" / "seedance")
+
+
+def runner_for(args: argparse.Namespace) -> Runner:
+    """The runner over these settings."""
+    from ..runner import shared
+
+    return shared(settings_for(args))
+
+
+# ------------------------------------------------------------------------------------- providers
+
+
+def providers(args: argparse.Namespace) -> int:
+    """`seedance providers`."""
+    from ..providers import registry
+    from ..providers._summary import capabilities
+
+    settings = settings_for(args)
+    records = [
+        {**capabilities(provider), "key": settings.key_source(provider.id)}
+        for provider in registry().values()
+    ]
+    if args.json:
+        show.as_json(records)
+        return 0
+    rows: list[tuple[str, ...]] = [("provider", "key", "model", "seconds", "resolutions", "can do")]
+    for record in records:
+        who = (record["id"], record["key"] or f"set {record['key_variable']}")
+        for model, able in record["models"].items():
+            seconds = "-".join(map(str, able["durations"]))
+            rows.append(
+                (*who, model, seconds, ", ".join(able["resolutions"]), ", ".join(able["modes"]))
+            )
+            who = ("", "")
+    show.table(rows)
+    return 0
+
+
+# ------------------------------------------------------------------------------------------ keys
+
+
+def key_set(args: argparse.Namespace) -> int:
+    """`seedance key set PROVIDER`."""
+    from ..providers import get
+
+    settings = settings_for(args)
+    provider = get(args.provider)
+    if provider.key_variable is None:
+        raise BadOrder(f"{provider.name} needs no key.")
+    settings.set_key(provider.id, _typed_key(provider.name))
+    show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
+    if os.environ.get(provider.key_variable):
+        show.note(f"{provider.key_variable} is set too; it comes before the stored key.")
+    return 0
+
+
+def _typed_key(name: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    from getpass import getpass
+
+    return getpass(f"Key of {name} (not shown): ").strip()
+
+
+def key_remove(args: argparse.Namespace) -> int:
+    """`seedance key remove PROVIDER`."""
+    settings = settings_for(args)
+    there = settings.remove_key(args.provider)
+    show.note("The stored key is removed." if there else "There was no stored key.")
+    return 0
+
+
+def key_test(args: argparse.Namespace) -> int:
+    """`seedance key test PROVIDER`: a free request that only a good key can make."""
+    balance = runner_for(args).probe_key(args.provider)
+    left = f", {show.money(balance.left)} left" if balance.left else ""
+    show.line(f"The key works: {balance.account or args.provider}{left}.")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------- doctor
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """`seedance doctor`: all that a report of a fault should hold, and no secret."""
+    settings = settings_for(args)
+    healthy = True
+    for topic, words, good in _findings(settings):
+        healthy = healthy and good
+        show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
+    return 0 if healthy else SeedanceError.exit_code
+
+
+def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+    """What was looked at, what was found, and whether that is fine."""
+    import platform
+    from importlib import metadata
+
+    from .. import __version__
+    from ..providers import registry
+
+    yield "seedance", __version__, True
+    yield "python", f"{platform.python_version()} on {platform.platform()}", True
+    for package in PACKAGES:
+        try:
+            yield package, metadata.version(package), True
+        except metadata.PackageNotFoundError:
+            yield package, "not installed", False
+    for topic, folder in (("home", settings.home), ("output", settings.output)):
+        writable = _writable(folder)
+        yield topic, f"{folder}{'' if writable else ' cannot be written'}", writable
+    yield _journal(settings)
+    for provider in registry().values():
+        yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
+    yield from _codecs()
+    proxies = [name for name in os.environ if name.upper() in PROXIES]
+    yield "proxies", ", ".join(sorted(proxies)) or "none", True
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in `folder`, or the folder itself where it does not exist yet."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _journal(settings: Settings) -> tuple[str, str, bool]:
+    from ..runner import shared
+
+    runner = shared(settings)
+    try:
+        runner.tasks(limit=1)
+    except SeedanceError as error:
+        return "journal", str(error), False
+    return "journal", runner.journal.url.render_as_string(hide_password=True), True
+
+
+def _codecs() -> Iterator[tuple[str, str, bool]]:
+    from av.codec import Codec
+
+    for name, direction, words in CODECS:
+        try:
+            Codec(name, direction)  # type: ignore[arg-type]
+        except ValueError:  # PyAV's UnknownCodecError is one
+            yield words, f"PyAV has no {name}", False
+        else:
+            yield words, name, True

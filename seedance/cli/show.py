@@ -1,0 +1,116 @@
+"""What a person reads in the terminal: errors, progress, amounts, tables; and JSON for programs.
+
+Results go to standard output, everything about the way there to standard error. Knows nothing of
+commands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SeedanceError, Spent
+
+if TYPE_CHECKING:
+    from ..runner import Progress
+    from ..wire import Money
+
+MONEY_WORDS: Mapping[Spent, str] = {
+    "no": "Nothing was spent.",
+    "yes": "It was paid for.",
+    "unknown": "It is not known whether it was billed.",
+}
+
+
+def clean(text: object) -> str:
+    """`text` without control characters: a prompt or a provider's answer must not be able to
+    steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def line(text: object = "") -> None:
+    """One line of result."""
+    print(clean(text))
+
+
+def note(text: str) -> None:
+    """A line, or lines, about the way to the result."""
+    for part in text.splitlines():
+        print(clean(part), file=sys.stderr, flush=True)
+
+
+def as_json(value: Any) -> None:
+    """`value` as JSON on standard output, in ASCII whatever the terminal's encoding."""
+    print(json.dumps(value, indent=2))
+
+
+def failure(error: SeedanceError, *, as_json: bool) -> None:
+    """What happened, what to do, and what became of the money; as JSON too if that was asked."""
+    if as_json:
+        print(json.dumps({"error": error.as_dict()}, indent=2))
+    note(f"seedance: {error.message}")
+    if error.hint:
+        note(error.hint)
+    if error.task:
+        note(f"Task: {error.task}")
+    note(MONEY_WORDS[error.spent])
+
+
+def money(amount: Money | None) -> str:
+    """`1.50 USD`, `free`, or `unknown`."""
+    if amount is None:
+        return "unknown"
+    if not amount.amount:
+        return "free"
+    # Two decimals at least, more only where a price has them.
+    figure = f"{amount.amount:.4f}".rstrip("0")
+    whole, _, decimals = figure.partition(".")
+    return f"{whole}.{decimals:0<2} {amount.currency}{' (estimated)' if amount.estimated else ''}"
+
+
+def table(rows: Sequence[Sequence[object]]) -> None:
+    """Rows in columns as wide as their contents; the last column is not padded."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    for row in cells:
+        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+class Display:
+    """The progress of one or several takes: bars on a terminal, otherwise a line whenever the
+    words change. To be used in a `with`, so that the bars are closed."""
+
+    def __init__(self, takes: int) -> None:
+        self._takes = takes
+        self._words = [""] * takes
+        self._bars: list[Any] = []
+
+    def __enter__(self) -> Display:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bars = [
+                tqdm(total=100, position=take, bar_format="{bar:20} {elapsed} {desc}")
+                for take in range(self._takes)
+            ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars:
+            bar.close()
+
+    def show(self, take: int, progress: Progress) -> None:
+        """Show where take number `take` (from 0) is."""
+        name = f"take {take + 1}: " if self._takes > 1 else ""
+        if self._bars:
+            bar = self._bars[take]
+            bar.n = round(100 * (progress.fraction or 0))
+            bar.set_description_str(name + clean(progress.text))
+            return
+        words = re.sub(r"[\d.]+", "", progress.text)  # a log needs no line for each per cent
+        if words != self._words[take]:
+            self._words[take] = words
+            note(name + progress.text)

@@ -1,0 +1,116 @@
+"""`tasks`, `cancel` and `forget`: the journal, read and tidied.
+
+Owns its forms on the screen, in JSON and in CSV. Must not know how rows are stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import show
+from .setup import runner_for
+
+if TYPE_CHECKING:
+    from ..journal import Row
+
+FIELDS = ("row", "task", "provider", "model", "state", "created", "updated", "prompt", "seed")
+COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
+
+
+def tasks(args: argparse.Namespace) -> int:
+    """`seedance tasks`: the rows, or what they cost by day and provider."""
+    everything = args.costs or args.csv
+    rows = runner_for(args).tasks(limit=sys.maxsize if everything else args.limit)
+    records = costs(rows) if args.costs else [row.as_dict() for row in rows]
+    if args.json:
+        show.as_json(records)
+    elif args.csv:
+        _write_csv(records, COST_FIELDS if args.costs else (*FIELDS, "file", "amount", "currency"))
+    elif args.costs:
+        show.table([COST_FIELDS, *([record[name] for name in COST_FIELDS] for record in records)])
+    elif not rows:
+        show.note("There are no tasks yet.")
+    else:
+        _print_rows(rows)
+    return 0
+
+
+def costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """What was spent by local day, provider and currency, newest day first."""
+    totals: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(
+        lambda: {"tasks": 0, "amount": 0.0, "estimated": False}
+    )
+    for row in rows:
+        if row.cost is None or (row.error or {}).get("spent") == "no":
+            continue
+        day = row.created.astimezone().date().isoformat()
+        total = totals[day, row.provider, row.cost.currency]
+        total["tasks"] += 1
+        total["amount"] = round(total["amount"] + row.cost.amount, 6)
+        total["estimated"] |= row.cost.estimated
+    newest_first = sorted(totals.items(), key=lambda item: item[0], reverse=True)
+    return [
+        {"day": day, "provider": provider, "currency": currency, **total}
+        for (day, provider, currency), total in newest_first
+    ]
+
+
+def cancel(args: argparse.Namespace) -> int:
+    """`seedance cancel TICKET`."""
+    show.line(runner_for(args).cancel(_row_or_ticket(args.ticket)))
+    return 0
+
+
+def forget(args: argparse.Namespace) -> int:
+    """`seedance forget TICKET_OR_ROW`."""
+    row = runner_for(args).forget(_row_or_ticket(args.ticket))
+    show.line(
+        f"Row {row.id} ({row.provider}, {row.state}) is forgotten; its order can be sent anew."
+    )
+    return 0
+
+
+def _row_or_ticket(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    head = ("row", "created", "state", "provider", "model", "cost", "task", "file or prompt")
+    body = [
+        (
+            row.id,
+            row.created.astimezone().strftime("%Y-%m-%d %H:%M"),
+            row.state,
+            row.provider,
+            row.model,
+            show.money(row.cost) if row.cost else "",
+            row.task or "",
+            row.file or _shortened(row.prompt),
+        )
+        for row in rows
+    ]
+    show.table([head, *body])
+
+
+def _shortened(prompt: str, most: int = 50) -> str:
+    return prompt if len(prompt) <= most else prompt[: most - 1] + "…"
+
+
+def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None:
+    writer = csv.DictWriter(sys.stdout, fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        cost = record.get("cost") or {}
+        flat = {**record, "amount": cost.get("amount"), "currency": cost.get("currency")}
+        writer.writerow({name: _cell(value) for name, value in (flat if cost else record).items()})
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if risky else value

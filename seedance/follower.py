@@ -1,0 +1,263 @@
+"""The process's one place where orders are carried through: a thread with an event loop of its own.
+
+Owns the thread, the carries under way and who waits for them, blocking calls in worker threads, and
+the pace of polling. Must not know what carrying an order means: the runner hands it coroutines.
+Whoever waits may stop waiting; the carry goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Calls that block (HTTP, files, the journal) at the same time; more wait without holding a thread.
+WORKERS = 32
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an order is, in words a person would use. `fraction` is 0..1 where it is known."""
+
+    text: str
+    fraction: float | None = None
+    seconds_left: float | None = None
+
+
+class Carry:
+    """One order being carried through. Waiters come and go; `done` resolves once.
+
+    `subject` is whatever the maker of the coroutine wants found again by those who join.
+    """
+
+    def __init__(self, key: object) -> None:
+        self.key = key
+        self.subject: Any = None
+        self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self.progress = Progress("starting")
+        self.waiters = 0
+        self.cancel_wanted = threading.Event()
+        self.spending = False
+        self._listeners: list[Callable[[Progress], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+
+    def report(self, progress: Progress) -> None:
+        """Publish progress; called by the coroutine that carries."""
+        self.progress = progress
+        for listener in list(self._listeners):
+            listener(progress)
+
+    def listen(self, listener: Callable[[Progress], None]) -> None:
+        """Call `listener` with each progress, in the follower's thread; it must not block."""
+        self._listeners.append(listener)
+        listener(self.progress)
+
+    def unlisten(self, listener: Callable[[Progress], None]) -> None:
+        """Stop calling `listener`."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def request_cancel(self) -> None:
+        """Tell the coroutine that a person cancelled; it is woken from any wait."""
+        self.cancel_wanted.set()
+        if self._loop is not None and self._wake is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a person cancels."""
+        if self._wake is None:
+            self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        if self.cancel_wanted.is_set() and not self._wake.is_set():
+            self._wake.set()
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(seconds, 0.0))
+            self._wake.clear()
+        except asyncio.TimeoutError:
+            pass
+
+
+class Follower:
+    """Runs carries in its own thread, which starts with the first of them.
+
+    `heartbeat` is called every few seconds in a worker thread.
+    """
+
+    def __init__(self, heartbeat: Callable[[], None] = lambda: None) -> None:
+        self._heartbeat = heartbeat
+        self._lock = threading.Lock()
+        self._carries: dict[object, Carry] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._workers: asyncio.Semaphore | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settled = threading.Condition()
+        self._locks: weakref.WeakValueDictionary[object, asyncio.Lock] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def lock(self, key: object) -> asyncio.Lock:
+        """The lock of `key`: for what several carries would otherwise do twice, side by side."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    def carry(self, key: object, start: Callable[[Carry], Coroutine[Any, Any, Any]]) -> Carry:
+        """Carry `key` through with the coroutine that `start` makes, or join the carry under way.
+
+        `start` is called at once, only for a new carry, and must not block.
+        """
+        with self._lock:
+            present = self._carries.get(key)
+            if present is not None and not present.done.done():
+                return present
+            carry = Carry(key)
+            coroutine = start(carry)
+            self._carries[key] = carry
+            loop = self._loop or self._start()
+        loop.call_soon_threadsafe(self._launch, carry, coroutine)
+        return carry
+
+    def wake(self) -> None:
+        """Start the thread, and with it the heartbeat, if it does not run yet."""
+        with self._lock:
+            if self._loop is None:
+                self._start()
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+
+        def run() -> None:
+            asyncio.set_event_loop(loop)
+            self._workers = asyncio.Semaphore(WORKERS)
+            beat = loop.create_task(self._beat())
+            self._tasks.add(beat)
+            loop.run_forever()
+
+        threading.Thread(target=run, name="seedance-follower", daemon=True).start()
+        self._loop = loop
+        return loop
+
+    def _launch(self, carry: Carry, coroutine: Coroutine[Any, Any, Any]) -> None:
+        async def run() -> None:
+            try:
+                result = await coroutine
+            except BaseException as error:
+                self._forget(carry)
+                carry.done.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._forget(carry)
+                carry.done.set_result(result)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _forget(self, carry: Carry) -> None:
+        with self._lock:
+            if self._carries.get(carry.key) is carry:
+                del self._carries[carry.key]
+        self.spent(carry)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self.blocking(self._heartbeat)
+            except Exception as error:
+                logger.warning("The leases of running orders could not be renewed: %s", error)
+
+    async def blocking(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a blocking function in a worker thread.
+
+        The threads are daemons, so that a process can end while a poll or a download hangs.
+        """
+        assert self._workers is not None, "only called from the follower's loop"
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def deliver(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                loop.call_soon_threadsafe(deliver, None, error)
+            else:
+                loop.call_soon_threadsafe(deliver, result, None)
+
+        async with self._workers:
+            threading.Thread(target=run, name="seedance-worker", daemon=True).start()
+            return await future
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being carried."""
+        return bool(self._carries)
+
+    # ------------------------------------------------------------------- money in flight
+
+    def spends(self, carry: Carry) -> None:
+        """From now on the carry may be in the middle of a create."""
+        carry.spending = True
+
+    def spent(self, carry: Carry) -> None:
+        """The create of the carry has its outcome, and the journal knows it."""
+        with self._settled:
+            carry.spending = False
+            self._settled.notify_all()
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until no create is in flight; says whether that is so. Call it before the process
+        ends: an order that is cut off there would be unclear."""
+        with self._settled:
+            return self._settled.wait_for(
+                lambda: not any(carry.spending for carry in list(self._carries.values())), timeout
+            )
+
+
+# ------------------------------------------------------------------------------- the pace of polls
+
+UNDOCUMENTED_INTERVAL = 2.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When to ask next: seldom at first, at the provider's interval around the expected end.
+
+    `interval` is the shortest time between polls in seconds, `expected` the median duration of
+    tasks like this one (None if there were none), `fixed` an interval set by the user.
+    """
+
+    interval: float
+    expected: float | None = None
+    fixed: float | None = None
+
+    def after(self, elapsed: float) -> float:
+        """Seconds to wait when the task has run for `elapsed` seconds."""
+        if self.fixed is not None:
+            return self.fixed
+        if self.expected is None:
+            # Nothing is known: a delay of a tenth of what it took is hardly felt.
+            return max(self.interval, elapsed / 10)
+        dense_from, dense_to = 0.8 * self.expected, 1.4 * self.expected
+        if elapsed < dense_from:
+            return max(self.interval, min(dense_from - elapsed, self.expected / 3))
+        if elapsed < dense_to:
+            return self.interval
+        return max(self.interval, (elapsed - dense_to) / 4)

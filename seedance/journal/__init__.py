@@ -1,0 +1,598 @@
+"""What was paid, where it is, and what came of it.
+
+Owns the rows of orders, who works on them (leases), how many tasks run at once (slots), what was
+spent (budget), and which uploads can be used again. SQLAlchemy Core over SQLite, or over
+PostgreSQL where several machines share it. Must not know providers, media or the network.
+
+Every change of a row's state goes through `advance`, which only its holder can do. Methods block;
+they raise BadOrder where the journal cannot be read or written: then nothing may be spent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from ..errors import BadOrder, OverBudget
+from ..wire import Money
+from .holder import is_gone, new_holder
+from .schema import ENDED, HELD, LIVE, orders, uploads
+
+__all__ = ["ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
+
+LEASE_SECONDS = 60.0
+NEWEST_REVISION = "0001"
+
+
+class LeaseLost(Exception):
+    """Another process works on the row now; this one must stop."""
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """What is written before anything is sent."""
+
+    fingerprint: str
+    asked: str
+    provider: str
+    account: str
+    order: Mapping[str, Any]
+    changes: Sequence[Mapping[str, Any]] = ()
+    target: str | None = None
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One order in the journal. `task` is the ticket, `created` and `updated` are UTC."""
+
+    id: int
+    fingerprint: str
+    asked: str
+    provider: str
+    account: str
+    model: str
+    state: str
+    prompt: str
+    seed: int
+    order: dict[str, Any]
+    changes: list[dict[str, Any]]
+    task: str | None
+    target: str | None
+    file: Path | None
+    result: dict[str, Any]
+    error: dict[str, Any] | None
+    cost: Money | None
+    holder: str | None
+    lease_until: float
+    created: datetime
+    updated: datetime
+    submitted: float | None
+    finished: float | None
+
+    @property
+    def live(self) -> bool:
+        """Whether the order is under way."""
+        return self.state in LIVE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form of `tasks --json`."""
+        return {
+            "row": self.id,
+            "task": self.task,
+            "provider": self.provider,
+            "model": self.model,
+            "state": self.state,
+            "created": self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "updated": self.updated.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "file": str(self.file) if self.file else None,
+            "cost": self.cost.as_dict() if self.cost else None,
+            "error": self.error,
+        }
+
+
+def _row(record: Any) -> Row:
+    cost = None
+    if record.cost_amount is not None:
+        cost = Money(record.cost_amount, record.cost_currency or "", bool(record.cost_estimated))
+    return Row(
+        id=record.id,
+        fingerprint=record.fingerprint,
+        asked=record.asked,
+        provider=record.provider,
+        account=record.account,
+        model=record.model,
+        state=record.state,
+        prompt=record.prompt,
+        seed=record.seed,
+        order=json.loads(record.order_json),
+        changes=json.loads(record.changes_json),
+        task=record.ticket,
+        target=record.target,
+        file=Path(record.file) if record.file else None,
+        result=json.loads(record.result_json) if record.result_json else {},
+        error=json.loads(record.error_json) if record.error_json else None,
+        cost=cost,
+        holder=record.holder,
+        lease_until=record.lease_until or 0.0,
+        created=datetime.fromtimestamp(record.created, timezone.utc),
+        updated=datetime.fromtimestamp(record.updated, timezone.utc),
+        submitted=record.submitted,
+        finished=record.finished,
+    )
+
+
+class Journal:
+    """The journal behind an SQLAlchemy URL, opened (and brought up to date) at the first use."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self.url = sa.make_url(url)
+        self.holder = new_holder()
+        self._clock = clock
+        self._engine: sa.Engine | None = None
+
+    # -------------------------------------------------------------------------- opening
+
+    def _opened(self) -> sa.Engine:
+        if self._engine is None:
+            if self.url.get_backend_name() == "sqlite" and self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            engine = sa.create_engine(self.url)
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", _prepare_sqlite)
+                event.listen(engine, "begin", _begin_sqlite)
+            _bring_up_to_date(engine)
+            self._engine = engine
+        return self._engine
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._explained("read"), self._opened().connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextlib.contextmanager
+    def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
+        """A transaction; writers of one `lock` come one after the other."""
+        with self._explained("written"), self._opened().begin() as connection:
+            if lock is not None and connection.dialect.name == "postgresql":
+                connection.execute(
+                    sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
+                )
+            yield connection
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            where = self.url.render_as_string(hide_password=True)
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
+            raise BadOrder(
+                f"The journal {where} cannot be {what}: {cause}.",
+                hint="Without it nothing is sent, so that nothing can be paid twice. Check the "
+                "disk and the folder's rights, or set SEEDANCE_JOURNAL_URL.",
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    # ------------------------------------------------------------------------ reserving
+
+    def reserve(self, new: NewRow, budget: Mapping[str, float] | None = None) -> tuple[Row, bool]:
+        """The row for an order, and whether it is new and ours.
+
+        If a live, saved or unclear row has the same fingerprint, that one is returned instead.
+        `budget`: `day` and `month` in USD. Raises OverBudget if the new row would exceed it.
+        """
+        while True:
+            try:
+                with self._writing(lock="seedance-reserve") as connection:
+                    held = connection.execute(
+                        sa.select(orders).where(
+                            orders.c.fingerprint == new.fingerprint, orders.c.state.in_(HELD)
+                        )
+                    ).first()
+                    if held is not None:
+                        return _row(held), False
+                    self._check_budget(connection, new, budget or {})
+                    return self._insert(connection, new), True
+            except BadOrder as error:
+                if not isinstance(error.__cause__, IntegrityError):
+                    raise  # otherwise another process was quicker: look again
+
+    def _insert(self, connection: sa.Connection, new: NewRow) -> Row:
+        now = self._clock()
+        order = dict(new.order)
+        record = connection.execute(
+            sa.insert(orders)
+            .values(
+                fingerprint=new.fingerprint,
+                asked=new.asked,
+                provider=new.provider,
+                account=new.account,
+                model=order["model"],
+                resolution=order["resolution"],
+                duration=order["duration"],
+                prompt=order["prompt"],
+                seed=order["seed"],
+                order_json=json.dumps(order),
+                changes_json=json.dumps(list(new.changes)),
+                state="preparing",
+                target=new.target,
+                budget_usd=new.budget_usd,
+                holder=self.holder,
+                lease_until=now + LEASE_SECONDS,
+                created=now,
+                updated=now,
+            )
+            .returning(orders)
+        ).one()
+        return _row(record)
+
+    def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
+        """A row for a task that was made elsewhere: an existing one of the ticket, or a new one in
+        state `running` that is ours."""
+        with self._writing(lock="seedance-reserve") as connection:
+            known = connection.execute(
+                sa.select(orders).where(orders.c.ticket == ticket).order_by(orders.c.id.desc())
+            ).first()
+            if known is not None:
+                return _row(known), False
+            row = self._insert(connection, new)
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row.id)
+                .values(state="running", ticket=ticket)
+                .returning(orders)
+            ).one()
+            return _row(record), True
+
+    def _check_budget(
+        self, connection: sa.Connection, new: NewRow, budget: Mapping[str, float]
+    ) -> None:
+        if not new.budget_usd:
+            return
+        today = datetime.fromtimestamp(self._clock()).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
+        for name, since in (("day", today), ("month", today.replace(day=1))):
+            if (limit := budget.get(name)) is None:
+                continue
+            spent = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)).where(
+                    orders.c.created >= since.timestamp()
+                )
+            ).scalar_one()
+            if spent + new.budget_usd > limit + 1e-9:
+                raise OverBudget(
+                    f"This order would cost about ${new.budget_usd:.2f}, and ${spent:.2f} of the "
+                    f"budget of ${limit:.2f} a {name} are spent; it was not sent.",
+                    hint=f"Raise SEEDANCE_BUDGET_{name.upper()}, or wait.",
+                )
+
+    # ---------------------------------------------------------------- leases and states
+
+    def claim(self, row_id: int) -> Row | None:
+        """Take over a live row whose holder is gone (or is us); None if somebody works on it.
+
+        A row that was `submitting` when its holder went away becomes `unclear`: nobody knows
+        whether its order arrived. It is returned in that state.
+        """
+        now = self._clock()
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.select(orders).where(orders.c.id == row_id).with_for_update()
+            ).first()
+            if record is None or record.state not in LIVE:
+                return None
+            if (
+                record.holder != self.holder
+                and (record.lease_until or 0.0) > now
+                and not is_gone(record.holder)
+            ):
+                return None
+            values: dict[str, Any] = {"holder": self.holder, "lease_until": now + LEASE_SECONDS}
+            if record.state == "submitting" and record.holder != self.holder:
+                values = {"state": "unclear", "holder": None, "lease_until": None, "updated": now}
+            record = connection.execute(
+                sa.update(orders).where(orders.c.id == row_id).values(**values).returning(orders)
+            ).one()
+            return _row(record)
+
+    def renew(self) -> None:
+        """Keep the leases of this process's live rows."""
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(orders)
+                .where(orders.c.holder == self.holder, orders.c.state.in_(LIVE))
+                .values(lease_until=self._clock() + LEASE_SECONDS)
+            )
+
+    def advance(
+        self,
+        row_id: int,
+        state: str,
+        *,
+        task: str | None = None,
+        file: Path | None = None,
+        result: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+        cost: Money | None = None,
+        not_billed: bool = False,
+    ) -> Row:
+        """Move a row that this process holds to `state`. Raises LeaseLost if it no longer does.
+
+        `not_billed` takes the order off the budget. A state outside `LIVE` gives the lease back.
+        """
+        now = self._clock()
+        values: dict[str, Any] = {"state": state, "updated": now}
+        values["error_json"] = json.dumps(dict(error)) if error else None
+        if task is not None:
+            values.update(ticket=task, submitted=now)
+        if state == "succeeded":
+            values["finished"] = now
+        if file is not None:
+            values["file"] = str(file)
+        if result is not None:
+            values["result_json"] = json.dumps(dict(result))
+        if cost is not None:
+            values.update(
+                cost_amount=cost.amount, cost_currency=cost.currency, cost_estimated=cost.estimated
+            )
+            if cost.currency == "USD":
+                values["budget_usd"] = cost.amount
+        if not_billed:
+            values["budget_usd"] = 0.0
+        if state not in LIVE:
+            values.update(holder=None, lease_until=None)
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id, orders.c.holder == self.holder)
+                .values(**values)
+                .returning(orders)
+            ).first()
+        if record is None:
+            raise LeaseLost(f"row {row_id}")
+        return _row(record)
+
+    def take_slot(self, row_id: int, limit: int | None) -> tuple[Row | None, int]:
+        """Move a prepared row to `submitting` if fewer than `limit` tasks of its provider and
+        account are under way. Returns the row (None if there is no slot) and how many are."""
+        with self._writing(lock="seedance-slots") as connection:
+            record = connection.execute(
+                sa.select(orders).where(
+                    orders.c.id == row_id,
+                    orders.c.holder == self.holder,
+                    orders.c.state == "preparing",
+                )
+            ).first()
+            if record is None:
+                raise LeaseLost(f"row {row_id}")
+            busy = connection.execute(
+                sa.select(sa.func.count()).where(
+                    orders.c.state.in_(("submitting", "running")),
+                    orders.c.provider == record.provider,
+                    orders.c.account == record.account,
+                )
+            ).scalar_one()
+            if limit is not None and busy >= limit:
+                return None, busy
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id)
+                .values(state="submitting", updated=self._clock())
+                .returning(orders)
+            ).one()
+            return _row(record), busy
+
+    def reopen(self, row_id: int, state: str) -> Row:
+        """Take up an ended row again, ours from now on: a collected task, a lost file.
+
+        Raises BadOrder if its order is meanwhile held by another row.
+        """
+        now = self._clock()
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id, orders.c.state.not_in(LIVE))
+                .values(
+                    state=state,
+                    holder=self.holder,
+                    lease_until=now + LEASE_SECONDS,
+                    updated=now,
+                    error_json=None,
+                )
+                .returning(orders)
+            ).first()
+        if record is None:
+            raise LeaseLost(f"row {row_id}")
+        return _row(record)
+
+    def settle_unclear(self, row_id: int, task: str | None) -> Row | None:
+        """An unclear order was found (`task`: it runs, and is ours) or is certainly not there
+        (None: it may be sent again, and is ours). None if somebody else settled it."""
+        now = self._clock()
+        values: dict[str, Any] = {
+            "state": "running" if task else "preparing",
+            "holder": self.holder,
+            "lease_until": now + LEASE_SECONDS,
+            "updated": now,
+            "error_json": None,
+        }
+        if task:
+            values.update(ticket=task, submitted=now)
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id, orders.c.state == "unclear")
+                .values(**values)
+                .returning(orders)
+            ).first()
+        return _row(record) if record is not None else None
+
+    def forget(self, row_id: int) -> Row:
+        """Let the order be sent again: the row ends as `cancelled`. Files stay where they are.
+
+        Raises BadOrder for a row that somebody works on right now.
+        """
+        row = self.get(row_id)
+        if row.live and self.claim(row_id) is None:
+            raise BadOrder(
+                f"Row {row_id} is being worked on by another process.",
+                hint="Cancel it there, or wait until it has ended.",
+            )
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id)
+                .values(state="cancelled", holder=None, lease_until=None, updated=self._clock())
+                .returning(orders)
+            ).one()
+        return _row(record)
+
+    # -------------------------------------------------------------------------- looking
+
+    def get(self, row_id: int) -> Row:
+        """A row by its number. Raises BadOrder if there is none."""
+        with self._reading() as connection:
+            record = connection.execute(sa.select(orders).where(orders.c.id == row_id)).first()
+        if record is None:
+            raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
+        return _row(record)
+
+    def by_ticket(self, ticket: str) -> Row | None:
+        """The newest row of a ticket."""
+        return self._first(orders.c.ticket == ticket)
+
+    def held(self, fingerprint: str) -> Row | None:
+        """The live, saved or unclear row of a fingerprint."""
+        return self._first(orders.c.fingerprint == fingerprint, orders.c.state.in_(HELD))
+
+    def held_as_asked(self, asked: str, but: Sequence[str] = ()) -> Row | None:
+        """The newest live, saved or unclear row of an order as it was asked, at any provider."""
+        return self._first(
+            orders.c.asked == asked,
+            orders.c.state.in_(HELD),
+            orders.c.provider.not_in(list(but)),
+        )
+
+    def _first(self, *conditions: Any) -> Row | None:
+        with self._reading() as connection:
+            record = connection.execute(
+                sa.select(orders).where(*conditions).order_by(orders.c.id.desc()).limit(1)
+            ).first()
+        return _row(record) if record is not None else None
+
+    def newest(self, limit: int = 50) -> list[Row]:
+        """Rows, the newest first."""
+        return self._list(sa.select(orders).order_by(orders.c.id.desc()).limit(limit))
+
+    def live(self) -> list[Row]:
+        """Rows under way, the oldest first, whoever holds them."""
+        return self._list(sa.select(orders).where(orders.c.state.in_(LIVE)).order_by(orders.c.id))
+
+    def _list(self, query: sa.Select[Any]) -> list[Row]:
+        with self._reading() as connection:
+            return [_row(record) for record in connection.execute(query)]
+
+    def typical_seconds(self, row: Row) -> float | None:
+        """The median time from create to success for rows like this one, None if there are none."""
+        same = [orders.c.provider == row.provider, orders.c.model == row.model]
+        alike = [
+            orders.c.resolution == row.order["resolution"],
+            orders.c.duration == row.order["duration"],
+        ]
+        for conditions in (same + alike, same):
+            query = (
+                sa.select(orders.c.finished - orders.c.submitted)
+                .where(*conditions, orders.c.finished > orders.c.submitted)
+                .order_by(orders.c.id.desc())
+                .limit(20)
+            )
+            with self._reading() as connection:
+                seconds = [value for (value,) in connection.execute(query)]
+            if seconds:
+                return float(median(seconds))
+        return None
+
+    # -------------------------------------------------------------------------- uploads
+
+    def find_upload(self, provider: str, account: str, digest: str) -> str | None:
+        """The reference of an upload that can still be used, with an hour to spare."""
+        with self._reading() as connection:
+            found: str | None = connection.execute(
+                sa.select(uploads.c.reference).where(
+                    uploads.c.provider == provider,
+                    uploads.c.account == account,
+                    uploads.c.digest == digest,
+                    uploads.c.expires_at > self._clock() + 3600,
+                )
+            ).scalar_one_or_none()
+        return found
+
+    def keep_upload(
+        self, provider: str, account: str, digest: str, reference: str, expires_at: float
+    ) -> None:
+        """Remember an upload until it expires (Unix seconds)."""
+        key = {"provider": provider, "account": account, "digest": digest}
+        with self._writing(lock="seedance-uploads") as connection:
+            connection.execute(sa.delete(uploads).where(uploads.c.expires_at < self._clock()))
+            connection.execute(
+                sa.delete(uploads).where(*(uploads.c[name] == value for name, value in key.items()))
+            )
+            connection.execute(
+                sa.insert(uploads).values(reference=reference, expires_at=expires_at, **key)
+            )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling is switched off so that BEGIN IMMEDIATE below, and
+    # migrations, really are transactions.
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
+    """Run the migrations that are missing; alembic is only loaded if there are any."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('seedance-schema'))"))
+        if sa.inspect(connection).has_table("alembic_version"):
+            found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            if found == NEWEST_REVISION:
+                return
+            if found is not None and found > NEWEST_REVISION:
+                raise BadOrder(
+                    "The journal was written by a newer version of this pack.",
+                    hint="Update the pack, or point SEEDANCE_JOURNAL_URL elsewhere.",
+                )
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,71 @@
+"""The journal's tables, as SQLAlchemy sees them. `migrations/` makes and changes them.
+
+A column that is added later is nullable or has a server default, so that an older process can go
+on writing beside a newer one.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+LIVE = ("preparing", "submitting", "running", "succeeded")
+# Of rows in these states there is at most one for each fingerprint: the database itself refuses
+# to let the same order be bought twice.
+HELD = (*LIVE, "saved", "unclear")
+ENDED = ("refused", "failed", "cancelled", "expired")
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("asked", sa.String(64), nullable=False),
+    sa.Column("provider", sa.String(32), nullable=False),
+    sa.Column("account", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("resolution", sa.String(16), nullable=False),
+    sa.Column("duration", sa.Integer, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("order_json", sa.Text, nullable=False),
+    sa.Column("changes_json", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("ticket", sa.String(600)),
+    sa.Column("target", sa.Text),
+    sa.Column("file", sa.Text),
+    sa.Column("result_json", sa.Text),
+    sa.Column("error_json", sa.Text),
+    sa.Column("cost_amount", sa.Float),
+    sa.Column("cost_currency", sa.String(16)),
+    sa.Column("cost_estimated", sa.Boolean),
+    sa.Column("budget_usd", sa.Float),
+    sa.Column("holder", sa.String(160)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+    sa.Column("submitted", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Index("orders_asked", "asked"),
+    sa.Index("orders_ticket", "ticket"),
+    sa.Index("orders_state", "state", "provider", "account"),
+    sa.Index("orders_created", "created"),
+)
+sa.Index(
+    "orders_one_held",
+    orders.c.fingerprint,
+    unique=True,
+    sqlite_where=orders.c.state.in_(HELD),
+    postgresql_where=orders.c.state.in_(HELD),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("provider", sa.String(32), primary_key=True),
+    sa.Column("account", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+)

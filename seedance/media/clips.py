@@ -1,0 +1,279 @@
+"""Clips and sounds that we write: from frames, or from a file that has to fit some limits.
+
+Everything streams: memory stays that of a few frames. Must not know limits or providers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from .frames import (
+    ACCURATE,
+    BICUBIC,
+    BT709,
+    FULL,
+    FULL_CHROMA_IN,
+    FULL_CHROMA_OUT,
+    LIMITED,
+    _decoded,
+    matrix_of,
+    range_of,
+)
+from .info import UNSPECIFIED, open_media, probe
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_SOUND_BLOCK = 1024  # samples in one AAC frame
+_RESAMPLE = BICUBIC | FULL_CHROMA_IN | FULL_CHROMA_OUT | ACCURATE
+
+
+class ClipWriter:
+    """Writes one MP4: H.264 4:2:0, tagged BT.709 limited, and AAC where `rate` is given.
+
+    Use it with `with`; on an error inside the block the unfinished file is removed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        fps: Fraction,
+        *,
+        rate: int | None = None,
+        channels: int = 2,
+        preset: str = "veryfast",
+        crf: int = 18,
+        bit_rate: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.fps = Fraction(fps)
+        self.size = (width, height)
+        self.container: OutputContainer = av.open(
+            str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
+        )
+        self.video: Any = self.container.add_stream("libx264", rate=self.fps)
+        self.video.width, self.video.height = width, height
+        self.video.pix_fmt = "yuv420p"
+        options = {"preset": preset}
+        if bit_rate:
+            self.video.bit_rate = bit_rate
+            options |= {"maxrate": str(bit_rate), "bufsize": str(bit_rate)}
+        else:
+            options["crf"] = str(crf)
+        self.video.options = options
+        context = self.video.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED
+        self.sound: Any = None
+        if rate:
+            self.sound = self.container.add_stream("aac", rate=rate)
+            self.sound.layout = "mono" if channels == 1 else "stereo"
+            self.resampler = av.AudioResampler(
+                format="fltp", layout=self.sound.layout, rate=rate, frame_size=_SOUND_BLOCK
+            )
+        self.reformatter = VideoReformatter()
+        self.frames = 0
+        self.samples = 0
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            if self.sound is not None:
+                self._encode_sound(None)
+                self.container.mux(self.sound.encode(None))
+            self.container.mux(self.video.encode(None))
+            self.container.close()
+        else:
+            self.container.close()
+            self.path.unlink(missing_ok=True)
+
+    def add(self, frame: np.ndarray | av.VideoFrame) -> None:
+        """Append one picture: uint8 (height, width, 3), or a decoded frame of any format."""
+        if isinstance(frame, np.ndarray):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        ready = self.reformatter.reformat(
+            frame,
+            width=self.size[0],
+            height=self.size[1],
+            format="yuv420p",
+            src_colorspace=matrix_of(frame),
+            dst_colorspace=BT709,
+            src_color_range=range_of(frame),
+            dst_color_range=LIMITED,
+            interpolation=_RESAMPLE,
+        )
+        ready.colorspace, ready.color_range = BT709, LIMITED
+        ready.time_base = 1 / self.fps
+        ready.pts = self.frames
+        ready.pict_type = 0  # the source's choice of key frames does not bind the encoder
+        self.frames += 1
+        self.container.mux(self.video.encode(ready))
+
+    def add_sound(self, sound: np.ndarray | av.AudioFrame) -> None:
+        """Append sound: float32 (channels, n) in -1..1 at the writer's rate, or a decoded frame."""
+        if isinstance(sound, np.ndarray):
+            samples = np.ascontiguousarray(sound, np.float32)
+            layout = _LAYOUTS[sound.shape[0]]
+            sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            sound.sample_rate = self.sound.rate
+            sound.pts = None
+        self._encode_sound(sound)
+
+    def _encode_sound(self, sound: av.AudioFrame | None) -> None:
+        for ready in self.resampler.resample(sound):
+            ready.pts = self.samples
+            ready.time_base = Fraction(1, self.sound.rate)
+            self.samples += ready.samples
+            self.container.mux(self.sound.encode(ready))
+
+
+def write_clip(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: Fraction | int,
+    audio: tuple[np.ndarray, int] | None = None,
+    *,
+    preset: str = "veryfast",
+    crf: int = 18,
+) -> None:
+    """Write frames, uint8 (height, width, 3) with even sides, to an MP4 (H.264, tagged BT.709).
+
+    `audio` is (float32 (channels, samples) in -1..1, samples a second). Sound and pictures are
+    interleaved, so that the file plays while it loads. On an error the file is removed.
+    """
+    source = iter(frames)
+    first = next(source)
+    height, width, _ = first.shape
+    sound, rate = audio if audio else (None, None)
+    fps = Fraction(fps)
+    writer = ClipWriter(
+        path,
+        width,
+        height,
+        fps,
+        rate=rate,
+        channels=1 if sound is None else sound.shape[0],
+        preset=preset,
+        crf=crf,
+    )
+    with writer:
+        written = 0
+        for number, frame in enumerate(_chain(first, source), start=1):
+            writer.add(frame)
+            if sound is not None and rate:
+                until = int(number / fps * rate)
+                if until > written and written < sound.shape[1]:
+                    writer.add_sound(sound[:, written:until])
+                    written = until
+
+
+def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield first
+    yield from rest
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """What a clip shall become; None leaves a thing as it is. `bit_rate` is that of pictures."""
+
+    width: int | None = None
+    height: int | None = None
+    fps: Fraction | None = None
+    seconds: float | None = None
+    bit_rate: int | None = None
+
+
+def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
+    """Write `source` to `target` as an MP4 (H.264, AAC) that follows `plan`."""
+    info = probe(source)
+    fps = plan.fps or info.fps
+    with open_media(source) as container:
+        sounds = container.streams.audio
+        rate = sounds[0].sample_rate if sounds else None
+        writer = ClipWriter(
+            target,
+            _even(plan.width or info.width),
+            _even(plan.height or info.height),
+            fps,
+            rate=min(rate, 48000) if rate else None,
+            channels=sounds[0].codec_context.layout.nb_channels if sounds else 2,
+            bit_rate=plan.bit_rate,
+        )
+        limit = plan.seconds
+        with writer:
+            video = container.streams.video[0]
+            video.thread_type = "AUTO"
+            streams = [video, *sounds[:1]]
+            start: float | None = None
+            for packet in container.demux(streams):
+                try:
+                    decoded = packet.decode()
+                except av.InvalidDataError:
+                    continue
+                for frame in decoded:
+                    if isinstance(frame, av.AudioFrame):
+                        if limit is None or writer.samples < limit * writer.sound.rate:
+                            writer.add_sound(frame)
+                        continue
+                    start = frame.time if start is None else start
+                    _add_at(writer, frame, (frame.time or 0.0) - (start or 0.0), limit)
+
+
+def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float | None) -> None:
+    """Append `frame` as often as the writer's frame rate wants it at `time` seconds."""
+    until = int(time * writer.fps + Fraction(1, 2)) + 1
+    most = int(limit * writer.fps) if limit is not None else until
+    for _ in range(writer.frames, min(until, most)):
+        writer.add(frame)
+
+
+def _even(side: int) -> int:
+    return max(side - side % 2, 2)
+
+
+def convert_sound(source: Path, target: Path, codec: str, seconds: float | None = None) -> None:
+    """Write the sound of `source` to `target`, `codec` being `mp3` or `wav`; cut at `seconds`."""
+    name, layout_format = {"mp3": ("libmp3lame", "fltp"), "wav": ("pcm_s16le", "s16")}[codec]
+    with open_media(source, "sound") as container, av.open(str(target), "w", format=codec) as out:
+        sound = container.streams.audio[0]
+        rate = min(sound.sample_rate, 48000)
+        stream: Any = out.add_stream(name, rate=rate)
+        layout = "mono" if sound.codec_context.layout.nb_channels == 1 else "stereo"
+        stream.layout = layout
+        if codec == "mp3":
+            stream.bit_rate = 192_000
+        resampler = av.AudioResampler(format=layout_format, layout=layout, rate=rate)
+        left = None if seconds is None else int(seconds * rate)
+        written = 0
+        for frame in _sound_frames(container, resampler):
+            if left is not None and written + frame.samples > left:
+                break
+            frame.pts, frame.time_base = written, Fraction(1, rate)
+            written += frame.samples
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def _sound_frames(container: Any, resampler: Any) -> Iterator[av.AudioFrame]:
+    for packet in container.demux(container.streams.audio[0]):
+        try:
+            decoded = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in decoded:
+            yield from resampler.resample(frame)
+    yield from resampler.resample(None)

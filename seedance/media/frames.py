@@ -1,0 +1,205 @@
+"""A clip's frames as arrays: all of them, one after the other, or the last.
+
+Owns the conversion from the clip's colours to RGB. Must not know pictures' file formats.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from ..errors import BadOrder
+from .info import ClipInfo, open_media, probe, video_stream
+from .memory import ensure_memory, frames_bytes
+from .pictures import to_8bit
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# swscale's flags, which PyAV passes on as they are (its own names for them came with PyAV 17).
+BICUBIC = 0x4
+FULL_CHROMA_OUT = 0x2000
+FULL_CHROMA_IN = 0x4000
+ACCURATE = 0x40000
+_TO_RGB = BICUBIC | FULL_CHROMA_OUT | ACCURATE
+
+BT709, BT601 = 1, 5  # colour matrices
+LIMITED, FULL = 1, 2  # colour ranges
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # tag -> swscale's table
+
+_WHITE = np.float32(255)
+
+_HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
+
+_CONVERTERS = 2  # threads that convert while libav's own threads decode
+_WAITING = 3  # decoded frames that may wait for them
+
+
+class Converter(threading.local):
+    """Turns decoded frames into RGB: one swscale context for each thread that calls it."""
+
+    def __init__(self, info: ClipInfo) -> None:
+        self.info = info
+        self.reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame, target: np.ndarray) -> None:
+        """Write `frame` into `target`, float32 (height, width, 3) in 0..1.
+
+        A frame of another size (a clip may change it midway) is scaled to the target's.
+
+        8 bits a plane is the most exact output of swscale, from 10-bit clips too: within half a
+        level, while its 16-bit and float ones come out half a level too dark. Planes cost half of
+        what packed pixels cost.
+        """
+        height, width, _ = target.shape
+        matrix = matrix_of(frame)
+        planar = self.reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="gbrp",
+            src_colorspace=matrix,
+            # Means nothing for RGB, but PyAV 14 ignores the source's where the two are the same.
+            dst_colorspace=BT601 if matrix == BT709 else BT709,
+            src_color_range=range_of(frame),
+            dst_color_range=FULL,
+            interpolation=_TO_RGB,
+        )
+        for plane, channel in zip(planar.planes, (1, 2, 0)):  # green, blue, red
+            levels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, :width]
+            np.divide(levels, _WHITE, out=target[:, :, channel], dtype=np.float32)
+
+
+def matrix_of(frame: av.VideoFrame) -> int:
+    """The colour matrix to read `frame` with: its tag, else by its number of lines."""
+    return _MATRICES.get(int(frame.colorspace), BT709 if frame.height >= _HD_LINES else BT601)
+
+
+def range_of(frame: av.VideoFrame) -> int:
+    """The colour range to read `frame` with: limited, unless it says otherwise."""
+    name = frame.format.name
+    full = int(frame.color_range) == FULL or name.startswith("yuvj") or frame.format.is_rgb
+    return FULL if full else LIMITED
+
+
+def decode_frames(
+    path: Path,
+    *,
+    start: int = 0,
+    count: int | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """The frames of a clip as float32 (frames, height, width, 3), RGB in 0..1, C-contiguous.
+
+    `start` and `count` choose a part, in frames. `out` is an array to fill instead of a new one.
+    The array is allocated once, at the size that the header promises, and each frame is written
+    straight into it; if the clip holds fewer or more frames than promised, the result has as many
+    as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
+    """
+    info = probe(path)
+    expected = max(info.frames - start, 0)
+    if count is not None:
+        expected = min(expected, count)
+    if out is not None:
+        _check_out(out, info)
+        return out[: _fill(path, info, out, start, min(len(out), count or len(out)))[1]]
+    what = f"{expected} frames of {info.width}x{info.height}"
+    with ensure_memory(frames_bytes(info, expected), what):
+        frames = np.empty((expected, info.height, info.width, 3), np.float32)
+        frames, found = _fill(path, info, frames, start, count)
+        if found < len(frames):
+            frames.resize((found, *frames.shape[1:]), refcheck=False)
+    return frames
+
+
+def _check_out(out: np.ndarray, info: ClipInfo) -> None:
+    if out.dtype != np.float32 or out.shape[1:] != (info.height, info.width, 3):
+        raise ValueError(f"out must be float32 (n, {info.height}, {info.width}, 3)")
+    if not out.flags.c_contiguous:
+        raise ValueError("out must be C-contiguous")
+
+
+def _fill(
+    path: Path, info: ClipInfo, frames: np.ndarray, start: int, count: int | None
+) -> tuple[np.ndarray, int]:
+    """Decode into `frames` from its beginning; returns it and how many frames were written.
+
+    It grows (in place, where the system can) if the clip holds more than its header promised.
+    """
+    stop = None if count is None else start + count
+    convert = Converter(info)
+    waiting: deque[Future[None]] = deque()
+    found = 0
+    with (
+        open_media(path) as container,
+        ThreadPoolExecutor(_CONVERTERS, thread_name_prefix="seedance-frames") as pool,
+    ):
+        for frame in islice(_decoded(container, path.name), start, stop):
+            if found == len(frames):
+                while waiting:
+                    waiting.popleft().result()
+                frames.resize((found + found // 8 + 1, *frames.shape[1:]), refcheck=False)
+            if len(waiting) >= _WAITING:
+                waiting.popleft().result()
+            waiting.append(pool.submit(convert, frame, frames[found]))
+            found += 1
+        while waiting:
+            waiting.popleft().result()
+    return frames, found
+
+
+def iter_frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a clip one after the other, uint8 (height, width, 3), at constant memory."""
+    path = Path(path)
+    info = probe(path)
+    convert = Converter(info)
+    target = np.empty((info.height, info.width, 3), np.float32)
+    with open_media(path) as container:
+        for frame in _decoded(container, path.name):
+            convert(frame, target)
+            yield to_8bit(target)
+
+
+def last_frame(path: Path) -> np.ndarray:
+    """The last picture of a clip, uint8 (height, width, 3), RGB; only the end is decoded.
+
+    Raises BadOrder if the file cannot be read.
+    """
+    path = Path(path)
+    info = probe(path)
+    last: av.VideoFrame | None = None
+    with open_media(path) as container:
+        stream = video_stream(container, path.name)
+        end = (stream.start_time or 0) + (stream.duration or 0)
+        for position in (max(end - 1, 0), 0):  # a cut file may have nothing where the end should be
+            container.seek(position, stream=stream, backward=True)
+            for last in _decoded(container, path.name):
+                pass
+            if last is not None:
+                break
+        if last is None:
+            raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
+        pixels = np.empty((info.height, info.width, 3), np.float32)
+        Converter(info)(last, pixels)
+    return to_8bit(pixels)
+
+
+def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:
+    """Decode the picture track from where the container stands, leaving out what is damaged."""
+    stream: VideoStream = video_stream(container, name)
+    stream.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            continue

@@ -1,0 +1,182 @@
+"""What a media file holds, read from its header: `probe`, `probe_sound`, and `open_media`.
+
+Owns how a file that may be broken or hostile is opened. Must not decode, convert or write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+
+from ..errors import BadOrder
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# Only real containers are opened: a playlist that calls itself a video could make FFmpeg read
+# other files of this machine, or the network.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,gif,"
+    "wav,w64,mp3,aac,flac,ogg,aiff,caf,amr"
+)
+
+UNSPECIFIED = 2  # in FFmpeg's tables of matrices, primaries and transfer curves
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a video file says about itself.
+
+    `fps` is the average rate, `frames` their number, `duration` that of the pictures in seconds.
+    `format` is FFmpeg's name of the container, `size` is in bytes. `matrix`, `primaries`,
+    `transfer` and `colour_range` are the numbers of ISO/IEC 23091-2 and FFmpeg; 2 (0 for the
+    range) means that the file does not say.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    duration: float
+    has_audio: bool
+    video_codec: str
+    audio_codec: str | None
+    format: str
+    mime: str
+    size: int
+    pixel_format: str
+    matrix: int
+    primaries: int
+    transfer: int
+    colour_range: int
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a sound file says about itself. `duration` is in seconds, `size` in bytes."""
+
+    duration: float
+    codec: str
+    rate: int
+    channels: int
+    format: str
+    mime: str
+    size: int
+
+
+@contextmanager
+def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
+    """Open a local media file for reading.
+
+    FFmpeg's errors, while opening and inside the `with` block, become BadOrder.
+    """
+    path = Path(path)
+    if not path.is_file():  # also keeps "https://..." and pipes away from FFmpeg
+        raise BadOrder(f"There is no file {path}.", hint="Check the path.")
+    try:
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        with av.open(str(path.resolve()), options=options, metadata_errors="replace") as container:
+            yield container
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadOrder(
+            f"{path.name} is not a readable {what}: {reason}.",
+            hint="Play it in a video player; if that fails too, make or fetch it again.",
+        ) from error
+
+
+def video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The first picture track. Raises BadOrder where there is none, or it has no known codec."""
+    for stream in container.streams.video:
+        context = stream.codec_context
+        if context is not None and context.width and context.height and context.pix_fmt:
+            return stream
+    raise BadOrder(f"{name} is not a readable video: it has no picture track.")
+
+
+def probe(path: Path) -> ClipInfo:
+    """Read a clip's header. Raises BadOrder if the file is no readable video."""
+    path = Path(path)
+    with open_media(path) as container:
+        stream = video_stream(container, path.name)
+        sounds = [sound for sound in container.streams.audio if sound.codec_context is not None]
+        context = stream.codec_context
+        fps = Fraction(stream.average_rate or stream.guessed_rate or 0)
+        frames = stream.frames or _count_packets(container, stream)
+        if fps <= 0:
+            seconds = _seconds(container, stream)
+            fps = Fraction(frames / seconds).limit_denominator(1001) if seconds else Fraction(24)
+        return ClipInfo(
+            width=context.width,
+            height=context.height,
+            fps=fps,
+            frames=frames,
+            duration=_seconds(container, stream) or float(frames / fps),
+            has_audio=bool(sounds),
+            video_codec=context.name,
+            audio_codec=sounds[0].codec_context.name if sounds else None,
+            format=container.format.name,
+            mime=_video_mime(container, context.name),
+            size=path.stat().st_size,
+            pixel_format=context.pix_fmt or "",
+            matrix=int(context.colorspace),
+            primaries=int(context.color_primaries),
+            transfer=int(context.color_trc),
+            colour_range=int(context.color_range),
+        )
+
+
+def probe_sound(path: Path) -> SoundInfo:
+    """Read the header of a sound file. Raises BadOrder if it holds no readable sound."""
+    path = Path(path)
+    with open_media(path, "sound") as container:
+        stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+        if stream is None:
+            raise BadOrder(f"{path.name} is not a readable sound: it has no sound track.")
+        context = stream.codec_context
+        return SoundInfo(
+            duration=_seconds(container, stream) or 0.0,
+            codec=context.name,
+            rate=context.sample_rate,
+            channels=context.layout.nb_channels,
+            format=container.format.name,
+            mime=_sound_mime(container.format.name),
+            size=path.stat().st_size,
+        )
+
+
+def _count_packets(container: InputContainer, stream: VideoStream) -> int:
+    """The number of frames where the header does not give it (Matroska), without decoding."""
+    count = sum(1 for packet in container.demux(stream) if packet.size)
+    container.seek(0)
+    return count
+
+
+def _seconds(container: InputContainer, stream: Any) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _video_mime(container: InputContainer, codec: str) -> str:
+    names = container.format.name.split(",")
+    if "mp4" in names:
+        brand = container.metadata.get("major_brand", "").strip()
+        return "video/quicktime" if brand == "qt" else "video/mp4"
+    if "webm" in names:
+        return "video/webm" if codec in ("vp8", "vp9", "av1", "libdav1d") else "video/x-matroska"
+    return {"avi": "video/x-msvideo", "mpegts": "video/mp2t"}.get(names[0], f"video/{names[0]}")
+
+
+def _sound_mime(format_name: str) -> str:
+    names = format_name.split(",")
+    if "mp4" in names:
+        return "audio/mp4"
+    return {"mp3": "audio/mpeg", "matroska": "audio/webm"}.get(names[0], f"audio/{names[0]}")

@@ -1,0 +1,167 @@
+"""Pictures: files of any usual format <-> 8-bit RGB pixels, and fitting them to a size.
+
+Must not know clips, limits or providers.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import BadOrder
+
+MAX_PIXELS = 178_956_970  # what Pillow itself calls a decompression bomb; a host may switch that off
+
+_BLOCK = 64  # rows filtered at once: they stay in the processor's cache
+
+
+def to_8bit(frames: np.ndarray) -> np.ndarray:
+    """Float pixels in 0..1 as uint8, rounded to the nearest level; what lies outside is clipped.
+
+    Exact for pixels that came from 8 bits. NaN becomes 0.
+    """
+    levels = np.multiply(frames, 255.0, dtype=np.float32)
+    np.nan_to_num(levels, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+    np.rint(levels, out=levels)
+    np.clip(levels, 0.0, 255.0, out=levels)
+    return levels.astype(np.uint8)
+
+
+@contextmanager
+def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, its pixels not loaded yet.
+
+    Pillow's errors, while opening and inside the `with` block, become BadOrder.
+    """
+    name = "The picture" if isinstance(source, bytes) else Path(source).name
+    file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+    hint = "Open it in a picture viewer; if that fails too, save or fetch it again."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(file)
+        with picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield picture
+    except Image.DecompressionBombError as error:
+        raise BadOrder(
+            f"{name} is too large: a picture may have {MAX_PIXELS / 1e6:.0f} million pixels."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise BadOrder(f"{name} is not a readable picture.", hint=hint) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        if isinstance(error, BadOrder):
+            raise
+        raise BadOrder(f"{name} is not a readable picture: {error}.", hint=hint) from error
+
+
+def read_picture(source: Path | bytes) -> np.ndarray:
+    """A picture file, or the bytes of one, as uint8 (height, width, 3), RGB.
+
+    It is turned upright as its EXIF data say. Grey becomes RGB, 16 bits become 8, and what is
+    transparent is laid over white, as a viewer shows it. Raises BadOrder if it cannot be read or
+    is too large.
+    """
+    with open_picture(source) as picture:
+        return np.asarray(_rgb(ImageOps.exif_transpose(picture)))
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
+        levels = np.asarray(picture).astype(np.uint32)
+        return Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def fit_cover(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Scale uint8 (h, w, 3) to cover width x height and cut off what sticks out, evenly (Lanczos).
+
+    Pixels that have the size already come back as they are.
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    fitted = ImageOps.fit(Image.fromarray(pixels), (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(fitted)
+
+
+def scale(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Scale uint8 (h, w, 3) to width x height, whatever that does to its shape (Lanczos)."""
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """uint8 (height, width, 3) as a PNG file, lossless, several times faster than Pillow.
+
+    The usual slow parts are trying all five row filters and searching for long matches. Photographs
+    and renderings have few of those once filtered, so two filters and run lengths reach about the
+    same size. zlib and numpy let other threads run meanwhile.
+    """
+    height, width, _ = pixels.shape
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    rows = np.ascontiguousarray(pixels).reshape(height, width * 3)
+    parts = [packer.compress(block) for block in _filtered(rows)]
+    parts.append(packer.flush())
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            _chunk(b"IDAT", b"".join(parts)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def _filtered(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """PNG rows: each the difference to the left or to the row above, whichever is smaller."""
+    above = np.zeros_like(rows[:1])
+    for top in range(0, len(rows), _BLOCK):
+        block = rows[top : top + _BLOCK]
+        left_difference = block.copy()
+        left_difference[:, 3:] -= block[:, :-3]
+        up_difference = block - np.concatenate((above, block[:-1]))
+        above = block[-1:]
+        use_up = _weight(up_difference) < _weight(left_difference)
+        filtered = np.empty((len(block), block.shape[1] + 1), np.uint8)
+        filtered[:, 0] = np.where(use_up, 2, 1)  # the filter's number in the PNG standard
+        filtered[:, 1:] = np.where(use_up[:, None], up_difference, left_difference)
+        yield filtered
+
+
+def _weight(differences: np.ndarray) -> np.ndarray:
+    """How far each row's differences, taken as signed bytes, are from zero."""
+    return np.abs(differences.view(np.int8).astype(np.int16)).sum(axis=1, dtype=np.int64)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def save_png(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 (height, width, 3) to `path` as PNG; whole or not at all."""
+    path = Path(path)
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(encode_png(pixels))
+        os.chmod(part, 0o644)  # mkstemp makes it private
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,324 @@
+"""Ark, the official Seedance API, which BytePlus ModelArk and Volcano Engine serve alike.
+
+Owns the requests and what the answers mean. `_ark_limits` has what the models can do,
+`_ark_errors` the words for refusals; `byteplus` and `volcengine` add host, key, model ids and price
+list. Sources: docs.byteplus.com/en/docs/modelark (task API, error codes), the BytePlus Seedance 2.5
+tutorial, and their Volcano Engine twins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
+
+from ..errors import BadOrder, OddReply, SeedanceError, Unclear
+from ..order import OPERATIONS, Order
+from ..wire import (
+    Balance,
+    Call,
+    Cancelled,
+    CannotCancel,
+    Done,
+    Expired,
+    Failed,
+    Flow,
+    Money,
+    Pause,
+    Placed,
+    Provider,
+    Reply,
+    Running,
+    Status,
+    Ticket,
+    add_extra,
+    error_text,
+    number_at,
+    plain_word,
+    text_at,
+)
+from . import _ark_errors
+from ._ark_limits import FRAMES_A_SECOND, SHORTEST_CLIP, area
+
+TASKS = "/contents/generations/tasks"
+
+LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
+
+PAGE = 100
+LIST_SECONDS = 1.0  # the list route takes one call a second
+# Our clock and theirs may differ by this much, in seconds, before a task is overlooked.
+CLOCK_SLACK = 120.0
+
+# USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
+Prices = Mapping[str, Mapping[str, tuple[float, float]]]
+
+
+class Ark(Provider):
+    """The part of BytePlus and Volcano Engine that is the same."""
+
+    # "Only success is charged", and a queued task is the only one that DELETE cancels.
+    cancel_is_free = True
+
+    currency: ClassVar[str]
+    prices: ClassVar[Prices]
+    prices_as_of: ClassVar[str]
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        body = self._body(order, placed)
+        reply = yield Call("POST", self.url(TASKS), json=body, spends=True)
+        if not reply.ok:
+            raise self.explain(reply)
+        return Ticket.issue(self.id, reply.object().get("id"))
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        task = yield from self._task(ticket)
+        word = plain_word(task.get("status"))
+        if word == "succeeded":
+            seed = number_at(task, "seed")
+            return Done(
+                text_at(task, "content", "video_url") or None,
+                text_at(task, "content", "last_frame_url") or None,
+                self._cost(task),
+                None if seed is None else int(seed),
+            )
+        if word == "failed":
+            return self._failed(task)
+        if word == "cancelled":
+            return Cancelled()
+        if word == "expired":
+            return Expired(f"{self.name} gave the task up: it did not finish within its time")
+        if word in ("queued", "running"):
+            return Running(note="queued" if word == "queued" else "rendering")
+        return Running(unknown=text_at(task, "status"))
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+        # DELETE cancels a queued task, but it deletes the record of a finished one: look first.
+        task = yield from self._task(ticket)
+        word = plain_word(task.get("status"))
+        if word == "cancelled":
+            return Cancelled()
+        if word != "queued":
+            return CannotCancel(
+                f"{self.name} cancels a task only while it is queued; it is {word}."
+            )
+        reply = yield Call("DELETE", self._address(ticket))
+        if reply.ok:
+            return Cancelled()
+        said = error_text(reply) or f"HTTP {reply.status}"
+        return CannotCancel(f"{self.name} did not cancel the task: {said}")
+
+    def probe_key(self) -> Flow[Balance]:
+        query = {"page_num": "1", "page_size": "1"}
+        reply = yield Call("GET", self.url(TASKS), query=query)
+        if not reply.ok:
+            raise self.explain(reply)
+        return Balance("")  # no route tells whose key it is, or what is left
+
+    def find(self, order: Order, since: float, known: Collection[str] = ()) -> Flow[Ticket | None]:
+        """Look through the task list for the one that `order` made.
+
+        The list has no prompt, so a task is recognised by its model, seed, resolution, ratio,
+        duration, sound and time. Raises Unclear where that does not settle it: two tasks look
+        alike, or one does not show enough of itself yet.
+        """
+        alike: list[Ticket] = []
+        settled = True
+        for task in (yield from self._list()):
+            same = self._is_from(task, order, since)
+            ticket = Ticket.issue(self.id, task.get("id"))
+            if same is False or str(ticket) in known:
+                continue
+            alike.append(ticket)
+            settled = settled and same is True
+        if not alike:
+            return None
+        if len(alike) == 1 and settled:
+            return alike[0]
+        raise Unclear(
+            f"{self.name} has {len(alike)} task(s) that this order may have made: "
+            f"{', '.join(map(str, alike[:5]))}.",
+            hint="Collect the right one with seedance collect, or clear the order with "
+            "seedance forget if none is.",
+        )
+
+    def estimate(self, order: Order) -> Money | None:
+        """The price by token formula and list. Lengths that only the model or the clips decide are
+        counted at their longest, so that a budget holds."""
+        model = self.model(order)
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        price = self._price(order.model, order.resolution, with_clip)
+        if price is None:
+            return None
+        longest = order.duration == -1 or order.mode in model.source_duration
+        seconds = float(model.durations[1] if longest else order.duration)
+        clips = self.limits.of("video", order.model)
+        if with_clip and clips and clips.total_seconds:
+            seconds += clips.total_seconds[1]
+        tokens = seconds * FRAMES_A_SECOND * area(model, order.resolution, order.ratio) / 1024
+        return self._money(tokens, price)
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        return _ark_errors.explain(self, reply) or super().explain(reply)
+
+    def quota_used_up(self, reply: Reply) -> bool:
+        return _ark_errors.quota_used_up(reply)
+
+    # ------------------------------------------------------------------------------ the requests
+
+    def _address(self, ticket: Ticket) -> str:
+        return self.url(f"{TASKS}/{ticket.opaque}")
+
+    def _task(self, ticket: Ticket) -> Flow[dict[str, Any]]:
+        """One task as the provider has it; it always has a status."""
+        reply = yield Call("GET", self._address(ticket))
+        if not reply.ok:
+            raise self.explain(reply)
+        task = reply.object()
+        if not plain_word(task.get("status")):
+            raise OddReply(f"{self.name}'s answer about the task has no status.")
+        return task
+
+    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+        model = self.model(order)
+        body: dict[str, Any] = {
+            "model": self.model_id(order),
+            "content": list(_content(order, placed)),
+            "resolution": order.resolution,
+            "ratio": "adaptive" if order.mode in model.source_ratio else order.ratio,
+            "duration": -1 if order.mode in model.source_duration else order.duration,
+            "generate_audio": order.generate_audio,
+            "seed": order.seed,
+            "watermark": order.watermark,
+            "return_last_frame": True,
+        }
+        if order.mode in OPERATIONS:
+            body["omni_reference_task_type"] = order.mode
+        add_extra(body, order.extra.get(self.id, {}), f"extra.{self.id}")
+        size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
+        if size > LARGEST_REQUEST:
+            raise BadOrder(
+                f"The media make the request {size / 2**20:.0f} MB large; {self.name} takes "
+                f"{LARGEST_REQUEST >> 20} MB.",
+                hint="Use fewer or smaller ones, or give them by https address.",
+            )
+        return body
+
+    def _list(self) -> Flow[list[dict[str, Any]]]:
+        """Every task of the last seven days, the most that the list goes back."""
+        tasks: list[dict[str, Any]] = []
+        for page in range(1, 1000):
+            if page > 1:
+                yield Pause(LIST_SECONDS, "looking through the task list")
+            query = {"page_num": str(page), "page_size": str(PAGE)}
+            reply = yield Call("GET", self.url(TASKS), query=query)
+            if not reply.ok:
+                raise self.explain(reply)
+            listing = reply.object()
+            items, total = listing.get("items"), number_at(listing, "total")
+            if items is None and total == 0:
+                break
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise OddReply(f"{self.name}'s list of tasks cannot be read.")
+            tasks += items
+            if not items or (len(items) < PAGE if total is None else len(tasks) >= total):
+                break
+        return tasks
+
+    # ------------------------------------------------------------------------------- the answers
+
+    def _is_from(self, task: dict[str, Any], order: Order, since: float) -> bool | None:
+        """Whether a task of the list was made from `order`; None if it does not show enough."""
+        created = number_at(task, "created_at")
+        if created is not None and created < since - CLOCK_SLACK:
+            return False
+        name = self._model_name(task)
+        if name != order.model and not (name is None and order.model in self.config.models):
+            return False
+        model = self.model(order)
+        wanted: dict[str, Any] = {
+            "seed": order.seed,
+            "resolution": order.resolution,
+            "generate_audio": order.generate_audio,
+        }
+        if order.ratio != "adaptive" and order.mode not in model.source_ratio:
+            wanted["ratio"] = order.ratio
+        if order.duration != -1 and order.mode not in model.source_duration:
+            wanted["duration"] = order.duration
+        shown = {name: task[name] for name in wanted if task.get(name) is not None}
+        if any(shown[name] != wanted[name] for name in shown):
+            return False
+        return True if created is not None and shown.keys() == wanted.keys() else None
+
+    def _model_name(self, task: dict[str, Any]) -> str | None:
+        """Our name of the task's model. The date at the end of an id changes with each release."""
+        model_id = text_at(task, "model")
+        for name, model in self.limits.models.items():
+            if model_id in (model.id, self.config.models.get(name)):
+                return name
+            if _family(model_id) == _family(model.id):
+                return name
+        return None
+
+    def _failed(self, task: dict[str, Any]) -> Failed:
+        code = text_at(task, "error", "code")
+        said = text_at(task, "error", "message")
+        verdict = _ark_errors.verdict(code)
+        if verdict is None:
+            return Failed(said or f"{self.name} gives no reason.", code, billed="no")
+        message = f"{self.name}'s content policy refused {verdict.what}: {said or code}"
+        return Failed(
+            f"{message.rstrip('.')}. Nothing is billed. {verdict.advice}",
+            code,
+            verdict.stage,
+            billed="no",
+        )
+
+    def _cost(self, task: dict[str, Any]) -> Money | None:
+        """The tokens that the task was billed for, times the published price."""
+        tokens = number_at(task, "usage", "completion_tokens")
+        name, resolution = self._model_name(task), text_at(task, "resolution")
+        if tokens is None or name is None:
+            return None
+        price = self._price(name, resolution, self._had_clip(task, name, tokens))
+        return None if price is None else self._money(tokens, price)
+
+    def _had_clip(self, task: dict[str, Any], name: str, tokens: float) -> bool:
+        """Whether a clip was among the inputs. The answer does not say it, but the seconds of clips
+        are billed as tokens too, and no clip is shorter than two."""
+        seconds = number_at(task, "duration")
+        if seconds is None:
+            return False
+        model = self.limits.models[name]
+        size = area(model, text_at(task, "resolution"), text_at(task, "ratio"))
+        with_shortest = (seconds + SHORTEST_CLIP) * FRAMES_A_SECOND * size / 1024
+        return tokens > 0.98 * with_shortest
+
+    def _price(self, name: str, resolution: str, with_clip: bool) -> float | None:
+        """Per million tokens, or None where the list has no such price."""
+        price = self.prices.get(name, {}).get(resolution)
+        return price[with_clip] if price else None
+
+    def _money(self, tokens: float, price: float) -> Money:
+        # Estimated also where the provider counted the tokens: what it charges is not told.
+        amount = round(tokens * price / 1e6, 4)
+        return Money(amount, self.currency, estimated=True, as_of=self.prices_as_of)
+
+
+def _content(order: Order, placed: Placed) -> Iterator[dict[str, Any]]:
+    """The content array: the prompt, then the media with their roles, as prompts count them."""
+    if order.prompt:
+        yield {"type": "text", "text": order.prompt}
+    clips = (placed.video, *placed.videos) if placed.video else placed.videos
+    for kind, role, urls in (
+        ("image_url", "first_frame", (placed.first_frame,)),
+        ("image_url", "last_frame", (placed.last_frame,)),
+        ("image_url", "reference_image", placed.images),
+        ("video_url", "reference_video", clips),
+        ("audio_url", "reference_audio", placed.audios),
+    ):
+        for url in urls:
+            if url:
+                yield {"type": kind, kind: {"url": url}, "role": role}
+
+
+def _family(model_id: str) -> str:
+    return model_id.rpartition("-")[0]

@@ -1,0 +1,129 @@
+"""What the official Seedance models can do: the tables of docs.byteplus.com, as data.
+
+Owns no request and no price. The models are the same at BytePlus and Volcano Engine; their ids
+differ in the prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .. import order
+from ..order import Mode
+from ..wire import Limits, MediaLimits, ModelLimits, Size
+
+FRAMES_A_SECOND = 24
+SHORTEST_CLIP = 2.0
+
+RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
+WITHOUT_CLIP_TASKS: frozenset[Mode] = frozenset({"text", "image", "frames", "reference"})
+ALL_MODES: frozenset[Mode] = WITHOUT_CLIP_TASKS | {"edit", "extend"}
+
+SIZES: Mapping[str, Mapping[str, Size]] = {
+    **order.SIZES,
+    "1080p": {
+        "16:9": (1920, 1080),
+        "4:3": (1664, 1248),
+        "1:1": (1440, 1440),
+        "3:4": (1248, 1664),
+        "9:16": (1080, 1920),
+        "21:9": (2206, 946),
+    },
+}
+SIZES_25 = {**SIZES, "480p": {**SIZES["480p"], "16:9": (854, 480), "9:16": (480, 854)}}
+# No page lists the sizes of 4k; its price example (16:9, 5 s, 3.89 USD) is that of 3840 x 2160.
+AREA_4K = 3840 * 2160
+
+IMAGE = MediaLimits(
+    ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/tiff", "image/gif"),
+    max_bytes=30 * 2**20,
+    sides=(300, 6000),
+    aspect=(0.4, 2.5),
+)
+# The sources disagree on the largest clip for 2.0 (834x1112 or 1080p): the server decides.
+VIDEO = MediaLimits(
+    ("video/mp4", "video/quicktime"),
+    max_bytes=50 * 2**20,
+    seconds=(SHORTEST_CLIP, 15),
+    total_seconds=(SHORTEST_CLIP, 15),
+    fps=(24, 60),
+)
+AUDIO = MediaLimits(
+    ("audio/wav", "audio/mpeg"), max_bytes=15 * 2**20, seconds=(2, 15), total_seconds=(2, 15)
+)
+VIDEO_25 = replace(
+    VIDEO,
+    max_bytes=200 * 2**20,
+    seconds=(SHORTEST_CLIP, 30),
+    total_seconds=(SHORTEST_CLIP, 30),
+    fps=None,
+    pixels=(407_696, 8_295_044),
+)
+AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))
+
+
+def limits(prefix: str) -> Limits:
+    """The limits with the model ids of a prefix: `dreamina` at BytePlus, `doubao` in China."""
+    standard = ModelLimits(
+        id=f"{prefix}-seedance-2-0-260128",
+        modes=WITHOUT_CLIP_TASKS,
+        resolutions=("480p", "720p", "1080p", "4k"),
+        ratios=RATIOS,
+        durations=(4, 15),
+        adaptive=WITHOUT_CLIP_TASKS,
+        auto_duration=True,
+        sizes=SIZES,
+        images=9,
+        videos=3,
+        audios=3,
+        watermark=True,
+    )
+    small = replace(standard, resolutions=("480p", "720p"))
+    newest = replace(
+        standard,
+        id=f"{prefix}-seedance-2-5-260628",
+        modes=ALL_MODES,
+        resolutions=("480p", "720p", "1080p"),
+        durations=(4, 30),
+        adaptive=ALL_MODES,
+        source_ratio=frozenset({"image", "frames", "edit", "extend"}),
+        source_duration=frozenset({"edit"}),
+        sizes=SIZES_25,
+        images=30,
+        videos=10,
+        audios=10,
+        total=50,
+        audio_alone=True,
+        edit_images=30,
+        media={"video": VIDEO_25, "audio": AUDIO_25},
+    )
+    return Limits(
+        models={
+            "seedance-2.0": standard,
+            "seedance-2.0-fast": replace(small, id=f"{prefix}-seedance-2-0-fast-260128"),
+            "seedance-2.0-mini": replace(small, id=f"{prefix}-seedance-2-0-mini-260615"),
+            "seedance-2.5": newest,
+        },
+        travel={
+            "image": ("address", "inline", "handle"),
+            "video": ("address", "handle"),
+            "audio": ("address", "inline", "handle"),
+        },
+        image=IMAGE,
+        video=VIDEO,
+        audio=AUDIO,
+        poll_interval=10.0,
+        result_life=24 * 3600.0,
+        task_life=7 * 24 * 3600.0,
+    )
+
+
+def area(model: ModelLimits, resolution: str, ratio: str) -> int:
+    """The pixels of one frame. A ratio without a size of its own counts as 16:9, from which the
+    others differ by less than five percent."""
+    if resolution == "4k":
+        return AREA_4K
+    sizes = model.sizes.get(resolution, SIZES["720p"])
+    width, height = sizes.get(ratio, sizes["16:9"])
+    return width * height

@@ -1,0 +1,120 @@
+"""What each provider can do, read off its limits: plain values, and the table in the README.
+
+Owns no fact of its own. Imported by the command line, by routes and by the README's test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from ..order import RATIOS, Mode
+from ..wire import ModelLimits, Provider
+from . import registry
+
+MODE_WORDS: dict[Mode, str] = {
+    "text": "text",
+    "image": "first frame",
+    "frames": "first and last frame",
+    "reference": "references",
+    "edit": "edit",
+    "extend": "extend",
+}
+
+
+def capabilities(provider: type[Provider]) -> dict[str, Any]:
+    """A provider and its models as JSON-like values."""
+    return {
+        "id": provider.id,
+        "name": provider.name,
+        "key_variable": provider.key_variable,
+        "base_url": provider.default_base_url,
+        "models": {name: _model(model) for name, model in provider.limits.models.items()},
+    }
+
+
+def _model(model: ModelLimits) -> dict[str, Any]:
+    return {
+        "modes": [mode for mode in get_args(Mode) if mode in model.modes],
+        "resolutions": list(model.resolutions),
+        "ratios": _ratios(model),
+        "durations": list(model.durations),
+        "auto_duration": model.auto_duration,
+        "prompt_max": model.prompt_max,
+        "images": model.images,
+        "videos": model.videos,
+        "audios": model.audios,
+        "generates_audio": model.generates_audio,
+        "seed": model.seed,
+        "watermark": model.watermark,
+        "camera_fixed": model.camera_fixed,
+        "keeps_audio": model.keeps_audio,
+    }
+
+
+def _ratios(model: ModelLimits) -> list[str]:
+    able = {*model.ratios, *(["adaptive"] if model.adaptive else [])}
+    return [ratio for ratio in RATIOS if ratio in able]
+
+
+# ----------------------------------------------------------------------------- the README's tables
+
+HEAD = (
+    "provider",
+    "models",
+    "can do",
+    "resolutions",
+    "ratios",
+    "seconds",
+    "reference pictures / clips / sounds",
+    "prompt",
+    "sound",
+    "seed",
+)
+
+
+def ability_table() -> str:
+    """What providers can do: a row for each provider and group of models that can do the same."""
+    lines = [_row(HEAD), _row("---" for _ in HEAD)]
+    for provider in registry().values():
+        groups: list[tuple[list[str], dict[str, Any]]] = []
+        for name, able in capabilities(provider)["models"].items():
+            names = next((names for names, other in groups if other == able), None)
+            if names is None:
+                groups.append(([name], able))
+            else:
+                names.append(name)
+        lines += [_row(_cells(provider, names, able)) for names, able in groups]
+    return "\n".join(lines)
+
+
+def access_table() -> str:
+    """Under which variable each provider's key is looked for, and where the provider is."""
+    lines = [_row(("provider", "key", "base URL")), _row(["---"] * 3)]
+    for provider in registry().values():
+        if provider.key_variable:
+            url = provider.default_base_url
+            where = f"`{url}`" if url else "none published: must be set"
+            lines.append(_row((f"`{provider.id}`", f"`{provider.key_variable}`", where)))
+    return "\n".join(lines)
+
+
+def _cells(provider: type[Provider], names: list[str], able: dict[str, Any]) -> list[str]:
+    low, high = able["durations"]
+    references = [str(able[kind]) for kind in ("images", "videos", "audios")]
+    return [
+        f"`{provider.id}` ({provider.name})",
+        ", ".join(name.removeprefix("seedance-") for name in names),
+        ", ".join(MODE_WORDS[mode] for mode in able["modes"]),
+        ", ".join(able["resolutions"]),
+        ", ".join(able["ratios"]),
+        f"{low} to {high}{', or -1' if able['auto_duration'] else ''}",
+        " / ".join(references) if "reference" in able["modes"] else "no",
+        f"{able['prompt_max']} characters" if able["prompt_max"] else "no limit documented",
+        "yes" if able["generates_audio"] else "no",
+        "yes" if able["seed"] else "no",
+    ]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

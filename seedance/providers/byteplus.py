@@ -1,0 +1,29 @@
+"""BytePlus ModelArk: Ark outside China. Owns its host, key, model ids and price list."""
+
+from __future__ import annotations
+
+from ._ark import Ark
+from ._ark_limits import limits
+
+
+class BytePlus(Ark):
+    """BytePlus ModelArk, region ap-southeast-1."""
+
+    id = "byteplus"
+    name = "BytePlus ModelArk"
+    key_variable = "BYTEPLUS_API_KEY"
+    default_base_url = "https://ark.ap-southeast.bytepluses.com/api/v3"
+    limits = limits("dreamina")
+    currency = "USD"
+    prices_as_of = "2026-07-31"
+    prices = {
+        "seedance-2.0": {
+            "480p": (7.0, 4.3),
+            "720p": (7.0, 4.3),
+            "1080p": (7.7, 4.7),
+            "4k": (4.0, 2.4),
+        },
+        "seedance-2.0-fast": {"480p": (5.6, 3.3), "720p": (5.6, 3.3)},
+        "seedance-2.0-mini": {"480p": (3.5, 2.1), "720p": (3.5, 2.1)},
+        "seedance-2.5": {"480p": (10.7, 6.4), "720p": (10.7, 6.4), "1080p": (11.7, 7.0)},
+    }

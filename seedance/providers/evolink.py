@@ -1,0 +1,169 @@
+"""EvoLink: a sibling of AIHubMax with other fields. Sources: docs.evolink.ai,
+github.com/Evolink-AI/seedance-2-family-video-gen-skill.
+
+Owns EvoLink's fields, routes, limits and price list. Tasks and errors are read in `_unified`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Moderated, SeedanceError
+from ..order import Order
+from ..wire import (
+    Balance,
+    Blob,
+    Call,
+    Failed,
+    FilePart,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Money,
+    Placed,
+    Reply,
+    Status,
+    Ticket,
+    Uploaded,
+    add_extra,
+    error_text,
+    number_at,
+)
+from ._unified import Relay, unix_seconds
+from .aihubmax import MODE_NAMES, MODES
+
+# USD per second by model and quality: (without, with) a clip among the references. With one, the
+# longer of input and output is paid beside the output.
+PRICES: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "seedance-2.0": {"480p": (0.0919, 0.0560), "720p": (0.1985, 0.1209)},
+    "seedance-2.0-fast": {"480p": (0.0745, 0.0443), "720p": (0.1608, 0.0957)},
+}
+PRICES_AS_OF = "2026-11-20"
+LONGEST_CLIPS = 15.0
+
+# Its content policy is known by this word only: a message about faces (HTTP 400).
+_FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
+
+
+def _model(model_id: str, *resolutions: str) -> ModelLimits:
+    return ModelLimits(
+        id=model_id,
+        modes=MODES,
+        resolutions=("480p", "720p", *resolutions),
+        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+        durations=(4, 15),
+        adaptive=MODES,
+        images=9,
+        videos=3,
+        audios=3,
+        seed=False,  # not documented, and unknown fields may be refused
+    )
+
+
+class EvoLink(Relay):
+    """EvoLink. It publishes prices in USD and answers in credits."""
+
+    id = "evolink"
+    name = "EvoLink"
+    key_variable = "EVOLINK_API_KEY"
+    default_base_url = "https://api.evolink.ai"
+    default_upload_url = "https://files-api.evolink.ai"
+    limits = Limits(
+        models={
+            "seedance-2.0": _model("seedance-2.0-{mode}", "1080p"),
+            "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
+            "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
+        },
+        travel={
+            "image": ("address", "upload"),
+            "video": ("address", "upload"),
+            "audio": ("address", "upload"),
+        },
+        image=MediaLimits(
+            ("image/png", "image/jpeg", "image/webp"),
+            max_bytes=30 * 2**20,
+            sides=(300, 6000),
+            aspect=(0.4, 2.5),
+        ),
+        video=MediaLimits(
+            ("video/mp4", "video/quicktime"),
+            max_bytes=50 * 2**20,
+            sides=(300, 6000),
+            aspect=(0.4, 2.5),
+            pixels=(409_600, 927_408),
+            seconds=(2, 15),
+            total_seconds=(2, LONGEST_CLIPS),
+            fps=(24, 60),
+        ),
+        audio=MediaLimits(
+            ("audio/wav", "audio/mpeg"),
+            max_bytes=15 * 2**20,
+            seconds=(2, 15),
+            total_seconds=(2, 15),
+        ),
+        poll_interval=5.0,
+        result_life=24 * 3600,
+    )
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        host = self.config.upload_url or self.default_upload_url
+        url = f"{host.rstrip('/')}/api/v1/files/upload/stream"
+        reply = yield Call("POST", url, file=FilePart("file", blob))
+        file = self.part(reply, "file_url")
+        return Uploaded(file["file_url"], unix_seconds(file.get("expires_at")))
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        body: dict[str, Any] = {
+            "model": self.model_id(order, MODE_NAMES[order.mode]),
+            "prompt": order.prompt,
+            "duration": order.duration,
+            "quality": order.resolution,
+            "aspect_ratio": order.ratio,
+            "generate_audio": order.generate_audio,
+        }
+        frames = [frame for frame in (placed.first_frame, placed.last_frame) if frame]
+        optional = {
+            "image_urls": frames or list(placed.images),
+            "video_urls": list(placed.videos),
+            "audio_urls": list(placed.audios),
+        }
+        body.update({name: urls for name, urls in optional.items() if urls})
+        add_extra(body, order.extra.get(self.id, {}))
+        reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
+        return self.ticket(reply)
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        status = yield from super().check(ticket)
+        if isinstance(status, Failed) and _FACES.search(status.message):
+            return replace(status, stage="input")
+        return status
+
+    def probe_key(self) -> Flow[Balance]:
+        reply = yield Call("GET", self.url("/v1/credits"))
+        if not reply.ok:
+            raise self.explain(reply)
+        left = number_at(reply.object(), "data", "user", "remaining_credits")
+        return Balance(f"{self.name} account", None if left is None else Money(left, "credits"))
+
+    def estimate(self, order: Order) -> Money | None:
+        """The price by seconds. The length of a clip is not known here: the longest is counted."""
+        price = PRICES.get(order.model, {}).get(order.resolution)
+        if price is None:
+            return None
+        with_clip = bool(order.of_kind("video"))
+        seconds = order.duration + (LONGEST_CLIPS if with_clip else 0)
+        amount = round(seconds * price[with_clip], 4)
+        return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        said = error_text(reply)
+        if reply.status == 400 and _FACES.search(said):
+            return Moderated(
+                f"{self.name}'s content policy refused the order: {said}",
+                hint="Realistic faces are refused: use other pictures or clips, or another prompt.",
+            )
+        return super().explain(reply)

@@ -1,0 +1,299 @@
+"""fal: a queue before every model. Sources: docs.fal.ai (queue, errors, request errors), the model
+pages of bytedance/seedance-2.0, and fal's own Python client.
+
+Owns fal's fields, routes, tickets, limits and price list. The mode is part of the model's path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..order import SIZES, Mode, Order
+from ..wire import (
+    Blob,
+    Call,
+    Cancelled,
+    CannotCancel,
+    Done,
+    Failed,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Money,
+    Placed,
+    Provider,
+    Reply,
+    Running,
+    Status,
+    Ticket,
+    Uploaded,
+    add_extra,
+    dig,
+    error_text,
+    number_at,
+    plain_word,
+    text_at,
+)
+
+PATHS: dict[Mode, str] = {
+    "text": "text-to-video",
+    "image": "image-to-video",
+    "frames": "image-to-video",
+    "reference": "reference-to-video",
+}
+MODES: frozenset[Mode] = frozenset(PATHS)
+
+# USD per 1000 tokens; a second of video is width x height x 24 / 1024 tokens. A clip among the
+# references makes it cheaper by the factor.
+PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.0112}
+WITH_CLIP = 0.6
+PRICES_AS_OF = "2026-11-20"
+
+MODERATED = "content_policy_violation"
+_INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
+
+
+def _model(model_id: str) -> ModelLimits:
+    return ModelLimits(
+        id=model_id,
+        modes=MODES,
+        resolutions=("480p", "720p"),
+        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+        durations=(4, 15),
+        adaptive=MODES,
+        auto_duration=True,
+        images=9,
+        videos=3,
+        audios=3,
+        total=12,
+    )
+
+
+class Fal(Provider):
+    """fal.ai.
+
+    A ticket keeps the path of the request, with `~` for `/`, since fal asks to use the addresses
+    that it returned and the request id alone does not give them.
+    """
+
+    id = "fal"
+    name = "fal"
+    key_variable = "FAL_KEY"
+    default_base_url = "https://queue.fal.run"
+    default_upload_url = "https://rest.fal.ai"
+    auth_scheme = "Key"
+    limits = Limits(
+        models={
+            "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
+            "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
+            "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
+        },
+        # Data URIs are taken by most of fal's models, and refused by some: they are not used.
+        travel={
+            "image": ("address", "upload"),
+            "video": ("address", "upload"),
+            "audio": ("address", "upload"),
+        },
+        image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=30 * 2**20),
+        video=MediaLimits(
+            ("video/mp4", "video/quicktime"),
+            max_bytes=50 * 2**20,
+            pixels=(640 * 640, 834 * 1112),
+            total_seconds=(2, 15),
+        ),
+        audio=MediaLimits(("audio/mpeg", "audio/wav"), max_bytes=15 * 2**20, total_seconds=(0, 15)),
+    )
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        host = self.config.upload_url or self.default_upload_url
+        reply = yield Call(
+            "POST",
+            f"{host.rstrip('/')}/storage/upload/initiate",
+            json={"content_type": blob.mime, "file_name": blob.name},
+            query={"storage_type": "fal-cdn-v3"},
+        )
+        if not reply.ok:
+            raise self.explain(reply)
+        place = reply.object()
+        upload_url, file_url = text_at(place, "upload_url"), text_at(place, "file_url")
+        if not upload_url or not file_url:
+            raise OddReply("fal's storage did not say where to upload the file.")
+        stored = yield Call("PUT", upload_url, body=blob, auth=False)
+        if not stored.ok:
+            raise Refused(f"fal's storage did not take the file (HTTP {stored.status}).")
+        return Uploaded(file_url)
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        body: dict[str, Any] = {
+            "prompt": order.prompt,
+            "resolution": order.resolution,
+            "duration": "auto" if order.duration == -1 else str(order.duration),
+            "aspect_ratio": "auto" if order.ratio == "adaptive" else order.ratio,
+            "generate_audio": order.generate_audio,
+            "seed": order.seed,
+        }
+        optional = {
+            "image_url": placed.first_frame,
+            "end_image_url": placed.last_frame,
+            "image_urls": list(placed.images),
+            "video_urls": list(placed.videos),
+            "audio_urls": list(placed.audios),
+        }
+        body.update({name: value for name, value in optional.items() if value})
+        add_extra(body, order.extra.get(self.id, {}))
+        model_id = self.model_id(order, PATHS[order.mode]).strip("/")
+        reply = yield Call("POST", self.url(f"/{model_id}"), json=body, spends=True)
+        if not reply.ok:
+            raise self.explain(reply)
+        return Ticket.issue(self.id, self._remembered(reply.object(), model_id))
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        _, status_url, _ = self._urls(ticket)
+        reply = yield Call("GET", status_url)
+        if not reply.ok:
+            raise self.explain(reply)
+        state = reply.object()
+        word = plain_word(state.get("status"))
+        if word == "completed":
+            return (yield from self._result(ticket, state))
+        if word == "in_queue":
+            position = number_at(state, "queue_position")
+            return Running(note="queued" if not position else f"queued, {position:.0f} before it")
+        if word == "in_progress":
+            return Running(note="rendering")
+        if word:
+            return Running(unknown=text_at(state, "status"))
+        raise OddReply("fal's answer about the request has no status.")
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+        *_, cancel_url = self._urls(ticket)
+        reply = yield Call("PUT", cancel_url)
+        if reply.ok:
+            return Cancelled()
+        said = error_text(reply) or f"HTTP {reply.status}"
+        return CannotCancel(f"fal cancels a request only before it is processed: {said}")
+
+    def estimate(self, order: Order) -> Money | None:
+        """The price by tokens. A length that the model decides is counted at its longest."""
+        price = PRICES.get(order.model)
+        if price is None:
+            return None
+        sizes = SIZES[order.resolution]
+        width, height = sizes.get(order.ratio, sizes["16:9"])
+        seconds = self.model(order).durations[1] if order.duration == -1 else order.duration
+        amount = seconds * width * height * 24 / 1024 / 1000 * price
+        if order.of_kind("video"):
+            amount *= WITH_CLIP
+        return Money(round(amount, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        problem = _problem(reply)
+        said = error_text(reply)
+        if problem.code == MODERATED:
+            return Moderated(
+                f"fal's content policy refused the order: {said}",
+                hint="Change the prompt or the media.",
+            )
+        if reply.status == 403 and "balance" in said.lower():
+            return OutOfCredit(f"fal says that the balance is used up: {said}")
+        if reply.status == 422:
+            return Refused(f"fal did not accept {problem.field or 'a value'}: {said}")
+        return super().explain(reply)
+
+    # ----------------------------------------------------------------------- the end of a request
+
+    def _result(self, ticket: Ticket, state: dict[str, Any]) -> Flow[Status]:
+        """COMPLETED covers failure: then the result is an HTTP error, and the state may say it too.
+
+        Such an error may be a 5xx, which elsewhere would be an outage.
+        """
+        response_url, _, _ = self._urls(ticket)
+        reply = yield Call("GET", response_url, any_status=True)
+        told = text_at(state, "error_type") or text_at(state, "error")
+        if reply.ok and not told:
+            result = reply.object()
+            seed = number_at(result, "seed")
+            return Done(
+                text_at(result, "video", "url") or None, seed=None if seed is None else int(seed)
+            )
+        problem = _problem(reply)
+        if "client_cancelled" in (told, problem.code):
+            return Cancelled()
+        if told or (problem.message and reply.status not in (401, 403, 404, 408, 429)):
+            message = problem.message or text_at(state, "error") or told
+            return Failed(message, problem.code or text_at(state, "error_type"), problem.stage)
+        if reply.status >= 500 or reply.status in (408, 429):
+            return Running(note="fetching the result")
+        raise self.explain(reply)
+
+    # ------------------------------------------------------------------------------------ tickets
+
+    def _remembered(self, answer: dict[str, Any], model_id: str) -> str:
+        """What a ticket keeps of the returned addresses: the one path that gives all three, or all
+        three; or the documented path, if they are not at the queue's host."""
+        request_id = text_at(answer, "request_id")
+        if not request_id:
+            raise OddReply("fal's answer carries no request id.")
+        names = ("response_url", "status_url", "cancel_url")
+        paths = [self._path(text_at(answer, name)) for name in names]
+        if not all(paths):
+            owner_and_app = "/".join(model_id.split("/")[:2])
+            paths = _three(f"{owner_and_app}/requests/{request_id}")
+        kept = paths[:1] if paths == _three(paths[0]) else paths
+        return ":".join(kept).replace("/", "~")
+
+    def _path(self, url: str) -> str:
+        """The path of an address at the queue's host; empty for any other address."""
+        for base in (self.config.base_url, self.default_base_url):
+            path = url.removeprefix(f"{base.rstrip('/')}/")
+            if path != url and _PATH.fullmatch(path):
+                return path
+        return ""
+
+    def _urls(self, ticket: Ticket) -> list[str]:
+        """The addresses of the response, the status and the cancelling."""
+        paths = ticket.opaque.replace("~", "/").split(":")
+        if len(paths) == 1:
+            paths = _three(paths[0])
+        if len(paths) != 3 or not all(_PATH.fullmatch(path) for path in paths):
+            raise BadOrder(
+                f"{ticket} is not a ticket of fal.",
+                hint="It looks like fal:bytedance~seedance-2.0~requests~<request id>.",
+            )
+        return [self.url(f"/{path}") for path in paths]
+
+
+def _three(path: str) -> list[str]:
+    return [path, f"{path}/status", f"{path}/cancel"]
+
+
+class _Problem:
+    """What an error answer says: of the model (`detail` is a list) or of the platform (a text)."""
+
+    def __init__(self, body: Any) -> None:
+        first = dig(body, "detail", 0)
+        location = [step for step in dig(first, "loc") or [] if isinstance(step, str)]
+        self.field = next((step for step in location if step != "body"), "")
+        self.code = text_at(first, "type") or text_at(body, "error_type")
+        self.message = text_at(first, "msg") or text_at(body, "detail")
+
+    @property
+    def stage(self) -> Literal["prompt", "input", "output", "service"]:
+        """What it is about, by the field that it names."""
+        if self.field == "prompt":
+            return "prompt"
+        if self.field in _INPUTS or self.code.startswith(("image_", "video_", "audio_", "file_")):
+            return "input"
+        return "output" if self.code == MODERATED else "service"
+
+
+def _problem(reply: Reply) -> _Problem:
+    try:
+        return _Problem(reply.json())
+    except OddReply:
+        return _Problem(None)

@@ -1,0 +1,334 @@
+"""Leonardo.AI: pictures and clips go up first and are named by id, never by address.
+
+Sources: the seed document 000 (the body of a create) and docs.leonardo.ai (uploads, answers,
+polling, errors); where they differ, the seed wins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..order import SIZES, Order
+from ..wire import (
+    Balance,
+    Blob,
+    Call,
+    Done,
+    Failed,
+    FilePart,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Money,
+    Pause,
+    Placed,
+    Provider,
+    Reply,
+    Running,
+    Status,
+    Ticket,
+    Uploaded,
+    add_extra,
+    dig,
+    error_text,
+    number_at,
+    plain_word,
+    text_at,
+)
+
+TIERS = {"480p": "RESOLUTION_480", "720p": "RESOLUTION_720"}
+EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+}
+UNITS = {"DOLLARS": "USD", "CREDITS": "credits"}
+
+# A clip is looked at after it went up. No document lists the words for it, so a known word ends the
+# wait early and an unknown one does not prolong it beyond these rounds.
+CLIP_ROUNDS = 10
+CLIP_SECONDS = 2.0
+CLIP_READY = ("complete", "completed", "ready", "success", "succeeded")
+CLIP_FAILED = ("failed", "failure", "error", "rejected", "invalid")
+
+HANDLE = re.compile(r"leonardo:(GENERATED|UPLOADED):([A-Za-z0-9._~-]+)")
+STILL = re.compile(r"\.(png|jpe?g|webp|gif)(\?|$)", re.IGNORECASE)
+MODERATION_WORDS = re.compile(r"moderat|inappropriate|content filter|nsfw", re.IGNORECASE)
+KEY_WORDS = re.compile(r"authori[sz]ation hook|authentication hook", re.IGNORECASE)
+CREDIT_WORDS = re.compile(r"(not enough|insufficient).*(token|credit|balance|fund)", re.IGNORECASE)
+
+
+def _model(model_id: str) -> ModelLimits:
+    return ModelLimits(
+        id=model_id,
+        modes=frozenset({"text", "image", "frames", "reference"}),
+        resolutions=tuple(TIERS),
+        ratios=tuple(SIZES["720p"]),
+        durations=(4, 15),
+        adaptive=frozenset({"image", "frames"}),
+        prompt_max=1500,
+        sizes={resolution: SIZES[resolution] for resolution in TIERS},
+        images=4,
+        videos=3,
+    )
+
+
+class Leonardo(Provider):
+    """Leonardo.AI's Seedance 2.0.
+
+    A create goes to v2 of the API, everything else to v1. A medium is `leonardo:UPLOADED:<id>` or
+    `leonardo:GENERATED:<id>`. Sounds are not offered: their upload is documented nowhere. There is
+    no cancel (deleting a generation is no cancelling).
+    """
+
+    id = "leonardo"
+    name = "Leonardo.AI"
+    key_variable = "LEONARDO_API_KEY"
+    default_base_url = "https://cloud.leonardo.ai/api/rest"
+    limits = Limits(
+        models={
+            "seedance-2.0": _model("seedance-2.0"),
+            "seedance-2.0-fast": _model("seedance-2.0-fast"),
+            # Not in the seed: docs.leonardo.ai/docs/seedance-20-mini.
+            "seedance-2.0-mini": _model("seedance-2.0-mini"),
+        },
+        travel={"image": ("handle", "upload"), "video": ("handle", "upload"), "audio": ()},
+        image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
+        video=MediaLimits(("video/mp4", "video/quicktime")),
+        concurrent=10,  # docs.leonardo.ai/v1.0/reference/limits
+    )
+
+    # ------------------------------------------------------------------------------------ uploads
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        extension = EXTENSIONS.get(blob.mime)
+        if blob.kind == "audio" or extension is None:
+            raise BadOrder(
+                f"Leonardo.AI takes no {blob.mime}.", hint=f"It takes {', '.join(EXTENSIONS)}."
+            )
+        path, answer, id_name = (
+            ("/v1/init-image", "uploadInitImage", "id")
+            if blob.kind == "image"
+            else ("/v1/media", "uploadMedia", "uploadId")
+        )
+        reply = yield Call("POST", self.url(path), json={"extension": extension})
+        if not reply.ok:
+            raise self.explain(reply)
+        granted = dig(reply.object(), answer)
+        medium_id, url = text_at(granted, id_name), text_at(granted, "url")
+        if not medium_id or not url:
+            raise OddReply("Leonardo.AI's answer to an upload names no id or no address.")
+        # The form is valid for two minutes, and the key must not go to the storage host.
+        stored = yield Call(
+            "POST", url, form=_form_fields(granted), file=FilePart("file", blob), auth=False
+        )
+        if not stored.ok:
+            raise _storage_error(stored, blob)
+        if blob.kind == "video":
+            yield from self._await_clip(medium_id)
+        return Uploaded(f"leonardo:UPLOADED:{medium_id}")
+
+    def _await_clip(self, medium_id: str) -> Flow[None]:
+        """Wait until an uploaded clip can be used, for a bounded time."""
+        for _ in range(CLIP_ROUNDS):
+            yield Pause(CLIP_SECONDS, "Leonardo.AI is reading the clip")
+            reply = yield Call("GET", self.url(f"/v1/media/{medium_id}"))
+            clip = dig(reply.object(), "uploaded_media_by_pk") if reply.ok else None
+            word = plain_word(dig(clip, "status"))
+            if word in CLIP_FAILED:
+                reason = text_at(clip, "statusReason") or "no reason given"
+                raise BadOrder(
+                    f"Leonardo.AI does not take the clip: {reason}.",
+                    hint="Use another clip, or convert it to H.264 MP4.",
+                )
+            if word in CLIP_READY:
+                return
+
+    # -------------------------------------------------------------------------------------- tasks
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        body = self._body(order, placed)
+        reply = yield Call("POST", self.url("/v2/generations"), json=body, spends=True)
+        if not reply.ok:
+            raise self.explain(reply)
+        answer = reply.object()
+        # v2 wraps its answer in `generate`, v1 in a job; the v2 reference shows it unwrapped.
+        for wrapper in ("generate", "sdGenerationJob", "motionVideoGenerationJob"):
+            if isinstance(answer.get(wrapper), dict):
+                answer = answer[wrapper]
+                break
+        return Ticket.issue(self.id, answer.get("generationId"), _cost(answer))
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        reply = yield Call("GET", self.url(f"/v1/generations/{ticket.opaque}"))
+        if not reply.ok:
+            raise self.explain(reply)
+        generation = reply.object().get("generations_by_pk")
+        if not isinstance(generation, dict):
+            raise OddReply("Leonardo.AI shows no generation with this id.")
+        word = plain_word(generation.get("status"))
+        if word == "complete":
+            return _complete(generation)
+        if word == "failed":
+            return _failed(generation)
+        if word == "pending":  # stands for queued and for rendering
+            return Running()
+        if word:
+            return Running(unknown=text_at(generation, "status"))
+        raise OddReply("Leonardo.AI's answer about the generation has no status.")
+
+    def probe_key(self) -> Flow[Balance]:
+        reply = yield Call("GET", self.url("/v1/me"))
+        if not reply.ok:
+            raise self.explain(reply)
+        details = dig(reply.object(), "user_details", 0)
+        if details is None:
+            raise OddReply("Leonardo.AI's answer about the account is empty.")
+        amounts = [number_at(details, name) for name in ("apiPaidTokens", "apiSubscriptionTokens")]
+        known = [amount for amount in amounts if amount is not None]
+        account = text_at(details, "user", "username") or text_at(details, "user", "id")
+        return Balance(
+            account or "Leonardo.AI account", Money(sum(known), "credits") if known else None
+        )
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        said = error_text(reply)
+        if reply.status == 403 and reply.body.lstrip().startswith(b"<"):
+            return Refused(
+                "Leonardo.AI answered with a web page: it does not know the address (HTTP 403).",
+                hint=f"The base URL must end in /api/rest; it is {self.config.base_url}.",
+            )
+        if KEY_WORDS.search(said):
+            return Refused(
+                f"Leonardo.AI refused the key (HTTP {reply.status}): {said}",
+                hint=f"Check it with: seedance key test {self.id}.",
+            )
+        if MODERATION_WORDS.search(said):
+            return Moderated(
+                f"Leonardo.AI's moderation refused the order: {said}",
+                hint="Change the prompt or the pictures; nothing was billed.",
+            )
+        if CREDIT_WORDS.search(said):
+            return OutOfCredit(f"Leonardo.AI says there is no credit left: {said}")
+        if "not supported within the Production API" in said:
+            return Refused(
+                f"Leonardo.AI does not offer this model to the account: {said}",
+                hint="Choose another model, or ask Leonardo.AI to enable it for the API.",
+            )
+        return super().explain(reply)
+
+    # ----------------------------------------------------------------------------------- the body
+
+    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+        where = f"extra.{self.id}"
+        extra = dict(order.extra.get(self.id, {}))
+        more = extra.pop("parameters", {})
+        if not isinstance(more, Mapping):
+            raise BadOrder(f"{where}.parameters must be an object.")
+        more = {**extra, **more}
+        # The two documented switches that no input of a node covers; always sent.
+        public = more.pop("public", False)
+        enhance = more.pop("prompt_enhance", "OFF")
+        if not isinstance(public, bool) or not isinstance(enhance, str):
+            raise BadOrder(
+                f"{where}.public must be true or false, and prompt_enhance a text.",
+                hint='For example {"leonardo": {"public": true, "prompt_enhance": "ON"}}.',
+            )
+        # 0 x 0 follows the start frame's shape.
+        adaptive = order.ratio == "adaptive"
+        width, height = (0, 0) if adaptive else SIZES[order.resolution][order.ratio]
+        parameters: dict[str, Any] = {
+            "prompt": order.prompt,
+            "duration": order.duration,
+            "mode": TIERS[order.resolution],
+            "width": width,
+            "height": height,
+            "seed": order.seed,
+            "motion_has_audio": order.generate_audio,
+            "prompt_enhance": enhance,
+            "quantity": 1,
+        }
+        if guidances := _guidances(placed):
+            parameters["guidances"] = guidances
+        add_extra(parameters, more, where)
+        return {"model": self.model_id(order), "public": public, "parameters": parameters}
+
+
+def _guidances(placed: Placed) -> dict[str, list[dict[str, Any]]]:
+    """The media by the part they play; parts without media are left out."""
+    parts = {
+        "start_frame": [_item("image", ref) for ref in (placed.first_frame,) if ref],
+        "end_frame": [_item("image", ref) for ref in (placed.last_frame,) if ref],
+        "image_reference": [_item("image", ref) for ref in placed.images],
+        # The seed gives a clip no shape; this one is of docs.leonardo.ai/docs/seedance-20-fast.
+        "video_reference_base": [_item("video", ref) for ref in placed.videos],
+    }
+    return {part: items for part, items in parts.items() if items}
+
+
+def _item(kind: str, reference: str) -> dict[str, Any]:
+    match = HANDLE.fullmatch(reference)
+    if not match:
+        raise BadOrder(
+            f"{reference[:80]!r} is not a medium at Leonardo.AI.",
+            hint="Connect the picture or clip itself, or use leonardo:GENERATED:<id>.",
+        )
+    return {kind: {"id": match[2], "type": match[1]}}
+
+
+def _form_fields(granted: Any) -> tuple[tuple[str, str], ...]:
+    """The fields of the storage form, in their order; Leonardo sends them as JSON in a string."""
+    fields = dig(granted, "fields")
+    if isinstance(fields, str):
+        try:
+            fields = json.loads(fields)
+        except ValueError:
+            fields = None
+    if not isinstance(fields, dict):
+        raise OddReply("Leonardo.AI's answer to an upload has no form fields.")
+    return tuple((name, str(value)) for name, value in fields.items())
+
+
+def _storage_error(reply: Reply, blob: Blob) -> Refused:
+    said = re.search(rb"<Message>([^<]{1,200})", reply.body)
+    why = f": {said[1].decode(errors='replace')}" if said else "."
+    return Refused(
+        f"Leonardo.AI's storage did not take {blob.name} (HTTP {reply.status}){why}",
+        hint="Nothing was spent. An upload form is valid for two minutes; try again.",
+    )
+
+
+def _cost(answer: dict[str, Any]) -> Money | None:
+    """The price in a create answer; an `apiCreditCost` of 0 only says that `cost` counts."""
+    amount = number_at(answer, "cost", "amount")
+    if amount is not None:
+        unit = text_at(answer, "cost", "unit")
+        return Money(amount, UNITS.get(unit.upper(), unit or "credits"))
+    credits = number_at(answer, "apiCreditCost")
+    return Money(credits, "credits") if credits else None
+
+
+def _complete(generation: dict[str, Any]) -> Done | Failed:
+    video = dig(generation, "generated_images", 0)
+    url = text_at(video, "motionMP4URL")
+    if not url and not STILL.search(text_at(video, "url")):  # `url` may be the still
+        url = text_at(video, "url")
+    if not url and dig(video, "nsfw") is True:
+        return Failed("Leonardo.AI withheld the video as not safe for work.", "nsfw", "output")
+    seed = dig(generation, "seed")
+    return Done(url or None, seed=seed if isinstance(seed, int) and seed >= 0 else None)
+
+
+def _failed(generation: dict[str, Any]) -> Failed:
+    found = dig(generation, "prompt_moderations", 0, "moderationClassification")
+    if found:
+        labels = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+        return Failed(f"Leonardo.AI's moderation refused the prompt: {labels}.", labels, "prompt")
+    return Failed("Leonardo.AI reports a failure and gives no reason.")

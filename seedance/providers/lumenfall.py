@@ -1,0 +1,244 @@
+"""Lumenfall: one endpoint for text, pictures and clips, told apart by the fields that are sent.
+
+Sources: the seed document 003 and docs.lumenfall.ai (api-reference/videos); where they differ, the
+seed wins. Pictures travel as addresses or data URIs; clips and sounds as public addresses only,
+since there is no upload.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..order import Order
+from ..wire import (
+    Balance,
+    Call,
+    Cancelled,
+    CannotCancel,
+    Done,
+    Failed,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Money,
+    Placed,
+    Provider,
+    Reply,
+    Running,
+    Status,
+    Ticket,
+    add_extra,
+    error_code,
+    error_text,
+    number_at,
+    plain_word,
+    text_at,
+)
+
+# Seed 003 knows one tier, `1K`, which is Lumenfall's way of saying 720p, with these sizes.
+TIER = {"720p": "1K"}
+SIZES = {
+    "720p": {
+        "16:9": (1365, 768),
+        "4:3": (1183, 887),
+        "1:1": (1024, 1024),
+        "3:4": (887, 1182),
+        "9:16": (768, 1365),
+        "21:9": (1563, 670),
+    }
+}
+
+# USD per second at 720p, from the model's page; with a clip as input it is the reference route's.
+PRICES_AS_OF = "2026-11-20"
+PRICES = {"text": 0.303, "image": 0.302, "reference": 0.302, "edit": 0.181}
+
+# The seed's runnable examples send a clip as `video_url`, its table calls it `input_video`. One of
+# them is sent, never both: SEEDANCE_LUMENFALL_VIDEO_FIELD=input_video chooses the other.
+VIDEO_FIELDS = ("video_url", "input_video")
+
+MODERATED = "CONTENT_POLICY_VIOLATION"
+
+MODEL = ModelLimits(
+    id="seedance-2.0",
+    modes=frozenset({"text", "image", "reference", "edit"}),
+    resolutions=tuple(TIER),
+    ratios=tuple(SIZES["720p"]),
+    durations=(4, 15),
+    adaptive=frozenset({"text", "image", "reference", "edit"}),
+    sizes=SIZES,
+    images=9,
+    audios=3,
+    # Seed 003 lists `audio_urls` for text to video as well, so a sound needs no company.
+    audio_alone=True,
+    edit_images=9,
+    keeps_audio=True,
+)
+
+
+class Lumenfall(Provider):
+    """Lumenfall's `seedance-2.0`.
+
+    `input_reference` carries the first frame and reference pictures alike (seed 003: "input
+    image(s) to animate"); no field tells them apart. One picture is a first frame; what several
+    become is up to the route that Lumenfall chooses, probably references. A last frame is
+    documented nowhere.
+    """
+
+    id = "lumenfall"
+    name = "Lumenfall"
+    key_variable = "LUMENFALL_API_KEY"
+    default_base_url = "https://api.lumenfall.ai/v1"
+    options = ("video_field",)
+    limits = Limits(
+        models={"seedance-2.0": MODEL},
+        travel={"image": ("address", "inline"), "video": ("address",), "audio": ("address",)},
+        image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
+        video=MediaLimits(("video/mp4", "video/quicktime")),
+        audio=MediaLimits(("audio/mpeg", "audio/wav")),
+        poll_interval=5.0,
+        result_life=3600.0,
+    )
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        reply = yield Call("POST", self.url("/videos"), json=self._body(order, placed), spends=True)
+        if not reply.ok:
+            raise self.explain(reply)
+        video = reply.object()
+        return Ticket.issue(self.id, video.get("id"), _cost(video))
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        reply = yield Call("GET", self.url(f"/videos/{ticket.opaque}"))
+        if not reply.ok:
+            raise self.explain(reply)
+        video = reply.object()
+        word = plain_word(video.get("status"))
+        if word == "completed":
+            return Done(text_at(video, "output", "url") or None, cost=_cost(video))
+        if word == "failed":
+            return _failed(video)
+        if word in ("cancelled", "canceled"):  # docs.lumenfall.ai/webhooks has video.cancelled
+            return Cancelled()
+        if word == "queued":
+            return Running(note="queued")
+        if word == "in_progress":
+            return Running(note="rendering")
+        if word:
+            return Running(unknown=text_at(video, "status"))
+        raise OddReply("Lumenfall's answer about the video has no status.")
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+        reply = yield Call("DELETE", self.url(f"/videos/{ticket.opaque}"))
+        if reply.ok:
+            return Cancelled()
+        if reply.status in (400, 404, 405, 409):
+            said = error_text(reply) or f"HTTP {reply.status}"
+            return CannotCancel(f"Lumenfall did not cancel the video: {said}")
+        raise self.explain(reply)
+
+    def probe_key(self) -> Flow[Balance]:
+        # The balance is at /v1 of the host, also where the base URL is the /openai/v1 of the docs.
+        base = urlsplit(self.config.base_url)
+        reply = yield Call("GET", f"{base.scheme}://{base.netloc}/v1/balance")
+        if not reply.ok:
+            raise self.explain(reply)
+        balance = reply.object()
+        amount = number_at(balance, "available", "amount")  # null for postpaid accounts
+        currency = text_at(balance, "available", "currency").upper() or "USD"
+        left = None if amount is None else Money(amount, currency)
+        return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
+
+    def estimate(self, order: Order) -> Money | None:
+        if "size" in order.extra.get(self.id, {}):  # another size costs something else
+            return None
+        amount = round(PRICES[order.mode] * order.duration, 4)
+        return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        code = error_code(reply)
+        said = error_text(reply) or code
+        if code == MODERATED:
+            return Moderated(
+                f"Lumenfall's content policy refused the order: {said}",
+                hint="Change the prompt or the media; nothing was billed.",
+            )
+        if code == "INSUFFICIENT_BALANCE":
+            return OutOfCredit(
+                f"Lumenfall says the balance is too low: {said}",
+                hint="Add credit in Lumenfall's dashboard.",
+            )
+        if code in ("MODEL_NOT_FOUND", "MODEL_DISABLED"):
+            return Refused(
+                f"Lumenfall does not serve this model: {said}",
+                hint="SEEDANCE_LUMENFALL_MODELS replaces the model id, if it has changed.",
+            )
+        return super().explain(reply)
+
+    # ---------------------------------------------------------------------------------- the body
+
+    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+        extra = order.extra.get(self.id, {})
+        if "seconds" in extra:  # docs.lumenfall.ai: another name of `duration`
+            raise BadOrder(
+                f"extra.{self.id} may not set 'seconds', which is the duration.",
+                hint="Use the node's own duration, or remove the field from extra.",
+            )
+        body: dict[str, Any] = {
+            "model": self.model_id(order),
+            "prompt": order.prompt,
+            "duration": order.duration,
+            "aspect_ratio": "auto" if order.ratio == "adaptive" else order.ratio,
+            "resolution": TIER[order.resolution],
+            "generate_audio": order.generate_audio,
+            "seed": order.seed,
+        }
+        if "size" in extra:  # it overrides both (seed 003), so it is sent instead of them
+            del body["aspect_ratio"], body["resolution"]
+        pictures = ([placed.first_frame] if placed.first_frame else []) + list(placed.images)
+        if pictures:
+            body["input_reference"] = [{"image_url": picture} for picture in pictures]
+        if placed.video:
+            body[self._video_field()] = placed.video
+            body["keep_audio"] = order.keep_audio
+        if placed.audios:
+            body["audio_urls"] = list(placed.audios)
+        add_extra(body, extra, f"extra.{self.id}")
+        return body
+
+    def _video_field(self) -> str:
+        field = self.config.options.get("video_field") or VIDEO_FIELDS[0]
+        if field not in VIDEO_FIELDS:
+            raise BadOrder(
+                f"SEEDANCE_LUMENFALL_VIDEO_FIELD is {field!r}.",
+                hint=f"Use one of: {', '.join(VIDEO_FIELDS)}.",
+            )
+        return field
+
+
+def _cost(video: dict[str, Any]) -> Money | None:
+    """What the video cost, or the estimate that stands there until it is known."""
+    currency = text_at(video, "metadata", "cost_currency").upper() or "USD"
+    cost = number_at(video, "metadata", "cost")
+    if cost is not None:
+        return Money(cost, currency)
+    estimate = number_at(video, "metadata", "cost_estimate")
+    return None if estimate is None else Money(estimate, currency, estimated=True)
+
+
+def _failed(video: dict[str, Any]) -> Failed:
+    code = text_at(video, "error", "code")
+    message = text_at(video, "error", "message") or "Lumenfall gives no reason."
+    return Failed(message, code, _moderated_stage(message) if code == MODERATED else "service")
+
+
+def _moderated_stage(message: str) -> Literal["prompt", "input", "output"]:
+    """What a content policy refused; one code stands for all three, so the words must tell."""
+    words = message.lower()
+    if "output" in words or "generated" in words:
+        return "output"
+    inputs = ("image", "video", "audio", "input")
+    if "prompt" not in words and any(word in words for word in inputs):
+        return "input"
+    return "prompt"

@@ -1,0 +1,177 @@
+"""Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
+replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
+
+Owns Replicate's fields, routes and limits. No price list is known for it, but one price.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import Moderated, OddReply, Refused, SeedanceError
+from ..order import Mode, Order
+from ..wire import (
+    Balance,
+    Blob,
+    Call,
+    Cancelled,
+    CannotCancel,
+    Done,
+    Failed,
+    FilePart,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Placed,
+    Provider,
+    Reply,
+    Running,
+    Status,
+    Ticket,
+    Uploaded,
+    add_extra,
+    error_text,
+    plain_word,
+    text_at,
+)
+from ._unified import address, unix_seconds
+
+MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
+CANCELLED = ("canceled", "cancelled", "aborted")
+
+# Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
+_CODE = re.compile(r"\bE\d{3,5}\b")
+MODERATED = "E005"
+
+
+def _model(model_id: str) -> ModelLimits:
+    return ModelLimits(
+        id=model_id,
+        modes=MODES,
+        resolutions=("480p", "720p"),
+        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+        durations=(4, 15),
+        adaptive=MODES,
+        auto_duration=True,
+        prompt_max=2000,  # a longer one is cut off or refused
+        images=9,
+        videos=3,
+        audios=3,
+    )
+
+
+class Replicate(Provider):
+    """Replicate."""
+
+    id = "replicate"
+    name = "Replicate"
+    key_variable = "REPLICATE_API_TOKEN"
+    default_base_url = "https://api.replicate.com"
+    limits = Limits(
+        models={
+            "seedance-2.0": _model("bytedance/seedance-2.0"),
+            "seedance-2.0-fast": _model("bytedance/seedance-2.0-fast"),
+            "seedance-2.0-mini": _model("bytedance/seedance-2.0-mini"),
+            "seedance-2.5": _model("bytedance/seedance-2.5"),
+        },
+        # Data URIs are advised against above 256 KB, so files always go up.
+        travel={
+            "image": ("address", "upload"),
+            "video": ("address", "upload"),
+            "audio": ("address", "upload"),
+        },
+        image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
+        video=MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15)),
+        audio=MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15)),
+        spelling={"image": "[Image{n}]", "video": "[Video{n}]", "audio": "[Audio{n}]"},
+        result_life=3600.0,
+    )
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        reply = yield Call("POST", self.url("/v1/files"), file=FilePart("content", blob))
+        file = self._object(reply)
+        url = text_at(file, "urls", "get")
+        if not url:
+            raise OddReply("Replicate's answer to the upload carries no address.")
+        return Uploaded(url, unix_seconds(file.get("expires_at")))
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        wanted: dict[str, Any] = {
+            "prompt": order.prompt,
+            "duration": order.duration,
+            "resolution": order.resolution,
+            "aspect_ratio": order.ratio,
+            "generate_audio": order.generate_audio,
+            "seed": order.seed,
+        }
+        optional = {
+            "image": placed.first_frame,
+            "last_frame_image": placed.last_frame,
+            "reference_images": list(placed.images),
+            "reference_videos": list(placed.videos),
+            "reference_audios": list(placed.audios),
+        }
+        wanted.update({name: value for name, value in optional.items() if value})
+        add_extra(wanted, order.extra.get(self.id, {}))
+        url = self.url(f"/v1/models/{self.model_id(order).strip('/')}/predictions")
+        reply = yield Call("POST", url, json={"input": wanted}, spends=True)
+        return Ticket.issue(self.id, self._object(reply).get("id"))
+
+    def check(self, ticket: Ticket) -> Flow[Status]:
+        reply = yield Call("GET", self._address(ticket))
+        prediction = self._object(reply)
+        word = plain_word(prediction.get("status"))
+        if word == "succeeded":
+            output = prediction.get("output")
+            return Done(address(output[0] if isinstance(output, list) and output else output))
+        if word == "failed":
+            return _failed(text_at(prediction, "error"))
+        if word in CANCELLED:
+            return Cancelled()
+        if word in ("starting", "processing"):
+            return Running(note="queued" if word == "starting" else "rendering")
+        if word:
+            return Running(unknown=text_at(prediction, "status"))
+        raise OddReply("Replicate's answer about the prediction has no status.")
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+        reply = yield Call("POST", f"{self._address(ticket)}/cancel")
+        if not reply.ok:
+            said = error_text(reply) or f"HTTP {reply.status}"
+            return CannotCancel(f"Replicate did not cancel the prediction: {said}")
+        word = plain_word(reply.object().get("status"))
+        if word in ("succeeded", "failed"):
+            return CannotCancel(f"The prediction has already {word}.")
+        return Cancelled()
+
+    def probe_key(self) -> Flow[Balance]:
+        reply = yield Call("GET", self.url("/v1/account"))
+        return Balance(text_at(self._object(reply), "username") or "Replicate account")
+
+    def explain(self, reply: Reply) -> SeedanceError:
+        said = error_text(reply)
+        if MODERATED in _CODE.findall(said):
+            return Moderated(
+                f"Replicate's content policy refused the order: {said}",
+                hint="Change the prompt or the media.",
+            )
+        if reply.status == 422:
+            return Refused(f"Replicate did not accept the input: {said or 'it gives no reason'}")
+        return super().explain(reply)
+
+    def _address(self, ticket: Ticket) -> str:
+        return self.url(f"/v1/predictions/{ticket.opaque}")
+
+    def _object(self, reply: Reply) -> dict[str, Any]:
+        if not reply.ok:
+            raise self.explain(reply)
+        return reply.object()
+
+
+def _failed(said: str) -> Failed:
+    code = next(iter(_CODE.findall(said)), "")
+    # One code stands for a flagged input and a flagged output; the prompt and media can be changed.
+    stage: Any = "input" if code == MODERATED else "service"
+    return Failed(said or "Replicate gives no reason.", code, stage)

@@ -1,0 +1,91 @@
+"""SinanCode: Seedance on Volcano Engine. Source: seed 002, docs.sinancode.com.
+
+Owns SinanCode's fields, routes and limits. Tasks and errors are read in `_unified`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..order import Mode, Order
+from ..wire import (
+    Blob,
+    Call,
+    FilePart,
+    Flow,
+    Limits,
+    MediaLimits,
+    ModelLimits,
+    Placed,
+    Ticket,
+    Uploaded,
+    add_extra,
+)
+from ._unified import Relay, unix_seconds
+
+MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
+
+
+def _model(model_id: str) -> ModelLimits:
+    return ModelLimits(
+        id=model_id,
+        modes=MODES,
+        resolutions=("480p", "720p"),
+        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+        durations=(4, 15),  # the schema's -1..15 would let 0 to 3 pass, its text does not
+        adaptive=MODES,
+        auto_duration=True,
+        prompt_max=2000,
+        prompt_optional=frozenset(("reference",)),
+        images=9,
+        seed=False,
+        watermark=True,
+    )
+
+
+class SinanCode(Relay):
+    """SinanCode (seed 002)."""
+
+    id = "sinancode"
+    name = "SinanCode"
+    key_variable = "SINANCODE_API_KEY"
+    default_base_url = "https://api.sinancode.com"
+    default_upload_url = "https://files-api.sinancode.com"
+    limits = Limits(
+        models={"seedance-2.0": _model("standard"), "seedance-2.0-fast": _model("fast")},
+        travel={"image": ("address", "upload")},
+        # The size is that of the file host (docs.sinancode.com, upload-file).
+        image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=50 * 2**20),
+    )
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        host = self.config.upload_url or self.config.base_url
+        reply = yield Call(
+            "POST", f"{host.rstrip('/')}/api/upload/file", file=FilePart("file", blob)
+        )
+        file = self.part(reply, "url")
+        return Uploaded(file["url"], unix_seconds(file.get("expires_at")))
+
+    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+        body: dict[str, Any] = {
+            "model": self.model_id(order),
+            "duration": order.duration,
+            "ratio": order.ratio,
+            "resolution": order.resolution,
+            "generate_audio": order.generate_audio,
+            "watermark": order.watermark,
+        }
+        # reference_images is "required" in the generated schema and "optional" in its text, which
+        # also excludes it beside frames: the text holds.
+        optional = {
+            "prompt": order.prompt.strip() and order.prompt,
+            "first_frame": placed.first_frame,
+            "last_frame": placed.last_frame,
+            "reference_images": list(placed.images),
+        }
+        body.update({name: value for name, value in optional.items() if value})
+        add_extra(body, order.extra.get(self.id, {}))
+        reply = yield Call(
+            "POST", self.url("/v1/generate/vol/seedance-2.0"), json=body, spends=True
+        )
+        return self.ticket(reply)

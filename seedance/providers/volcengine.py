@@ -1,0 +1,23 @@
+"""Volcano Engine Ark: Ark in China. Owns its host, key, model ids and price list."""
+
+from __future__ import annotations
+
+from ._ark import Ark
+from ._ark_limits import limits
+
+
+class VolcEngine(Ark):
+    """Volcano Engine Ark, region cn-beijing. No price is known for 1080p, 4k and 2.5."""
+
+    id = "volcengine"
+    name = "Volcano Engine Ark"
+    key_variable = "ARK_API_KEY"
+    default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
+    limits = limits("doubao")
+    currency = "CNY"
+    prices_as_of = "2026-07-31"
+    prices = {
+        "seedance-2.0": {"480p": (46.0, 28.0), "720p": (46.0, 28.0)},
+        "seedance-2.0-fast": {"480p": (37.0, 22.0), "720p": (37.0, 22.0)},
+        "seedance-2.0-mini": {"480p": (23.0, 14.0), "720p": (23.0, 14.0)},
+    }

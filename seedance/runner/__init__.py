@@ -1,0 +1,536 @@
+"""The way to a video: give an order, wait for the result or not; nothing is paid twice.
+
+    runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_async()  ->  Result
+
+Owns what a caller sees: Runner, Job, Result. The parts know one thing each: `plan` chooses the
+provider, `place` brings media to it, `talk` holds its conversations, `save` writes files, and
+`carry` knows the order of these steps. Must not know ComfyUI, nor any provider by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import providers
+from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, StillRunning
+from ..fit import Change, check_handles, check_words
+from ..follower import Carry, Follower, Progress
+from ..journal import Journal, NewRow, Row
+from ..order import Order, asked_fingerprint, fingerprint
+from ..settings import Settings, origin
+from ..transport import Credentials, Transport
+from ..wire import Balance, Money, Provider, Ticket
+from . import plan, save
+from .carry import Carrier, error_of
+from .place import plan as plan_media
+from .plan import Quote, account_of
+from .talk import Talk, held_free
+
+__all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
+
+    `reused` says that it came from the journal, free of charge.
+    """
+
+    task: str
+    provider: str
+    model: str
+    state: str
+    file: Path
+    last_frame: Path
+    sidecar: Path
+    seed: int
+    width: int
+    height: int
+    fps: float
+    frames: int
+    duration: float
+    has_audio: bool
+    cost: Money | None
+    changes: tuple[Change, ...]
+    row: int
+    reused: bool
+
+
+class Job:
+    """One take under way. It is carried through whether anybody waits or not."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        row: Row | None,
+        order: Order,
+        *,
+        carrier: Carrier | None = None,
+        changes: tuple[Change, ...] = (),
+        notes: tuple[str, ...] = (),
+        copy_to: Path | None = None,
+        error: SeedanceError | None = None,
+    ) -> None:
+        self.order, self.changes, self.notes = order, changes, notes
+        self.cancel_note = ""
+        self._runner, self._row, self._carrier = runner, row, carrier
+        self._copy_to, self._error = copy_to, error
+        self._began = time.monotonic()
+        self._waiting = carrier is not None
+        if carrier is not None:
+            carrier.carry.waiters += 1
+
+    @property
+    def row(self) -> int | None:
+        """The row in the journal, None if the take could not even be reserved."""
+        return self._current.id if self._current else None
+
+    @property
+    def task(self) -> str | None:
+        """The ticket, once there is one."""
+        return self._current.task if self._current else None
+
+    @property
+    def provider(self) -> str:
+        """The provider's id."""
+        return self._current.provider if self._current else self.order.provider
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, in words."""
+        return self._carrier.carry.progress if self._carrier else Progress("saved", 1.0, 0.0)
+
+    @property
+    def _current(self) -> Row | None:
+        return self._carrier.row if self._carrier else self._row
+
+    # ------------------------------------------------------------------------- waiting
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
+        when `settings.timeout` is over; the task then goes on."""
+        if self._carrier is None:
+            return self._outcome()
+        news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
+        carry = self._carrier.carry
+        carry.listen(news.put)
+        carry.done.add_done_callback(lambda _: news.put(None))
+        try:
+            while not carry.done.done():
+                self._check_deadline()
+                try:
+                    progress = news.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+                if progress is not None and on_progress is not None:
+                    on_progress(progress)
+            return self._outcome()
+        finally:
+            carry.unlisten(news.put)
+
+    async def wait_async(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """As `wait`, in the caller's event loop, where `on_progress` is called too.
+
+        Cancelling this coroutine only stops the waiting.
+        """
+        if self._carrier is None:
+            return await asyncio.to_thread(self._outcome)
+        loop = asyncio.get_running_loop()
+        news: asyncio.Queue[Progress | None] = asyncio.Queue()
+        carry = self._carrier.carry
+
+        def tell(progress: Progress | None) -> None:
+            try:
+                loop.call_soon_threadsafe(news.put_nowait, progress)
+            except RuntimeError:
+                carry.unlisten(tell)  # the caller's loop is gone, and with it the waiter
+
+        carry.listen(tell)
+        carry.done.add_done_callback(lambda _: tell(None))
+        try:
+            while not carry.done.done():
+                self._check_deadline()
+                try:
+                    progress = await asyncio.wait_for(news.get(), 0.5)
+                except asyncio.TimeoutError:
+                    continue
+                if progress is not None and on_progress is not None:
+                    on_progress(progress)
+            return await asyncio.to_thread(self._outcome)
+        finally:
+            carry.unlisten(tell)
+
+    def _check_deadline(self) -> None:
+        timeout = self._runner.settings.timeout
+        if self.task and time.monotonic() - self._began > timeout:
+            self.release()
+            raise StillRunning(
+                f"The task is still running after {timeout:.0f} s. It is paid and goes on.",
+                hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
+                "Collect Task, or the Seedance tab; queueing the same order joins it again.",
+                task=self.task,
+                row=self.row,
+            )
+
+    def _outcome(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        row = self._row
+        if self._carrier is not None:
+            self.release()
+            row = self._carrier.carry.done.result()
+        assert row is not None and row.file is not None
+        files = save.Files(row.file)
+        if self._copy_to is not None:
+            try:
+                files = save.copy_to(files, self._copy_to)
+            except OSError as error:
+                raise BadOrder(
+                    f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
+                    f"{error.strerror}."
+                ) from error
+        measured = {key: value for key, value in row.result.items() if key in _MEASURED}
+        return Result(
+            task=row.task or "",
+            provider=row.provider,
+            model=row.model,
+            state=row.state,
+            file=files.video,
+            last_frame=files.last_frame,
+            sidecar=files.sidecar,
+            cost=row.cost,
+            changes=self.changes or tuple(Change(**change) for change in row.changes),
+            row=row.id,
+            reused=self._carrier is None,
+            **measured,
+        )
+
+    # ----------------------------------------------------------------------- cancelling
+
+    def release(self) -> None:
+        """Stop counting as somebody who waits. The task goes on."""
+        if self._waiting and self._carrier is not None:
+            self._waiting = False
+            self._carrier.carry.waiters -= 1
+
+    def cancel(self) -> None:
+        """A person cancelled: ask the provider to cancel too, where that is documented to cost
+        nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
+        if self._carrier is None or self._carrier.carry.done.done():
+            return
+        self.release()
+        carry, task = self._carrier.carry, self.task
+        if carry.waiters:
+            self.cancel_note = "Somebody else waits for the same order, so it goes on."
+            return
+        keep = f"its video will be kept. Collect it with: seedance collect {task}"
+        if task is None:
+            self.cancel_note = (
+                "Cancelled before a task was made; if nothing was sent, nothing is spent."
+            )
+        elif type(self._carrier.talk.provider).cancel_is_free:
+            self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
+        else:
+            self.cancel_note = (
+                f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
+            )
+        carry.request_cancel()
+
+
+_MEASURED = {"seed", "width", "height", "fps", "frames", "duration", "has_audio"}
+
+
+@dataclass
+class Runner:
+    """The one way to a video for nodes, routes and the command line. Safe to use from any thread.
+
+    Its methods block (they read media and the journal): keep them off event loops.
+    """
+
+    settings: Settings
+    journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.settings.journal_url)
+        self._follower = Follower(self._beat)
+        self._transports: dict[tuple[str, str, str], Transport] = {}
+        self._lock = threading.Lock()
+        self._takes_up = False
+
+    # --------------------------------------------------------------------------- orders
+
+    def start(self, order: Order, *, takes: int = 1, target: Path | None = None) -> list[Job]:
+        """Start an order, or join it where it is under way, or find it where it is saved.
+
+        `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
+        (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
+        none can, the first reason is raised here: BadOrder, NeedsKey, OverBudget or Unclear.
+        """
+        if not 1 <= takes <= 8:
+            raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+        jobs, failures = [], []
+        for number in range(takes):
+            take = order.take(number)
+            goal = save.numbered(target, number).absolute() if target else None
+            try:
+                jobs.append(self._start(take, goal))
+            except SeedanceError as error:
+                failures.append(error)
+                jobs.append(Job(self, None, take, error=error))
+        if len(failures) == takes:
+            raise failures[0]
+        return jobs
+
+    def _start(self, order: Order, target: Path | None) -> Job:
+        asked = asked_fingerprint(order)
+        if order.provider == plan.AUTO:
+            held = self.journal.held_as_asked(asked, but=(plan.FREE,))
+            if held is not None:
+                order = replace(order, provider=held.provider, on_unsupported="nearest")
+        choice = plan.choose(order, self.settings)
+        identity = fingerprint(
+            choice.order, model_id=choice.provider.config.models.get(choice.order.model)
+        )
+        row = self.journal.held(identity)
+        if row is None:
+            row = self._reserve(choice, identity, asked, target)
+        return self._on_row(row, choice, target)
+
+    def _reserve(self, choice: plan.Choice, identity: str, asked: str, target: Path | None) -> Row:
+        provider = choice.provider
+        key = self.settings.key(provider.id)
+        target = target or save.new_target(self.settings.output, provider.id, identity)
+        save.check_writable(target.parent)
+        budget = self.settings.budget
+        row, _ = self.journal.reserve(
+            NewRow(
+                fingerprint=identity,
+                asked=asked,
+                provider=provider.id,
+                account=account_of(provider.id, key),
+                order=choice.order.describe(),
+                changes=[change.as_dict() for change in choice.changes],
+                target=str(target),
+                budget_usd=_counted(choice.price, budget, provider),
+            ),
+            budget,
+        )
+        return row
+
+    def _on_row(self, row: Row, choice: plan.Choice, target: Path | None) -> Job:
+        order, changes, notes = choice.order, choice.changes, choice.notes
+        copy_to = target if target is not None and str(target) != row.target else None
+        if row.state == "saved":
+            if row.file is not None and row.file.exists():
+                return Job(self, row, order, changes=changes, notes=notes, copy_to=copy_to)
+            row = self.journal.reopen(row.id, "succeeded")
+        if row.state == "unclear" and type(choice.provider).find is Provider.find:
+            raise error_of(row)
+        carrier = self._carry(row, choice)
+        return Job(self, row, order, carrier=carrier, changes=changes, notes=notes, copy_to=copy_to)
+
+    def _carry(self, row: Row, choice: plan.Choice | None = None) -> Carrier:
+        """Carry a row through in the follower, or join that."""
+        talk = self._talk(row.provider)
+        ways = plan_media(choice.order, choice.provider, self.settings) if choice else None
+
+        def start(carry: Carry) -> Coroutine[Any, Any, Row]:
+            carrier = Carrier(row, talk, self._follower, self.journal, self.settings, carry)
+            if choice is not None:
+                carrier.order, carrier.plan = choice.order, ways
+            carry.subject = carrier
+            return carrier.run()
+
+        carrier: Carrier = self._follower.carry(row.id, start).subject
+        return carrier
+
+    def _talk(self, provider_id: str) -> Talk:
+        config, key = self.settings.config(provider_id), self.settings.key(provider_id)
+        cls = providers.get(provider_id)
+        identity = (
+            provider_id,
+            f"{config.base_url} {config.upload_url}",
+            account_of(provider_id, key),
+        )
+        with self._lock:
+            transport = self._transports.get(identity)
+            if transport is None:
+                urls = filter(None, (config.base_url, config.upload_url))
+                credentials = Credentials(cls.auth_scheme, key, frozenset(map(origin, urls)))
+                adapter = cls.adapter(self.settings.home)
+                prefix = f"{urlsplit(config.base_url).scheme}://"
+                transport = Transport(credentials, {prefix: adapter} if adapter else {})
+                self._transports[identity] = transport
+        return Talk(cls(config), transport, self._follower.blocking)
+
+    # ----------------------------------------------------------------- tasks that exist
+
+    def collect(self, ticket: str, *, target: Path | None = None) -> Job:
+        """Fetch the video of a task by its ticket, from here or from another machine.
+
+        Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
+        """
+        known = Ticket.parse(ticket)
+        providers.get(known.provider)
+        target = target.absolute() if target else None
+        row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
+        copy_to = target if target is not None and str(target) != row.target else None
+        order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
+        if row.state == "saved" and row.file is not None and row.file.exists():
+            return Job(self, row, order, copy_to=copy_to)
+        if row.state == "saved":
+            row = self.journal.reopen(row.id, "succeeded")
+        elif row.state in ("cancelled", "expired"):
+            row = self.journal.reopen(row.id, "running")
+        elif not row.live:
+            raise error_of(row)
+        return Job(self, row, order, carrier=self._carry(row), copy_to=copy_to)
+
+    def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
+        """A row for a task that this journal does not know."""
+        key = self.settings.key(ticket.provider)
+        identity = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
+        target = target or save.new_target(self.settings.output, ticket.provider, identity)
+        save.check_writable(target.parent)
+        new = NewRow(
+            fingerprint=identity,
+            asked=identity,
+            provider=ticket.provider,
+            account=account_of(ticket.provider, key),
+            order=Order(provider=ticket.provider).describe(),
+            target=str(target),
+        )
+        return self.journal.adopt(str(ticket), new)[0]
+
+    def find_row(self, row_or_ticket: int | str) -> Row:
+        """The row of a number or a ticket. Raises BadOrder if there is none."""
+        if isinstance(row_or_ticket, int) or row_or_ticket.strip().isdigit():
+            return self.journal.get(int(row_or_ticket))
+        row = self.journal.by_ticket(str(Ticket.parse(row_or_ticket)))
+        if row is None:
+            raise BadOrder(
+                f"The journal does not know the ticket {row_or_ticket.strip()}.",
+                hint="See: seedance tasks.",
+            )
+        return row
+
+    def forget(self, row_or_ticket: int | str) -> Row:
+        """Clear an unclear or unwanted row, so that its order may be sent (and paid) again."""
+        return self.journal.forget(self.find_row(row_or_ticket).id)
+
+    def cancel(self, row_or_ticket: int | str) -> str:
+        """Cancel a task where its provider documents that this costs nothing; returns the sentence
+        to show. Raises BadOrder where it cannot be cancelled, with the reason."""
+        row = self.find_row(row_or_ticket)
+        if not row.live:
+            raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
+        talk = self._talk(row.provider)
+        if row.state in ("running", "succeeded") and not type(talk.provider).cancel_is_free:
+            raise BadOrder(
+                f"{talk.provider.name} does not document that a cancelled task is not billed, so "
+                f"{row.task} goes on and its video is kept.",
+                hint=f"Collect it with: seedance collect {row.task}",
+            )
+        carrier = self._carry(row)
+        if carrier.carry.waiters:
+            raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
+        carrier.carry.request_cancel()
+        job = Job(self, row, Order(provider=row.provider), carrier=carrier)
+        job.release()
+        try:
+            job.wait()
+        except Cancelled as cancelled:
+            return cancelled.message
+        return f"It was too late to cancel: row {row.id} is finished and its video is kept."
+
+    def resume(self) -> int:
+        """Take up the rows that nobody works on, now and from time to time from now on.
+
+        Returns how many were taken up now. A row whose provider has no key any more is left alone.
+        """
+        self._takes_up = True
+        self._follower.wake()
+        count = 0
+        for row in self.journal.live():
+            claimed = self.journal.claim(row.id)
+            if claimed is None or not claimed.live or claimed.holder == row.holder:
+                continue
+            try:
+                self._carry(claimed)
+                count += 1
+            except SeedanceError as error:
+                _log.warning("Row %s (%s) waits: %s", row.id, row.task, error)
+        return count
+
+    def tasks(self, limit: int = 50) -> list[Row]:
+        """The newest rows of the journal."""
+        return self.journal.newest(limit)
+
+    # --------------------------------------------------------------------- free of charge
+
+    def check(self, order: Order) -> list[Quote]:
+        """What each provider would make of an order: payload, changes, price. Sends nothing."""
+        check_words(order)
+        check_handles(order)
+        return plan.quotes(order, self.settings)
+
+    def probe_key(self, provider_id: str) -> Balance:
+        """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
+        talk = self._talk(provider_id)
+        carry = self._follower.carry(
+            ("probe", provider_id, object()), lambda _: held_free(talk, talk.provider.probe_key())
+        )
+        balance: Balance = carry.done.result()
+        return balance
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until no create is in flight; call it before the process ends. Says whether so."""
+        return self._follower.settle(timeout)
+
+    def _beat(self) -> None:
+        if self._follower.busy:
+            self.journal.renew()
+        if self._takes_up:
+            self.resume()
+
+
+def _counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
+    """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
+    if type(provider).key_variable is None:
+        return 0.0
+    if price is not None and price.currency == "USD":
+        return price.amount
+    if "unknown_price" in budget:
+        return budget["unknown_price"]
+    if "day" in budget or "month" in budget:
+        raise OverBudget(
+            f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
+            "was not sent.",
+            hint="Set SEEDANCE_UNKNOWN_PRICE to what such an order should count as, or remove the "
+            "budget.",
+        )
+    return None
+
+
+_shared: dict[str, Runner] = {}
+_shared_lock = threading.Lock()
+
+
+def shared(settings: Settings | None = None) -> Runner:
+    """The runner of this process, made at the first call; later calls may leave `settings` out."""
+    with _shared_lock:
+        if "runner" not in _shared:
+            _shared["runner"] = Runner(settings or Settings.load())
+        return _shared["runner"]

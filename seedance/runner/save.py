@@ -1,0 +1,171 @@
+"""Where a finished video goes: names, the last frame beside it, the sidecar, the atomic rename.
+
+Owns the files in the output folder. Must not know providers or the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import media
+from ..errors import BadOrder
+
+SMALLEST_FREE = 100 * 2**20
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one video, all beside each other."""
+
+    video: Path
+
+    @property
+    def part(self) -> Path:
+        """The download under way."""
+        return self.video.with_name(self.video.name + ".part")
+
+    @property
+    def last_frame(self) -> Path:
+        """The last frame as PNG."""
+        return self.video.with_name(self.video.stem + ".last.png")
+
+    @property
+    def sidecar(self) -> Path:
+        """What the video was made from, as JSON."""
+        return self.video.with_name(self.video.stem + ".seedance.json")
+
+
+def new_target(output: Path, provider: str, fingerprint: str) -> Path:
+    """A path for a new video in the output folder that nothing has yet; ours in every part."""
+    stem = f"{time.strftime('%Y-%m-%d')}_{provider}_{fingerprint[:10]}"
+    for number in range(1, 1000):
+        path = output / f"{stem}{f'-{number}' if number > 1 else ''}.mp4"
+        if not path.exists() and not Files(path).sidecar.exists():
+            return path
+    raise BadOrder(f"There are too many versions of {stem}.mp4 in {output}.")
+
+
+def numbered(target: Path, number: int) -> Path:
+    """FILE for the first take, FILE-2 and so on (before the suffix) for the others."""
+    return target if number == 0 else target.with_name(f"{target.stem}-{number + 1}{target.suffix}")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise BadOrder unless a video can be written to `folder`: before anything is spent."""
+    hint = "Choose another folder (SEEDANCE_OUTPUT, or -o on the command line)."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise BadOrder(
+            f"The output folder {folder} cannot be written: {error.strerror}.", hint=hint
+        ) from error
+    if free < SMALLEST_FREE:
+        raise BadOrder(
+            f"The disk of the output folder {folder} has only {free >> 20} MB free; nothing was "
+            "sent.",
+            hint=f"Free at least {SMALLEST_FREE >> 20} MB. {hint}",
+        )
+
+
+def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dict[str, Any]:
+    """Make a checked `.part` the video: last frame, sidecar, rename. Returns what was measured.
+
+    `last_frame` is the provider's own, lossless last frame, if it gave one. The sidecar is written
+    first and names the bytes, so that after a crash it can be told whether the rename happened.
+    Raises BadOrder for a file that is no video.
+    """
+    info = media.probe(files.part)
+    if last_frame is not None and _same_size(last_frame, info.width, info.height):
+        os.replace(last_frame, files.last_frame)
+    else:
+        media.save_png(files.last_frame, media.last_frame(files.part))
+    measured = {
+        "width": info.width,
+        "height": info.height,
+        "fps": float(info.fps),
+        "frames": info.frames,
+        "duration": round(info.duration, 3),
+        "has_audio": info.has_audio,
+        "seed": record["seed"],
+    }
+    sidecar = {**record, **measured, "bytes": files.part.stat().st_size, "sha256": _sha(files.part)}
+    _write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
+    with files.part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(files.part, files.video)
+    return measured
+
+
+def already_finished(files: Files, task: str) -> dict[str, Any] | None:
+    """What `finish` measured, if it had come to its end for this ticket before a crash."""
+    try:
+        sidecar = json.loads(files.sidecar.read_text("utf-8"))
+        if sidecar["task"] != task or not files.last_frame.exists():
+            return None
+        if files.video.stat().st_size != sidecar["bytes"] or _sha(files.video) != sidecar["sha256"]:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    names = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
+    return {name: sidecar[name] for name in names}
+
+
+def copy_to(saved: Files, target: Path) -> Files:
+    """A copy of a saved video and what lies beside it under another name."""
+    copies = Files(target)
+    if saved.video.resolve() == target.resolve():
+        return saved
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for source, destination in (
+        (saved.last_frame, copies.last_frame),
+        (saved.sidecar, copies.sidecar),
+        (saved.video, copies.video),
+    ):
+        with contextlib.suppress(FileNotFoundError):
+            part = destination.with_name(destination.name + ".part")
+            shutil.copyfile(source, part)
+            os.replace(part, destination)
+    return copies
+
+
+def safe_name(text: str) -> str:
+    """`text` as a part of a file name: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80] or "file"
+
+
+def _same_size(picture: Path, width: int, height: int) -> bool:
+    try:
+        found_height, found_width, _ = media.read_picture(picture).shape
+    except BadOrder:
+        return False
+    return (found_width, found_height) == (width, height)
+
+
+def _sha(path: Path) -> str:
+    with path.open("rb") as file:
+        sha = hashlib.sha256()
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

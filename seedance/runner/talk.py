@@ -1,0 +1,195 @@
+"""Holds the conversations that providers describe: drives their flows over the transport.
+
+Owns what a failed call means for money. Must not know the journal or the order of steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
+from ..transport import Lost, NotSent, Transport
+from ..wire import Call, Flow, Pause, Provider, Reply, error_text
+
+T = TypeVar("T")
+Blocking = Callable[..., Awaitable[Any]]
+
+ATTEMPTS = 4
+LONGEST_RETRY_AFTER = 600.0
+
+
+class Busy(SeedanceError):
+    """The provider accepted nothing because it is busy (429); asking again later is safe."""
+
+    def __init__(self, message: str, seconds: float | None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class Unsettled(SeedanceError):
+    """A call that costs nothing brought no usable answer this time: ask again."""
+
+    spent_by_default = "unknown"
+
+    def __init__(self, message: str, *, status: int = 0, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.seconds = seconds
+
+
+class Gone(SeedanceError):
+    """Asked for a task, the provider says that it knows none (HTTP 404 or 410)."""
+
+    spent_by_default = "unknown"
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or a date; None without one."""
+    text = reply.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+
+
+class Talk:
+    """One provider, and the means to talk to it. `blocking` runs a function in a worker thread."""
+
+    def __init__(self, provider: Provider, transport: Transport, blocking: Blocking) -> None:
+        self.provider = provider
+        self.transport = transport
+        self._blocking = blocking
+        self.last_reply = Reply(0)
+
+    async def hold(self, flow: Flow[T], *, polling: bool = False) -> T:
+        """Hold one conversation and return its result.
+
+        For a call that spends: raises NotSent or Busy where it is proven that nothing was accepted,
+        Refused for a clear no, Unclear for everything that cannot be known. For other calls:
+        a few tries each, then Unsettled (or NotSent if no connection was made). With `polling`
+        only one try, and Gone for a 404 or 410.
+        """
+        reply: Reply | None = None
+        spending: Reply | None = None
+        while True:
+            try:
+                step = next(flow) if reply is None else flow.send(reply)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            except SeedanceError as error:
+                raise self._about_money(error, spending) from error.__cause__
+            except Exception as error:
+                if spending is not None and spending.ok:
+                    raise self._about_money(OddReply(f"{error!r}"), spending) from error
+                raise
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+                reply = Reply(0)
+            elif step.spends:
+                reply = spending = await self._spend(step)
+            else:
+                reply = await self._ask(step, 1 if polling else ATTEMPTS)
+                if polling and reply.status in (404, 410):
+                    said = error_text(reply) or f"HTTP {reply.status}"
+                    raise Gone(f"it does not know the task ({said})")
+
+    def _about_money(self, error: SeedanceError, spending: Reply | None) -> SeedanceError:
+        """What an error means once the answer to a create has come."""
+        if spending is None or not isinstance(error, OddReply):
+            return error
+        if spending.ok:
+            return self._unclear(f"accepted the request, but its answer makes no sense: {error}")
+        return Refused(
+            f"{self.provider.name} refused the request (HTTP {spending.status}).",
+            hint="Its answer could not be read; check the base URL.",
+        )
+
+    def _unclear(self, what: str) -> Unclear:
+        return Unclear(
+            f"{self.provider.name} {what}",
+            hint="The order may have been accepted and billed, so it is not sent again by itself.",
+        )
+
+    async def _spend(self, call: Call) -> Reply:
+        try:
+            reply: Reply = await self._blocking(self.transport.perform, call)
+        except NotSent:
+            raise
+        except Lost as error:
+            raise self._unclear(f"may have received the order: {error.message}") from None
+        except OddReply as error:
+            raise self._unclear(f"gave an answer that cannot be read: {error.message}") from None
+        said = error_text(reply)
+        tail = f": {said}" if said else "."
+        if reply.status == 429:
+            if self.provider.quota_used_up(reply):
+                raise OutOfCredit(f"{self.provider.name} says that a quota is used up{tail}")
+            raise Busy(f"{self.provider.name} is busy (HTTP 429){tail}", retry_after(reply))
+        if reply.status in (408, 409) or reply.status >= 500 or reply.status < 200:
+            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}")
+        if 300 <= reply.status < 400:
+            raise Refused(
+                f"{self.provider.name} redirects the order (HTTP {reply.status}); an order is "
+                "never sent on.",
+                hint="Check the base URL.",
+            )
+        return reply
+
+    async def _ask(self, call: Call, attempts: int) -> Reply:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                reply: Reply = await self._blocking(self.transport.perform, call)
+                self.last_reply = reply
+                problem = self._transient(reply)
+                if problem is None:
+                    return reply
+            except NotSent as error:
+                if attempt == attempts:
+                    raise
+                problem = Unsettled(error.message)
+            except Lost as error:
+                problem = Unsettled(error.message)
+            if attempt == attempts:
+                raise problem
+            await asyncio.sleep(max(problem.seconds or 0.0, 0.5 * 2 ** (attempt - 1)))
+
+    def _transient(self, reply: Reply) -> Unsettled | None:
+        if (
+            reply.status < 500
+            and reply.status not in (408, 425, 429)
+            and not 300 <= reply.status < 400
+        ):
+            return None
+        said = error_text(reply)
+        return Unsettled(
+            f"{self.provider.name} answered HTTP {reply.status}{f': {said}' if said else '.'}",
+            status=reply.status,
+            seconds=retry_after(reply),
+        )
+
+    def quote_last_reply(self) -> str:
+        """The last answer for the log: shortened, and without the signatures of addresses in it."""
+        text = self.last_reply.body[:1000].decode("utf-8", "replace")
+        return re.sub(r"\?[^\s\"']+", "?...", text)
+
+
+async def held_free(talk: Talk, flow: Flow[T]) -> T:
+    """Hold a conversation that costs nothing and must give an answer now.
+
+    Raises Unreachable where none came, beside what the flow itself raises.
+    """
+    try:
+        return await talk.hold(flow)
+    except Unsettled as error:
+        raise Unreachable(error.message, hint="It is safe to try again.") from None

@@ -1,0 +1,50 @@
+"""What holds for every test: a clean environment, folders of its own, and no way off loopback."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import seedance
+from seedance.providers import registry
+
+GUARD = Path(__file__).parent / "guard"
+
+runpy.run_path(str(GUARD / "sitecustomize.py"))
+
+
+@pytest.fixture(scope="session")
+def guard_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where refused connections are written, by this process and by those that it starts."""
+    log = tmp_path_factory.mktemp("guard") / "refused"
+    log.touch()
+    os.environ["SEEDANCE_GUARD_LOG"] = str(log)
+    # Children import the package that is tested here, wherever it was found.
+    package = Path(seedance.__file__).parent.parent
+    os.environ["PYTHONPATH"] = os.pathsep.join((str(GUARD), str(package)))
+    return log
+
+
+@pytest.fixture(autouse=True)
+def no_way_off_loopback(guard_log: Path) -> Iterator[None]:
+    """Fail the test that opened a socket off loopback, even if its code bore the refusal."""
+    yield
+    refused = guard_log.read_text(encoding="utf-8")
+    guard_log.write_text("", encoding="utf-8")
+    assert not refused, f"left loopback: {refused}"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, key or proxy of the person who runs the tests; folders under `tmp_path`."""
+    keys = {provider.key_variable for provider in registry().values()}
+    for name in list(os.environ):
+        ours = name.startswith("SEEDANCE_") and name != "SEEDANCE_GUARD_LOG"
+        if ours or name in keys or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "output"))

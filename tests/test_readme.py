@@ -1,0 +1,78 @@
+"""The README, the metadata and the code say the same."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import provider_table
+import pytest
+
+import seedance
+from seedance import errors
+from seedance.cli.arguments import parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def first_block(heading: str) -> str:
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ")[0]
+    return section.split("```sh\n", 1)[1].split("\n```")[0]
+
+
+def command_lines() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [
+        part.split("bin/")[-1]
+        for line in lines
+        for part in line.split(" && ")
+        if re.match(r"(\S*bin/)?seedance ", part)
+    ]
+
+
+def test_the_tables_of_providers_are_up_to_date() -> None:
+    assert provider_table.with_tables(README) == README, "run: python scripts/provider_table.py"
+
+
+@pytest.mark.parametrize("heading", ["Try it", "Develop and test"])
+def test_the_first_block_is_one_command(heading: str) -> None:
+    assert len(first_block(heading).splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_shown_can_be_parsed(line: str) -> None:
+    words = shlex.split(line)[1:]
+    if "--help" not in words:
+        assert callable(parser().parse_args(words).run)
+
+
+def test_commands_are_found_in_the_readme() -> None:
+    assert len(command_lines()) >= 8
+
+
+def test_every_exit_code_is_listed() -> None:
+    table = README.split("| code | means |")[1].split("\n\n")[0]
+    listed = {
+        int(code)
+        for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.M)
+        for code in cell.split(",")
+    }
+    assert listed == {kind.exit_code for kind in errors.KINDS.values()} | {0}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = seedance.__version__
+    assert f'\nversion = "{version}"\n' in PYPROJECT
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_manager_and_pip_install_the_same() -> None:
+    block = PYPROJECT.split("\ndependencies = [\n")[1].split("\n]")[0]
+    manager = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in manager if not line.startswith("#")]
+    assert re.findall(r'"(.*)"', block) == wanted
+    assert all(re.fullmatch(r"\w+>=[\d.]+", line) for line in wanted), "lower bounds only"
