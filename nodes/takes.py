@@ -79,14 +79,10 @@ async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bo
     """
     node = host.Node()
     starting = host.in_thread(lambda: begin(host.runner()))
-    jobs: Sequence[Job] = ()
-    waits: list[asyncio.Task[Result]] = []
     try:
         await node.until_done(starting)
         jobs = starting.result()
-        waits = [asyncio.create_task(job.wait_async()) for job in jobs]
-        await node.until_done(*waits, meanwhile=lambda: _show(node, jobs))
-        outcomes = [await _outcome(wait) for wait in waits]
+        outcomes = await _finished(jobs, node)
         node.say("\n".join(_lines(jobs, outcomes)))
         reading = host.in_thread(lambda: _values(outcomes, decode_frames))
         await node.until_done(reading)
@@ -96,19 +92,27 @@ async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bo
     except asyncio.CancelledError:
         host.if_interrupted(node.prompt_id, partial(_cancel, starting, node))
         raise
-    finally:
-        for job, wait in zip(jobs, waits):
-            job.release()
-            wait.cancel()
     values = reading.result()
-    if any(isinstance(value, ExecutionBlocker) and decode_frames for take in values for value in take):
+    if any(isinstance(value, _Failure) for take in values for value in take):
         host.partial_failures.add(node)
     return io.NodeOutput(*map(list, zip(*values)), ui=_shown(outcomes))
 
 
-async def _outcome(wait: asyncio.Task[Result]) -> Outcome:
+async def _finished(jobs: Sequence[Job], node: host.Node) -> list[Outcome]:
+    """What became of each job, when all have ended. They go on if this is left before."""
+    waits = [asyncio.create_task(_outcome(job)) for job in jobs]
     try:
-        return await wait
+        await node.until_done(*waits, meanwhile=lambda: _show(node, jobs))
+        return [wait.result() for wait in waits]
+    finally:
+        for job, wait in zip(jobs, waits):
+            wait.cancel()
+            job.release()
+
+
+async def _outcome(job: Job) -> Outcome:
+    try:
+        return await job.wait_async()
     except SeedanceError as error:
         return error
 
@@ -183,32 +187,36 @@ def _shown(outcomes: Sequence[Outcome]) -> ui.PreviewVideo | None:
 # ----------------------------------------------------------------------------- what a node gives
 
 
+class _Failure(ExecutionBlocker):  # type: ignore[misc]
+    """Blocks what hangs on a value that should be there and is not; queueing again may mend it."""
+
+
 def _values(outcomes: Sequence[Outcome], decode_frames: bool) -> list[tuple[Any, ...]]:
     """A tuple of the outputs for each take. Raises if none is there."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
-        raise _failure(errors)
+        raise _all_failed(errors)
     return [_take_values(outcome, decode_frames) for outcome in outcomes]
 
 
-def _failure(errors: Sequence[SeedanceError]) -> SeedanceError:
+def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     """One error for all takes: the first, with what the others say where that differs."""
     first = errors[0]
     sentences = list(dict.fromkeys(str(error) for error in errors))
     if len(sentences) == 1:
         return first
-    return type(first)(f"All {len(errors)} takes failed: " + " ".join(sentences), spent=first.spent)
+    return type(first)(f"All {len(errors)} takes failed. " + " ".join(sentences), spent=first.spent)
 
 
 def _take_values(outcome: Outcome, decode_frames: bool) -> tuple[Any, ...]:
     if isinstance(outcome, SeedanceError):
-        return (ExecutionBlocker(str(outcome)),) * len(outputs())
+        return (_Failure(str(outcome)),) * len(outputs())
     return (
         _frames(outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
         tensors.video(outcome.file),
         tensors.audio(outcome.file) if outcome.has_audio else None,
         outcome.fps,
-        tensors.last_frame(outcome),
+        tensors.last_frame(outcome.last_frame),
         outcome.task,
     )
 
@@ -218,4 +226,4 @@ def _frames(file: Path) -> Any:
     try:
         return tensors.frames(file)
     except SeedanceError as error:
-        return ExecutionBlocker(str(error))
+        return _Failure(str(error))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import torch
     from comfy_api.latest import Input
 
-    from ..seedance.runner import Result
-
 # ------------------------------------------------------------------------------------ into an order
 
 
@@ -123,11 +121,8 @@ def audio(file: Path) -> dict[str, Any] | None:
     return {"waveform": torch.from_numpy(samples)[None], "sample_rate": rate}
 
 
-def last_frame(result: Result) -> torch.Tensor:
-    """IMAGE (1, height, width, 3), from the PNG beside the clip, so that it is the same to the bit
-    each time. From the clip itself only where that PNG is missing."""
+def last_frame(png: Path) -> torch.Tensor:
+    """IMAGE (1, height, width, 3): float32 in 0..1 that gives the PNG's own 8 bits again."""
     import torch
 
-    png = result.last_frame
-    pixels = media.read_picture(png) if png else media.last_frame(result.file)
-    return torch.from_numpy(pixels.astype("float32") / 255)[None]
+    return torch.from_numpy(media.read_picture(png).astype("float32") / 255)[None]

@@ -28,7 +28,7 @@ OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
 
 # What Seedance 2.0 makes of a resolution and a ratio, in pixels: SIZES[resolution][ratio]. 480p and
-# 720p are Leonardo's table (seed 000), 1080p is measured (providers.md, section 6). Inferred are
+# 720p are Leonardo's table (seed 000), 1080p is that of the official API. Inferred are
 # 9:21 at 1080p, as 21:9 turned, and 4k, as twice 1080p: the published price of a 4k clip in 16:9 is
 # that of 3840 x 2160.
 SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {

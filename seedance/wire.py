@@ -145,6 +145,15 @@ class Money:
         """The JSON form of contract.md."""
         return {"amount": self.amount, "currency": self.currency, "estimated": self.estimated}
 
+    def __str__(self) -> str:
+        """`1.50 USD`, `0.0725 USD (estimated)` or `free`."""
+        if not self.amount:
+            return "free"
+        # Two decimals at least, more only where a price has them.
+        whole, _, decimals = f"{self.amount:.4f}".partition(".")
+        figure = f"{whole}.{decimals.rstrip('0'):0<2}"
+        return f"{figure} {self.currency}{' (estimated)' if self.estimated else ''}"
+
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%][A-Za-z0-9%._~:-]{0,500})")
 

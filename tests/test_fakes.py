@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -37,23 +38,26 @@ def leonardo() -> Iterator[FakeLeonardo]:
         yield fake
 
 
-def ask(
-    fake: Fake, method: str, path: str, body: Any = None, **headers: str
-) -> http.client.HTTPResponse:
-    """One request with the fake's key; the answer is read."""
-    connection = http.client.HTTPConnection(fake.url.removeprefix("http://"), timeout=10)
+def ask(fake: Fake, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, bytes]:
+    """One request with the fake's key: the response and its content."""
     sent = {"Authorization": f"Bearer {fake.key}", "Content-Type": "application/json", **headers}
-    data = body if isinstance(body, bytes) or body is None else json.dumps(body)
-    connection.request(method, path, data, {name.replace("_", "-"): v for name, v in sent.items()})
-    answer = connection.getresponse()
-    answer.content = answer.read()  # type: ignore[attr-defined]
-    connection.close()
-    return answer
+    return raw(fake, method, path, None if body is None else json.dumps(body).encode(), sent)
+
+
+def raw(
+    fake: Fake, method: str, path: str, data: bytes | None, headers: dict[str, str]
+) -> tuple[Any, bytes]:
+    """One request as it is: the response and its content."""
+    host = fake.url.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=10)) as connection:
+        connection.request(method, path, data, headers)
+        with connection.getresponse() as response:
+            return response, response.read()
 
 
 def status(fake: Fake, method: str, path: str, body: Any = None, **headers: str) -> int:
     """The status of one request."""
-    return ask(fake, method, path, body, **headers).status
+    return ask(fake, method, path, body, **headers)[0].status
 
 
 def drive(fake: Fake, flow: wire.Flow[Any]) -> Any:
@@ -91,10 +95,10 @@ def test_the_environment_points_at_the_fake(lumenfall: FakeLumenfall) -> None:
 
 
 def test_the_result_file_is_served_whole_and_in_parts(lumenfall: FakeLumenfall) -> None:
-    whole = ask(lumenfall, "GET", "/results/clip.mp4")
-    part = ask(lumenfall, "GET", "/results/clip.mp4", Range="bytes=4-")
-    assert (whole.status, whole.content) == (200, b"0123456789")  # type: ignore[attr-defined]
-    assert (part.status, part.content) == (206, b"456789")  # type: ignore[attr-defined]
+    whole, content = ask(lumenfall, "GET", "/results/clip.mp4")
+    assert (whole.status, content) == (200, b"0123456789")
+    part, content = ask(lumenfall, "GET", "/results/clip.mp4", Range="bytes=4-")
+    assert (part.status, content) == (206, b"456789")
     assert part.headers["content-range"] == "bytes 4-9/10"
     assert status(lumenfall, "GET", "/results/clip.mp4", Range="bytes=10-") == 416
 
@@ -139,7 +143,7 @@ def test_a_refusal_comes_as_often_as_told(
 
 def test_a_429_says_how_long_to_wait(lumenfall: FakeLumenfall) -> None:
     lumenfall.fault(lambda request: True, "429:7")
-    assert ask(lumenfall, "GET", "/v1/balance").headers["retry-after"] == "7"
+    assert ask(lumenfall, "GET", "/v1/balance")[0].headers["retry-after"] == "7"
 
 
 def test_a_form_is_read_part_by_part() -> None:
@@ -285,7 +289,7 @@ def test_leonardo_follows_the_start_frame_with_zero_sizes(leonardo: FakeLeonardo
 def test_leonardo_wants_the_key_and_the_whole_path(leonardo: FakeLeonardo) -> None:
     path = "/api/rest/v2/generations"
     assert status(leonardo, "POST", path, GENERATION, Authorization="Bearer wrong") == 401
-    page = ask(leonardo, "POST", "/api/v2/generations", GENERATION)
+    page, _ = ask(leonardo, "POST", "/api/v2/generations", GENERATION)
     assert (page.status, page.headers["content-type"]) == (403, "text/html")
 
 
@@ -299,18 +303,15 @@ def form(*parts: tuple[str, str, bytes]) -> bytes:
 
 
 def test_the_storage_wants_the_fields_first_and_no_key(leonardo: FakeLeonardo) -> None:
-    answer = ask(leonardo, "POST", "/api/rest/v1/init-image", {"extension": "png"})
-    granted = json.loads(answer.content)["uploadInitImage"]  # type: ignore[attr-defined]
+    _, answer = ask(leonardo, "POST", "/api/rest/v1/init-image", {"extension": "png"})
+    granted = json.loads(answer)["uploadInitImage"]
     fields = [(name, "", value.encode()) for name, value in json.loads(granted["fields"]).items()]
     file = ("file", '; filename="a.png"', PNG)
 
     def post(*parts: tuple[str, str, bytes], **headers: str) -> int:
-        connection = http.client.HTTPConnection(leonardo.url.removeprefix("http://"), timeout=10)
         content_type = {"Content-Type": "multipart/form-data; boundary=B"}
-        connection.request("POST", "/storage/", form(*parts), {**content_type, **headers})
-        code = connection.getresponse().status
-        connection.close()
-        return code
+        sent = {**content_type, **headers}
+        return raw(leonardo, "POST", "/storage/", form(*parts), sent)[0].status
 
     assert post(*fields, file, Authorization=f"Bearer {leonardo.key}") == 400
     assert post(file, *fields) == 400

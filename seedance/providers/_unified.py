@@ -8,8 +8,9 @@ know any one relay's fields, limits or addresses.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from ..errors import Moderated, OddReply, OutOfCredit, SeedanceError
 from ..wire import (
@@ -33,13 +34,15 @@ from ..wire import (
     text_at,
 )
 
-QUEUED = frozenset(
-    {"queued", "pending", "submitted", "not_start", "in_queue", "starting", "created"}
-)
-RUNNING = frozenset({"running", "processing", "in_progress", "generating"})
-SUCCEEDED = frozenset({"succeeded", "success", "completed", "complete", "done", "finished"})
-FAILED = frozenset({"failed", "failure", "error", "timeout"})
-CANCELLED = frozenset({"cancelled", "canceled", "aborted"})
+Meaning: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+
+# The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
+WORDS: Mapping[str, Meaning] = {
+    "pending": "queued",
+    "processing": "running",
+    "completed": "done",
+    "failed": "failed",
+}
 
 _MODERATION = re.compile(
     r"sensitive[ _]?(content|word|info)|moderation|moderated|nsfw|inappropriate"
@@ -58,7 +61,13 @@ _TASK_ID = (("task_id",), ("id",), ("data", "task_id"), ("data", "id"), ("data",
 
 
 class Relay(Provider):
-    """A provider that passes orders on. Its `check` is the unified task route that most have."""
+    """A provider that passes orders on. Its `check` is the unified task route that most have.
+
+    `words` are the status words that the provider documents, in lower case; any other one counts
+    as running, never as an end.
+    """
+
+    words: ClassVar[Mapping[str, Meaning]] = WORDS
 
     def explain(self, reply: Reply) -> SeedanceError:
         """As for any provider, but moderation and credit are also known by their words."""
@@ -115,30 +124,30 @@ class Relay(Provider):
     def check(self, ticket: Ticket) -> Flow[Status]:
         reply = yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))
         task = self.part(reply, "status")
-        return read_status(task, video_address(task.get("results") or task.get("result")))
+        video_url = video_address(task.get("results") or task.get("result"))
+        return read_status(task, self.words, video_url)
 
 
 def read_status(
-    task: dict[str, Any], video_url: str | None, last_frame_url: str | None = None
+    task: dict[str, Any],
+    words: Mapping[str, Meaning],
+    video_url: str | None,
+    last_frame_url: str | None = None,
 ) -> Status:
-    """The status of a task whose addresses were found already.
-
-    Understands the words that the relays' documents use and their usual synonyms; any other word
-    counts as running.
-    """
+    """The status of a task by the provider's own `words`; its addresses were found already."""
     word = plain_word(task.get("status"))
-    if word in SUCCEEDED:
+    meaning = words.get(word)
+    if meaning == "done":
         return Done(video_url, last_frame_url, reserved_credits(task))
-    if word in FAILED:
+    if meaning == "failed":
         return _failed(task)
-    if word in CANCELLED:
+    if meaning == "cancelled":
         return Cancelled()
-    if word == "expired":
+    if meaning == "expired":
         return Expired()
     percent = number_at(task, "progress")
     progress = None if percent is None else min(max(percent / 100, 0.0), 1.0)
-    known = word in QUEUED or word in RUNNING
-    return Running(progress, "queued" if word in QUEUED else "", None if known else word)
+    return Running(progress, "queued" if meaning == "queued" else "", None if meaning else word)
 
 
 def video_address(results: Any) -> str | None:

@@ -33,7 +33,7 @@ from ..wire import (
     error_text,
     number_at,
 )
-from ._unified import Relay, unix_seconds
+from ._unified import WORDS, Relay, unix_seconds
 from .aihubmax import MODE_NAMES, MODES
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
@@ -72,6 +72,7 @@ class EvoLink(Relay):
     key_variable = "EVOLINK_API_KEY"
     default_base_url = "https://api.evolink.ai"
     default_upload_url = "https://files-api.evolink.ai"
+    words = {**WORDS, "cancelled": "cancelled"}  # the latter in callbacks only
     limits = Limits(
         models={
             "seedance-2.0": _model("seedance-2.0-{mode}", "1080p"),

@@ -277,8 +277,7 @@ class _Problem:
 
     def __init__(self, body: Any) -> None:
         first = dig(body, "detail", 0)
-        location = [step for step in dig(first, "loc") or [] if isinstance(step, str)]
-        self.field = next((step for step in location if step != "body"), "")
+        self.field = text_at(first, "loc", 1)  # after "body"
         self.code = text_at(first, "type") or text_at(body, "error_type")
         self.message = text_at(first, "msg") or text_at(body, "detail")
 

@@ -1,13 +1,13 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-Owns Replicate's fields, routes and limits. No price list is known for it, but one price.
+Owns Replicate's fields, routes and limits. Of its prices only one is known, so it gives no estimate.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import Moderated, OddReply, Refused, SeedanceError
 from ..order import Mode, Order
@@ -172,6 +172,6 @@ class Replicate(Provider):
 
 def _failed(said: str) -> Failed:
     code = next(iter(_CODE.findall(said)), "")
-    # One code stands for a flagged input and a flagged output; the prompt and media can be changed.
-    stage: Any = "input" if code == MODERATED else "service"
+    # E005 stands for a flagged input and a flagged output; what can be changed is the input.
+    stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
     return Failed(said or "Replicate gives no reason.", code, stage)

@@ -31,7 +31,9 @@ from ..settings import Settings, origin
 from ..transport import Credentials, Transport
 from ..wire import Balance, Money, Provider, Ticket
 from . import plan, save
-from .carry import Carrier, error_of
+from .carry import Carrier
+from .ends import error_of
+from .hold import Hold
 from .place import plan as plan_media
 from .plan import Quote, account_of
 from .talk import Talk, held_free
@@ -77,7 +79,7 @@ class Job:
         row: Row | None,
         order: Order,
         *,
-        carrier: Carrier | None = None,
+        hold: Hold | None = None,
         changes: tuple[Change, ...] = (),
         notes: tuple[str, ...] = (),
         copy_to: Path | None = None,
@@ -85,12 +87,12 @@ class Job:
     ) -> None:
         self.order, self.changes, self.notes = order, changes, notes
         self.cancel_note = ""
-        self._runner, self._row, self._carrier = runner, row, carrier
+        self._runner, self._row, self._hold = runner, row, hold
         self._copy_to, self._error = copy_to, error
         self._began = time.monotonic()
-        self._waiting = carrier is not None
-        if carrier is not None:
-            carrier.carry.waiters += 1
+        self._waiting = hold is not None
+        if hold is not None:
+            hold.carry.waiters += 1
 
     @property
     def row(self) -> int | None:
@@ -110,21 +112,21 @@ class Job:
     @property
     def progress(self) -> Progress:
         """How far it is, in words."""
-        return self._carrier.carry.progress if self._carrier else Progress("saved", 1.0, 0.0)
+        return self._hold.carry.progress if self._hold else Progress("saved", 1.0, 0.0)
 
     @property
     def _current(self) -> Row | None:
-        return self._carrier.row if self._carrier else self._row
+        return self._hold.row if self._hold else self._row
 
     # ------------------------------------------------------------------------- waiting
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
         when `settings.timeout` is over; the task then goes on."""
-        if self._carrier is None:
+        if self._hold is None:
             return self._outcome()
         news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
-        carry = self._carrier.carry
+        carry = self._hold.carry
         carry.listen(news.put)
         carry.done.add_done_callback(lambda _: news.put(None))
         try:
@@ -145,11 +147,11 @@ class Job:
 
         Cancelling this coroutine only stops the waiting.
         """
-        if self._carrier is None:
+        if self._hold is None:
             return await asyncio.to_thread(self._outcome)
         loop = asyncio.get_running_loop()
         news: asyncio.Queue[Progress | None] = asyncio.Queue()
-        carry = self._carrier.carry
+        carry = self._hold.carry
 
         def tell(progress: Progress | None) -> None:
             try:
@@ -188,9 +190,9 @@ class Job:
         if self._error is not None:
             raise self._error
         row = self._row
-        if self._carrier is not None:
+        if self._hold is not None:
             self.release()
-            row = self._carrier.carry.done.result()
+            row = self._hold.carry.done.result()
         assert row is not None and row.file is not None
         files = save.Files(row.file)
         if self._copy_to is not None:
@@ -213,7 +215,7 @@ class Job:
             cost=row.cost,
             changes=self.changes or tuple(Change(**change) for change in row.changes),
             row=row.id,
-            reused=self._carrier is None,
+            reused=self._hold is None,
             **measured,
         )
 
@@ -221,17 +223,17 @@ class Job:
 
     def release(self) -> None:
         """Stop counting as somebody who waits. The task goes on."""
-        if self._waiting and self._carrier is not None:
+        if self._waiting and self._hold is not None:
             self._waiting = False
-            self._carrier.carry.waiters -= 1
+            self._hold.carry.waiters -= 1
 
     def cancel(self) -> None:
         """A person cancelled: ask the provider to cancel too, where that is documented to cost
         nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
-        if self._carrier is None or self._carrier.carry.done.done():
+        if self._hold is None or self._hold.carry.done.done():
             return
         self.release()
-        carry, task = self._carrier.carry, self.task
+        carry, task = self._hold.carry, self.task
         if carry.waiters:
             self.cancel_note = "Somebody else waits for the same order, so it goes on."
             return
@@ -240,7 +242,7 @@ class Job:
             self.cancel_note = (
                 "Cancelled before a task was made; if nothing was sent, nothing is spent."
             )
-        elif type(self._carrier.talk.provider).cancel_is_free:
+        elif type(self._hold.talk.provider).cancel_is_free:
             self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
         else:
             self.cancel_note = (
@@ -338,23 +340,24 @@ class Runner:
             row = self.journal.reopen(row.id, "succeeded")
         if row.state == "unclear" and type(choice.provider).find is Provider.find:
             raise error_of(row)
-        carrier = self._carry(row, choice)
-        return Job(self, row, order, carrier=carrier, changes=changes, notes=notes, copy_to=copy_to)
+        hold = self._carry(row, choice)
+        return Job(self, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to)
 
-    def _carry(self, row: Row, choice: plan.Choice | None = None) -> Carrier:
+    def _carry(self, row: Row, choice: plan.Choice | None = None) -> Hold:
         """Carry a row through in the follower, or join that."""
         talk = self._talk(row.provider)
         ways = plan_media(choice.order, choice.provider, self.settings) if choice else None
 
         def start(carry: Carry) -> Coroutine[Any, Any, Row]:
-            carrier = Carrier(row, talk, self._follower, self.journal, self.settings, carry)
-            if choice is not None:
-                carrier.order, carrier.plan = choice.order, ways
-            carry.subject = carrier
+            order = choice.order if choice else None
+            carrier = Carrier(
+                row, talk, self._follower, self.journal, self.settings, carry, order, ways
+            )
+            carry.subject = carrier.hold
             return carrier.run()
 
-        carrier: Carrier = self._follower.carry(row.id, start).subject
-        return carrier
+        hold: Hold = self._follower.carry(row.id, start).subject
+        return hold
 
     def _talk(self, provider_id: str) -> Talk:
         config, key = self.settings.config(provider_id), self.settings.key(provider_id)
@@ -396,7 +399,7 @@ class Runner:
             row = self.journal.reopen(row.id, "running")
         elif not row.live:
             raise error_of(row)
-        return Job(self, row, order, carrier=self._carry(row), copy_to=copy_to)
+        return Job(self, row, order, hold=self._carry(row), copy_to=copy_to)
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
@@ -443,11 +446,11 @@ class Runner:
                 f"{row.task} goes on and its video is kept.",
                 hint=f"Collect it with: seedance collect {row.task}",
             )
-        carrier = self._carry(row)
-        if carrier.carry.waiters:
+        hold = self._carry(row)
+        if hold.carry.waiters:
             raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
-        carrier.carry.request_cancel()
-        job = Job(self, row, Order(provider=row.provider), carrier=carrier)
+        hold.carry.request_cancel()
+        job = Job(self, row, Order(provider=row.provider), hold=hold)
         job.release()
         try:
             job.wait()

@@ -1,0 +1,403 @@
+"""Draws the preview's clips: what is seen and heard for each kind of order.
+
+Owns the pictures and their timing; text.py sets the writing, sound.py makes the tones. Must not
+know tasks, requests or folders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from ... import media
+from ...errors import BadOrder
+from ...order import RATIOS, SIZES
+from . import sound, text
+
+FPS = 24
+DEFAULT_SECONDS = 5
+_ZOOM = 0.1  # how far the camera moves into a picture, as a part of its size
+_FADE = 0.5  # seconds, of writing and between references
+_AURORA = (96, 54)  # the moving colours are computed this small, then enlarged
+
+Clip = Iterator[Image.Image]
+
+
+class Stopped(Exception):
+    """Whoever asked for the clip no longer wants it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An order as it reached the preview. Media are local files, or None where they are addresses
+    on the network, which are not fetched: a card stands for them."""
+
+    mode: str
+    prompt: str
+    resolution: str
+    ratio: str
+    duration: int
+    generate_audio: bool
+    seed: int
+    watermark: bool
+    camera_fixed: bool
+    keep_audio: bool
+    first_frame: Path | None
+    last_frame: Path | None
+    video: Path | None
+    images: tuple[Path | None, ...]
+    videos: tuple[Path | None, ...]
+    audios: tuple[Path | None, ...]
+
+    @classmethod
+    def read(cls, order: Mapping[str, Any], local: Callable[[str], Path | None]) -> Job:
+        """From the JSON of a create; `local` finds the file behind an address.
+
+        Raises BadOrder for what no preview can be made of.
+        """
+
+        def one(name: str) -> Path | None:
+            return local(str(order[name])) if order.get(name) else None
+
+        def several(name: str) -> tuple[Path | None, ...]:
+            found = order.get(name) or ()
+            return tuple(local(str(address)) for address in found)
+
+        if order.get("resolution") not in SIZES or order.get("ratio") not in RATIOS:
+            raise BadOrder("The preview does not know this resolution or ratio.")
+        duration = order.get("duration")
+        if not isinstance(duration, int) or not (duration == -1 or 1 <= duration <= 60):
+            raise BadOrder("The preview makes clips of 1 to 60 s.")
+        return cls(
+            mode=str(order.get("mode") or "text"),
+            prompt=" ".join(str(order.get("prompt") or "").split()),
+            resolution=order["resolution"],
+            ratio=order["ratio"],
+            duration=duration,
+            generate_audio=bool(order.get("generate_audio")),
+            seed=int(order.get("seed") or 0),
+            watermark=bool(order.get("watermark")),
+            camera_fixed=bool(order.get("camera_fixed")),
+            keep_audio=bool(order.get("keep_audio")),
+            first_frame=one("first_frame"),
+            last_frame=one("last_frame"),
+            video=one("video"),
+            images=several("images"),
+            videos=several("videos"),
+            audios=several("audios"),
+        )
+
+
+def render(job: Job, target: Path, report: Callable[[float], bool]) -> None:
+    """Write the clip of `job` to `target`: MP4, H.264, 24 fps, and AAC where sound is asked for.
+
+    `report(progress 0..1)` is called for each frame; if it returns False, Stopped is raised. Raises
+    BadOrder if one of the media cannot be read.
+    """
+    size = _size(job)
+    total = _seconds(job) * FPS + 1  # as the service counts: 5 s are 121 frames
+    track = sound.track(job, total / FPS)
+
+    def frames() -> Iterator[np.ndarray]:
+        writing = text.Writing(job, size, total)
+        for number, picture in zip(range(total), _clip(job, size, total)):
+            if not report(number / total):
+                raise Stopped
+            yield np.asarray(writing.on(picture, number))
+
+    media.write_clip(target, frames(), FPS, track, preset="veryfast", crf=17)
+
+
+def _seconds(job: Job) -> int:
+    if job.duration != -1:
+        return job.duration
+    if job.mode == "edit" and job.video is not None:
+        return min(max(round(media.probe(job.video).duration), 1), 30)
+    return DEFAULT_SECONDS
+
+
+def _size(job: Job) -> tuple[int, int]:
+    """The exact size in pixels; `adaptive` takes the ratio nearest to the first medium's."""
+    sizes = SIZES[job.resolution]
+    if job.ratio != "adaptive":
+        return sizes[job.ratio]
+    shape = _source_shape(job)
+    if shape is None:
+        return sizes["16:9"]
+    wanted = math.log(shape)
+    return min(sizes.values(), key=lambda size: abs(math.log(size[0] / size[1]) - wanted))
+
+
+def _source_shape(job: Job) -> float | None:
+    """Width / height of the first picture or clip, None where there is none."""
+    for picture in (job.first_frame, *job.images):
+        if picture is not None:
+            height, width, _ = media.read_picture(picture).shape
+            return width / height
+    for clip in (job.video, *job.videos):
+        if clip is not None:
+            info = media.probe(clip)
+            return info.width / info.height
+    return None
+
+
+# ----------------------------------------------------------------------------------- what is seen
+
+
+def _clip(job: Job, size: tuple[int, int], total: int) -> Clip:
+    """The frames of a job, at least `total` of them, without any writing."""
+    if job.mode in ("image", "frames"):
+        first = _picture(job.first_frame, size, "first frame")
+        if job.mode == "image":
+            return _move_in(first, total, job.camera_fixed)
+        return _from_to(first, _picture(job.last_frame, size, "last frame"), total)
+    if job.mode == "edit":
+        return _edited(job, size)
+    if job.mode == "extend":
+        return _move_in(_last_picture(job.video, size), total, job.camera_fixed)
+    if job.images or job.videos:
+        return _in_turn(job, size, total)
+    return _aurora(job.seed, size)
+
+
+def _picture(path: Path | None, size: tuple[int, int], what: str) -> Image.Image:
+    if path is None:
+        return text.card(size, f"{what} from an address")
+    return Image.fromarray(media.fit_cover(media.read_picture(path), *size))
+
+
+def _last_picture(path: Path | None, size: tuple[int, int]) -> Image.Image:
+    if path is None:
+        return text.card(size, "clip from an address")
+    return Image.fromarray(media.fit_cover(media.last_frame(path), *size))
+
+
+def _move_in(picture: Image.Image, total: int, still: bool) -> Clip:
+    """Begin with exactly `picture`, then move into it; with a fixed camera, a light passes."""
+    light = _light(picture.size) if still else None
+    for number in range(total):
+        part = number / max(total - 1, 1)
+        if light is None:
+            yield _zoomed(picture, _ZOOM * _eased(part))
+        else:
+            yield _lit(picture, light, part)
+
+
+def _from_to(first: Image.Image, last: Image.Image, total: int) -> Clip:
+    """Begin with exactly `first`, end with exactly `last`."""
+    for number in range(total):
+        part = number / max(total - 1, 1)
+        mix = _eased(min(max((part - 0.25) / 0.5, 0.0), 1.0))
+        if mix == 0:
+            yield _zoomed(first, _ZOOM * part)
+        elif mix == 1:
+            yield _zoomed(last, _ZOOM * (1 - part))
+        else:
+            yield Image.blend(
+                _zoomed(first, _ZOOM * part), _zoomed(last, _ZOOM * (1 - part)), mix
+            )
+
+
+def _zoomed(picture: Image.Image, zoom: float) -> Image.Image:
+    """The middle of a picture, `zoom` of its size cut off, at full size."""
+    if zoom == 0:
+        return picture
+    width, height = picture.size
+    left, top = width * zoom / 2, height * zoom / 2
+    box = (left, top, width - left, height - top)
+    return picture.resize(picture.size, Image.Resampling.BICUBIC, box)
+
+
+def _eased(part: float) -> float:
+    """0..1 to 0..1, slow at both ends."""
+    return part * part * (3 - 2 * part)
+
+
+def _light(size: tuple[int, int]) -> Image.Image:
+    """A soft slanted beam, twice as wide as the picture, as a mask."""
+    width, height = 128, 36
+    x = np.linspace(-4.0, 4.0, width)[None, :] + np.linspace(-0.4, 0.4, height)[:, None]
+    beam = np.exp(-(x**2)) * 90
+    mask = Image.fromarray(beam.astype(np.uint8))
+    return mask.resize((size[0] * 2, size[1]), Image.Resampling.BICUBIC)
+
+
+def _lit(picture: Image.Image, light: Image.Image, part: float) -> Image.Image:
+    """The picture with the beam at `part` of its way; outside the picture at both ends."""
+    if part == 0:
+        return picture
+    width, height = picture.size
+    # From beyond the left edge to beyond the right one.
+    left = round(width * (1.5 - 2 * part))
+    lit = picture.copy()
+    lit.paste((255, 244, 220), (0, 0), light.crop((left, 0, left + width, height)))
+    return lit
+
+
+def _edited(job: Job, size: tuple[int, int]) -> Clip:
+    """The source clip in two colours of the seed; its last picture is held where it ends early."""
+    dark, bright = _palette(job.seed)[:2]
+    table = [
+        round(low + (high - low) * _eased(level / 255))
+        for low, high in zip((channel * 0.25 for channel in dark), _towards_white(bright))
+        for level in range(256)
+    ]
+    for picture in _playing(job.video, size):
+        grey = picture.convert("L").convert("RGB")
+        yield Image.blend(picture, grey.point(table), 0.75)
+
+
+def _towards_white(colour: Sequence[float]) -> Iterator[float]:
+    return (255 - (255 - channel) * 0.35 for channel in colour)
+
+
+def _playing(path: Path | None, size: tuple[int, int]) -> Clip:
+    """A clip at our frame rate, cover-fitted; its last picture for ever after its end."""
+    if path is None:
+        last = text.card(size, "clip from an address")
+    else:
+        fps = float(media.probe(path).fps)
+        shown = 0
+        for number, pixels in enumerate(media.iter_frames(path)):
+            last = Image.fromarray(media.fit_cover(pixels, *size))
+            until = round((number + 1) / fps * FPS)
+            for _ in range(shown, until):
+                yield last
+            shown = max(shown, until)
+    while True:
+        yield last
+
+
+def _in_turn(job: Job, size: tuple[int, int], total: int) -> Clip:
+    """Each reference for the same time, one fading into the next."""
+    shown = [("Image", number, path) for number, path in enumerate(job.images, 1)]
+    shown += [("Video", number, path) for number, path in enumerate(job.videos, 1)]
+    length = math.ceil(total / len(shown))
+    fade = min(round(_FADE * FPS), length // 2)
+    before: Image.Image | None = None
+    for kind, number, path in shown:
+        label = f"@{kind}{number}"
+        clip = _reference(kind, path, size, length, label)
+        for position, picture in zip(range(length), clip):
+            if before is not None and position < fade:
+                yield Image.blend(before, picture, (position + 1) / (fade + 1))
+            else:
+                yield picture
+        before = picture
+
+
+def _reference(
+    kind: str, path: Path | None, size: tuple[int, int], length: int, label: str
+) -> Clip:
+    """One reference, whole, before a blurred enlargement of itself, with its handle."""
+    if path is None:
+        clip: Clip = _move_in(text.card(size, f"{label} from an address"), length, still=False)
+    elif kind == "Image":
+        framed = _framed(Image.fromarray(media.read_picture(path)), size)
+        clip = _move_in(framed, length, still=False)
+    else:
+        clip = _playing_framed(path, size)
+    chip = text.chip(label, size)
+    for picture in clip:
+        shown = picture.copy()
+        shown.paste(chip, text.chip_place(size), chip)
+        yield shown
+
+
+def _framed(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    width, height = picture.size
+    factor = min(size[0] / width, size[1] / height)
+    inner = (max(round(width * factor), 1), max(round(height * factor), 1))
+    framed = _backdrop(picture, size)
+    place = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
+    framed.paste(picture.resize(inner, Image.Resampling.BICUBIC), place)
+    return framed
+
+
+def _backdrop(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    small = Image.fromarray(media.fit_cover(np.asarray(picture), size[0] // 8, size[1] // 8))
+    blurred = small.filter(ImageFilter.GaussianBlur(size[1] / 160)).point(lambda level: level * 0.5)
+    return blurred.resize(size, Image.Resampling.BICUBIC)
+
+
+def _playing_framed(path: Path, size: tuple[int, int]) -> Clip:
+    """A clip at our frame rate, whole, before a backdrop; its last picture after its end."""
+    info = media.probe(path)
+    factor = min(size[0] / info.width, size[1] / info.height)
+    inner = (max(round(info.width * factor), 1), max(round(info.height * factor), 1))
+    place = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
+    backdrop: Image.Image | None = None
+    for picture in _playing(path, inner):
+        backdrop = backdrop or _backdrop(picture, size)
+        framed = backdrop.copy()
+        framed.paste(picture, place)
+        yield framed
+
+
+# ----------------------------------------------------------------------------- colours of the seed
+
+
+def _palette(seed: int) -> list[tuple[float, float, float]]:
+    """Four colours that go together, by the seed: night to light along neighbouring hues."""
+    generator = np.random.default_rng(seed)
+    hue = generator.random()
+    turn = generator.choice([-1, 1]) * generator.uniform(0.08, 0.16)
+    levels = ((0.85, 0.35), (0.8, 0.62), (0.7, 0.85), (0.45, 1.0))
+    return [
+        _from_hsv((hue + turn * number) % 1, strength, level)
+        for number, (strength, level) in enumerate(levels)
+    ]
+
+
+def _from_hsv(hue: float, strength: float, level: float) -> tuple[float, float, float]:
+    import colorsys
+
+    red, green, blue = colorsys.hsv_to_rgb(hue, strength, level)
+    return red * 255, green * 255, blue * 255
+
+
+def _aurora(seed: int, size: tuple[int, int]) -> Clip:
+    """Soft lights of the seed's colours drifting over a dark ground, for ever."""
+    generator = np.random.default_rng([seed, 1])
+    palette = np.array(_palette(seed), np.float32)
+    width, height = _AURORA if size[0] >= size[1] else _AURORA[::-1]
+    x = np.linspace(0, size[0] / max(size), width, dtype=np.float32)[None, :]
+    y = np.linspace(0, size[1] / max(size), height, dtype=np.float32)[:, None]
+    lights = [
+        (
+            palette[1 + number % 3],
+            generator.uniform(0.1, 0.9, 2) * (x.max(), y.max()),  # where it is
+            generator.uniform(0.05, 0.22, 2),  # how far it wanders
+            generator.uniform(0.25, 0.8, 2),  # how fast, in radians a second
+            generator.uniform(0, 2 * np.pi, 2),  # where it starts
+            generator.uniform(0.12, 0.3),  # its size
+        )
+        for number in range(7)
+    ]
+    ground = palette[0] * (0.35 + 0.4 * (y / max(float(y.max()), 1e-6)))[..., None]
+    grain = _grain(seed, size)
+    number = 0
+    while True:
+        seconds = number / FPS
+        field = np.broadcast_to(ground, (height, width, 3)).copy()
+        for colour, place, way, speed, start, extent in lights:
+            at_x, at_y = place + way * np.sin(speed * seconds + start)
+            glow = np.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / (extent * extent))
+            field += (colour - field) * (0.75 * glow)[..., None]
+        small = Image.fromarray(field.clip(0, 255).astype(np.uint8))
+        pixels = np.asarray(small.resize(size, Image.Resampling.BICUBIC))
+        yield Image.fromarray(pixels + grain)
+        number += 1
+
+
+def _grain(seed: int, size: tuple[int, int]) -> np.ndarray:
+    """One level more here and there, so that soft colours show no bands. It stands still."""
+    generator = np.random.default_rng([seed, 2])
+    shape = (size[1], size[0], 1)
+    return generator.integers(0, 2, shape, dtype=np.uint8)

@@ -1,0 +1,217 @@
+"""From a reserved row to a ticket: media go up, a slot is taken, the one paid call is made.
+
+Owns what is safe to repeat before money is spent, and what an unclear outcome leads to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
+from ..fit import spelled
+from ..journal import LeaseLost
+from ..order import Order
+from ..transport import NotSent
+from ..wire import Placed, Provider
+from .ends import as_public
+from .hold import Hold
+from .place import Placing, Plan
+from .talk import Busy
+
+logger = logging.getLogger(__name__)
+
+SLOT_SECONDS = 2.0
+# How often and how long an unclear order is looked for in a provider's list of tasks, and how old
+# it must be before its absence proves that it never arrived.
+FIND_ATTEMPTS = 3
+FIND_SECONDS = 2.0
+RESEND_AFTER_SECONDS = 300.0
+
+
+class Interrupted(Exception):
+    """A person cancelled before anything was spent."""
+
+
+@dataclass
+class Create:
+    """The way of one row to its ticket. `order` and `plan` are None for a row that was taken up
+    again: its media are not in the journal, so it cannot be sent any more."""
+
+    hold: Hold
+    order: Order | None = None
+    plan: Plan | None = None
+
+    async def run(self) -> None:
+        """Bring the row from `preparing` to `running`, or to the end it raises."""
+        if self.order is None or self.plan is None:
+            # Its pictures are not in the journal; nothing was sent, so it is simply given up.
+            raise await self.hold.end(
+                "cancelled",
+                Cancelled(
+                    "The order was interrupted before it was sent; nothing was spent.", spent="no"
+                ),
+                not_billed=True,
+            )
+        work_dir = Path(tempfile.mkdtemp(prefix="seedance-"))
+        try:
+            placed = await self._placed(self.order, self.plan, work_dir)
+            await self._create(self.order, placed)
+        except LeaseLost:
+            raise
+        except Interrupted:
+            raise await self.hold.end(
+                "cancelled",
+                Cancelled("Cancelled before anything was sent; nothing was spent.", spent="no"),
+                not_billed=True,
+            ) from None
+        except Unclear as error:
+            problem = await self._unclear(error)
+            if not await self.found():
+                raise problem from None
+        except SeedanceError as error:
+            error = as_public(error)
+            if (
+                self.hold.row.state != "running"
+            ):  # a create that was answered is never given up here
+                error = await self.hold.end("refused", error, not_billed=True)
+            raise error from None
+        except BaseException:
+            with contextlib.suppress(LeaseLost):
+                if self.hold.row.state == "preparing":
+                    await self.hold.advance("refused", not_billed=True)
+            raise
+        finally:
+            self.hold.follower.spent(self.hold.carry)
+            shutil.rmtree(work_dir, ignore_errors=True)
+
+    async def _placed(self, order: Order, plan: Plan, work_dir: Path) -> Placed:
+        placing = Placing(
+            self.hold.talk,
+            self.hold.follower,
+            self.hold.journal,
+            self.hold.settings,
+            self.hold.row.account,
+            nearest=order.on_unsupported == "nearest",
+            work_dir=work_dir,
+            report=self.hold.say,
+        )
+        self.hold.say("preparing")
+        going = asyncio.ensure_future(placing.place(plan))
+        while not going.done():
+            if self.hold.carry.cancel_wanted.is_set():
+                going.cancel()
+                raise Interrupted
+            await asyncio.wait({going}, timeout=0.25)
+        return going.result()
+
+    async def _create(self, order: Order, placed: Placed) -> None:
+        deadline = time.monotonic() + self.hold.settings.timeout
+        failures = 0
+        while True:
+            await self._take_slot(deadline)
+            self.hold.follower.spends(self.hold.carry)
+            self.hold.say("submitting")
+            try:
+                ticket = await self.hold.talk.hold(
+                    self.hold.talk.provider.submit(
+                        spelled(order, type(self.hold.talk.provider)), placed
+                    )
+                )
+                await self.hold.advance("running", task=str(ticket), cost=ticket.cost)
+                return
+            except Busy as error:
+                failures += 1
+                wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
+                problem: SeedanceError = Refused(
+                    f"{error.message} It stayed so until the time to wait was over; nothing was "
+                    "accepted.",
+                    hint="Try again later, or raise SEEDANCE_TIMEOUT.",
+                )
+            except NotSent as error:
+                failures += 1
+                wait = min(2.0**failures / 2, 30.0)
+                problem = Unreachable(error.message, hint=error.hint)
+                if failures >= 5:
+                    raise problem from None
+            finally:
+                if self.hold.row.state != "submitting":
+                    self.hold.follower.spent(self.hold.carry)
+            # Nothing was accepted: the row goes back, so that a crash while waiting is no riddle.
+            await self.hold.advance("preparing")
+            self.hold.follower.spent(self.hold.carry)
+            if time.monotonic() + wait > deadline:
+                raise problem
+            self.hold.say(f"the provider is busy, trying again in {wait:.0f} s")
+            await self._pause_before_money(wait)
+
+    async def _take_slot(self, deadline: float) -> None:
+        limit = self.hold.talk.provider.limits.concurrent
+        while True:
+            if self.hold.carry.cancel_wanted.is_set():
+                raise Interrupted
+            row, busy = await self.hold.blocking(
+                self.hold.journal.take_slot, self.hold.row.id, limit
+            )
+            if row is not None:
+                self.hold.row = row
+                return
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"{self.hold.talk.provider.name} runs at most {limit} tasks at once, and no slot "
+                    "became free in time; nothing was sent.",
+                    hint="Try again later, or raise SEEDANCE_TIMEOUT.",
+                )
+            self.hold.say(f"waiting for a slot ({busy} in use)")
+            await self._pause_before_money(SLOT_SECONDS)
+
+    async def _pause_before_money(self, seconds: float) -> None:
+        await self.hold.carry.pause(seconds)
+        if self.hold.carry.cancel_wanted.is_set():
+            raise Interrupted
+
+    async def _unclear(self, error: Unclear) -> SeedanceError:
+        """Write the unclear outcome down; returns the error to raise."""
+        error.hint = (
+            f"{error.hint} Look at the provider's own list of tasks. If there is none, send it "
+            f"anew with: seedance forget {self.hold.row.id} (or the Seedance tab), or change the seed."
+        )
+        return await self.hold.end("unclear", error)
+
+    async def found(self, certain_after: float | None = None) -> bool:
+        """Clear an unclear row by the provider's list of tasks, where it has one.
+
+        A task that is there is taken up. That there is none counts only for an order that was sent
+        `certain_after` seconds ago or earlier (None: never); then it goes on to be sent again.
+        """
+        if type(self.hold.talk.provider).find is Provider.find or self.order is None:
+            return False
+        sent_at = self.hold.row.updated.timestamp()
+        for attempt in range(FIND_ATTEMPTS):
+            await self.hold.carry.pause(FIND_SECONDS if attempt or certain_after is None else 0.0)
+            try:
+                ticket = await self.hold.talk.hold(
+                    self.hold.talk.provider.find(self.order, sent_at)
+                )
+            except SeedanceError as error:
+                logger.info("Looking for the task of row %s: %s", self.hold.row.id, error)
+                return False
+            if ticket is not None:
+                known = await self.hold.blocking(self.hold.journal.by_ticket, str(ticket))
+                return known is None and await self._settle(str(ticket))
+            if certain_after is not None and time.time() - sent_at > certain_after:
+                return await self._settle(None)
+        return False
+
+    async def _settle(self, task: str | None) -> bool:
+        row = await self.hold.blocking(self.hold.journal.settle_unclear, self.hold.row.id, task)
+        if row is None:
+            raise LeaseLost(f"row {self.hold.row.id}")
+        self.hold.row = row
+        return True

@@ -1,0 +1,152 @@
+"""From a finished task to the saved video: its address, the download, the files in place.
+
+Owns what is tried again when the result cannot be had. Whatever goes wrong here, the video is paid
+and stays collectable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import download
+from ..errors import BadOrder, OddReply, Refused, SeedanceError
+from ..follower import UNDOCUMENTED_INTERVAL
+from ..journal import Row
+from ..settings import origin
+from ..transport import Lost, NotSent
+from ..wire import Cancelled, Done, Expired, Failed
+from . import save
+from .follow import WARM_UP_SECONDS, Follow
+from .hold import Hold
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Fetch:
+    """The way of one row from `succeeded` to `saved`. `follow` asks for addresses."""
+
+    follow: Follow
+
+    @property
+    def hold(self) -> Hold:
+        """The row."""
+        return self.follow.hold
+
+    async def run(self) -> None:
+        """Save the video. Raises StillRunning where that cannot be done now."""
+        self.hold.carry.cancel_wanted.clear()  # it is paid: its video is kept
+        files = save.Files(Path(self.hold.row.target or ""))
+        task = self.hold.row.task or ""
+        measured = await self.hold.blocking(save.already_finished, files, task)
+        if measured is None:
+            measured = await self._fetch_and_finish(files)
+        await self.hold.advance("saved", file=files.video, result=measured)
+        self.hold.say("saved", 1.0, 0.0)
+
+    async def _fetch_and_finish(self, files: save.Files) -> dict[str, Any]:
+        """Download, check and put in place. Whatever goes wrong here, the video can be collected
+        later: the row stays `succeeded`."""
+        problem: Exception | None = None
+        for attempt in range(3):
+            if attempt or self.follow.done is None:
+                self.follow.done = await self._fresh_address()
+            done = self.follow.done
+            try:
+                await self.hold.blocking(save.check_writable, files.video.parent)
+                await self._download(done.video_url or "", files.part)
+                last_frame = await self._provider_last_frame(done, files)
+                record = sidecar_record(self.hold.row, done)
+                return await self.hold.blocking(save.finish, files, record, last_frame)
+            except (download.Gone, NotSent, Lost, OddReply) as error:
+                problem = error
+            except (BadOrder, OSError) as error:
+                problem = error
+                if isinstance(error, OSError) or not files.part.exists():
+                    break  # the disk refuses: another address does not help
+            finally:
+                with contextlib.suppress(OSError):
+                    files.part.unlink(missing_ok=True)
+        words = problem.strerror if isinstance(problem, OSError) else None
+        message = words or getattr(problem, "message", None) or str(problem)
+        raise self.hold.later(
+            f"The video is finished and paid, but could not be saved: {message}",
+            getattr(problem, "hint", "") or f"It belongs to {files.video.parent}.",
+        ) from None
+
+    async def _fresh_address(self) -> Done:
+        """Ask for the address of a finished task again."""
+        ticket = self.hold.ticket()
+        problem = "the provider gives no address for it"
+        for _ in range(5):
+            try:
+                status = await self.follow.ask(ticket, WARM_UP_SECONDS)
+            except SeedanceError as error:
+                problem = error.message
+            else:
+                if isinstance(status, Done) and status.video_url:
+                    return status
+                if isinstance(status, (Failed, Expired, Cancelled)):
+                    raise self._lost_for_good(getattr(status, "message", "it was cancelled"))
+            await self.hold.carry.pause(self.hold.settings.poll_interval or UNDOCUMENTED_INTERVAL)
+        raise self.hold.later(f"{ticket} is finished, but {problem}.")
+
+    async def _download(self, url: str, part: Path) -> None:
+        stop = threading.Event()
+
+        def show(done: int, total: int | None) -> None:
+            megabytes = f"{done >> 20} of {total >> 20} MB" if total else f"{done >> 20} MB"
+            self.hold.say(f"downloading {megabytes}", done / total if total else None)
+
+        await self.hold.blocking(
+            download.fetch,
+            self.hold.talk.transport,
+            url,
+            part,
+            own_origin=origin(self.hold.talk.provider.config.base_url),
+            on_progress=show,
+            stop=stop,
+        )
+
+    async def _provider_last_frame(self, done: Done, files: save.Files) -> Path | None:
+        """The provider's own last frame, lossless; our own from the clip serves as well."""
+        if not done.last_frame_url:
+            return None
+        part = files.video.with_name(files.last_frame.name + ".part")
+        try:
+            await self._download(done.last_frame_url, part)
+        except (SeedanceError, OSError) as error:
+            logger.info("The provider's last frame could not be fetched: %s", error)
+            return None
+        return part
+
+    def _lost_for_good(self, message: str) -> Refused:
+        return Refused(
+            f"The saved video is gone and cannot be fetched again: {message}.",
+            hint=f"To make it anew (and pay again): seedance forget {self.hold.row.id}.",
+            task=self.hold.row.task,
+            row=self.hold.row.id,
+        )
+
+
+def sidecar_record(row: Row, done: Done) -> dict[str, Any]:
+    """What the sidecar says about where a video came from; no key, no signed address."""
+    seed = done.seed if done.seed is not None else row.seed
+    cost = done.cost or row.cost
+    return {
+        "task": row.task,
+        "provider": row.provider,
+        "model": row.model,
+        "seed": seed,
+        "cost": cost.as_dict() if cost else None,
+        "order": row.order,
+        "changes": row.changes,
+        "created": row.as_dict()["created"],
+        "submitted": row.submitted,
+        "finished": row.finished,
+    }

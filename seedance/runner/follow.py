@@ -1,0 +1,162 @@
+"""From a ticket to the end of its task: asking at the right times, and reading the answers.
+
+Owns what counts as an end and what only as a bad day of the provider. Nothing here spends money.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+from ..errors import Cancelled, OddReply, SeedanceError, TaskFailed
+from ..follower import UNDOCUMENTED_INTERVAL, Pace
+from ..transport import NotSent
+from ..wire import Cancelled as CancelledThere
+from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, Ticket
+from .ends import failure
+from .hold import Hold
+from .talk import Gone, Unsettled
+
+logger = logging.getLogger(__name__)
+
+# A task that was just created may not be known everywhere yet: a 404 is no answer for so long.
+WARM_UP_SECONDS = 60.0
+PERMANENT_ANSWERS = 3
+ROUNDS_WITHOUT_ADDRESS = 20
+
+
+@dataclass
+class Follow:
+    """The way of one row from its ticket to `succeeded`. `done` is what the provider said then."""
+
+    hold: Hold
+    done: Done | None = None
+    _gone: int = 0
+    _odd_words: set[str] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Ask until the task ends. Raises the error it ends with, StillRunning where nobody says."""
+        ticket = self.hold.ticket()
+        expected = await self.hold.blocking(self.hold.journal.typical_seconds, self.hold.row)
+        limits = self.hold.talk.provider.limits
+        pace = Pace(
+            limits.poll_interval or UNDOCUMENTED_INTERVAL,
+            expected,
+            self.hold.settings.poll_interval,
+        )
+        began = self.hold.row.submitted or time.time()
+        permanent, without_address = 0, 0
+        wait = min(pace.after(time.time() - began), pace.interval)
+        self.hold.say("queued", None, expected)
+        while True:
+            await self.hold.carry.pause(wait)
+            await self._cancel_if_wanted(ticket)
+            elapsed = time.time() - began
+            wait = pace.after(elapsed)
+            try:
+                status = await self.ask(ticket, elapsed)
+                permanent = 0
+            except (Unsettled, NotSent, OddReply) as error:
+                logger.info("Asking for %s: %s", ticket, error)
+                self.hold.say("waiting for the provider to answer again")
+                wait = max(wait, getattr(error, "seconds", None) or 0.0)
+                if elapsed > limits.task_life:
+                    raise self.hold.later(
+                        f"{ticket} could not be asked for: {error.message}"
+                    ) from None
+                continue
+            except SeedanceError as error:
+                permanent += 1
+                if permanent >= PERMANENT_ANSWERS:
+                    raise self.hold.later(error.message, error.hint) from None
+                continue
+            if isinstance(status, Running):
+                self._running(ticket, status, elapsed, expected)
+                if elapsed > limits.task_life:
+                    status = Expired("it never came to an end")
+                else:
+                    continue
+            if isinstance(status, Done) and not status.video_url:
+                without_address += 1
+                if without_address < ROUNDS_WITHOUT_ADDRESS:
+                    self.hold.say("finished; waiting for the address of the video", 1.0)
+                    wait = min(wait, pace.fixed or max(pace.interval, 2.0))
+                    continue
+                raise self.hold.later(
+                    f"{ticket} is finished, but the provider gives no address for it."
+                )
+            await self._arrived(status)
+            return
+
+    async def ask(self, ticket: Ticket, elapsed: float) -> Status:
+        """Ask once. A 404 or 410 is Expired, once the task is old enough to be known."""
+        try:
+            status = await self.hold.talk.hold(self.hold.talk.provider.check(ticket), polling=True)
+        except Gone as error:
+            self._gone += 1
+            if elapsed < WARM_UP_SECONDS or self._gone < PERMANENT_ANSWERS:
+                raise Unsettled(error.message) from None
+            return Expired(error.message)
+        self._gone = 0
+        return status
+
+    def _running(
+        self, ticket: Ticket, status: Running, elapsed: float, expected: float | None
+    ) -> None:
+        if status.unknown is not None and status.unknown not in self._odd_words:
+            self._odd_words.add(status.unknown)
+            logger.warning(
+                "%s: undocumented status word %r, taken as running. The answer was: %s",
+                ticket,
+                status.unknown[:80],
+                self.hold.talk.quote_last_reply(),
+            )
+        left = max(expected - elapsed, 0.0) if expected else None
+        fraction = status.progress
+        if fraction is None and expected:
+            fraction = min(elapsed / expected, 0.95)
+        words = status.note or "rendering"
+        if status.progress is not None:
+            words += f" {status.progress * 100:.0f} %"
+        self.hold.say(words + (f", about {left:.0f} s left" if left else ""), fraction, left)
+
+    async def _arrived(self, status: Status) -> None:
+        """Write down how the task ended; returns only for a success."""
+        if isinstance(status, Done):
+            self.done = status
+            await self.hold.advance("succeeded", cost=status.cost)
+        elif isinstance(status, Failed):
+            raise await self.hold.end("failed", failure(status), not_billed=status.billed == "no")
+        elif isinstance(status, CancelledThere):
+            raise await self.hold.end(
+                "cancelled", Cancelled("The task was cancelled at the provider.", spent="unknown")
+            )
+        else:
+            words = status.message if isinstance(status, Expired) else "it is gone"
+            raise await self.hold.end(
+                "expired",
+                TaskFailed(
+                    f"{self.hold.talk.provider.name} gave the task up: {words}.",
+                    hint="Queue it again to send it anew.",
+                    spent="unknown",
+                ),
+            )
+
+    async def _cancel_if_wanted(self, ticket: Ticket) -> None:
+        if not self.hold.carry.cancel_wanted.is_set():
+            return
+        self.hold.carry.cancel_wanted.clear()
+        if self.hold.carry.waiters or not type(self.hold.talk.provider).cancel_is_free:
+            return
+        try:
+            outcome = await self.hold.talk.hold(self.hold.talk.provider.cancel(ticket))
+        except SeedanceError as error:
+            outcome = CannotCancel(error.message)
+        if isinstance(outcome, CancelledThere):
+            raise await self.hold.end(
+                "cancelled",
+                Cancelled("Cancelled at the provider; nothing is billed.", spent="no"),
+                not_billed=True,
+            )
+        logger.info("%s goes on: %s", ticket, outcome.reason)

@@ -1,0 +1,107 @@
+"""A row that this process holds while it is carried: writing steps down, leases, progress, ends.
+
+Owns what every step needs. Must not know the steps, nor their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
+from ..follower import Carry, Follower, Progress
+from ..journal import LIVE, Journal, Row
+from ..settings import Settings
+from ..wire import Ticket
+from .talk import Talk
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS = 1.0
+
+
+@dataclass
+class Hold:
+    """One row on its way, and the means to bring it on."""
+
+    row: Row
+    talk: Talk
+    follower: Follower
+    journal: Journal
+    settings: Settings
+    carry: Carry
+    _unwritten: dict[str, Any] = field(default_factory=dict)
+
+    async def blocking(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a blocking function, such as one of the journal, in a worker thread."""
+        return await self.follower.blocking(function, *args, **kwargs)
+
+    async def reload(self) -> None:
+        """Look at the row as it stands in the journal now."""
+        self.row = await self.blocking(self.journal.get, self.row.id)
+
+    async def own(self) -> None:
+        """Return when this process holds the row, or when there is nothing left to do."""
+        while self.row.state in LIVE and self.row.holder != self.journal.holder:
+            claimed = await self.blocking(self.journal.claim, self.row.id)
+            if claimed is not None:
+                self.row = claimed
+                return
+            if self.carry.cancel_wanted.is_set():
+                raise Cancelled(
+                    "Stopped waiting; another process goes on with the order and keeps its video.",
+                    task=self.row.task,
+                )
+            self.say("another process works on this order; waiting for it")
+            await self.carry.pause(WATCH_SECONDS)
+            await self.reload()
+
+    async def advance(self, state: str, **values: Any) -> None:
+        """Write a step down. Once money was spent, a journal that refuses must not lose the video:
+        the step is kept in memory and written with the next one."""
+        values = {**self._unwritten, **values}
+        for last in (False, False, True):
+            try:
+                self.row = await self.blocking(self.journal.advance, self.row.id, state, **values)
+                self._unwritten = {}
+                return
+            except BadOrder as error:
+                task = values.get("task") or self.row.task
+                if task is None and state != "unclear":
+                    raise
+                logger.error("Task %s is paid and goes on, but: %s", task, error)
+                if last:
+                    self._unwritten = {k: v for k, v in values.items() if k != "error"}
+                    seen = {
+                        k: v for k, v in values.items() if k in ("task", "file", "result", "error")
+                    }
+                    self.row = replace(self.row, state=state, **seen)
+                await asyncio.sleep(1.0)
+
+    def say(self, text: str, fraction: float | None = None, left: float | None = None) -> None:
+        """Publish progress."""
+        self.carry.report(Progress(text, fraction, left))
+
+    async def end(self, state: str, error: SeedanceError, **values: Any) -> SeedanceError:
+        """Write an end down; returns the error to raise."""
+        error.task = error.task or self.row.task
+        error.row = self.row.id
+        await self.advance(state, error=error.as_dict(), **values)
+        return error
+
+    def ticket(self) -> Ticket:
+        """The ticket of the row, which is paid by now."""
+        return Ticket.parse(self.row.task or "")
+
+    def later(self, message: str, hint: str = "") -> StillRunning:
+        """The error for a task that is paid and cannot be brought to its end now."""
+        task = self.row.task
+        return StillRunning(
+            message,
+            hint=f"{hint} Collect it later with: seedance collect {task}".strip(),
+            task=task,
+            row=self.row.id,
+        )

@@ -1,0 +1,550 @@
+"""The command line against a fake provider on loopback: what is printed, and with which code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import fakes
+import pytest
+
+from seedance import cli, runner
+from seedance.cli.arguments import parser
+from seedance.cli.generate import exit_code
+from seedance.cli.orders import order_of
+from seedance.cli.show import clean, money
+from seedance.cli.tasks import costs
+from seedance.errors import KINDS, BadOrder
+from seedance.wire import Money
+
+FOREVER = 10**6
+FOX = ("generate", "--provider", "lumenfall", "--prompt", "a fox")
+
+
+@dataclass
+class Ran:
+    """What one command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, all of it, as JSON."""
+        return json.loads(self.out)
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run one command line in this process, each time with a runner of its own."""
+    monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
+
+    def run(*words: str) -> Ran:
+        monkeypatch.setattr(runner, "_shared", {})
+        capsys.readouterr()
+        code = cli.main(words)
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def lumenfall(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Fake]:
+    """A fake Lumenfall that the environment points to."""
+    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        for name, value in fake.environment().items():
+            monkeypatch.setenv(name, value)
+        yield fake
+
+
+def is_create(request: fakes.Request) -> bool:
+    return request.method == "POST"
+
+
+# ------------------------------------------------------------------------------------- one video
+
+
+def test_generate_saves_the_video_and_prints_its_path(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    target = tmp_path / "first.mp4"
+    ran = command(*FOX, "-o", str(target))
+    assert (ran.code, ran.out) == (0, f"{target}\n")
+    assert target.read_bytes() == lumenfall.clip
+    assert "cost 1.51 USD, task lumenfall:vid_0001" in ran.err
+
+
+def test_generate_sends_what_the_flags_say(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX, "--duration", "7", "--ratio", "9:16", "--seed", "5", "--no-audio")
+    (sent,) = lumenfall.sent("POST")
+    wanted = {"prompt": "a fox", "duration": 7, "seed": 5, "generate_audio": False}
+    assert {name: sent.json[name] for name in wanted} == wanted
+
+
+def test_generate_json_is_the_documented_object(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    target = tmp_path / "first.mp4"
+    cost = {"amount": 1.51, "currency": "USD", "estimated": False}
+    take = {"task": "lumenfall:vid_0001", "state": "saved", "file": str(target), "seed": 0}
+    assert command(*FOX, "-o", str(target), "--json").json == {
+        **take,
+        "provider": "lumenfall",
+        "model": "seedance-2.0",
+        "files": [str(target)],
+        "width": 64,
+        "height": 48,
+        "fps": 24.0,
+        "frames": 12,
+        "duration": 0.5,
+        "has_audio": False,
+        "cost": cost,
+        "changes": [],
+        "takes": [{**take, "cost": cost, "error": None}],
+    }
+
+
+def test_the_same_order_again_sends_nothing(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX)
+    requests = len(lumenfall.requests)
+    ran = command(*FOX)
+    assert ran.code == 0
+    assert "not paid again" in ran.err
+    assert len(lumenfall.requests) == requests
+
+
+def test_collect_fetches_a_task_that_the_journal_does_not_know(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(*FOX)
+    monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "another machine"))
+    target = tmp_path / "collected.mp4"
+    ran = command("collect", "lumenfall:vid_0001", "-o", str(target), "--json")
+    assert (ran.code, ran.json["file"]) == (0, str(target))
+    assert lumenfall.creates == 1
+
+
+def test_progress_is_one_line_for_each_change_of_words(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    lumenfall.polls_until_done = 6
+    lines = command(*FOX).err.splitlines()
+    assert [line for line in lines if line.startswith("rendering")] == ["rendering"]
+    assert "saved" in lines
+
+
+def test_nearest_says_what_was_changed(command: Command, lumenfall: fakes.Fake) -> None:
+    ran = command(*FOX, "--duration", "30", "--on-unsupported", "nearest", "--json")
+    (change,) = ran.json["changes"]
+    assert (change["field"], change["asked"], change["given"]) == ("duration", 30, 15)
+    assert "Changed duration: 30 became 15" in ran.err
+
+
+# ----------------------------------------------------------------------------------------- takes
+
+
+def test_takes_are_files_with_numbers_and_seeds_in_a_row(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    ran = command(*FOX, "--takes", "3", "--seed", "8", "-o", str(tmp_path / "fox.mp4"), "--json")
+    assert ran.json["files"] == [
+        str(tmp_path / name) for name in ("fox.mp4", "fox-2.mp4", "fox-3.mp4")
+    ]
+    assert [take["seed"] for take in ran.json["takes"]] == [8, 9, 10]
+    assert sorted(item.json["seed"] for item in lumenfall.sent("POST")) == [8, 9, 10]
+
+
+def test_one_refused_take_leaves_the_other(command: Command, lumenfall: fakes.Fake) -> None:
+    lumenfall.fault(lambda item: is_create(item) and item.json["seed"] == 0, "status:400")
+    ran = command(*FOX, "--takes", "2", "--json")
+    refused, saved = ran.json["takes"]
+    assert ran.code == 4
+    assert (refused["state"], refused["error"]["kind"]) == ("refused", "Refused")
+    assert (saved["state"], ran.json["files"]) == ("saved", [saved["file"]])
+    assert (ran.json["state"], ran.json["file"], ran.json["width"]) == ("refused", None, None)
+
+
+def test_takes_that_all_failed_are_an_error_and_still_listed(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    lumenfall.fault(lambda item: is_create(item) and item.json["seed"] == 0, "status:400")
+    lumenfall.fault(lambda item: is_create(item) and item.json["seed"] == 1, "reset-after")
+    ran = command(*FOX, "--takes", "2", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (5, "Unclear")
+    assert [take["state"] for take in ran.json["takes"]] == ["refused", "unclear"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "code"),
+    [
+        (["Refused"], 4),
+        (["Refused", "TaskFailed"], 6),
+        (["Refused", "TaskFailed", "Unreachable"], 8),
+        (["Unreachable", "OddReply"], 9),
+        (["OddReply", "StillRunning"], 7),
+        (["StillRunning", "Unclear"], 5),
+        (["BadOrder", "Moderated"], 4),
+        (["BadOrder"], 2),
+    ],
+)
+def test_the_error_that_matters_most_gives_the_code(kinds: list[str], code: int) -> None:
+    errors = [KINDS[kind]("a message") for kind in kinds]
+    assert exit_code(errors) == exit_code(errors[::-1]) == code
+
+
+# ---------------------------------------------------------------------------------------- errors
+
+
+def test_a_bad_order_sends_nothing(command: Command, lumenfall: fakes.Fake) -> None:
+    ran = command(*FOX, "--resolution", "480i")
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
+        "seedance: There is no resolution '480i'.",
+        "Use one of: 480p, 720p, 1080p, 4k.",
+        "Nothing was spent.",
+    ]
+    assert lumenfall.requests == []
+
+
+def test_no_key(command: Command) -> None:
+    ran = command(*FOX, "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (3, "NeedsKey")
+    assert "seedance key set lumenfall" in ran.json["error"]["hint"]
+
+
+def test_refused(command: Command, lumenfall: fakes.Fake) -> None:
+    lumenfall.fault(is_create, "status:400")
+    ran = command(*FOX)
+    assert (ran.code, lumenfall.creates) == (4, 0)
+    assert "This fake answers 400." in ran.err
+    assert ran.err.endswith("Nothing was spent.\n")
+
+
+def test_unclear_is_not_sent_again_until_it_is_forgotten(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    lumenfall.fault(is_create, "reset-after")
+    assert command(*FOX).code == 5
+    again = command(*FOX, "--json")
+    assert (again.code, again.json["error"]["spent"]) == (5, "unknown")
+    assert lumenfall.creates == 1
+
+    (row,) = command("tasks", "--json").json
+    assert row["state"] == "unclear"
+    assert command("forget", str(row["row"])).code == 0
+    assert (command(*FOX).code, lumenfall.creates) == (0, 2)
+
+
+def test_a_failed_task(command: Command, lumenfall: fakes.Fake) -> None:
+    lumenfall.fail_with = {"code": "INTERNAL", "message": "The model broke."}
+    ran = command(*FOX, "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (6, "TaskFailed")
+    assert ran.json["error"]["task"] == "lumenfall:vid_0001"
+    assert "The model broke" in ran.json["error"]["message"]
+
+
+def test_a_task_that_is_still_running_can_be_collected(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumenfall.polls_until_done = FOREVER
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0.3")
+    ran = command(*FOX, "--json")
+    assert (ran.code, ran.json["error"]["spent"]) == (7, "yes")
+    assert "seedance collect lumenfall:vid_0001" in ran.json["error"]["hint"]
+
+    lumenfall.polls_until_done = 0
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "60")
+    assert command("collect", "lumenfall:vid_0001").code == 0
+    assert lumenfall.creates == 1
+
+
+def test_unreachable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # free again, and refusing, when the server is closed
+    monkeypatch.setenv("LUMENFALL_API_KEY", "sk-test")
+    monkeypatch.setenv("SEEDANCE_LUMENFALL_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0.3")
+    ran = command(*FOX)
+    assert ran.code == 8
+    assert ran.err.endswith("Nothing was spent.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["generate", "--takes", "9"], "Argument --takes: use a number from 1 to 8"),
+        (["generate", "--duration", "long"], "Argument --duration: invalid int value"),
+        (["generate", "--provider", "nobody", "--prompt", "x"], "no provider 'nobody'"),
+        (["generate", "--image", "no/such.png"], "There is no file no/such.png"),
+        (["generate", "--reference", "thing"], "cannot be told from its ending"),
+        (["generate", "--operation", "edit"], "--operation needs a clip"),
+        (["generate", "--extra", "{"], "--extra is not JSON"),
+        (["generate", "--extra", "[]"], "not a JSON object keyed by provider"),
+        (["collect", "nonsense"], "'nonsense' is not a ticket"),
+        (["cancel", "7"], "7"),
+        (["forget", "lumenfall:unknown"], "does not know the ticket"),
+        (["key", "set", "preview"], "needs no key"),
+        (["--comfyui", ".", "tasks"], "is not a ComfyUI installation"),
+        (["dance"], "invalid choice: 'dance'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    command: Command, words: list[str], says: str
+) -> None:
+    ran = command(*words)
+    assert ran.code == 2
+    assert ran.err.startswith("seedance: ")
+    assert says in ran.err.splitlines()[0]
+
+
+def test_a_wrong_flag_beside_json_is_json_too(command: Command) -> None:
+    ran = command("generate", "--json", "--duration", "long")
+    assert ran.json["error"]["kind"] == "BadOrder"
+
+
+# ------------------------------------------------------------------------------------- interrupt
+
+
+def interrupted(fake: fakes.Fake, when: Callable[[], bool], *words: str) -> Ran:
+    """Run a command as a process, press Ctrl-C once `when` holds, and see how it ends."""
+    # A new session keeps the signal away from the tests; the shell's own way of handling it is
+    # restored, because a background process may have inherited that it is ignored.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "seedance", *words],
+        env={**os.environ, "SEEDANCE_POLL_INTERVAL": "0.05"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while not when() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    return Ran(child.returncode, out, err)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
+def test_ctrl_c_asks_the_provider_to_cancel_where_that_is_free(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    lumenfall.polls_until_done = FOREVER
+    ran = interrupted(lumenfall, lambda: len(lumenfall.sent("GET")) > 1, *FOX)
+    assert ran.code == 130
+    assert "lumenfall:vid_0001" in ran.err
+    assert "Traceback" not in ran.err
+    (row,) = command("tasks", "--json").json
+    provider = runner.providers.get("lumenfall")
+    assert row["state"] == ("cancelled" if provider.cancel_is_free else "running")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
+def test_ctrl_c_waits_for_the_answer_to_a_create(command: Command, lumenfall: fakes.Fake) -> None:
+    lumenfall.polls_until_done = FOREVER
+    lumenfall.fault(is_create, "hang:2")
+    ran = interrupted(lumenfall, lambda: lumenfall.creates == 1, *FOX, "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
+    assert ran.json["error"]["task"] == "lumenfall:vid_0001"
+    (row,) = command("tasks", "--json").json
+    assert row["task"] == "lumenfall:vid_0001"
+
+
+# --------------------------------------------------------------------------------- other commands
+
+
+def test_check_sends_nothing_and_shows_each_provider(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    quotes = {quote["provider"]: quote for quote in command("check", *FOX[3:], "--json").json}
+    assert set(quotes) == set(runner.providers.ids())
+    assert quotes["lumenfall"]["payload"]["prompt"] == "a fox"
+    assert lumenfall.requests == []
+
+
+def test_check_of_a_provider_that_cannot_says_so(command: Command, lumenfall: fakes.Fake) -> None:
+    ran = command("check", *FOX[1:], "--duration", "30")
+    assert ran.code == 2
+    assert "lumenfall: no. Lumenfall does not support duration 30" in ran.out
+
+
+def test_providers_lists_all_with_the_source_of_their_key(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    records = {record["id"]: record for record in command("providers", "--json").json}
+    assert set(records) == set(runner.providers.ids())
+    assert records["lumenfall"]["key"] == "environment"
+    assert records["leonardo"]["key"] is None
+    assert records["leonardo"]["models"]["seedance-2.0"]["images"] == 4
+    assert "LEONARDO_API_KEY" in command("providers").out
+
+
+def test_tasks_json_is_newest_first(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX)
+    command(*FOX, "--seed", "1")
+    rows = command("tasks", "--json").json
+    assert [(row["seed"], row["state"]) for row in rows] == [(1, "saved"), (0, "saved")]
+    assert set(rows[0]) == {
+        *("row", "task", "provider", "model", "state", "created", "updated"),
+        *("prompt", "seed", "file", "cost", "error"),
+    }
+    assert rows[0]["created"].endswith("Z")
+
+
+def test_tasks_csv_cannot_hold_a_formula(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX[:-1], "=HYPERLINK(1)")
+    (row,) = csv.DictReader(io.StringIO(command("tasks", "--csv").out))
+    assert (row["prompt"], row["amount"], row["currency"]) == ("'=HYPERLINK(1)", "1.51", "USD")
+
+
+def test_costs_are_summed_by_day_and_provider(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX, "--takes", "2")
+    (total,) = command("tasks", "--costs", "--json").json
+    assert (total["provider"], total["tasks"], total["amount"]) == ("lumenfall", 2, 3.02)
+    assert "3.02" in command("tasks", "--costs").out
+
+
+def test_what_is_not_billed_is_no_cost(command: Command, lumenfall: fakes.Fake) -> None:
+    command(*FOX)
+    (row,) = runner.shared().tasks()
+    assert costs([row])
+    assert costs([replace(row, error={"kind": "Cancelled", "spent": "no"})]) == []
+
+
+def test_a_key_goes_from_standard_input_to_the_key_file(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("sk-secret-0123\n"))
+    stored = command("key", "set", "lumenfall")
+    key_file = tmp_path / "home" / "keys.json"
+    assert json.loads(key_file.read_text())["lumenfall"]["key"] == "sk-secret-0123"
+    shown = stored.out + stored.err + command("providers", "--json").out + command("doctor").out
+    assert "sk-secret" not in shown
+    assert "key of lumenfall: file" in shown
+
+    assert command("key", "remove", "lumenfall").code == 0
+    assert command(*FOX).code == 3
+
+
+def test_key_test_asks_the_provider(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "12.50 USD left" in command("key", "test", "lumenfall").out
+    monkeypatch.setenv("LUMENFALL_API_KEY", "sk-wrong")
+    ran = command("key", "test", "lumenfall")
+    assert ran.code == 4
+    assert "sk-wrong" not in ran.out + ran.err
+
+
+def test_doctor_finds_a_folder_that_cannot_be_written(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert command("doctor").code == 0
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "file" / "folder"))
+    ran = command("doctor")
+    assert ran.code == 1
+    assert "BAD output:" in ran.out
+
+
+def test_comfyui_gives_the_folders_of_an_installation(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SEEDANCE_HOME")
+    monkeypatch.delenv("SEEDANCE_OUTPUT")
+    (tmp_path / "folder_paths.py").touch()
+    ran = command("--comfyui", str(tmp_path), *FOX, "--json")
+    assert Path(ran.json["file"]).parent == tmp_path / "output" / "seedance"
+    assert (tmp_path / "user" / "__seedance" / "journal.db").is_file()
+
+
+# ------------------------------------------------------------------------------ orders from flags
+
+
+def order(*words: str) -> Any:
+    return order_of(parser().parse_args(["generate", *words]))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files to name on the command line, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.JPG", "c.mp4", "d.wav", "e"):
+        Path(name).write_bytes(b"something")
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "ratio"),
+    [
+        ([], "text", "16:9"),
+        (["--image", "a.png"], "image", "adaptive"),
+        (["--image", "a.png", "--last-image", "b.JPG"], "frames", "adaptive"),
+        (["--reference", "a.png"], "reference", "adaptive"),
+        (["--video", "c.mp4"], "edit", "adaptive"),
+        (["--video", "c.mp4", "--operation", "extend", "--ratio", "1:1"], "extend", "1:1"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_the_mode_follows_from_what_is_given(words: list[str], mode: str, ratio: str) -> None:
+    made = order(*words)
+    assert (made.mode, made.ratio) == (mode, ratio)
+
+
+@pytest.mark.usefixtures("files")
+def test_references_keep_their_order_and_find_their_kind() -> None:
+    words = ["c.mp4", "b.JPG", "d.wav", "image:e", "https://x.example/y.webp?sig=z.mp4"]
+    words += ["video:leonardo:GENERATED:1-2", "image:asset://group-1"]
+    made = order(*(part for word in words for part in ("--reference", word)))
+    kinds = [medium.kind for medium in made.references]
+    assert kinds == ["video", "image", "audio", "image", "image", "video", "image"]
+    assert made.references[5].address == "leonardo:GENERATED:1-2"
+
+
+def test_extra_is_an_object_by_provider() -> None:
+    assert order("--extra", '{"leonardo": {"public": true}}').extra == {
+        "leonardo": {"public": True}
+    }
+
+
+def test_flags_are_not_abbreviated() -> None:
+    with pytest.raises(BadOrder, match="Unrecognized arguments: --prom"):
+        order("--prom", "x")
+
+
+# ----------------------------------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (None, "unknown"),
+        (Money(0, "USD"), "free"),
+        (Money(1.5, "USD"), "1.50 USD"),
+        (Money(0.0125, "USD", estimated=True), "0.0125 USD (estimated)"),
+        (Money(40, "credits"), "40.00 credits"),
+    ],
+)
+def test_amounts_are_readable(amount: Money | None, words: str) -> None:
+    assert money(amount) == words
+
+
+def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
+    assert clean("a\x1b[2Jb\r\x07ü 画") == "a [2Jb  ü 画"
