@@ -363,7 +363,7 @@ class Config:
 class Uploaded:
     """What the provider calls a medium that went up: an address or an id.
 
-    `expires_at`: Unix seconds until which it can be used again, None for this order only.
+    `expires_at`: Unix seconds until which it can be used again, None where no document says.
     """
 
     reference: str

@@ -19,7 +19,7 @@ from ..fit import spelled
 from ..journal import LeaseLost
 from ..order import Order
 from ..transport import NotSent
-from ..wire import Placed, Provider
+from ..wire import Placed, Provider, Ticket
 from .ends import as_public
 from .hold import Hold
 from .place import Placing, Plan
@@ -77,9 +77,7 @@ class Create:
                 raise problem from None
         except SeedanceError as error:
             error = as_public(error)
-            if (
-                self.hold.row.state != "running"
-            ):  # a create that was answered is never given up here
+            if self.hold.row.state != "running":
                 error = await self.hold.end("refused", error, not_billed=True)
             raise error from None
         except BaseException:
@@ -124,7 +122,7 @@ class Create:
                         spelled(order, type(self.hold.talk.provider)), placed
                     )
                 )
-                await self.hold.advance("running", task=str(ticket), cost=ticket.cost)
+                await self._paid(ticket)
                 return
             except Busy as error:
                 failures += 1
@@ -151,8 +149,17 @@ class Create:
             self.hold.say(f"the provider is busy, trying again in {wait:.0f} s")
             await self._pause_before_money(wait)
 
+    async def _paid(self, ticket: Ticket) -> None:
+        try:
+            await self.hold.advance("running", task=str(ticket), cost=ticket.cost)
+        except LeaseLost:
+            # This process slept for longer than its lease, and another one wrote `unclear`.
+            logger.warning("Row %s is clear again: its task is %s", self.hold.row.id, ticket)
+            await self._settle(str(ticket))
+
     async def _take_slot(self, deadline: float) -> None:
-        limit = self.hold.talk.provider.limits.concurrent
+        provider = self.hold.talk.provider
+        limit = provider.limits.concurrent
         while True:
             if self.hold.carry.cancel_wanted.is_set():
                 raise Interrupted
@@ -164,8 +171,8 @@ class Create:
                 return
             if time.monotonic() > deadline:
                 raise Unreachable(
-                    f"{self.hold.talk.provider.name} runs at most {limit} tasks at once, and no slot "
-                    "became free in time; nothing was sent.",
+                    f"{provider.name} runs at most {limit} tasks at once, and no slot became free "
+                    "in time; nothing was sent.",
                     hint="Try again later, or raise SEEDANCE_TIMEOUT.",
                 )
             self.hold.say(f"waiting for a slot ({busy} in use)")
@@ -180,7 +187,8 @@ class Create:
         """Write the unclear outcome down; returns the error to raise."""
         error.hint = (
             f"{error.hint} Look at the provider's own list of tasks. If there is none, send it "
-            f"anew with: seedance forget {self.hold.row.id} (or the Seedance tab), or change the seed."
+            f"anew with: seedance forget {self.hold.row.id} (or the Seedance tab), or change the "
+            "seed."
         )
         return await self.hold.end("unclear", error)
 

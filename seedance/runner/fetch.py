@@ -62,7 +62,10 @@ class Fetch:
                 await self._download(done.video_url or "", files.part)
                 last_frame = await self._provider_last_frame(done, files)
                 record = sidecar_record(self.hold.row, done)
-                return await self.hold.blocking(save.finish, files, record, last_frame)
+                measured: dict[str, Any] = await self.hold.blocking(
+                    save.finish, files, record, last_frame
+                )
+                return measured
             except (download.Gone, NotSent, Lost, OddReply) as error:
                 problem = error
             except (BadOrder, OSError) as error:

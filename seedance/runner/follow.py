@@ -36,7 +36,7 @@ class Follow:
     _odd_words: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Ask until the task ends. Raises the error it ends with, StillRunning where nobody says."""
+        """Ask until the task ends. Raises the error it ends with, or StillRunning."""
         ticket = self.hold.ticket()
         expected = await self.hold.blocking(self.hold.journal.typical_seconds, self.hold.row)
         limits = self.hold.talk.provider.limits

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from ..settings import Settings, origin
 from ..transport import check_public_url
 from ..wire import Blob, MediaLimits, Placed, Provider, Size
 from .talk import Talk, held_free
+
+# Where no document says how long an upload lives, it is only used again for takes side by side and
+# the next click: the journal stops giving it out an hour before this is over.
+UNDATED_UPLOAD_SECONDS = 3600 + 900
 
 Way = Literal["address", "handle", "inline", "upload", "bucket"]
 WAY_WORDS: dict[Way, str] = {
@@ -118,7 +123,7 @@ def _way(medium: Medium, label: str, provider: Provider, settings: Settings) -> 
             return "address"
     for way in ways:
         if way in ("inline", "upload"):
-            return way  # type: ignore[return-value]
+            return way
         if way == "address" and hosting.configured(settings):
             return "bucket"
     raise BadOrder(
@@ -278,15 +283,15 @@ class Placing:
                 self.hosted.append(uploaded.reference)
             else:
                 uploaded = await held_free(self.talk, self.talk.provider.upload(blob))
-            if uploaded.expires_at is not None:
-                await self.follower.blocking(
-                    self.journal.keep_upload,
-                    where,
-                    account,
-                    blob.digest,
-                    uploaded.reference,
-                    uploaded.expires_at,
-                )
+            expires_at = uploaded.expires_at or time.time() + UNDATED_UPLOAD_SECONDS
+            await self.follower.blocking(
+                self.journal.keep_upload,
+                where,
+                account,
+                blob.digest,
+                uploaded.reference,
+                expires_at,
+            )
             return str(uploaded.reference)
 
 
