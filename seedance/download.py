@@ -7,7 +7,6 @@ for a fresh address when one has expired is the runner's business. It blocks: ca
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +25,6 @@ class Gone(SeedanceError):
     spent_by_default = "yes"
 
 
-class Stopped(Exception):
-    """The download was told to stop."""
-
-
 def fetch(
     transport: Transport,
     url: str,
@@ -37,16 +32,15 @@ def fetch(
     *,
     own_origin: str,
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
-    stop: threading.Event | None = None,
     largest: int = LARGEST_FILE,
 ) -> None:
     """Fetch `url` into `part`, going on where a broken connection stopped.
 
     `on_progress(bytes so far, bytes in all or None)`. Raises Gone where the address has expired,
     OddReply for an answer that is no file or too large, Lost or NotSent when several attempts in
-    a row brought nothing, Stopped, and OSError when the disk refuses.
+    a row brought nothing, and OSError when the disk refuses.
     """
-    attempt = _Attempt(transport, url, part, own_origin, on_progress, stop, largest)
+    attempt = _Attempt(transport, url, part, own_origin, on_progress, largest)
     part.unlink(missing_ok=True)
     failures = 0
     while not attempt.finished:
@@ -57,10 +51,7 @@ def fetch(
             failures = 0 if attempt.done > before else failures + 1
             if failures >= TRIES_WITHOUT_PROGRESS:
                 raise
-            if stop is not None and stop.wait(min(2.0**failures / 2, 8.0)):
-                raise Stopped from None
-            if stop is None:
-                time.sleep(min(2.0**failures / 2, 8.0))
+            time.sleep(min(2.0**failures / 2, 8.0))
 
 
 class _Attempt:
@@ -73,11 +64,10 @@ class _Attempt:
         part: Path,
         own_origin: str,
         on_progress: Callable[[int, int | None], None],
-        stop: threading.Event | None,
         largest: int,
     ) -> None:
         self.transport, self.url, self.part = transport, url, part
-        self.own_origin, self.on_progress, self.stop = own_origin, on_progress, stop
+        self.own_origin, self.on_progress = own_origin, on_progress
         self.largest = largest
         self.done = 0
         self.total: int | None = None
@@ -147,8 +137,6 @@ class _Attempt:
     def _receive(self, response: object) -> None:
         with self.part.open("ab") as file:
             for block in response.iter_content(1 << 18):  # type: ignore[attr-defined]
-                if self.stop is not None and self.stop.is_set():
-                    raise Stopped
                 file.write(block)
                 self.done += len(block)
                 if self.done > self.largest:

@@ -86,7 +86,7 @@ def test_generate_saves_the_video_and_prints_its_path(
     ran = command(*FOX, "-o", str(target))
     assert (ran.code, ran.out) == (0, f"{target}\n")
     assert target.read_bytes() == lumenfall.clip
-    assert "cost 1.51 USD, task lumenfall:vid_0001" in ran.err
+    assert "price: 1.51 USD, task lumenfall:vid_0001" in ran.err
 
 
 def test_generate_sends_what_the_flags_say(command: Command, lumenfall: fakes.Fake) -> None:
@@ -321,10 +321,9 @@ def test_a_wrong_flag_beside_json_is_json_too(command: Command) -> None:
 # ------------------------------------------------------------------------------------- interrupt
 
 
-def interrupted(fake: fakes.Fake, when: Callable[[], bool], *words: str) -> Ran:
+def interrupted(when: Callable[[], bool], *words: str) -> Ran:
     """Run a command as a process, press Ctrl-C once `when` holds, and see how it ends."""
-    # A new session keeps the signal away from the tests; the shell's own way of handling it is
-    # restored, because a background process may have inherited that it is ignored.
+    # Tests that run in the background may have inherited that SIGINT is ignored.
     child = subprocess.Popen(
         [sys.executable, "-m", "seedance", *words],
         env={**os.environ, "SEEDANCE_POLL_INTERVAL": "0.05"},
@@ -332,7 +331,6 @@ def interrupted(fake: fakes.Fake, when: Callable[[], bool], *words: str) -> Ran:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
@@ -343,29 +341,42 @@ def interrupted(fake: fakes.Fake, when: Callable[[], bool], *words: str) -> Ran:
     return Ran(child.returncode, out, err)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
-def test_ctrl_c_asks_the_provider_to_cancel_where_that_is_free(
+on_posix = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
+
+
+@on_posix
+def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
     command: Command, lumenfall: fakes.Fake
 ) -> None:
     lumenfall.polls_until_done = FOREVER
-    ran = interrupted(lumenfall, lambda: len(lumenfall.sent("GET")) > 1, *FOX)
+    ran = interrupted(lambda: len(lumenfall.sent("GET")) > 1, *FOX)
     assert ran.code == 130
-    assert "lumenfall:vid_0001" in ran.err
-    assert "Traceback" not in ran.err
-    (row,) = command("tasks", "--json").json
-    provider = runner.providers.get("lumenfall")
-    assert row["state"] == ("cancelled" if provider.cancel_is_free else "running")
+    assert "Collect it with: seedance collect lumenfall:vid_0001" in ran.err
+    assert ran.err.endswith("It was paid for.\n")
+    assert command("tasks", "--json").json[0]["state"] == "running"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
+@on_posix
+def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path: Path) -> None:
+    def rendering() -> bool:
+        return any(tmp_path.joinpath("home", "preview").glob("*"))
+
+    words = ("generate", "--provider", "preview", "--prompt", "a fox", "--resolution", "1080p")
+    ran = interrupted(rendering, *words, "--duration", "15", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
+    assert ran.json["error"]["spent"] == "no"
+    assert command("tasks", "--json").json[0]["state"] == "cancelled"
+    assert not list(tmp_path.joinpath("output").glob("*.mp4"))
+
+
+@on_posix
 def test_ctrl_c_waits_for_the_answer_to_a_create(command: Command, lumenfall: fakes.Fake) -> None:
     lumenfall.polls_until_done = FOREVER
     lumenfall.fault(is_create, "hang:2")
-    ran = interrupted(lumenfall, lambda: lumenfall.creates == 1, *FOX, "--json")
+    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json")
     assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
     assert ran.json["error"]["task"] == "lumenfall:vid_0001"
-    (row,) = command("tasks", "--json").json
-    assert row["task"] == "lumenfall:vid_0001"
+    assert command("tasks", "--json").json[0]["task"] == "lumenfall:vid_0001"
 
 
 # --------------------------------------------------------------------------------- other commands

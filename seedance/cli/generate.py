@@ -97,7 +97,16 @@ async def _wait(jobs: Sequence[Job], display: show.Display) -> list[Outcome]:
         except SeedanceError as error:
             return error
 
-    return await asyncio.gather(*(outcome(number, job) for number, job in enumerate(jobs)))
+    async def clock() -> None:
+        while True:
+            await asyncio.sleep(1)
+            display.refresh()
+
+    ticking = asyncio.create_task(clock())
+    try:
+        return await asyncio.gather(*(outcome(number, job) for number, job in enumerate(jobs)))
+    finally:
+        ticking.cancel()
 
 
 def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
@@ -218,12 +227,13 @@ def _report(jobs: Sequence[Job], outcomes: Sequence[Outcome], *, results: bool) 
 
 def _description(result: Result) -> str:
     sound = "with sound" if result.has_audio else "silent"
-    origin = (
-        "finished before, not paid again" if result.reused else f"cost {show.money(result.cost)}"
-    )
+    if result.reused:
+        price = "finished before and not paid again"
+    else:
+        price = f"price: {show.money(result.cost)}"
     return (
         f"{result.width}x{result.height}, {result.duration:.2f} s at {result.fps:g} fps, {sound}, "
-        f"seed {result.seed}, {origin}, task {result.task}"
+        f"seed {result.seed}, {price}, task {result.task}"
     )
 
 

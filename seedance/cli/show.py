@@ -93,7 +93,7 @@ class Display:
             from tqdm import tqdm
 
             self._bars = [
-                tqdm(total=100, position=take, bar_format="{bar:20} {elapsed} {desc}")
+                tqdm(total=100, position=take, leave=False, bar_format="{bar:20} {elapsed} {desc}")
                 for take in range(self._takes)
             ]
         return self
@@ -101,6 +101,11 @@ class Display:
     def __exit__(self, *_: object) -> None:
         for bar in self._bars:
             bar.close()
+
+    def refresh(self) -> None:
+        """Draw the bars again, so that their clocks go on while nothing else happens."""
+        for bar in self._bars:
+            bar.refresh()
 
     def show(self, take: int, progress: Progress) -> None:
         """Show where take number `take` (from 0) is."""

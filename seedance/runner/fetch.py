@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import download
-from ..errors import BadOrder, OddReply, Refused, SeedanceError
+from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..follower import UNDOCUMENTED_INTERVAL
 from ..journal import Row
 from ..settings import origin
@@ -95,13 +94,11 @@ class Fetch:
                 if isinstance(status, Done) and status.video_url:
                     return status
                 if isinstance(status, (Failed, Expired, Cancelled)):
-                    raise self._lost_for_good(getattr(status, "message", "it was cancelled"))
+                    raise await self._lost(getattr(status, "message", "it was cancelled"))
             await self.hold.carry.pause(self.hold.settings.poll_interval or UNDOCUMENTED_INTERVAL)
         raise self.hold.later(f"{ticket} is finished, but {problem}.")
 
     async def _download(self, url: str, part: Path) -> None:
-        stop = threading.Event()
-
         def show(done: int, total: int | None) -> None:
             megabytes = f"{done >> 20} of {total >> 20} MB" if total else f"{done >> 20} MB"
             self.hold.say(f"downloading {megabytes}", done / total if total else None)
@@ -113,7 +110,6 @@ class Fetch:
             part,
             own_origin=origin(self.hold.talk.provider.config.base_url),
             on_progress=show,
-            stop=stop,
         )
 
     async def _provider_last_frame(self, done: Done, files: save.Files) -> Path | None:
@@ -128,12 +124,25 @@ class Fetch:
             return None
         return part
 
-    def _lost_for_good(self, message: str) -> Refused:
+    async def _lost(self, why: str) -> SeedanceError:
+        """The end of a row whose video nobody has any more; returns the error to raise."""
+        row = self.hold.row
+        if row.file is None:
+            return await self.hold.end(
+                "expired",
+                TaskFailed(
+                    f"The task is finished, but its video cannot be had any more: {why}.",
+                    hint="Queue the order again to send it anew (and pay again).",
+                    spent="yes",
+                ),
+            )
+        # It was saved once. That stays so, or else the next click would pay for it again.
+        await self.hold.advance("saved")
         return Refused(
-            f"The saved video is gone and cannot be fetched again: {message}.",
-            hint=f"To make it anew (and pay again): seedance forget {self.hold.row.id}.",
-            task=self.hold.row.task,
-            row=self.hold.row.id,
+            f"The saved video {row.file} is gone and cannot be fetched again: {why}.",
+            hint=f"To make it anew (and pay again): seedance forget {row.id}.",
+            task=row.task,
+            row=row.id,
         )
 
 

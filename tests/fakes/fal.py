@@ -1,0 +1,187 @@
+"""A fake fal: docs.fal.ai (queue, errors) and the model pages of bytedance/seedance-2.0.
+
+The sub-path of a model belongs into the submit URL only; elsewhere it is 404, as the queue's
+document says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from . import Answer, Fake, Request, Task
+from ._fields import Check, boolean, integer, list_of, one_of, picture, text
+
+INITIATE = "/storage/upload/initiate"
+APP = r"/(bytedance/seedance-2\.[05])"
+
+COMMON: dict[str, Check] = {
+    "prompt": text(),
+    "resolution": one_of("480p", "720p"),
+    "duration": one_of("auto", *map(str, range(4, 16))),
+    "aspect_ratio": one_of("auto", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
+    "generate_audio": boolean,
+    "seed": integer(0, 2**32 - 1),
+    "end_user_id": text(),
+}
+# By the end of the path: its own fields, and those it needs.
+MODES: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
+    "text-to-video": ({}, ("prompt",)),
+    "image-to-video": ({"image_url": picture, "end_image_url": picture}, ("prompt", "image_url")),
+    "reference-to-video": (
+        {
+            "image_urls": list_of(picture, 9),
+            "video_urls": list_of(picture, 3),
+            "audio_urls": list_of(picture, 3),
+        },
+        ("prompt",),
+    ),
+}
+
+
+class FakeFal(Fake):
+    """`fail_with`: status and body of the result of a failed request, e.g. `(422, {"detail": [...]})`;
+    a body with `error_type` is also told in the status."""
+
+    provider = "fal"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.apps: dict[str, str] = {}
+        self.stored: dict[str, bytes] = {}
+
+    @property
+    def upload_url(self) -> str:  # type: ignore[override]
+        """Storage is the same server."""
+        return self.url
+
+    def handle(self, request: Request) -> Answer:
+        if request.method == "PUT" and request.path.startswith("/stored/"):
+            return self._store(request)
+        if not self.authorized(request, "Key"):
+            return detail(401, "Authentication is required to access this application.")
+        if request.method == "POST" and request.path == INITIATE:
+            return self._initiate(request)
+        submit = re.fullmatch(rf"{APP}(/fast)?/(\w+-to-video)", request.path)
+        if request.method == "POST" and submit and submit[3] in MODES:
+            return self._submit(request.json, submit[1], submit[3])
+        later = re.fullmatch(rf"{APP}/requests/([^/]+)(/status|/cancel)?", request.path)
+        task = self.tasks.get(later[2]) if later else None
+        if not later or task is None or self.apps[task.id] != later[1]:
+            return detail(404, f"There is no {request.method} {request.path}")
+        if (request.method, later[3]) == ("GET", "/status"):
+            return self._status(task)
+        if (request.method, later[3]) == ("GET", None):
+            return self._result(task)
+        if (request.method, later[3]) == ("PUT", "/cancel"):
+            return self._cancel(task)
+        return detail(405, "Method Not Allowed")
+
+    def _submit(self, body: Any, app: str, mode: str) -> Answer:
+        own, required = MODES[mode]
+        checks = {**COMMON, **own}
+        if not isinstance(body, dict):
+            return invalid(None, "The body must be a JSON object.", "json_invalid")
+        for name in required:
+            if name not in body:
+                return invalid(name, "Field required", "missing")
+        for name, value in body.items():
+            if name not in checks:
+                return invalid(name, "Extra inputs are not permitted", "extra_forbidden")
+            if not checks[name](value):
+                return invalid(name, f"Invalid value {value!r}", "value_error")
+        if mode == "reference-to-video":
+            counts = {name: len(body.get(name, ())) for name in own}
+            if sum(counts.values()) > 12:
+                return invalid("image_urls", "At most 12 references", "value_error")
+            if not counts["image_urls"] + counts["video_urls"]:
+                return invalid("audio_urls", "An image or a video is needed", "value_error")
+        task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
+        self.apps[task.id] = app
+        return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
+
+    def _addresses(self, task: Task) -> dict[str, str]:
+        root = f"{self.url}/{self.apps[task.id]}/requests/{task.id}"
+        return {
+            "request_id": task.id,
+            "response_url": root,
+            "status_url": f"{root}/status",
+            "cancel_url": f"{root}/cancel",
+        }
+
+    def _over(self, task: Task) -> bool:
+        return task.cancelled or task.polls > self.polls_until_done
+
+    def _status(self, task: Task) -> Answer:
+        self.done(task)
+        answer: dict[str, Any] = self._addresses(task)
+        if not self._over(task):
+            if task.polls <= 1:
+                return Answer(202, json={**answer, "status": "IN_QUEUE", "queue_position": 0})
+            return Answer(202, json={**answer, "status": "IN_PROGRESS", "logs": None})
+        answer |= {"status": "COMPLETED", "logs": None, "metrics": {"inference_time": 81.2}}
+        _, failure = self._failure(task)
+        if failure.get("error_type"):
+            answer |= {"error": failure["detail"], "error_type": failure["error_type"]}
+        return Answer(json=answer)
+
+    def _failure(self, task: Task) -> tuple[int, dict[str, Any]]:
+        if task.cancelled:
+            return 400, {"detail": "Request was cancelled.", "error_type": "client_cancelled"}
+        return self.fail_with or (0, {})
+
+    def _result(self, task: Task) -> Answer:
+        if not self._over(task):
+            return detail(400, "Request is still in progress")
+        status, failure = self._failure(task)
+        if status:
+            return Answer(status, json=failure)
+        video = {
+            "url": self.result_url,
+            "content_type": "video/mp4",
+            "file_name": "clip.mp4",
+            "file_size": len(self.clip),
+        }
+        return Answer(json={"video": video, "seed": task.body.get("seed", 4711)})
+
+    def _cancel(self, task: Task) -> Answer:
+        if self._over(task) or task.polls > 1:
+            return Answer(400, json={"status": "ALREADY_COMPLETED"})
+        task.cancelled = True
+        return Answer(202, json={"status": "CANCELLATION_REQUESTED"})
+
+    # ----------------------------------------------------------------------------------- storage
+
+    def _initiate(self, request: Request) -> Answer:
+        body = request.json
+        if request.query != {"storage_type": "fal-cdn-v3"}:
+            return detail(422, "storage_type is required")
+        if not isinstance(body, dict) or body.keys() != {"content_type", "file_name"}:
+            return detail(422, "content_type and file_name are required")
+        name = f"{len(self.sent('POST', INITIATE))}/{body['file_name']}"
+        self.stored[f"/stored/{name}"] = b""
+        return Answer(
+            json={
+                "upload_url": f"{self.url}/stored/{name}?content_type={body['content_type']}",
+                "file_url": f"https://v3.fal.example/files/{name}",
+            }
+        )
+
+    def _store(self, request: Request) -> Answer:
+        """A signed address: it takes no other authorization, and only what it was signed for."""
+        right = request.headers.get("content-type") == request.query.get("content_type")
+        if "authorization" in request.headers or request.path not in self.stored or not right:
+            return Answer(403, body=b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
+        self.stored[request.path] = request.body
+        return Answer(200, body=b"")
+
+
+def detail(status: int, message: str) -> Answer:
+    """An error of the platform."""
+    return Answer(status, json={"detail": message})
+
+
+def invalid(field: str | None, message: str, kind: str) -> Answer:
+    """An error of a model about one of its fields."""
+    location = ["body", field] if field else ["body"]
+    return Answer(422, json={"detail": [{"loc": location, "msg": message, "type": kind}]})
