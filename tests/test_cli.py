@@ -359,7 +359,7 @@ def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
 @on_posix
 def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path: Path) -> None:
     def rendering() -> bool:
-        return any(tmp_path.joinpath("home", "preview").glob("*"))
+        return any(tmp_path.joinpath("home", "preview", "tasks").glob("*"))
 
     words = ("generate", "--provider", "preview", "--prompt", "a fox", "--resolution", "1080p")
     ran = interrupted(rendering, *words, "--duration", "15", "--json")

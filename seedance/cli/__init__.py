@@ -17,29 +17,28 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import SeedanceError
+from ..errors import Cancelled, SeedanceError
 from .arguments import parser
 from .show import failure
-
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    problem: SeedanceError
     try:
         args = parser().parse_args(words)
         code: int = args.run(args)
         sys.stdout.flush()
         return code
     except SeedanceError as error:
-        # argparse may have failed before it saw --json, so the words are asked.
-        failure(error, as_json="--json" in words)
-        return error.exit_code
+        problem = error
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
+        problem = Cancelled("Interrupted.", hint="What became of it is in: seedance tasks.")
     except BrokenPipeError:
         # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    # argparse may have failed before it saw --json, so the words are asked.
+    failure(problem, as_json="--json" in words)
+    return problem.exit_code

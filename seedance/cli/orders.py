@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadOrder
-from ..order import Kind, Medium, Order, is_address
+from ..order import Kind, Medium, Order, is_address, kind_by_ending
 
-ENDINGS: Mapping[Kind, tuple[str, ...]] = {
-    "image": ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"),
-    "video": ("mp4", "mov", "m4v", "webm", "mkv", "avi"),
-    "audio": ("mp3", "wav", "m4a", "aac", "flac", "ogg", "opus"),
-}
+KINDS: tuple[Kind, ...] = ("image", "video", "audio")
 
 
 def order_of(args: argparse.Namespace) -> Order:
@@ -51,13 +46,12 @@ def order_of(args: argparse.Namespace) -> Order:
 
 def reference(text: str) -> Medium:
     """A reference whose kind follows from `image:`, `video:`, `audio:` before it or its ending."""
-    prefix, colon, rest = text.partition(":")
-    for kind, endings in ENDINGS.items():
-        if colon and prefix == kind:
+    prefix, _, rest = text.partition(":")
+    for kind in KINDS:
+        if prefix == kind and rest:
             return medium(kind, rest)
-        # The query of an address may hold anything, so the ending is looked for before it.
-        if text.split("?")[0].split("#")[0].rpartition(".")[2].lower() in endings:
-            return medium(kind, text)
+    if found := kind_by_ending(text):
+        return medium(found, text)
     raise BadOrder(
         f"Whether {text[:80]!r} is a picture, a clip or a sound cannot be told from its ending.",
         hint="Write image:, video: or audio: before it.",

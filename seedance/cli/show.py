@@ -61,14 +61,7 @@ def failure(error: SeedanceError, *, as_json: bool) -> None:
 
 def money(amount: Money | None) -> str:
     """`1.50 USD`, `free`, or `unknown`."""
-    if amount is None:
-        return "unknown"
-    if not amount.amount:
-        return "free"
-    # Two decimals at least, more only where a price has them.
-    figure = f"{amount.amount:.4f}".rstrip("0")
-    whole, _, decimals = figure.partition(".")
-    return f"{whole}.{decimals:0<2} {amount.currency}{' (estimated)' if amount.estimated else ''}"
+    return "unknown" if amount is None else str(amount)
 
 
 def table(rows: Sequence[Sequence[object]]) -> None:

@@ -7,7 +7,10 @@ fit. Must not know which provider the limits are of.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+import os
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -146,8 +149,6 @@ def _encode(pixels: np.ndarray, limits: MediaLimits) -> tuple[bytes, str]:
 
 
 def _pillow(pixels: np.ndarray, format_name: str, **options: object) -> bytes:
-    import io
-
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format_name, **options)
     return file.getvalue()
@@ -343,9 +344,6 @@ def _work_file(
 
 def _written(target: Path, write: Callable[[Path], object]) -> Path:
     """`target`, written whole or not at all; several threads may want the same one."""
-    import os
-    import threading
-
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{threading.get_ident()}-{os.getpid()}-{target.name}")
     try:

@@ -5,8 +5,7 @@ Everything streams: memory stays that of a few frames. Must not know limits or p
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,15 +19,13 @@ from .frames import (
     ACCURATE,
     BICUBIC,
     BT709,
-    FULL,
     FULL_CHROMA_IN,
     FULL_CHROMA_OUT,
     LIMITED,
-    _decoded,
     matrix_of,
     range_of,
 )
-from .info import UNSPECIFIED, open_media, probe
+from .info import open_media, probe
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -66,7 +63,7 @@ class ClipWriter:
         self.video: Any = self.container.add_stream("libx264", rate=self.fps)
         self.video.width, self.video.height = width, height
         self.video.pix_fmt = "yuv420p"
-        options = {"preset": preset}
+        options: dict[str, Any] = {"preset": preset}
         if bit_rate:
             self.video.bit_rate = bit_rate
             options |= {"maxrate": str(bit_rate), "bufsize": str(bit_rate)}
@@ -228,9 +225,10 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                     if isinstance(frame, av.AudioFrame):
                         if limit is None or writer.samples < limit * writer.sound.rate:
                             writer.add_sound(frame)
-                        continue
-                    start = frame.time if start is None else start
-                    _add_at(writer, frame, (frame.time or 0.0) - (start or 0.0), limit)
+                    elif isinstance(frame, av.VideoFrame):
+                        time = frame.time or 0.0
+                        start = time if start is None else start
+                        _add_at(writer, frame, time - start, limit)
 
 
 def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float | None) -> None:
@@ -277,3 +275,56 @@ def _sound_frames(container: Any, resampler: Any) -> Iterator[av.AudioFrame]:
         for frame in decoded:
             yield from resampler.resample(frame)
     yield from resampler.resample(None)
+
+
+def tag_colour(path: Path) -> bool:
+    """Add the colour tags that a clip lacks, those it is read with; True if the file changed.
+
+    Only the container is written anew: the file is replaced only if every packet came through as
+    it was, else it is left as it is. Raises BadOrder if it cannot be read.
+    """
+    info = probe(path)
+    tags = (info.matrix, info.primaries, info.transfer)
+    if tags != (UNSPECIFIED,) * 3 or info.height < HD_LINES or "mp4" not in info.format:
+        return False
+    part = path.with_name(f".{path.name}.tagged.part")
+    try:
+        _copy_tagged(path, part)
+        tagged = probe(part)
+        if tagged.matrix != BT709 or _packets(part) != _packets(path):
+            return False
+        os.replace(part, path)
+        return True
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy_tagged(path: Path, target: Path) -> None:
+    with open_media(path) as source, av.open(str(target), "w", format="mp4",
+                                             options={"movflags": "+faststart"}) as out:
+        copies: dict[int, Any] = {}
+        for stream in source.streams:
+            if stream.type in ("video", "audio"):
+                copies[stream.index] = copy = out.add_stream_from_template(stream, opaque=True)
+                if stream.type == "video":
+                    context = copy.codec_context
+                    context.colorspace = context.color_primaries = context.color_trc = BT709
+                    context.color_range = LIMITED
+        for packet in source.demux():
+            if packet.dts is not None and packet.stream_index in copies:
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+
+
+def _packets(path: Path) -> list[tuple[str, float, str]]:
+    """Kind, time and digest of each packet."""
+    with open_media(path) as container:
+        return [
+            (
+                packet.stream.type,
+                float(packet.pts * packet.time_base),
+                hashlib.sha256(bytes(packet)).hexdigest(),
+            )
+            for packet in container.demux()
+            if packet.size and packet.pts is not None
+        ]

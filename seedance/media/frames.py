@@ -76,8 +76,8 @@ class Converter(threading.local):
             interpolation=_TO_RGB,
         )
         for plane, channel in zip(planar.planes, (1, 2, 0)):  # green, blue, red
-            levels = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, :width]
-            np.divide(levels, _WHITE, out=target[:, :, channel], dtype=np.float32)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
+            np.divide(rows[:, :width], _WHITE, out=target[:, :, channel], dtype=np.float32)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:
@@ -181,10 +181,11 @@ def last_frame(path: Path) -> np.ndarray:
     with open_media(path) as container:
         stream = video_stream(container, path.name)
         end = (stream.start_time or 0) + (stream.duration or 0)
-        for position in (max(end - 1, 0), 0):  # a cut file may have nothing where the end should be
+        # Twice, because a cut file may have nothing where its end should be.
+        for position in (max(end - 1, 0), 0):
             container.seek(position, stream=stream, backward=True)
-            for last in _decoded(container, path.name):
-                pass
+            for frame in _decoded(container, path.name):
+                last = frame
             if last is not None:
                 break
         if last is None:

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import BadOrder
 
-MAX_PIXELS = 178_956_970  # what Pillow itself calls a decompression bomb; a host may switch that off
+MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
 
 _BLOCK = 64  # rows filtered at once: they stay in the processor's cache
 
@@ -30,7 +30,7 @@ def to_8bit(frames: np.ndarray) -> np.ndarray:
 
     Exact for pixels that came from 8 bits. NaN becomes 0.
     """
-    levels = np.multiply(frames, 255.0, dtype=np.float32)
+    levels: np.ndarray = np.multiply(frames, 255.0, dtype=np.float32)
     np.nan_to_num(levels, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     np.rint(levels, out=levels)
     np.clip(levels, 0.0, 255.0, out=levels)
@@ -81,7 +81,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
         levels = np.asarray(picture).astype(np.uint32)
         return Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
@@ -114,7 +114,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
     height, width, _ = pixels.shape
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
     rows = np.ascontiguousarray(pixels).reshape(height, width * 3)
-    parts = [packer.compress(block) for block in _filtered(rows)]
+    parts = [packer.compress(block.data) for block in _filtered(rows)]
     parts.append(packer.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     return b"".join(
@@ -145,7 +145,8 @@ def _filtered(rows: np.ndarray) -> Iterator[np.ndarray]:
 
 def _weight(differences: np.ndarray) -> np.ndarray:
     """How far each row's differences, taken as signed bytes, are from zero."""
-    return np.abs(differences.view(np.int8).astype(np.int16)).sum(axis=1, dtype=np.int64)
+    weights: np.ndarray = np.abs(differences.view(np.int8).astype(np.int16)).sum(axis=1)
+    return weights
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

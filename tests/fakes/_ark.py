@@ -63,7 +63,7 @@ ONLY_25: dict[str, Check] = {
 
 
 class FakeArk(Fake):
-    """`prefix`: of the model ids. `fail_with`: the `error` object of a failed task, or `expired`."""
+    """`prefix`: of the model ids. `fail_with`: a failed task's `error` object, or `expired`."""
 
     prefix: ClassVar[str]
 

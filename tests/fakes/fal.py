@@ -40,7 +40,7 @@ MODES: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
 
 
 class FakeFal(Fake):
-    """`fail_with`: status and body of the result of a failed request, e.g. `(422, {"detail": [...]})`;
+    """`fail_with`: status and body of a failed request's result, e.g. `(422, {"detail": [...]})`;
     a body with `error_type` is also told in the status."""
 
     provider = "fal"

@@ -6,6 +6,7 @@ know tasks, requests or folders.
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def render(job: Job, target: Path, report: Callable[[float], bool]) -> None:
                 raise Stopped
             yield np.asarray(writing.on(picture, number))
 
-    media.write_clip(target, frames(), FPS, track, preset="veryfast", crf=17)
+    media.write_clip(target, frames(), FPS, track, preset="superfast", crf=17)
 
 
 def _seconds(job: Job) -> int:
@@ -138,8 +139,8 @@ def _source_shape(job: Job) -> float | None:
     """Width / height of the first picture or clip, None where there is none."""
     for picture in (job.first_frame, *job.images):
         if picture is not None:
-            height, width, _ = media.read_picture(picture).shape
-            return width / height
+            height, width = media.read_picture(picture).shape[:2]
+            return float(width / height)
     for clip in (job.video, *job.videos):
         if clip is not None:
             info = media.probe(clip)
@@ -211,7 +212,7 @@ def _zoomed(picture: Image.Image, zoom: float) -> Image.Image:
     width, height = picture.size
     left, top = width * zoom / 2, height * zoom / 2
     box = (left, top, width - left, height - top)
-    return picture.resize(picture.size, Image.Resampling.BICUBIC, box)
+    return picture.resize(picture.size, Image.Resampling.BILINEAR, box)
 
 
 def _eased(part: float) -> float:
@@ -356,8 +357,6 @@ def _palette(seed: int) -> list[tuple[float, float, float]]:
 
 
 def _from_hsv(hue: float, strength: float, level: float) -> tuple[float, float, float]:
-    import colorsys
-
     red, green, blue = colorsys.hsv_to_rgb(hue, strength, level)
     return red * 255, green * 255, blue * 255
 
@@ -399,5 +398,5 @@ def _aurora(seed: int, size: tuple[int, int]) -> Clip:
 def _grain(seed: int, size: tuple[int, int]) -> np.ndarray:
     """One level more here and there, so that soft colours show no bands. It stands still."""
     generator = np.random.default_rng([seed, 2])
-    shape = (size[1], size[0], 1)
-    return generator.integers(0, 2, shape, dtype=np.uint8)
+    levels = generator.integers(0, 2, (size[1], size[0], 1), dtype=np.uint8)
+    return np.repeat(levels, 3, axis=2)

@@ -74,11 +74,10 @@ class Writing:
 
     def _strength(self, number: int) -> float:
         """How visible the prompt is, 0..1."""
-        rise = number / _FADE_FRAMES
-        fall = rise if self.always_on else (self.total - 1 - number) / _FADE_FRAMES - 1
-        if not self.always_on:
-            rise -= 1
-        return min(max(min(rise, fall), 0.0), 1.0)
+        if self.always_on:
+            return 1.0
+        from_the_ends = min(number, self.total - 1 - number)
+        return min(max(from_the_ends / _FADE_FRAMES - 1, 0.0), 1.0)
 
 
 def card(size: tuple[int, int], words: str) -> Image.Image:
@@ -92,11 +91,12 @@ def card(size: tuple[int, int], words: str) -> Image.Image:
     return picture
 
 
-def chip(words: str, size: tuple[int, int]) -> Image.Image:
+def chip(words: str, size: tuple[int, int], *, small: bool = False) -> Image.Image:
     """A word on a small dark plate, with alpha."""
-    font = font_for(words, max(min(size) // 26, 11))
+    points = max(min(size) // (46 if small else 26), 10)
+    font = font_for(words, points)
     left, top, right, bottom = font.getbbox(words)
-    pad = max(min(size) // 60, 5)
+    pad = max(points // 2, 4)
     box = (int(right - left) + 2 * pad, int(bottom - top) + 2 * pad)
     plate = Image.new("RGBA", box, (0, 0, 0, 0))
     draw = ImageDraw.Draw(plate)
@@ -117,16 +117,11 @@ def _margin(size: tuple[int, int]) -> int:
 def _label(
     words: str, size: tuple[int, int], *, right: bool
 ) -> tuple[Image.Image, tuple[int, int]]:
-    font = font_for(words, max(min(size) // 44, 10))
-    left, top, end, bottom = font.getbbox(words)
-    box = (int(end - left) + 8, int(bottom - top) + 8)
-    layer = Image.new("RGBA", box, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(layer)
-    draw.text((4 - left, 4 - top), words, (*_WHITE, 170), font, stroke_width=1,
-              stroke_fill=(0, 0, 0, 90))
-    margin = _margin(size)
-    x = size[0] - margin - box[0] if right else margin
-    return layer, (x, size[1] - margin - box[1])
+    """A small chip in a lower corner, and its place."""
+    layer = chip(words, size, small=True)
+    margin = _margin(size) // 2
+    x = size[0] - margin - layer.size[0] if right else margin
+    return layer, (x, size[1] - margin - layer.size[1])
 
 
 def _prompt(
@@ -139,15 +134,15 @@ def _prompt(
     most_lines = 6 if title else 2
     largest = min(size) // (11 if title else 22)
     font, lines = _set(prompt, int(width * 0.8), most_lines, largest, max(largest // 2, 12))
+    pad = round(font.size)
     step = round(font.size * 1.3)
     block = max(int(font.getlength(line)) for line in lines), step * len(lines)
-    pad = font.size
     layer = Image.new("RGBA", (block[0] + 2 * pad, block[1] + 2 * pad), (0, 0, 0, 0))
     shadow = ImageDraw.Draw(layer)
     middle = layer.size[0] / 2
     for number, line in enumerate(lines):
         at = (middle, pad + step * (number + 0.5))
-        shadow.text(at, line, (0, 0, 0, 200), font, anchor="mm", stroke_width=font.size // 12)
+        shadow.text(at, line, (0, 0, 0, 200), font, anchor="mm", stroke_width=pad // 12)
     layer = layer.filter(ImageFilter.GaussianBlur(font.size / 7))
     draw = ImageDraw.Draw(layer)
     for number, line in enumerate(lines):
@@ -165,17 +160,31 @@ def _set(
         font = font_for(prompt, points)
         lines = wrap(readable(prompt, font), font, width)
         if len(lines) <= most_lines:
-            return font, lines
+            return font, _balanced(readable(prompt, font), font, width, lines)
     last = lines[most_lines - 1]
     while last and font.getlength(f"{last}\u2026") > width:
         last = last[:-1]
     return font, [*lines[: most_lines - 1], f"{last.rstrip()}\u2026"]
 
 
+def _balanced(words: str, font: Font, width: int, lines: list[str]) -> list[str]:
+    """As many lines as `lines`, but of about the same length."""
+    for narrower in range(width, width // 2, -max(width // 40, 1)):
+        tried = wrap(words, font, narrower)
+        if len(tried) > len(lines):
+            break
+        lines = tried
+    return lines
+
+
+_WIDE = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_PIECES = re.compile(rf"[{_WIDE}]|\s+|[^\s{_WIDE}]+")
+
+
 def wrap(words: str, font: Font, width: int) -> list[str]:
     """Break `words` into lines: at spaces, and anywhere between wide (Chinese) characters."""
     lines = [""]
-    for piece in re.findall(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|\s+|[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]+", words):
+    for piece in _PIECES.findall(words):
         if font.getlength(lines[-1] + piece) <= width:
             lines[-1] += piece
             continue
