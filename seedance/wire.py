@@ -141,14 +141,6 @@ class Money:
     estimated: bool = False
     as_of: str | None = None
 
-    def __str__(self) -> str:
-        if not self.amount:
-            return "free"
-        # Two decimals at least, more only where a price has them.
-        whole, _, decimals = f"{self.amount:.4f}".rstrip("0").partition(".")
-        suffix = " (estimated)" if self.estimated else ""
-        return f"{whole}.{decimals:0<2} {self.currency}{suffix}"
-
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: `{amount, currency, estimated}`."""
         return {"amount": self.amount, "currency": self.currency, "estimated": self.estimated}

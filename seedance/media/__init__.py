@@ -5,7 +5,8 @@
     memory.py    whether decoded frames fit into memory
     pictures.py  picture files <-> pixels, PNG, fitting
     sound.py     sound track -> samples, WAV
-    clips.py     frames -> clip; a clip or a sound brought within limits; colour tags
+    clips.py     frames -> clip; a clip or a sound brought within limits
+    tags.py      colour tags that a clip lacks
     blobs.py     a Medium -> the Blob that goes up
 
 Must not know the network, providers, the journal, torch or ComfyUI. Importing this package is
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .blobs import clip_blob, picture_blob, sound_blob
-    from .clips import convert_clip, convert_sound, tag_colour, write_clip
+    from .clips import convert_clip, convert_sound, write_clip
     from .frames import decode_frames, iter_frames, last_frame
     from .info import ClipInfo, SoundInfo, probe, probe_sound
     from .memory import ensure_memory, frames_bytes
     from .pictures import encode_png, fit_cover, read_picture, save_png, to_8bit
     from .sound import decode_audio, encode_wav
+    from .tags import tag_colour
 
 _HOME = {
     "clip_blob": "blobs",
@@ -32,7 +34,6 @@ _HOME = {
     "sound_blob": "blobs",
     "convert_clip": "clips",
     "convert_sound": "clips",
-    "tag_colour": "clips",
     "write_clip": "clips",
     "decode_frames": "frames",
     "iter_frames": "frames",
@@ -50,6 +51,7 @@ _HOME = {
     "to_8bit": "pictures",
     "decode_audio": "sound",
     "encode_wav": "sound",
+    "tag_colour": "tags",
 }
 
 __all__ = [

@@ -39,7 +39,7 @@ _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # tag -> swscale's tabl
 
 _WHITE = np.float32(255)
 
-_HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
+HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
 
 _CONVERTERS = 2  # threads that convert while libav's own threads decode
 _WAITING = 3  # decoded frames that may wait for them
@@ -82,7 +82,7 @@ class Converter(threading.local):
 
 def matrix_of(frame: av.VideoFrame) -> int:
     """The colour matrix to read `frame` with: its tag, else by its number of lines."""
-    return _MATRICES.get(int(frame.colorspace), BT709 if frame.height >= _HD_LINES else BT601)
+    return _MATRICES.get(int(frame.colorspace), BT709 if frame.height >= HD_LINES else BT601)
 
 
 def range_of(frame: av.VideoFrame) -> int:

@@ -200,9 +200,7 @@ def _from_to(first: Image.Image, last: Image.Image, total: int) -> Clip:
         elif mix == 1:
             yield _zoomed(last, _ZOOM * (1 - part))
         else:
-            yield Image.blend(
-                _zoomed(first, _ZOOM * part), _zoomed(last, _ZOOM * (1 - part)), mix
-            )
+            yield Image.blend(_zoomed(first, _ZOOM * part), _zoomed(last, _ZOOM * (1 - part)), mix)
 
 
 def _zoomed(picture: Image.Image, zoom: float) -> Image.Image:

@@ -190,7 +190,8 @@ def wrap(words: str, font: Font, width: int) -> list[str]:
             continue
         while font.getlength(piece) > width:  # a word longer than a line
             fitting = next(
-                count for count in range(len(piece), 0, -1)
+                count
+                for count in range(len(piece), 0, -1)
                 if count == 1 or font.getlength(piece[:count]) <= width
             )
             lines.append(piece[:fitting])
