@@ -164,7 +164,6 @@ def _shared(ratio: str = "adaptive") -> list[io.Input]:
         io.String.Input(
             "extra",
             default="",
-            multiline=True,
             optional=True,
             advanced=True,
             tooltip="Fields for a provider that the node does not have, as JSON by provider id: "

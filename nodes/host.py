@@ -26,12 +26,12 @@ from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
 from ..seedance.errors import SeedanceError
-from ..seedance.settings import Settings
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from ..seedance.runner import Runner
+    from ..seedance.settings import Settings
 
 log = logging.getLogger("seedance")
 
@@ -45,6 +45,8 @@ TICK = 0.1
 def settings() -> Settings:
     """The settings of this ComfyUI: state in a folder that its web interface does not serve,
     videos under its output folder."""
+    from ..seedance.settings import Settings
+
     return Settings.load(
         home=Path(folder_paths.get_system_user_directory("seedance")),
         output=Path(folder_paths.get_output_directory()) / "seedance",

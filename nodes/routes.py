@@ -1,14 +1,18 @@
 """HTTP endpoints for the page (web/): providers, keys, settings, a check of an order, the journal.
 
 Owns what may come in and go out over HTTP. Keys go in and never out. Each handler is a plain
-function of (what the path says, the JSON body) that runs in a thread, never on the server's loop.
+function of (what the path says, the JSON body or the query) that runs in a thread, never on the
+server's loop; it gives JSON-like values, the bytes of a JPEG, or a file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,14 +20,10 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from ..seedance.order import Medium, Order
-from ..seedance.providers import _summary as summary
-from . import host
+from . import history, host, orders
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-    from ..seedance.runner import Quote
 
 Path = Mapping[str, str]
 Body = dict[str, Any]
@@ -51,6 +51,15 @@ def register() -> None:
     if server is not None:
         for method, path, work in _routes:
             server.routes.route(method, path)(_handler(work))
+        server.app.on_response_prepare.append(_revalidate)
+
+
+async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:
+    """Let browsers ask whether a module of ours has changed before they use the one they have.
+    ComfyUI does so for *.js, all of which it also loads at its start; ours are *.mjs, so that they
+    are loaded only when something of ours is looked at."""
+    if request.path.startswith("/extensions/") and request.path.endswith(".mjs"):
+        response.headers.setdefault("Cache-Control", "no-cache")
 
 
 # ---------------------------------------------------------------------------------------- providers
@@ -59,15 +68,25 @@ def register() -> None:
 @_route("GET", "/seedance/providers")
 def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
     """What each provider can do, and where its key comes from."""
+    from ..seedance.providers._summary import capabilities
+
     return [
-        {**summary.capabilities(provider), "key": host.settings().key_source(provider.id)}
+        {
+            **capabilities(provider),
+            "adaptive": {
+                name: sorted(model.adaptive) for name, model in provider.limits.models.items()
+            },
+            "result_life": provider.limits.result_life,
+            "cancel_is_free": provider.cancel_is_free,
+            "key": host.settings().key_source(provider.id),
+        }
         for provider in providers.registry().values()
     ]
 
 
 @_route("PUT", "/seedance/keys/{provider}")
 def set_key(path: Path, body: Body) -> dict[str, Any]:
-    host.settings().set_key(path["provider"], _text(body, "key"))
+    host.settings().set_key(path["provider"], orders.text(body, "key"))
     return {"key": host.settings().key_source(path["provider"])}
 
 
@@ -89,13 +108,15 @@ def test_key(path: Path, _body: Body) -> dict[str, Any]:
 
 @_route("GET", "/seedance/settings")
 def get_settings(_path: Path, _body: Body) -> dict[str, Any]:
-    """Base URLs, bucket and budget; of a secret only that it is there."""
+    """Base URLs, bucket and budget; of a secret only that it is there. `environment` names the
+    variables that are set: what they say wins over what is stored here."""
     settings = host.settings()
     bucket = settings.section("s3", "SEEDANCE_S3")
     return {
         "base_urls": {provider_id: _base_url(provider_id) for provider_id in providers.ids()},
         "bucket": {name: name in SECRET or value for name, value in bucket.items()},
         "budget": settings.budget,
+        "environment": sorted(name for name in os.environ if name.startswith("SEEDANCE_")),
     }
 
 
@@ -134,76 +155,62 @@ def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None
     return {key: None if value in (None, "") else str(value) for key, value in values.items()}
 
 
-# -------------------------------------------------------------------------------------------- orders
+# ------------------------------------------------------------------------------------------ orders
 
 
 @_route("POST", "/seedance/check")
-def check(_path: Path, body: Body) -> list[dict[str, Any]]:
-    """What each provider would be sent, and for how much. `body` holds fields of an Order, its
-    media as addresses. Sends nothing."""
-    return [_quote(quote) for quote in host.runner().check(_order(body))]
+def check(_path: Path, body: Body) -> dict[str, Any]:
+    """What each provider would be sent, and for how much; `auto` is the one that auto would take.
+    `body` holds fields of an order with media as addresses, or a node. Sends nothing."""
+    from ..seedance.runner import plan
+
+    order, runner = orders.from_page(body), host.runner()
+    quotes = runner.check(order)
+    try:
+        auto = plan.choose(replace(order, provider=plan.AUTO), runner.settings).provider.id
+    except SeedanceError:
+        auto = None
+    return {"quotes": [quote.as_dict() for quote in quotes], "auto": auto}
 
 
-def _order(body: Body) -> Order:
-    defaults = Order()
-    values = dict(body)
-    for name, kind in (("first_frame", "image"), ("last_frame", "image"), ("video", "video")):
-        if name in body:
-            values[name] = Medium.from_address(kind, _text(body, name))  # type: ignore[arg-type]
-    values["references"] = tuple(_reference(item) for item in _list(body, "references"))
-    for name, value in values.items():
-        expected = getattr(defaults, name, _UNKNOWN)
-        if expected is _UNKNOWN:
-            raise BadOrder(f"An order has no {name[:40]!r}.")
-        if isinstance(expected, (str, int)) and type(value) is not type(expected):
-            raise BadOrder(f"{name} must be {type(expected).__name__}.")
-    if not isinstance(values.get("extra", {}), dict):
-        raise BadOrder("extra must be an object keyed by provider id.")
-    return Order(**values)
-
-
-_UNKNOWN = object()
-
-
-def _list(body: Body, name: str) -> list[Any]:
-    value = body.get(name, [])
-    if not isinstance(value, list):
-        raise BadOrder(f"{name} must be a list.")
-    return value
-
-
-def _reference(item: Any) -> Medium:
-    if not isinstance(item, dict) or item.get("kind") not in ("image", "video", "audio"):
-        raise BadOrder('A reference looks like {"kind": "image", "address": "https://..."}.')
-    return Medium.from_address(item["kind"], _text(item, "address"))
-
-
-def _quote(quote: Quote) -> dict[str, Any]:
-    return {
-        "provider": quote.provider,
-        "payload": quote.payload,
-        "changes": [change.as_dict() for change in quote.changes],
-        "notes": list(quote.notes),
-        "price": {**quote.price.as_dict(), "as_of": quote.price.as_of} if quote.price else None,
-        "media": list(quote.media),
-        "problem": quote.problem.as_dict() if quote.problem else None,
-    }
-
-
-# --------------------------------------------------------------------------------------- the journal
+# ------------------------------------------------------------------------------------- the journal
 
 
 @_route("GET", "/seedance/tasks")
-def list_tasks(_path: Path, _body: Body) -> list[dict[str, Any]]:
-    """The newest rows."""
-    return [row.as_dict() for row in host.runner().tasks(limit=200)]
+def list_tasks(_path: Path, query: Body) -> list[dict[str, Any]]:
+    """The newest rows: at most `limit`, of which `since` leaves those that changed since then."""
+    return history.rows(query)
+
+
+@_route("GET", "/seedance/totals")
+def totals(_path: Path, query: Body) -> list[dict[str, Any]]:
+    """What was spent in the last `days` days."""
+    return history.totals(query)
+
+
+@_route("GET", r"/seedance/tasks/{row:\d+}")
+def one_task(path: Path, _query: Body) -> dict[str, Any]:
+    """A row with its order."""
+    return history.order(_row(path))
+
+
+@_route("GET", r"/seedance/tasks/{row:\d+}/thumbnail")
+def thumbnail(path: Path, _query: Body) -> bytes:
+    """The last frame, small, as JPEG."""
+    return history.thumbnail(_row(path))
+
+
+@_route("GET", r"/seedance/tasks/{row:\d+}/video")
+def video(path: Path, _query: Body) -> File:
+    """The saved file."""
+    return history.video(_row(path))
 
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/collect")
 def collect(path: Path, _body: Body) -> dict[str, Any]:
     """Begin to fetch a task's video; the journal shows what becomes of it."""
     runner = host.runner()
-    ticket = runner.journal.get(int(path["row"])).task
+    ticket = runner.journal.get(_row(path)).task
     if ticket is None:
         raise BadOrder("This row has no ticket, so there is nothing to collect.")
     return {"row": runner.collect(ticket).row}
@@ -211,13 +218,20 @@ def collect(path: Path, _body: Body) -> dict[str, Any]:
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/cancel")
 def cancel(path: Path, _body: Body) -> dict[str, Any]:
-    return {"message": host.runner().cancel(int(path["row"]))}
+    return {"message": host.runner().cancel(_row(path))}
 
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/forget")
 def forget(path: Path, _body: Body) -> dict[str, Any]:
-    row: dict[str, Any] = host.runner().forget(int(path["row"])).as_dict()
+    row: dict[str, Any] = host.runner().forget(_row(path)).as_dict()
     return row
+
+
+def _row(path: Path) -> int:
+    number = path["row"]
+    if len(number) > 18:  # more than a database's integer
+        raise BadOrder(f"There is no row {number[:20]}... in the journal.")
+    return int(number)
 
 
 # ------------------------------------------------------------------------------- what may come in
@@ -231,15 +245,16 @@ class _NotAllowed(Exception):
         self.status = status
 
 
-def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
+def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
         try:
             _check_origin(request)
-            body = await _body(request) if request.method in ("POST", "PUT") else {}
+            has_body = request.method in ("POST", "PUT")
+            body = await _body(request) if has_body else dict(request.query)
             doing = host.in_thread(lambda: work(request.match_info, body))
-            return web.json_response(await asyncio.wrap_future(doing))
+            return _answer(await asyncio.wrap_future(doing))
         except _NotAllowed as error:
             return web.json_response(_error("BadOrder", str(error), ""), status=error.status)
         except SeedanceError as error:
@@ -251,6 +266,18 @@ def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.Response]]:
             return web.json_response(_error("SeedanceError", message, ""), status=500)
 
     return handle
+
+
+def _answer(result: Any) -> web.StreamResponse:
+    from aiohttp import web
+
+    if isinstance(result, bytes):
+        # A row's picture may change: a video that was lost is fetched again.
+        cache = {"Cache-Control": "private, max-age=3600"}
+        return web.Response(body=result, content_type="image/jpeg", headers=cache)
+    if isinstance(result, File):
+        return web.FileResponse(result, headers={"X-Content-Type-Options": "nosniff"})
+    return web.json_response(result)
 
 
 def _error(kind: str, message: str, hint: str) -> dict[str, Any]:
@@ -285,10 +312,3 @@ async def _body(request: web.Request) -> Body:
     if not isinstance(body, dict):
         raise _NotAllowed(400, "The body is not a JSON object.")
     return body
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise BadOrder(f"{name} must be a text that is not empty.")
-    return value

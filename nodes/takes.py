@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..seedance.runner import Job, Result, Runner
 
     Outcome = Union[Result, SeedanceError]
+
+Value = TypeVar("Value")
 
 
 NOT_DECODED = "The frames were not decoded, because decode_frames was off."
@@ -81,7 +83,7 @@ async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bo
     starting = host.in_thread(lambda: begin(host.runner()))
     try:
         await node.until_done(starting)
-        jobs = starting.result()
+        jobs = _result(starting)
         outcomes = await _finished(jobs, node)
         node.say("\n".join(_lines(jobs, outcomes)))
         reading = host.in_thread(lambda: _values(outcomes, decode_frames))
@@ -92,7 +94,7 @@ async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bo
     except asyncio.CancelledError:
         host.if_interrupted(node.prompt_id, partial(_cancel, starting, node))
         raise
-    values = reading.result()
+    values = _result(reading)
     if any(isinstance(value, _Failure) for take in values for value in take):
         host.partial_failures.add(node)
     return io.NodeOutput(*map(list, zip(*values)), ui=_shown(outcomes))
@@ -115,6 +117,18 @@ async def _outcome(job: Job) -> Outcome:
         return await job.wait_async()
     except SeedanceError as error:
         return error
+
+
+def _result(done: Future[Value]) -> Value:
+    """The result, or the error as ComfyUI should show it: its dialog gives the module of an
+    exception's class, which for ours is the folder that the pack lies in."""
+    try:
+        return done.result()
+    except SeedanceError as error:
+        shown = type(error.kind, (type(error),), {"__module__": "seedance"})
+        raise shown(
+            error.message, hint=error.hint, task=error.task, spent=error.spent, row=error.row
+        ) from error
 
 
 def _cancel(starting: Future[Sequence[Job]], node: host.Node) -> None:

@@ -7,6 +7,7 @@ network or ComfyUI. A key never leaves this file but by `Settings.key`.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import stat
@@ -25,16 +26,23 @@ KeySource = Literal["environment", "file", "not needed"]
 
 
 def origin(url: str) -> str:
-    """`scheme://host:port` of an address, lower case, the port always written."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    """`scheme://host:port` of an address, lower case, the port always written; empty for a text
+    that is no address, e.g. in a provider's answer."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
 def is_loopback(url: str) -> bool:
     """Whether an address names this machine."""
-    host = (urlsplit(url).hostname or "").lower()
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may begin with 127. too
+        return False
 
 
 class Settings:
@@ -117,12 +125,13 @@ class Settings:
 
     def key(self, provider_id: str) -> str:
         """The key to use, empty where none is needed. Raises NeedsKey if there is none that may
-        go to the configured base URL."""
+        go to the configured base URL, BadOrder if there is one and no usable base URL."""
         provider = providers.get(provider_id)
         if provider.key_variable is None:
             return ""
-        base_url = self.config(provider_id).base_url
-        if key := self._environment.get(provider.key_variable, "").strip():
+        record = self._record(provider_id)
+        if key := self._environment_key(provider):
+            self.config(provider_id)  # raises where there is no address to send it to
             if self._base_url(provider)[1] == "file":
                 raise NeedsKey(
                     f"{provider.key_variable} is set in the environment, but the base URL of "
@@ -130,12 +139,12 @@ class Settings:
                     hint=f"Set {_variable(provider_id, 'BASE_URL')} in the environment too.",
                 )
             return _clean(key, provider)
-        record = self._record(provider_id)
         if key := str(record.get("key") or "").strip():
-            if record.get("origin") != origin(base_url):
+            base = origin(self.config(provider_id).base_url)
+            if record.get("origin") != base:
                 raise NeedsKey(
                     f"The stored key of {provider.name} belongs to {record.get('origin')}, not to "
-                    f"{origin(base_url)}, and is not sent there.",
+                    f"{base}, and is not sent there.",
                     hint=f"Store the key for this address: seedance key set {provider_id}.",
                 )
             return _clean(key, provider)
@@ -154,7 +163,10 @@ class Settings:
             self.key(provider_id)
         except (BadOrder, NeedsKey):
             return None
-        return "environment" if self._environment.get(provider.key_variable) else "file"
+        return "environment" if self._environment_key(provider) else "file"
+
+    def _environment_key(self, provider: type[Provider]) -> str:
+        return self._environment.get(provider.key_variable or "", "").strip()
 
     def set_key(self, provider_id: str, key: str) -> None:
         """Store a key for the origin of the present base URL."""
@@ -188,7 +200,8 @@ class Settings:
                 record.pop("base_url", None)
             target = url or provider.default_base_url
             if record.get("key") and (not target or record.get("origin") != origin(target)):
-                del record["key"], record["origin"]
+                del record["key"]
+                record.pop("origin", None)
                 return True
         return False
 
@@ -317,7 +330,8 @@ def _check_url(url: str, provider: type[Provider]) -> None:
         return
     try:
         parts = urlsplit(url)
-        usable = bool(parts.hostname) and not (parts.username or parts.query or parts.fragment)
+        usable = bool(parts.hostname) and "@" not in parts.netloc
+        usable = usable and not (parts.query or parts.fragment)
         parts.port  # noqa: B018  (raises ValueError for a port that is none)
     except ValueError:
         usable = False

@@ -7,24 +7,24 @@ addresses. Knows no provider. One `perform` is one attempt: repeating is decided
 from __future__ import annotations
 
 import contextlib
+import http.cookiejar
 import ipaddress
 import json
 import re
 import secrets
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.adapters
 import urllib3
-import urllib3.connection
-import urllib3.connectionpool
 
 from . import __version__
-from .errors import OddReply, SeedanceError, Unreachable
+from .errors import BadOrder, OddReply, SeedanceError, Unreachable
 from .settings import is_loopback, origin
 from .wire import Blob, Call, FilePart, Reply
 
@@ -67,48 +67,59 @@ class ForbiddenAddress(OddReply):
 _attempt = threading.local()
 
 
-def _connected(connection: Any) -> None:
-    """Called when a connection is ready, before the first byte of a request goes out."""
-    guard = getattr(_attempt, "guard", False)
-    if guard and getattr(connection, "proxy", None) is None:
-        address = connection.sock.getpeername()[0]
-        if not is_public(address):
-            connection.close()
-            raise ForbiddenAddress(
-                f"{connection.host} is at {address}, which is not a public address."
-            )
-    _attempt.connected = True
+def _watched(pool: Any, *, proxied: bool) -> Any:
+    """The class of a connection pool, extended by connections that note in `_attempt` when they are
+    ready for the first byte of a request, and that do not open to an address that is not public.
 
+    Behind a proxy the connected address is the proxy's, so that only the name can be judged.
+    """
+    connection: Any = pool.ConnectionCls
 
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _connected(self)
+    class Connection(connection):  # type: ignore[misc]
+        def _new_conn(self) -> Any:
+            sock = super()._new_conn()
+            if getattr(_attempt, "guard", False) and not proxied:
+                address = sock.getpeername()[0]
+                if not is_public(address):
+                    sock.close()
+                    raise ForbiddenAddress(
+                        f"{self.host} is at {address}, which is not a public address."
+                    )
+            return sock
 
+        def connect(self) -> None:
+            super().connect()
+            _attempt.connected = True
 
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _connected(self)
+        def putrequest(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is not None:  # a connection that served an earlier request
+                _attempt.connected = True
+            super().putrequest(*args, **kwargs)
 
+    class Pool(pool):  # type: ignore[misc]
+        ConnectionCls = Connection
 
-class _HTTPPool(urllib3.connectionpool.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+    return Pool
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        _watch(self.poolmanager, proxied=False)
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            _watch(manager, proxied=True)
         return manager
+
+
+def _watch(manager: Any, *, proxied: bool) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _watched(pool, proxied=proxied)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
 _VPN_RANGE = ipaddress.ip_network("198.18.0.0/15")  # fake addresses of local VPNs and proxies
@@ -125,7 +136,7 @@ def is_public(address: str) -> bool:
             return is_public(str(embedded))
     elif ip in _VPN_RANGE:
         return True
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def check_public_url(url: str) -> None:
@@ -133,15 +144,25 @@ def check_public_url(url: str) -> None:
 
     The connected address is checked again when the connection is made.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower().rstrip(".")
-    if parts.scheme != "https" or not host:
+    host = (urlsplit(url).hostname or "").lower().rstrip(".") if origin(url) else ""
+    if not host or not url.lower().startswith("https:"):
         raise ForbiddenAddress(f"{_short(url)} is not an https address.")
-    private = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
-    with contextlib.suppress(ValueError):
-        private = private or not is_public(host)
+    numeric = _numeric(host)
+    if numeric:
+        private = not is_public(numeric)
+    else:  # a name without a dot is one of the local network
+        private = "." not in host or host.endswith((".localhost", ".local", ".internal"))
     if private:
         raise ForbiddenAddress(f"{_short(url)} is not a public address.")
+
+
+def _numeric(host: str) -> str | None:
+    """The address that a host is, also in the old spellings (127.1, 0x7f.1); None for a name."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host))
+    with contextlib.suppress(OSError, UnicodeError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None
 
 
 def _short(url: str) -> str:
@@ -150,6 +171,17 @@ def _short(url: str) -> str:
 
 
 # ------------------------------------------------------------------------------------- transport
+
+
+class _Session(requests.Session):
+    """Takes a redirect for an answer like any other.
+
+    Even if it may not follow one, requests would read its body to the end, however long, and fail
+    over a Location that is no address.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class Transport:
@@ -168,7 +200,8 @@ class Transport:
         self._session = self._new_session()
 
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
+        session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
         for prefix in ("http://", "https://"):
             session.mount(prefix, _Adapter(pool_maxsize=32, max_retries=0))
         for prefix, adapter in self._adapters.items():
@@ -179,7 +212,7 @@ class Transport:
         """Send one call, once; never follows a redirect.
 
         Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
-        OddReply if the answer is absurdly large.
+        OddReply if the answer is absurdly large, BadOrder for a number that JSON does not have.
         """
         session = self._new_session() if call.spends else self._session
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
@@ -205,7 +238,7 @@ class Transport:
         if content_type:
             headers["Content-Type"] = content_type
         _attempt.connected = False
-        _attempt.guard = call.url.startswith("http") and not self._trusted(call.url)
+        _attempt.guard = not self._trusted(call.url)
         if _attempt.guard:
             check_public_url(call.url)
         try:
@@ -219,6 +252,7 @@ class Transport:
                     headers=headers,
                     auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
                     timeout=(CONNECT_SECONDS, seconds),
+                    proxies=_proxies(call.url),
                     allow_redirects=False,
                     stream=True,
                 ) as response,
@@ -268,7 +302,7 @@ class Transport:
             if not own:
                 check_public_url(url)
             _attempt.connected = False
-            _attempt.guard = not own and url.startswith("http")
+            _attempt.guard = not own
             key = self.credentials.header(url) if own and authorized else None
             try:
                 response = self._session.get(
@@ -276,15 +310,18 @@ class Transport:
                     headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
                     auth=_Authorization(key),
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    proxies=_proxies(url),
                     allow_redirects=False,
                     stream=True,
                 )
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._failure(url, error) from None
             if response.is_redirect:
-                target = response.headers["location"]
-                url = requests.compat.urljoin(url, target)
                 response.close()
+                try:
+                    url = urljoin(url, response.headers["location"])
+                except ValueError:
+                    raise ForbiddenAddress(f"{_short(url)} redirects to no address.") from None
                 continue
             try:
                 yield response
@@ -312,6 +349,12 @@ class _Authorization(requests.auth.AuthBase):
         return request
 
 
+def _proxies(url: str) -> dict[str, Any] | None:
+    """For `requests`: those of the environment, but none for this machine, where only we see a
+    plain http address with a key."""
+    return dict.fromkeys(("http", "https", "all")) if is_loopback(url) else None
+
+
 def _reason(error: BaseException) -> str:
     """A few words for the innermost cause."""
     text = repr(error)
@@ -335,7 +378,13 @@ def _reason(error: BaseException) -> str:
 def _body(call: Call) -> tuple[Any, str | None]:
     """What to send, and its content type. Files are streamed, anew for each attempt."""
     if call.json is not None:
-        text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)
+        try:
+            text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            raise BadOrder(
+                "The order holds NaN or Infinity, which is not a number that JSON has.",
+                hint="Correct it in extra.",
+            ) from None
         return text.encode("utf-8", "surrogatepass"), "application/json"
     if call.file is not None or call.form:
         boundary = secrets.token_hex(16)

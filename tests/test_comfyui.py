@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,6 +39,12 @@ def text(seed: int, **inputs: Any) -> dict[str, Any]:
 def show(*link: Any) -> dict[str, Any]:
     """An output node that runs what it is linked to and keeps nothing."""
     return {"class_type": "PreviewAny", "inputs": {"source": list(link)}}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that must come; the test's time-out is the limit."""
+    while not condition():
+        time.sleep(0.1)
 
 
 def status_of(entry: dict[str, Any]) -> str:
@@ -176,12 +183,10 @@ def test_cancel_interrupts_four_waiting_nodes(server: ComfyUI) -> None:
     nodes = {str(seed): text(seed, **long) for seed in range(41, 45)}
     before = len(server.rows())
     prompt_id = server.queue({**nodes, **{f"out{seed}": show(seed, 5) for seed in nodes}})
-    while [row.state for row in server.rows()[before:]] != ["running"] * 4:
-        pass
+    until(lambda: [row.state for row in server.rows()[before:]] == ["running"] * 4)
     server.send("POST", "/interrupt", {"prompt_id": prompt_id})
     assert status_of(server.history(prompt_id)) == "execution_interrupted"
-    while any(row.live for row in server.rows()[before:]):
-        pass
+    until(lambda: not any(row.live for row in server.rows()[before:]))
     assert [row.state for row in server.rows()[before:]] == ["cancelled"] * 4
 
 
@@ -195,7 +200,7 @@ def failure(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_error_dialog_shows_our_sentence(server: ComfyUI) -> None:
-    data = failure(server.run({"1": text(0, provider="lumenfall"), "2": show("1", 5)}))
+    data = failure(server.run({"1": text(0, provider="lumenfall", resolution="720p"), "2": show("1", 5)}))
     assert data["exception_message"].startswith("There is no key for Lumenfall.")
     assert "LUMENFALL_API_KEY" in data["exception_message"]
     assert "/" not in data["exception_type"], "a module's path is no name of an error"

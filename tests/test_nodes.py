@@ -131,6 +131,12 @@ def test_choices_are_those_of_the_contract(pack: Pack) -> None:
     assert inputs["provider"].options["options"] == ["auto", *providers]
 
 
+def test_the_choice_of_providers_needs_none_of_them_imported(pack: Pack) -> None:
+    """Their ids are read off file names."""
+    providers = pack.core("providers")
+    assert providers.ids() == list(providers.registry())
+
+
 def test_the_seed_starts_as_fixed_so_that_queueing_does_not_pay(pack: Pack) -> None:
     assert inputs_of(pack, "SeedanceT2V")["seed"].options["control_after_generate"] == "fixed"
 

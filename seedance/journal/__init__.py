@@ -32,6 +32,10 @@ from .schema import ENDED, HELD, LIVE, orders, uploads
 __all__ = ["ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
 
 LEASE_SECONDS = 60.0
+# A row that was laid down is not taken up unasked for so long.
+REST_SECONDS = 300.0
+# A task that nobody follows counts as running at its provider for so long.
+ABANDONED_SECONDS = 1800.0
 NEWEST_REVISION = "0001"
 
 
@@ -50,6 +54,7 @@ class NewRow:
     order: Mapping[str, Any]
     changes: Sequence[Mapping[str, Any]] = ()
     target: str | None = None
+    estimate: Money | None = None
     budget_usd: float | None = None
 
 
@@ -154,7 +159,11 @@ class Journal:
             if engine.dialect.name == "sqlite":
                 event.listen(engine, "connect", _prepare_sqlite)
                 event.listen(engine, "begin", _begin_sqlite)
-            _bring_up_to_date(engine)
+            try:
+                _bring_up_to_date(engine)
+            except BaseException:
+                engine.dispose()
+                raise
             self._engine = engine
         return self._engine
 
@@ -234,6 +243,9 @@ class Journal:
                 changes_json=json.dumps(list(new.changes)),
                 state="preparing",
                 target=new.target,
+                cost_amount=new.estimate.amount if new.estimate else None,
+                cost_currency=new.estimate.currency if new.estimate else None,
+                cost_estimated=True if new.estimate else None,
                 budget_usd=new.budget_usd,
                 holder=self.holder,
                 lease_until=now + LEASE_SECONDS,
@@ -314,6 +326,20 @@ class Journal:
             ).one()
             return _row(record)
 
+    def lay_down(self, row_id: int) -> None:
+        """Give back the lease of a live row that cannot be brought on now: whoever asks for it can
+        claim it at once, and it is taken up unasked when it has rested."""
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(orders)
+                .where(
+                    orders.c.id == row_id,
+                    orders.c.holder == self.holder,
+                    orders.c.state.in_(LIVE),
+                )
+                .values(holder=None, lease_until=self._clock() + REST_SECONDS)
+            )
+
     def renew(self) -> None:
         """Keep the leases of this process's live rows."""
         with self._writing() as connection:
@@ -337,7 +363,8 @@ class Journal:
     ) -> Row:
         """Move a row that this process holds to `state`. Raises LeaseLost if it no longer does.
 
-        `not_billed` takes the order off the budget. A state outside `LIVE` gives the lease back.
+        `not_billed` takes the price off the row and the budget. A state outside `LIVE` gives the
+        lease back.
         """
         now = self._clock()
         values: dict[str, Any] = {"state": state, "updated": now}
@@ -357,7 +384,7 @@ class Journal:
             if cost.currency == "USD":
                 values["budget_usd"] = cost.amount
         if not_billed:
-            values["budget_usd"] = 0.0
+            values.update(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
         if state not in LIVE:
             values.update(holder=None, lease_until=None)
         with self._writing() as connection:
@@ -384,11 +411,13 @@ class Journal:
             ).first()
             if record is None:
                 raise LeaseLost(f"row {row_id}")
+            now = self._clock()
             busy = connection.execute(
                 sa.select(sa.func.count()).where(
                     orders.c.state.in_(("submitting", "running")),
                     orders.c.provider == record.provider,
                     orders.c.account == record.account,
+                    sa.or_(orders.c.lease_until > now, orders.c.updated > now - ABANDONED_SECONDS),
                 )
             ).scalar_one()
             if limit is not None and busy >= limit:
@@ -396,7 +425,7 @@ class Journal:
             record = connection.execute(
                 sa.update(orders)
                 .where(orders.c.id == row_id)
-                .values(state="submitting", updated=self._clock())
+                .values(state="submitting", submitted=now, updated=now)
                 .returning(orders)
             ).one()
             return _row(record), busy
@@ -404,10 +433,25 @@ class Journal:
     def reopen(self, row_id: int, state: str) -> Row:
         """Take up an ended row again, ours from now on: a collected task, a lost file.
 
-        Raises BadOrder if its order is meanwhile held by another row.
+        A row that somebody else took up first is returned as it is. Raises BadOrder if its order is
+        meanwhile held by another row.
         """
         now = self._clock()
-        with self._writing() as connection:
+        with self._writing(lock="seedance-reserve") as connection:
+            held_by = connection.execute(
+                sa.select(orders.c.id).where(
+                    orders.c.fingerprint
+                    == sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery(),
+                    orders.c.state.in_(HELD),
+                    orders.c.id != row_id,
+                )
+            ).scalar()
+            if held_by is not None:
+                raise BadOrder(
+                    f"Row {row_id} was given up, and its order is held by row {held_by} now.",
+                    hint=f"To go back to row {row_id}: seedance forget {held_by}, then collect "
+                    "its task.",
+                )
             record = connection.execute(
                 sa.update(orders)
                 .where(orders.c.id == row_id, orders.c.state.not_in(LIVE))
@@ -420,9 +464,7 @@ class Journal:
                 )
                 .returning(orders)
             ).first()
-        if record is None:
-            raise LeaseLost(f"row {row_id}")
-        return _row(record)
+        return _row(record) if record is not None else self.get(row_id)
 
     def settle_unclear(self, row_id: int, task: str | None) -> Row | None:
         """An unclear order was found (`task`: it runs, and is ours) or is certainly not there
@@ -436,7 +478,7 @@ class Journal:
             "error_json": None,
         }
         if task:
-            values.update(ticket=task, submitted=now)
+            values["ticket"] = task
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
@@ -449,21 +491,30 @@ class Journal:
     def forget(self, row_id: int) -> Row:
         """Let the order be sent again: the row ends as `cancelled`. Files stay where they are.
 
-        Raises BadOrder for a row that somebody works on right now.
+        Raises BadOrder for a row that another process works on, and for one that is being sent:
+        the answer to that is the only way to what was paid.
         """
-        row = self.get(row_id)
-        if row.live and self.claim(row_id) is None:
+        row: Row | None = self.get(row_id)
+        if row is not None and row.live:
+            row = self.claim(row_id)
+        if row is None:
             raise BadOrder(
                 f"Row {row_id} is being worked on by another process.",
                 hint="Cancel it there, or wait until it has ended.",
             )
+        if row.state == "submitting":
+            raise BadOrder(
+                f"Row {row_id} is being sent right now.", hint="Try again in a few seconds."
+            )
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
-                .where(orders.c.id == row_id)
+                .where(orders.c.id == row_id, orders.c.state == row.state)
                 .values(state="cancelled", holder=None, lease_until=None, updated=self._clock())
                 .returning(orders)
-            ).one()
+            ).first()
+        if record is None:
+            raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
         return _row(record)
 
     # -------------------------------------------------------------------------- looking
@@ -504,8 +555,19 @@ class Journal:
         return self._list(sa.select(orders).order_by(orders.c.id.desc()).limit(limit))
 
     def live(self) -> list[Row]:
-        """Rows under way, the oldest first, whoever holds them."""
-        return self._list(sa.select(orders).where(orders.c.state.in_(LIVE)).order_by(orders.c.id))
+        """Rows under way, the oldest first, whoever holds them; not those that rest."""
+        rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= self._clock())
+        return self._list(
+            sa.select(orders).where(orders.c.state.in_(LIVE), rested).order_by(orders.c.id)
+        )
+
+    def tickets(self, provider: str) -> set[str]:
+        """Every ticket of a provider."""
+        query = sa.select(orders.c.ticket).where(
+            orders.c.provider == provider, orders.c.ticket.is_not(None)
+        )
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:

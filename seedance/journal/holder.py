@@ -12,7 +12,7 @@ from functools import cache
 
 @cache
 def _place() -> str:
-    """This machine since its last start, and this container: where process numbers mean something."""
+    """This machine since its start, and this container: where process numbers mean something."""
     parts = [socket.gethostname()[:60]]
     if sys.platform == "linux":
         with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:

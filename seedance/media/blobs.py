@@ -358,8 +358,11 @@ def _written(target: Path, write: Callable[[Path], object]) -> Path:
 
 
 def _accepts(limits: MediaLimits, mime: str) -> bool:
+    """Whether a type is taken; where no types are documented, any is."""
     wanted = _SAME_TYPE.get(mime, mime)
-    return any(_SAME_TYPE.get(known, known) == wanted for known in limits.formats)
+    return not limits.formats or any(
+        _SAME_TYPE.get(known, known) == wanted for known in limits.formats
+    )
 
 
 def _sound_type(codec: str) -> str:

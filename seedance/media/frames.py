@@ -20,7 +20,6 @@ from av.video.reformatter import VideoReformatter
 from ..errors import BadOrder
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import ensure_memory, frames_bytes
-from .pictures import to_8bit
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -48,12 +47,11 @@ _WAITING = 3  # decoded frames that may wait for them
 class Converter(threading.local):
     """Turns decoded frames into RGB: one swscale context for each thread that calls it."""
 
-    def __init__(self, info: ClipInfo) -> None:
-        self.info = info
+    def __init__(self) -> None:
         self.reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame, target: np.ndarray) -> None:
-        """Write `frame` into `target`, float32 (height, width, 3) in 0..1.
+        """Write `frame` into `target` (height, width, 3): float32 in 0..1, or uint8.
 
         A frame of another size (a clip may change it midway) is scaled to the target's.
 
@@ -77,7 +75,10 @@ class Converter(threading.local):
         )
         for plane, channel in zip(planar.planes, (1, 2, 0)):  # green, blue, red
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-            np.divide(rows[:, :width], _WHITE, out=target[:, :, channel], dtype=np.float32)
+            if target.dtype == np.uint8:
+                target[:, :, channel] = rows[:, :width]
+            else:
+                np.divide(rows[:, :width], _WHITE, out=target[:, :, channel], dtype=np.float32)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:
@@ -106,6 +107,7 @@ def decode_frames(
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
     as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
     """
+    path = Path(path)
     info = probe(path)
     expected = max(info.frames - start, 0)
     if count is not None:
@@ -117,6 +119,8 @@ def decode_frames(
     with ensure_memory(frames_bytes(info, expected), what):
         frames = np.empty((expected, info.height, info.width, 3), np.float32)
         frames, found = _fill(path, info, frames, start, count)
+        if expected and not found:
+            raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
         if found < len(frames):
             frames.resize((found, *frames.shape[1:]), refcheck=False)
     return frames
@@ -137,7 +141,7 @@ def _fill(
     It grows (in place, where the system can) if the clip holds more than its header promised.
     """
     stop = None if count is None else start + count
-    convert = Converter(info)
+    convert = Converter()
     waiting: deque[Future[None]] = deque()
     found = 0
     with (
@@ -162,12 +166,12 @@ def iter_frames(path: Path) -> Iterator[np.ndarray]:
     """The frames of a clip one after the other, uint8 (height, width, 3), at constant memory."""
     path = Path(path)
     info = probe(path)
-    convert = Converter(info)
-    target = np.empty((info.height, info.width, 3), np.float32)
+    convert = Converter()
     with open_media(path) as container:
         for frame in _decoded(container, path.name):
-            convert(frame, target)
-            yield to_8bit(target)
+            pixels = np.empty((info.height, info.width, 3), np.uint8)
+            convert(frame, pixels)
+            yield pixels
 
 
 def last_frame(path: Path) -> np.ndarray:
@@ -177,22 +181,26 @@ def last_frame(path: Path) -> np.ndarray:
     """
     path = Path(path)
     info = probe(path)
-    last: av.VideoFrame | None = None
+    # Twice, because a cut file may have nothing where its end should be.
+    last = _last_from(path, near_end=True) or _last_from(path, near_end=False)
+    if last is None:
+        raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
+    pixels = np.empty((info.height, info.width, 3), np.uint8)
+    Converter()(last, pixels)
+    return pixels
+
+
+def _last_from(path: Path, *, near_end: bool) -> av.VideoFrame | None:
+    """The last frame found when decoding from the last key frame, or from the beginning."""
+    last = None
     with open_media(path) as container:
-        stream = video_stream(container, path.name)
-        end = (stream.start_time or 0) + (stream.duration or 0)
-        # Twice, because a cut file may have nothing where its end should be.
-        for position in (max(end - 1, 0), 0):
-            container.seek(position, stream=stream, backward=True)
-            for frame in _decoded(container, path.name):
-                last = frame
-            if last is not None:
-                break
-        if last is None:
-            raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
-        pixels = np.empty((info.height, info.width, 3), np.float32)
-        Converter(info)(last, pixels)
-    return to_8bit(pixels)
+        if near_end:
+            stream = video_stream(container, path.name)
+            end = (stream.start_time or 0) + (stream.duration or 0)
+            container.seek(max(end - 1, 0), stream=stream, backward=True)
+        for frame in _decoded(container, path.name):
+            last = frame
+    return last
 
 
 def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:

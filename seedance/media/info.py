@@ -71,6 +71,13 @@ class SoundInfo:
     size: int
 
 
+# Bytes in a file's tags that are no UTF-8 are no reason to refuse it. PyAV 19 bears them itself and
+# dropped the argument.
+_TOLERANT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+
+
 @contextmanager
 def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     """Open a local media file for reading.
@@ -82,7 +89,7 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
         raise BadOrder(f"There is no file {path}.", hint="Check the path.")
     try:
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-        with av.open(str(path.resolve()), options=options, metadata_errors="replace") as container:
+        with av.open(str(path.resolve()), options=options, **_TOLERANT) as container:
             yield container
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -30,11 +30,13 @@ def to_8bit(frames: np.ndarray) -> np.ndarray:
 
     Exact for pixels that came from 8 bits. NaN becomes 0.
     """
-    levels: np.ndarray = np.multiply(frames, 255.0, dtype=np.float32)
-    np.nan_to_num(levels, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
-    np.rint(levels, out=levels)
-    np.clip(levels, 0.0, 255.0, out=levels)
-    return levels.astype(np.uint8)
+    levels = np.empty(frames.shape, np.uint8)
+    whole = (frames, levels) if frames.ndim == 4 else (frames[None], levels[None])
+    for frame, target in zip(*whole):  # one at a time: a batch may fill half of the memory
+        scaled = np.nan_to_num(np.multiply(frame, 255.0, dtype=np.float32), nan=0.0)
+        np.rint(np.clip(scaled, 0.0, 255.0, out=scaled), out=scaled)
+        target[...] = scaled
+    return levels
 
 
 @contextmanager
@@ -107,13 +109,14 @@ def scale(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 def encode_png(pixels: np.ndarray) -> bytes:
     """uint8 (height, width, 3) as a PNG file, lossless, several times faster than Pillow.
 
-    The usual slow parts are trying all five row filters and searching for long matches. Photographs
-    and renderings have few of those once filtered, so two filters and run lengths reach about the
-    same size. zlib and numpy let other threads run meanwhile.
+    The slow parts of the usual way are trying all five row filters and searching for long
+    matches. Once filtered, photographs have hardly any, so that two filters and run lengths reach
+    about the same size; drawings have, and get a quick search. zlib and numpy let other threads
+    run meanwhile.
     """
     height, width, _ = pixels.shape
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
     rows = np.ascontiguousarray(pixels).reshape(height, width * 3)
+    packer = _packer(_quicker_strategy(rows))
     parts = [packer.compress(block.data) for block in _filtered(rows)]
     parts.append(packer.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
@@ -125,6 +128,21 @@ def encode_png(pixels: np.ndarray) -> bytes:
             _chunk(b"IEND", b""),
         )
     )
+
+
+def _packer(strategy: int) -> zlib._Compress:
+    return zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+
+
+def _quicker_strategy(rows: np.ndarray) -> int:
+    """Run lengths, unless a look at the middle of the picture says that matches are smaller."""
+    middle = max((len(rows) - _BLOCK) // 2, 0)
+    sample = next(_filtered(rows[middle : middle + _BLOCK])).data
+    sizes = {
+        strategy: len((packer := _packer(strategy)).compress(sample) + packer.flush())
+        for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
+    }
+    return min(sizes, key=lambda strategy: sizes[strategy])
 
 
 def _filtered(rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -17,19 +17,22 @@ import importlib
 import pkgutil
 from abc import ABCMeta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..errors import BadOrder
-from ..wire import Provider
+
+if TYPE_CHECKING:
+    from ..wire import Provider
 
 
 @cache
 def registry() -> dict[str, type[Provider]]:
-    """Provider classes by id, `preview` first, then by name of the id."""
+    """Provider classes by id, in the order of `ids`."""
+    from ..wire import Provider
+
     found: dict[str, type[Provider]] = {}
-    for module_info in pkgutil.iter_modules(__path__):
-        if module_info.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
+    for name in ids():
+        module = importlib.import_module(f"{__name__}.{name}")
         for item in vars(module).values():
             if (
                 type(item) is ABCMeta  # isinstance takes an alias for a class in Python 3.10
@@ -38,12 +41,17 @@ def registry() -> dict[str, type[Provider]]:
                 and "id" in vars(item)
             ):
                 found[item.id] = item
-    return dict(sorted(found.items(), key=lambda entry: (entry[0] != "preview", entry[0])))
+    return found
 
 
 def ids() -> list[str]:
-    """The ids of all providers, `preview` first."""
-    return list(registry())
+    """The ids of all providers, `preview` first, then by name. Imports none of them: ComfyUI asks
+    while it starts."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted(
+        (name for name in names if not name.startswith("_")),
+        key=lambda name: (name != "preview", name),
+    )
 
 
 def get(provider_id: str) -> type[Provider]:

@@ -45,8 +45,9 @@ LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
 
 PAGE = 100
 LIST_SECONDS = 1.0  # the list route takes one call a second
-# Our clock and theirs may differ by this much, in seconds, before a task is overlooked.
-CLOCK_SLACK = 120.0
+# A task may be this much older than the time that is asked about, in seconds: the order waited for
+# its answer, and our clock and theirs differ.
+CLOCK_SLACK = 300.0
 
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -85,7 +86,7 @@ class Ark(Provider):
         if word == "cancelled":
             return Cancelled()
         if word == "expired":
-            return Expired(f"{self.name} gave the task up: it did not finish within its time")
+            return Expired("it did not finish within its time, and nothing is billed")
         if word in ("queued", "running"):
             return Running(note="queued" if word == "queued" else "rendering")
         return Running(unknown=text_at(task, "status"))
@@ -264,13 +265,8 @@ class Ark(Provider):
         verdict = _ark_errors.verdict(code)
         if verdict is None:
             return Failed(said or f"{self.name} gives no reason.", code, billed="no")
-        message = f"{self.name}'s content policy refused {verdict.what}: {said or code}"
-        return Failed(
-            f"{message.rstrip('.')}. Nothing is billed. {verdict.advice}",
-            code,
-            verdict.stage,
-            billed="no",
-        )
+        message = f"{verdict.what}: {(said or code).rstrip('.')}. {verdict.advice}"
+        return Failed(message, code, verdict.stage, billed="no")
 
     def _cost(self, task: dict[str, Any]) -> Money | None:
         """The tokens that the task was billed for, times the published price."""

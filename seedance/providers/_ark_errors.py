@@ -16,8 +16,12 @@ from ..wire import Provider, Reply, error_code, error_text
 _MODERATION = re.compile(
     r"(Input|Output)?(Text|Image|Video|Audio)?(?:SensitiveContentDetected|RiskDetection)(?:\.(\w+))?"
 )
-_INPUTS = {"Text": "the prompt", "Image": "an input picture", "Video": "an input clip"}
-_INPUTS["Audio"] = "an input sound"
+_INPUTS = {
+    "Text": "the prompt",
+    "Image": "an input picture",
+    "Video": "an input clip",
+    "Audio": "an input sound",
+}
 _OUTPUTS = {"Audio": "the finished sound", "Image": "the finished picture"}
 _WHY = {
     "PolicyViolation": "it may infringe a copyright",
@@ -70,10 +74,11 @@ def _advice(stage: str, detail: str) -> str:
     return "Change the prompt or the seed and try again."
 
 
-# The start of a code; the kind of error; what happened; what to do. The first that fits is taken.
-# `{id}` and `{ID}` stand for the provider's id.
 _QUOTA = ("QuotaExceeded", "SetLimitExceeded")
 _OTHER_PLATFORM = "Keys and ids of BytePlus and Volcano Engine do not mix."
+
+# The starts of a code; the kind of error; what happened; what to do. The first that fits is taken.
+# `{id}` and `{ID}` stand for the provider's id.
 _FAMILIES: tuple[tuple[tuple[str, ...], type[Refused], str, str], ...] = (
     (
         ("AuthenticationError",),

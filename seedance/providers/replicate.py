@@ -1,7 +1,7 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-Owns Replicate's fields, routes and limits. Of its prices only one is known, so it gives no estimate.
+Owns Replicate's fields, routes and limits. Only one of its prices is known, so it estimates none.
 """
 
 from __future__ import annotations

@@ -300,7 +300,8 @@ class Runner:
         if order.provider == plan.AUTO:
             held = self.journal.held_as_asked(asked, but=(plan.FREE,))
             if held is not None:
-                order = replace(order, provider=held.provider, on_unsupported="nearest")
+                there = replace(order, provider=held.provider, on_unsupported="nearest")
+                return self._on_row(held, plan.choose(there, self.settings), target)
         choice = plan.choose(order, self.settings)
         identity = fingerprint(
             choice.order, model_id=choice.provider.config.models.get(choice.order.model)
@@ -325,6 +326,7 @@ class Runner:
                 order=choice.order.describe(),
                 changes=[change.as_dict() for change in choice.changes],
                 target=str(target),
+                estimate=choice.price,
                 budget_usd=_counted(choice.price, budget, provider),
             ),
             budget,

@@ -105,6 +105,8 @@ class FakeArk(Fake):
     def _create(self, body: Any) -> Answer:
         if not isinstance(body, dict):
             return error(400, "InvalidParameter", "The body must be a JSON object.")
+        # The SDKs send null for what is not given.
+        body = {name: value for name, value in body.items() if value is not None}
         for name in ("model", "content"):
             if name not in body:
                 return error(400, "MissingParameter", f"The request is missing {name}.")
@@ -143,7 +145,7 @@ class FakeArk(Fake):
             task.cancelled = True
         else:
             self.deleted.add(task.id)
-        return Answer(204)
+        return Answer(json={})  # or 204, which the SDKs cannot read
 
     def _show(self, task: Task) -> dict[str, Any]:
         body, word = task.body, self.word(task)

@@ -1,0 +1,149 @@
+"""The journal as the page shows it: rows, what was spent by day, pictures and videos.
+
+Owns nothing but the view. Files are found by the rows of the journal alone, so no path comes in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..seedance import providers
+from ..seedance.errors import BadOrder
+from . import host
+
+if TYPE_CHECKING:
+    from ..seedance.journal import Row
+
+MOST_ROWS = 1000
+EVERY_ROW = 1_000_000
+THUMBNAIL = (320, 320)  # pixels at most; a row shows half of that on a dense screen
+
+
+def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The newest rows, at most `limit`; with `since`, of these only what changed since then
+    (Unix seconds)."""
+    limit = min(_whole(query, "limit", 200), MOST_ROWS)
+    since = datetime.fromtimestamp(_whole(query, "since", 0), timezone.utc)
+    return [_shown(row) for row in host.runner().tasks(limit) if row.updated >= since]
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    order = row.order
+    return {
+        **row.as_dict(),
+        "live": row.live,
+        "mode": _mode(order),
+        "resolution": order.get("resolution"),
+        "ratio": order.get("ratio"),
+        "duration": row.result.get("duration") or order.get("duration"),
+        "expires": _expires(row),
+        "picture": row.state == "saved" and row.file is not None and _picture(row.file).is_file(),
+        "there": row.file is not None and row.file.is_file(),
+        "can_cancel": row.live and _can_cancel(row),
+    }
+
+
+def _mode(order: Mapping[str, Any]) -> str:
+    if order.get("video"):
+        return str(order.get("operation", "edit"))
+    if order.get("references"):
+        return "reference"
+    if order.get("last_frame"):
+        return "frames"
+    return "image" if order.get("first_frame") else "text"
+
+
+def _expires(row: Row) -> str | None:
+    """Until when the provider keeps the file, where it says so."""
+    provider = providers.registry().get(row.provider)
+    life = provider.limits.result_life if provider else None
+    if row.finished is None or life is None:
+        return None
+    until = datetime.fromtimestamp(row.finished + life, timezone.utc)
+    return until.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _can_cancel(row: Row) -> bool:
+    provider = providers.registry().get(row.provider)
+    started = row.state in ("running", "succeeded")
+    return not started or (provider is not None and provider.cancel_is_free)
+
+
+def order(row_id: int) -> dict[str, Any]:
+    """A row with the order as it was fitted, to be loaded into a node again."""
+    row = host.runner().journal.get(row_id)
+    return {**_shown(row), "order": row.order}
+
+
+def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was spent in the last `days` days (this machine's), by day, provider and currency."""
+    days = min(_whole(query, "days", 30), 366)
+    first = date.today() - timedelta(days=days - 1)
+    sums: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(
+        lambda: {"amount": 0.0, "videos": 0, "estimated": False}
+    )
+    for row in host.runner().tasks(EVERY_ROW):
+        day = row.created.astimezone().date()
+        if day < first:
+            break  # the rest is older
+        if row.cost is None or not row.cost.amount:
+            continue
+        total = sums[day.isoformat(), row.provider, row.cost.currency]
+        total["amount"] += row.cost.amount
+        total["videos"] += 1
+        total["estimated"] |= row.cost.estimated
+    return [
+        {"day": day, "provider": provider, "currency": currency, **total}
+        for (day, provider, currency), total in sorted(sums.items())
+    ]
+
+
+def _whole(query: Mapping[str, Any], name: str, default: int) -> int:
+    value = str(query.get(name, default))
+    if not value.isdecimal() or len(value) > 12:
+        raise BadOrder(f"{name} must be a whole number, not {value[:40]!r}.")
+    return int(value)
+
+
+# -------------------------------------------------------------------------------------------- files
+
+
+def video(row_id: int) -> Path:
+    """The saved video of a row. Raises BadOrder if there is none."""
+    file = host.runner().journal.get(row_id).file
+    if file is None or not file.is_file():
+        raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
+    return file
+
+
+def thumbnail(row_id: int) -> bytes:
+    """The last frame of a row, small, as JPEG. Raises BadOrder if there is none."""
+    file = host.runner().journal.get(row_id).file
+    picture = _picture(file) if file is not None else None
+    if picture is None or not picture.is_file():
+        raise BadOrder(f"Row {row_id} has no picture.")
+    return _small(picture, picture.stat().st_mtime_ns)
+
+
+def _picture(file: Path) -> Path:
+    from ..seedance.runner.save import Files
+
+    return Files(file).last_frame
+
+
+@lru_cache(maxsize=512)
+def _small(picture: Path, _changed: int) -> bytes:
+    import io
+
+    from PIL import Image
+
+    made = io.BytesIO()
+    with Image.open(picture) as image:
+        image.thumbnail(THUMBNAIL)
+        image.convert("RGB").save(made, "JPEG", quality=82)
+    return made.getvalue()

@@ -1,0 +1,126 @@
+"""An order from what the page sends: fields of an order, or a node as it stands in the graph.
+
+Owns what the page may say about an order. Media that only the graph knows are stand-ins, so what
+is made here can be checked and priced, never carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..seedance.errors import BadOrder
+from ..seedance.order import Kind, Medium, Order
+from .generate import parse_extra, parse_urls
+
+Body = Mapping[str, Any]
+
+# Of each generating node: the order's field for a socket, and the widget with an address for it.
+_SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
+    "SeedanceT2V": {},
+    "SeedanceI2V": {"first_frame": ("image", "image_url")},
+    "SeedanceFrames": {
+        "first_frame": ("image", "first_frame_url"),
+        "last_frame": ("image", "last_frame_url"),
+    },
+    "SeedanceReference": {},
+    "SeedanceV2V": {"video": ("video", "video_url")},
+}
+_GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
+_NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "last_frame_url")
+_DEFAULTS = Order()
+_UNKNOWN = object()
+
+
+def from_page(body: Body) -> Order:
+    """The order of a request's body. Raises BadOrder for what no order has."""
+    return _of_node(body) if "node" in body else _of_fields(body)
+
+
+# -------------------------------------------------------------------------------- fields of an order
+
+
+def _of_fields(body: Body) -> Order:
+    values = dict(body)
+    for name, kind in (("first_frame", "image"), ("last_frame", "image"), ("video", "video")):
+        if name in body:
+            values[name] = Medium.from_address(kind, text(body, name))  # type: ignore[arg-type]
+    values["references"] = tuple(_reference(item) for item in _list(body, "references"))
+    if not isinstance(values.get("extra", {}), dict):
+        raise BadOrder("extra must be an object keyed by provider id.")
+    return _order(values)
+
+
+def _order(values: Body) -> Order:
+    for name, value in values.items():
+        expected = getattr(_DEFAULTS, name, _UNKNOWN)
+        if expected is _UNKNOWN:
+            raise BadOrder(f"An order has no {name[:40]!r}.")
+        if isinstance(expected, (str, int)) and type(value) is not type(expected):
+            raise BadOrder(f"{name} must be {type(expected).__name__}.")
+    return Order(**values)
+
+
+def _reference(item: Any) -> Medium:
+    if not isinstance(item, dict) or item.get("kind") not in ("image", "video", "audio"):
+        raise BadOrder('A reference looks like {"kind": "image", "address": "https://..."}.')
+    return Medium.from_address(item["kind"], text(item, "address"))
+
+
+# --------------------------------------------------------------------------------- a node's widgets
+
+
+def _of_node(body: Body) -> Order:
+    """`node` is its id, `inputs` the values of its widgets, `sockets` the names of its connected
+    inputs, `images.image_1` for one that grew."""
+    node_id, inputs, sockets = body.get("node"), body.get("inputs", {}), _list(body, "sockets")
+    if not isinstance(node_id, str) or node_id not in _SINGLE or not isinstance(inputs, dict):
+        raise BadOrder(f"node must be one of: {', '.join(_SINGLE)}, and inputs an object.")
+    if not all(isinstance(name, str) for name in sockets):
+        raise BadOrder("sockets must be a list of names.")
+    values = {name: value for name, value in inputs.items() if name not in _NOT_PART}
+    # How many pictures a socket brings shows only when the graph runs, so that here no @Image2 can
+    # be said to be missing; and a price needs no prompt.
+    values["prompt"] = (_words(inputs, "prompt") or "-").replace("@", "#")
+    values["extra"] = parse_extra(_words(inputs, "extra"))
+    for name, (kind, url) in _SINGLE[node_id].items():
+        values.pop(url, None)
+        values[name] = _medium(kind, _words(inputs, url))
+    values["references"] = _references(node_id, _words(inputs, "urls"), sockets)
+    return _order(values)
+
+
+def _references(node_id: str, urls: str, sockets: Sequence[str]) -> tuple[Medium, ...]:
+    connected = [
+        _medium(kind) for name in sockets if (kind := _GROWING.get(name.partition(".")[0]))
+    ]
+    if node_id != "SeedanceReference":
+        return tuple(connected)
+    return (*connected, *parse_urls(urls)) or (_medium("image"),)
+
+
+def _medium(kind: Kind, address: str = "") -> Medium:
+    return Medium.from_address(kind, address) if address.strip() else Medium.from_data(kind, b"")
+
+
+# --------------------------------------------------------------------------------- values of a body
+
+
+def text(body: Body, name: str) -> str:
+    """The text at `name`. Raises BadOrder if there is none."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise BadOrder(f"{name} must be a text that is not empty.")
+    return value
+
+
+def _words(body: Body, name: str) -> str:
+    value = body.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _list(body: Body, name: str) -> list[Any]:
+    value = body.get(name, [])
+    if not isinstance(value, list):
+        raise BadOrder(f"{name} must be a list.")
+    return value

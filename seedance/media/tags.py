@@ -1,0 +1,76 @@
+"""Colour tags: says in a clip's container how its colours are meant, so that players agree.
+
+Must not decode or encode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ..errors import BadOrder
+from .frames import BT709, HD_LINES, LIMITED
+from .info import UNSPECIFIED, open_media, probe
+
+
+def tag_colour(path: Path) -> bool:
+    """Tag an untagged HD clip as BT.709, which is how it is read; True if the file changed.
+
+    Only the container is written anew, and the file is replaced only if every packet came through
+    as it was. Raises BadOrder if the file cannot be read.
+    """
+    path = Path(path)
+    info = probe(path)
+    tags = {info.matrix, info.primaries, info.transfer}
+    if tags != {UNSPECIFIED} or info.height < HD_LINES or "mp4" not in info.format:
+        return False
+    part = path.with_name(f".{path.name}.tagged.part")
+    try:
+        _copy_tagged(path, part)
+        with suppress(BadOrder):  # an old PyAV may have written nonsense
+            if probe(part).matrix == BT709 and _packets(part) == _packets(path):
+                os.replace(part, path)
+                return True
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy_tagged(path: Path, target: Path) -> None:
+    options = {"movflags": "+faststart"}
+    with (
+        open_media(path) as source,
+        av.open(str(target), "w", format="mp4", options=options) as out,
+    ):
+        copies: dict[int, Any] = {}
+        for stream in source.streams:
+            if stream.type in ("video", "audio"):
+                copy: Any = out.add_stream_from_template(stream)
+                copies[stream.index] = copy
+                if stream.type == "video":
+                    context = copy.codec_context
+                    context.colorspace = context.color_primaries = context.color_trc = BT709
+                    context.color_range = LIMITED
+        for packet in source.demux():
+            if packet.dts is not None and packet.stream.index in copies:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+
+
+def _packets(path: Path) -> list[tuple[str, float, str]]:
+    """Kind, time and digest of each packet of pictures and sound."""
+    with open_media(path) as container:
+        return [
+            (
+                packet.stream.type,
+                float(packet.pts * packet.time_base),
+                hashlib.sha256(bytes(packet)).hexdigest(),
+            )
+            for packet in container.demux()
+            if packet.size and packet.pts is not None and packet.stream.type in ("video", "audio")
+        ]

@@ -1,0 +1,128 @@
+// ComfyUI's page in a browser: open it, build a graph, run it, take a picture.
+//
+// Needs playwright-core (NODE_PATH names the folder that holds it) and Chromium (CHROMIUM, by
+// default /usr/bin/chromium).
+
+const { chromium } = require('playwright-core')
+
+const QUIET = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+]
+
+// Opens the page and waits until our nodes are there. Only this machine is reached.
+async function open(url, viewport = { width: 1600, height: 1000 }) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: QUIET,
+  })
+  const page = await browser.newPage({ viewport, colorScheme: 'dark' })
+  const host = new URL(url).host
+  await page.route(
+    (address) => address.protocol.startsWith('http') && address.host !== host,
+    (route) => route.abort(),
+  )
+  // Without this a new user is shown the templates.
+  for (const [name, value] of [
+    ['Comfy.TutorialCompleted', true],
+    ['Comfy.Minimap.Visible', false],
+    ['Comfy.Graph.CanvasInfo', false],
+  ]) {
+    await page.request.post(`${url}/settings/${name}`, { data: value })
+  }
+  await page.goto(url)
+  await page.waitForFunction(
+    () => window.app?.graph && window.LiteGraph?.registered_node_types?.SeedanceT2V,
+  )
+  return { browser, page }
+}
+
+// Puts a graph on the page, as a person would by hand.
+//
+// spec.nodes: [{ name, type, pos, size?, title?, color?, widgets? }], the widgets by name;
+// spec.links: [[from, output, to, input]] by names.
+async function build(page, spec) {
+  await page.evaluate(async (spec) => {
+    const app = window.app
+    app.graph.clear()
+    const made = {}
+    for (const { name, type, pos, size, title, color, widgets = {} } of spec.nodes) {
+      const node = window.LiteGraph.createNode(type)
+      if (!node) throw new Error(`no node ${type}`)
+      app.graph.add(node)
+      node.pos = pos
+      if (title) node.title = title
+      if (color) {
+        node.color = color[0]
+        node.bgcolor = color[1]
+      }
+      for (const [widget, value] of Object.entries(widgets)) {
+        const found = node.widgets.find((item) => item.name === widget)
+        if (!found) throw new Error(`${type} has no widget ${widget}`)
+        found.value = value
+        found.callback?.(value)
+      }
+      if (size) node.setSize(size)
+      made[name] = node
+    }
+    for (const [from, output, to, input] of spec.links) {
+      const source = made[from]
+      const target = made[to]
+      const slot = source.outputs.findIndex((item) => item.name === output)
+      const socket = target.inputs.findIndex((item) => item.name === input)
+      if (slot < 0 || socket < 0) {
+        const there = target.inputs.map((item) => item.name)
+        throw new Error(`no link ${from}.${output} -> ${to}.${input}; there are ${there}`)
+      }
+      source.connect(slot, target, socket)
+      // Sockets that grow do so after a link was made.
+      await new Promise((done) => setTimeout(done, 100))
+    }
+    app.graph.setDirtyCanvas(true, true)
+  }, spec)
+}
+
+// The workflow as the page saves it.
+async function saved(page) {
+  return page.evaluate(async () => (await window.app.graphToPrompt()).workflow)
+}
+
+// Runs what is on the page, and gives how it ended: { event, data }.
+async function run(page) {
+  return page.evaluate(async () => {
+    const api = window.app.api
+    const ended = new Promise((done) => {
+      for (const event of ['execution_success', 'execution_error', 'execution_interrupted']) {
+        api.addEventListener(event, ({ detail }) => done({ event, data: detail }), { once: true })
+      }
+    })
+    const queued = await window.app.queuePrompt(0)
+    if (!queued) return { event: 'refused', data: window.app.lastNodeErrors }
+    return ended
+  })
+}
+
+// Brings the whole graph into view.
+async function fit(page) {
+  await page.evaluate(() => {
+    const canvas = window.app.canvas
+    canvas.deselectAll?.()
+    const bounds = [Infinity, Infinity, -Infinity, -Infinity]
+    for (const node of window.app.graph.nodes) {
+      bounds[0] = Math.min(bounds[0], node.pos[0])
+      bounds[1] = Math.min(bounds[1], node.pos[1] - 40)
+      bounds[2] = Math.max(bounds[2], node.pos[0] + node.size[0])
+      bounds[3] = Math.max(bounds[3], node.pos[1] + node.size[1])
+    }
+    const [width, height] = [window.innerWidth - 100, window.innerHeight - 110]
+    const scale = Math.min(
+      width / (bounds[2] - bounds[0]), height / (bounds[3] - bounds[1]), 1.2,
+    )
+    canvas.ds.scale = scale
+    canvas.ds.offset = [70 / scale - bounds[0], 90 / scale - bounds[1]]
+    window.app.graph.setDirtyCanvas(true, true)
+  })
+  await page.waitForTimeout(1500)
+}
+
+module.exports = { open, build, saved, run, fit }

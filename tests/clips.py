@@ -1,0 +1,140 @@
+"""Small real clips, pictures and sounds, made when a test needs them."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+BT709, BT601 = 1, 6  # matrices, as files are tagged
+LIMITED, FULL = 1, 2
+
+
+def pattern(width: int, height: int, number: int = 0) -> np.ndarray:
+    """A smooth picture, uint8 (height, width, 3), that differs from frame to frame."""
+    x = np.linspace(0, 3, width, dtype=np.float32)[None, :, None]
+    y = np.linspace(0, 2, height, dtype=np.float32)[:, None, None]
+    phase = np.array([0.0, 2.1, 4.2], np.float32)
+    return (127.5 + 100 * np.sin(x + y + phase + number / 5)).astype(np.uint8)
+
+
+def write(
+    path: Path,
+    *,
+    width: int = 160,
+    height: int = 96,
+    frames: int = 12,
+    fps: int = 24,
+    codec: str = "libx264",
+    matrix: int | None = None,
+    colour_range: int | None = None,
+    audio: bool = False,
+    rate: int = 48000,
+    planes: tuple[int, int, int] | None = None,
+    quality: int = 12,
+    container: str = "mp4",
+    keyframe_every: int = 12,
+) -> Path:
+    """A clip of `frames` pictures. Its tags say `matrix` and `colour_range`, or nothing.
+
+    Its pictures are `pattern`s, or, with `planes`, one flat colour given as Y, U and V levels, in
+    the codec's own depth (10 bits for `libx265`). `audio` adds a 440 Hz tone, AAC stereo.
+    """
+    deep = codec == "libx265"
+    with av.open(str(path), "w", format=container) as out:
+        video: Any = out.add_stream(codec, rate=fps)
+        video.width, video.height = width, height
+        video.pix_fmt = "yuv420p10le" if deep else "yuv420p"
+        video.options = {"crf": str(quality), "preset": "ultrafast", "g": str(keyframe_every)}
+        if deep:
+            video.options |= {"x265-params": f"log-level=none:keyint={keyframe_every}"}
+        if matrix:
+            context = video.codec_context
+            context.colorspace = context.color_primaries = context.color_trc = matrix
+        if colour_range:
+            video.codec_context.color_range = colour_range
+        sound: Any = out.add_stream("aac", rate=rate) if audio else None
+        for number in range(frames):
+            frame = (
+                flat(width, height, planes, video.pix_fmt)
+                if planes
+                else av.VideoFrame.from_ndarray(pattern(width, height, number), format="rgb24")
+            )
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if sound is not None:
+            for frame in tone(frames / fps, rate):
+                out.mux(sound.encode(frame))
+            out.mux(sound.encode(None))
+    return path
+
+
+def flat(width: int, height: int, planes: tuple[int, int, int], pix_fmt: str) -> av.VideoFrame:
+    """A frame of one colour, given as the levels of its planes."""
+    frame = av.VideoFrame(width, height, pix_fmt)
+    dtype = np.dtype("<u2" if "10" in pix_fmt else "u1")
+    for plane, level in zip(frame.planes, planes):
+        count = plane.buffer_size // dtype.itemsize
+        plane.update(np.full(count, level, dtype).tobytes())
+    return frame
+
+
+def samples(seconds: float, rate: int = 48000, hertz: float = 440.0) -> np.ndarray:
+    """A stereo tone, float32 (2, n)."""
+    time = np.arange(round(seconds * rate)) / rate
+    return np.tile((0.5 * np.sin(2 * np.pi * hertz * time)).astype(np.float32), (2, 1))
+
+
+def tone(seconds: float, rate: int) -> list[av.AudioFrame]:
+    """The tone as frames for an encoder."""
+    made = []
+    whole = samples(seconds, rate)
+    for start in range(0, whole.shape[1], 1024):
+        block = np.ascontiguousarray(whole[:, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        made.append(frame)
+    return made
+
+
+def clip_bytes(seconds: int = 1, **options: Any) -> bytes:
+    """The bytes of a small MP4 with sound, as a provider would send it."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(
+            Path(folder) / "clip.mp4", frames=24 * seconds + 1, **{"audio": True, **options}
+        )
+        return path.read_bytes()
+
+
+def picture_bytes(width: int = 64, height: int = 48, format_name: str = "PNG") -> bytes:
+    """A picture file."""
+    file = io.BytesIO()
+    Image.fromarray(pattern(width, height)).save(file, format_name)
+    return file.getvalue()
+
+
+def rgb_of(
+    planes: tuple[int, int, int], *, matrix: int, full: bool = False, bits: int = 8
+) -> np.ndarray:
+    """What Y, U and V levels mean in RGB 0..1, by the formulas of BT.709 and BT.601."""
+    red, blue = (0.2126, 0.0722) if matrix == BT709 else (0.299, 0.114)
+    step = 2 ** (bits - 8)
+    luma, cb, cr = planes
+    if full:
+        top = 2**bits - 1
+        y, u, v = luma / top, (cb - 128 * step) / top, (cr - 128 * step) / top
+    else:
+        y = (luma - 16 * step) / (219 * step)
+        u, v = (cb - 128 * step) / (224 * step), (cr - 128 * step) / (224 * step)
+    r = y + 2 * (1 - red) * v
+    b = y + 2 * (1 - blue) * u
+    g = (y - red * r - blue * b) / (1 - red - blue)
+    return np.clip([r, g, b], 0, 1)

@@ -1,0 +1,100 @@
+"""Orders run against a fake: a desk where runners work side by side, as processes would.
+
+Owns how a test sets up settings, orders and runners. Every `Desk.runner()` has a follower and a
+journal holder of its own, so that two of them are to each other what two processes are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fakes import Fake, Request
+
+from seedance.journal import Row
+from seedance.order import Medium, Order
+from seedance.runner import Job, Result, Runner
+from seedance.settings import Settings
+
+POLL_SECONDS = 0.05
+
+
+def order_for(provider: str, seed: int = 0, **fields: Any) -> Order:
+    """An order that every provider can take."""
+    return Order(prompt="a fox", provider=provider, ratio="16:9", seed=seed, **fields)
+
+
+def picture() -> Medium:
+    """A picture that has to go up, or inline."""
+    pixels = np.random.default_rng(1).integers(0, 255, (600, 800, 3)).astype("uint8")
+    return Medium.from_pixels(pixels)
+
+
+def is_create(request: Request) -> bool:
+    """Whether a request is the one that Lumenfall or Ark takes money for."""
+    return request.method == "POST"
+
+
+def is_result(request: Request) -> bool:
+    """Whether a request fetches the finished video."""
+    return request.path.endswith(".mp4")
+
+
+def is_poll(request: Request) -> bool:
+    """Whether a request asks for the task."""
+    return request.method == "GET" and not is_result(request)
+
+
+class Desk:
+    """A fake, a folder, and the runners that work there."""
+
+    def __init__(self, fake: Fake, folder: Path, **environment: str) -> None:
+        self.fake = fake
+        self.output = folder / "output"
+        self._environment = {"SEEDANCE_POLL_INTERVAL": str(POLL_SECONDS), **environment}
+        self._home = folder / "home"
+        self._runners = itertools.count()
+
+    def settings(self, **environment: str) -> Settings:
+        """The settings of a process that talks to the fake."""
+        variables = {**self.fake.environment(), **self._environment, **environment}
+        return Settings(self._home, self.output, variables)
+
+    def runner(self, **environment: str) -> Runner:
+        """A runner as another process would have it."""
+        return Runner(self.settings(**environment))
+
+    def order(self, seed: int = 0, **fields: Any) -> Order:
+        """An order for the fake's provider."""
+        return order_for(self.fake.provider, seed, **fields)
+
+    def start(self, runner: Runner | None = None, seed: int = 0, **fields: Any) -> Job:
+        """One take under way."""
+        return (runner or self.runner()).start(self.order(seed, **fields))[0]
+
+    def video(self, runner: Runner | None = None, seed: int = 0, **fields: Any) -> Result:
+        """One take to its end."""
+        return self.start(runner, seed, **fields).wait()
+
+    def row(self) -> Row:
+        """The newest row of the journal."""
+        return self.runner().journal.newest(1)[0]
+
+    @property
+    def sent_creates(self) -> int:
+        """How many creates were sent, accepted or not."""
+        return sum(map(is_create, self.fake.requests))
+
+
+def until(true: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait until something is so; fails where it does not become so."""
+    ticking = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if true():
+            return
+        ticking.wait(0.02)
+    raise AssertionError("it did not come about in time")
