@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import struct
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -21,8 +23,10 @@ from weakref import WeakSet
 import comfy.model_management
 import folder_paths
 from comfy.model_management import InterruptProcessingException as Interrupted
+from comfy_api.feature_flags import supports_feature
 from comfy_api.latest import ComfyAPI
 from comfy_execution.utils import get_executing_context
+from protocol import BinaryEventTypes
 from server import PromptServer
 
 from ..seedance.errors import SeedanceError
@@ -181,7 +185,20 @@ class Node:
         client = PromptServer.instance.client_id if self.id else None
         if client is not None and text != self._text:
             self._text = text
-            PromptServer.instance.send_progress_text(text, self.id, client)
+            self._send(text, client)
+
+    def _send(self, text: str, client: str) -> None:
+        server = PromptServer.instance
+        if "prompt_id" in signature(server.send_progress_text).parameters:
+            server.send_progress_text(text, self.id, prompt_id=self.prompt_id, sid=client)
+            return
+        server.send_progress_text(text, self.id, sid=client)
+        # The pages that came with about ComfyUI 0.16 to 0.19 read a message that begins with the
+        # prompt's id, which these servers do not send yet. A page drops the one it cannot read.
+        if supports_feature(server.sockets_metadata, client, "supports_progress_text_metadata"):
+            fields = [part.encode() for part in (self.prompt_id, self.id)]
+            head = b"".join(struct.pack(">I", len(part)) + part for part in fields)
+            server.send_sync(BinaryEventTypes.TEXT, head + text.encode(), client)
 
 
 def _raise_if_interrupted() -> None:

@@ -63,6 +63,7 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
     """
     check_words(order)
     check_handles(order)
+    asked = order
     model = provider.limits.models.get(order.model)
     changes: list[Change] = []
     notes: list[str] = []
@@ -73,9 +74,9 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
         )
         model = provider.limits.models[model_name]
         order = replace(order, model=model_name)
-    _check_mode(order, model, provider)
-    _check_counts(order, model, provider)
-    _check_prompt(order, model, provider)
+    _check_mode(order, model, provider, asked)
+    _check_counts(order, model, provider, asked)
+    _check_prompt(order, model, provider, asked)
     values: dict[str, Any] = {"provider": provider.id}
     for change in _value_changes(order, model, provider):
         changes.append(change)
@@ -83,7 +84,7 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
     if order.seed and not model.seed:
         notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
     if changes and order.on_unsupported == "error":
-        raise _unsupported(order, changes, provider)
+        raise _unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))
 
 
@@ -154,18 +155,18 @@ def check_handles(order: Order) -> None:
 
 
 def _check_mode(
-    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
 ) -> None:
     if order.mode not in model.modes:
         can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
         raise BadOrder(
             f"{provider.name} cannot do {MODE_WORDS[order.mode]} with {order.model}.",
-            hint=f"It can do: {can}. {_others(order, provider) if hint else ''}".strip(),
+            hint=f"It can do: {can}. {_others(asked, provider)}".strip(),
         )
 
 
 def _check_counts(
-    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
 ) -> None:
     most: dict[Kind, int] = {"image": model.images, "video": model.videos, "audio": model.audios}
     if order.video is not None:
@@ -175,24 +176,25 @@ def _check_counts(
         if count > limit:
             raise BadOrder(
                 f"{provider.name} takes at most {limit} reference {KIND_WORDS[kind]}, not {count}.",
-                hint=f"Remove {count - limit}. {_others(order, provider) if hint else ''}".strip(),
+                hint=f"Remove {count - limit}. {_others(asked, provider)}".strip(),
             )
     if model.total is not None and len(order.references) > model.total:
         raise BadOrder(
             f"{provider.name} takes at most {model.total} references in all, "
             f"not {len(order.references)}.",
-            hint=f"Remove {len(order.references) - model.total}.",
+            hint=f"Remove {len(order.references) - model.total}. "
+            f"{_others(asked, provider)}".strip(),
         )
     only_sounds = order.references and all(m.kind == "audio" for m in order.references)
     if only_sounds and order.video is None and not model.audio_alone:
         raise BadOrder(
             f"{provider.name} takes a sound only together with a picture or a clip.",
-            hint="Connect a reference picture or clip too.",
+            hint=f"Connect a reference picture or clip too. {_others(asked, provider)}".strip(),
         )
 
 
 def _check_prompt(
-    order: Order, model: ModelLimits, provider: type[Provider], *, hint: bool = True
+    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
 ) -> None:
     if not order.prompt.strip() and order.mode not in model.prompt_optional:
         raise BadOrder(
@@ -202,7 +204,7 @@ def _check_prompt(
     if model.prompt_max is not None and length > model.prompt_max:
         raise BadOrder(
             f"The prompt has {length} characters; {provider.name} takes {model.prompt_max}.",
-            hint=f"Shorten it. {_others(order, provider) if hint else ''}".strip(),
+            hint=f"Shorten it. {_others(asked, provider)}".strip(),
         )
 
 
@@ -211,6 +213,7 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
     if order.resolution not in model.resolutions:
         given = _nearest_resolution(order.resolution, model.resolutions)
         yield Change("resolution", order.resolution, given, _offers(who, model.resolutions, order))
+        order = replace(order, resolution=given)
     adaptive = order.mode in model.adaptive
     if order.ratio == "adaptive" and not adaptive:
         given = "16:9" if "16:9" in model.ratios else model.ratios[0]
@@ -222,7 +225,11 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
         offered = [*known, *(["adaptive"] if adaptive else [])]
         yield Change("ratio", order.ratio, given, _offers(who, offered, order))
     low, high = model.durations
-    if order.duration == -1 and not model.auto_duration:
+    if order.mode in model.source_duration:
+        if order.duration != -1:
+            why = f"{who} takes the length from the clip in {MODE_WORDS[order.mode]} mode"
+            yield Change("duration", order.duration, -1, why)
+    elif order.duration == -1 and not model.auto_duration:
         given_duration = min(max(5, low), high)
         yield Change("duration", -1, given_duration, f"{who} needs a duration of {low} to {high} s")
     elif order.duration != -1 and not low <= order.duration <= high:
@@ -240,7 +247,10 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
 
 
 def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
-    """The ratios that have a size at the order's resolution, where sizes are given at all."""
+    """The ratios that have a size at the order's resolution, where sizes are given at all; none
+    where only the source's is possible."""
+    if order.mode in model.source_ratio:
+        return ()
     sizes = model.sizes.get(order.resolution)
     return tuple(r for r in model.ratios if not sizes or r in sizes)
 
@@ -270,32 +280,35 @@ def _nearest_model(asked: str, provider: type[Provider]) -> str:
     return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
 
 
-def _unsupported(order: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
+def _unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
     what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
     use = ", ".join(f"{change.field} {change.given}" for change in changes)
-    asked = replace(order, **{c.field: c.asked for c in changes if c.field == "model"})
     return BadOrder(
         f"{provider.name} does not support {what}.",
         hint=f"Use {use}, or set on_unsupported to nearest. {_others(asked, provider)}".strip(),
     )
 
 
-def _others(asked: Order, but: type[Provider]) -> str:
+def _others(asked: Order | None, but: type[Provider]) -> str:
     """Which other providers take the order as it was asked, as a sentence; empty if none."""
-    able = [
-        other.id
-        for other in providers.registry().values()
-        if other is not but and (model := other.limits.models.get(asked.model))
-        if _takes(asked, model, other)
-    ]
+    able = (
+        []
+        if asked is None
+        else [
+            other.id
+            for other in providers.registry().values()
+            if other is not but and (model := other.limits.models.get(asked.model))
+            if _takes(asked, model, other)
+        ]
+    )
     return f"As asked it would work with: {', '.join(able)}." if able else ""
 
 
 def _takes(order: Order, model: ModelLimits, provider: type[Provider]) -> bool:
     try:
-        _check_mode(order, model, provider, hint=False)
-        _check_counts(order, model, provider, hint=False)
-        _check_prompt(order, model, provider, hint=False)
+        _check_mode(order, model, provider)
+        _check_counts(order, model, provider)
+        _check_prompt(order, model, provider)
     except BadOrder:
         return False
     return not any(_value_changes(order, model, provider))

@@ -20,8 +20,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Calls that block (HTTP, files, the journal) at the same time; more wait without holding a thread.
+# Calls that block (HTTP, files) at the same time; more wait without holding a thread. Short calls to
+# the journal do not stand in that queue: what was paid is written down, and leases are kept, also
+# while all others hang.
 WORKERS = 32
+QUICK_WORKERS = 8
 HEARTBEAT_SECONDS = 15.0
 
 
@@ -99,6 +102,7 @@ class Follower:
         self._carries: dict[object, Carry] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: asyncio.Semaphore | None = None
+        self._quick_workers: asyncio.Semaphore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = threading.Condition()
         self._locks: weakref.WeakValueDictionary[object, asyncio.Lock] = (
@@ -137,6 +141,7 @@ class Follower:
         def run() -> None:
             asyncio.set_event_loop(loop)
             self._workers = asyncio.Semaphore(WORKERS)
+            self._quick_workers = asyncio.Semaphore(QUICK_WORKERS)
             beat = loop.create_task(self._beat())
             self._tasks.add(beat)
             loop.run_forever()
@@ -172,7 +177,7 @@ class Follower:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
-                await self.blocking(self._heartbeat)
+                await self.quickly(self._heartbeat)
             except Exception as error:
                 logger.warning("The leases of running orders could not be renewed: %s", error)
 
@@ -182,6 +187,16 @@ class Follower:
         The threads are daemons, so that a process can end while a poll or a download hangs.
         """
         assert self._workers is not None, "only called from the follower's loop"
+        async with self._workers:
+            return await self._in_thread(lambda: function(*args, **kwargs))
+
+    async def quickly(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """As `blocking`, for a short call that must not wait behind long ones."""
+        assert self._quick_workers is not None, "only called from the follower's loop"
+        async with self._quick_workers:
+            return await self._in_thread(lambda: function(*args, **kwargs))
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -195,15 +210,14 @@ class Follower:
 
         def run() -> None:
             try:
-                result = function(*args, **kwargs)
+                result = function()
             except BaseException as error:
                 loop.call_soon_threadsafe(deliver, None, error)
             else:
                 loop.call_soon_threadsafe(deliver, result, None)
 
-        async with self._workers:
-            threading.Thread(target=run, name="seedance-worker", daemon=True).start()
-            return await future
+        threading.Thread(target=run, name="seedance-worker", daemon=True).start()
+        return await future
 
     @property
     def busy(self) -> bool:

@@ -18,7 +18,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 STUB = Path(__file__).parent / "host_stub"
-STUB_MODULES = ("comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server")
+STUB_MODULES = (
+    *("comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "protocol", "server"),
+)
 
 
 class Pack:

@@ -476,12 +476,18 @@ def test_an_unclear_row_that_never_arrived_is_prepared_anew(journal: Journal) ->
     assert (again.state, again.task) == ("preparing", None)
 
 
-def test_the_tickets_of_other_orders_are_known(journal: Journal) -> None:
-    submitted(journal, "a", "lumenfall:1")
+def test_the_tickets_of_other_orders_are_known(journal: Journal, clock: Clock) -> None:
+    submitted(journal, "old", "lumenfall:old")
+    waiting = reserved(journal, "waiting")
+    clock.now += 7200
+    since = clock.now
+    journal.advance(waiting.id, "running", task="lumenfall:waited")  # hours for a slot
     elsewhere = reserved(journal, "b", provider="fal")
     journal.advance(elsewhere.id, "running", task="fal:1")
+    journal.adopt("lumenfall:adopted", new("ticket"))
     reserved(journal, "c")
-    assert journal.tickets("lumenfall") == {"lumenfall:1"}
+    known = journal.tickets_since("lumenfall", since)
+    assert known == {"lumenfall:waited", "lumenfall:adopted"}
 
 
 @pytest.mark.parametrize("state", ["unclear", "saved", "running", "failed"])

@@ -61,6 +61,10 @@ def failing(desk: Desk, **fields: Any) -> SeedanceError:
     return caught.value
 
 
+def is_list(request: Request) -> bool:
+    return is_poll(request) and request.path.endswith("/tasks")
+
+
 def is_delete(request: Request) -> bool:
     return request.method == "DELETE"
 
@@ -225,7 +229,7 @@ def test_an_unforeseen_error_while_sending_is_unclear(
     assert desk.row().state == "unclear"
 
 
-@pytest.mark.parametrize("kind", [Boom, Refused, Unreachable])
+@pytest.mark.parametrize("kind", [Boom, BadOrder, Unreachable])
 def test_no_error_after_an_accepting_answer_means_that_nothing_was_spent(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
@@ -350,10 +354,9 @@ def age(desk: Desk, seconds: float, *columns: str) -> None:
     """Make the newest row (and what the provider made of it) older."""
     orders = schema.orders
     values = {name: orders.c[name] - seconds for name in columns}
+    older = sa.update(orders).where(orders.c.id == desk.row().id).values(**values)
     with desk.runner().journal._opened().begin() as connection:
-        connection.execute(
-            sa.update(orders).where(orders.c.id == desk.row().id).values(**values)
-        )
+        connection.execute(older)
     for task_id in getattr(desk.fake, "created", {}):
         desk.fake.created[task_id] -= int(seconds)  # type: ignore[attr-defined]
 
@@ -366,11 +369,21 @@ def test_an_order_that_surely_never_arrived_is_sent_again(ark: Desk) -> None:
     assert (ark.fake.creates, ark.sent_creates) == (1, 2)
 
 
+def test_an_order_older_than_the_list_of_tasks_stays_unclear(ark: Desk) -> None:
+    ark.fake.fault(is_create, "reset-after")
+    ark.fake.fault(is_list, "status:403")
+    failing(ark)
+    week = type(ark.runner()._talk("byteplus").provider).limits.task_life
+    age(ark, week + 60, "submitted", "updated", "created")
+    ark.fake.tasks.clear()
+    assert isinstance(failing(ark), Unclear)
+    assert ark.sent_creates == 1
+
+
 def test_a_task_is_looked_for_from_when_it_was_sent_not_from_when_that_was_noticed(
     ark: Desk,
 ) -> None:
-    lists = lambda request: is_poll(request) and request.path.endswith("/tasks")  # noqa: E731
-    ark.fake.fault(lists, "status:403")
+    ark.fake.fault(is_list, "status:403")
     ark.fake.fault(is_create, "reset-after")
     failing(ark)
     # A holder that died is noticed whenever somebody next looks, e.g. on the next morning.

@@ -129,6 +129,18 @@ def test_words_go_to_the_page_that_queued_the_prompt(
     assert {(node, client) for node, _, client in pack.server.texts} == {("1:2", "page")}
 
 
+def test_a_page_that_expects_the_prompts_id_before_the_words_gets_them_too(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    flags = {"supports_progress_text_metadata": True}
+    pack.server.sockets_metadata["page"] = {"feature_flags": flags}
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    pack.run("SeedanceT2V", prompt="grey", at="12", prompt_id="abc")
+    event, message, client = pack.server.sent[-1]
+    assert (event, client) == (3, "page")
+    assert message == b"\0\0\0\3abc\0\0\0\x0212" + texts(pack, "12")[-1].encode()
+
+
 def test_without_a_page_nothing_is_sent(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:

@@ -419,7 +419,7 @@ def test_adaptive_takes_the_ratio_of_the_first_picture(
     assert (info.width, info.height) == SIZES["480p"][ratio]
 
 
-def test_the_first_frame_is_the_picture(desk: Desk) -> None:
+def test_the_first_frame_is_the_picture(desk: Desk, quick: None) -> None:
     pixels = picture(1)
     first = desk.upload(Medium.from_pixels(pixels))
     order = replace(TEXT, first_frame=Medium("image", data=b"x"))
@@ -430,14 +430,14 @@ def test_the_first_frame_is_the_picture(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("camera_fixed", [False, True])
-def test_it_moves(desk: Desk, camera_fixed: bool) -> None:
+def test_it_moves(desk: Desk, quick: None, camera_fixed: bool) -> None:
     first = desk.upload(Medium.from_pixels(picture(1)))
     order = replace(TEXT, first_frame=Medium("image", data=b"x"), camera_fixed=camera_fixed)
     frames = frames_of(desk.clip(order, first_frame=first))
-    assert np.abs(without_label(frames[48] - frames[0])).mean() > 1
+    assert np.abs(without_label(frames[2] - frames[0])).mean() > 1
 
 
-def test_both_frames_are_met(desk: Desk) -> None:
+def test_both_frames_are_met(desk: Desk, quick: None) -> None:
     one, two = picture(1), picture(3)
     order = replace(
         TEXT, first_frame=Medium("image", data=b"x"), last_frame=Medium("image", data=b"y")
@@ -489,7 +489,7 @@ def test_an_edit_keeps_the_pictures_but_shows_that_it_worked(desk: Desk) -> None
     assert np.corrcoef(luma)[0, 1] > 0.75
 
 
-def test_an_edit_can_keep_the_sound(desk: Desk) -> None:
+def test_an_edit_can_keep_the_sound(desk: Desk, quick: None) -> None:
     clip = clips.write(desk.home / "a.mp4", frames=96, audio=True)
     order = replace(TEXT, video=Medium("video", data=b"x"), keep_audio=True, generate_audio=False)
     path = desk.clip(order, video=desk.upload(Medium.from_path("video", clip)))
@@ -505,7 +505,7 @@ def test_an_extension_begins_with_the_last_frame(desk: Desk, quick: None) -> Non
     assert np.abs(without_label(frames[0] - media.last_frame(clip))).mean() < 1.5
 
 
-def test_a_reference_sound_is_heard(desk: Desk) -> None:
+def test_a_reference_sound_is_heard(desk: Desk, quick: None) -> None:
     sound = media.encode_wav(clips.samples(2.0, hertz=1000.0), 48000)
     order = replace(TEXT, references=(Medium("audio", data=b"x"),))
     path = desk.clip(order, audios=(desk.upload(Medium.from_data("audio", sound)),))

@@ -54,6 +54,21 @@ def test_commands_are_found_in_the_readme() -> None:
     assert len(command_lines()) >= 8
 
 
+def test_every_variable_in_the_code_is_explained() -> None:
+    sources = [*(ROOT / "seedance").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    names = set(re.findall(r"SEEDANCE_[A-Z0-9_]+[A-Z0-9]\b", text))
+    names -= {"SEEDANCE_BUDGET", "SEEDANCE_S3"}  # beginnings, to which the code adds the rest
+    table = README.split("\n## Environment variables\n")[1].split("\n## ")[0]
+    for name in names:
+        spellings = {
+            name,
+            name.removeprefix("SEEDANCE_S3"),  # listed as `_REGION` after the first of them
+            re.sub(r"SEEDANCE_[A-Z0-9]+_(BASE_URL|UPLOAD_URL|MODELS)", r"SEEDANCE_<ID>_\1", name),
+        }
+        assert any(f"`{spelling}`" in table for spelling in spellings), f"{name} is not explained"
+
+
 def test_every_exit_code_is_listed() -> None:
     table = README.split("| code | means |")[1].split("\n\n")[0]
     listed = {

@@ -531,6 +531,17 @@ class Journal:
         """The newest row of a ticket."""
         return self._first(orders.c.ticket == ticket)
 
+    def tickets_since(self, provider: str, since: float) -> frozenset[str]:
+        """The tickets of a provider that were sent from an hour before `since` (Unix seconds) on,
+        or elsewhere: those that an unclear order cannot be."""
+        query = sa.select(orders.c.ticket).where(
+            orders.c.provider == provider,
+            orders.c.ticket.is_not(None),
+            sa.or_(orders.c.submitted.is_(None), orders.c.submitted > since - 3600),
+        )
+        with self._reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def held(self, fingerprint: str) -> Row | None:
         """The live, saved or unclear row of a fingerprint."""
         return self._first(orders.c.fingerprint == fingerprint, orders.c.state.in_(HELD))
@@ -560,14 +571,6 @@ class Journal:
         return self._list(
             sa.select(orders).where(orders.c.state.in_(LIVE), rested).order_by(orders.c.id)
         )
-
-    def tickets(self, provider: str) -> set[str]:
-        """Every ticket of a provider."""
-        query = sa.select(orders.c.ticket).where(
-            orders.c.provider == provider, orders.c.ticket.is_not(None)
-        )
-        with self._reading() as connection:
-            return set(connection.execute(query).scalars())
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:

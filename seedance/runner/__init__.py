@@ -397,7 +397,7 @@ class Runner:
             return Job(self, row, order, copy_to=copy_to)
         if row.state == "saved":
             row = self.journal.reopen(row.id, "succeeded")
-        elif row.state in ("cancelled", "expired"):
+        elif row.state in ("failed", "cancelled", "expired"):  # asking again costs nothing
             row = self.journal.reopen(row.id, "running")
         elif not row.live:
             raise error_of(row)

@@ -42,12 +42,15 @@ class Carrier:
 
     async def run(self) -> Row:
         """Carry the row to `saved`, whoever holds it now. Raises the SeedanceError it ends with."""
-        while True:
-            try:
-                await self.hold.own()
-                return await self._steps()
-            except LeaseLost:
-                await self.hold.reload()
+        try:
+            while True:
+                try:
+                    await self.hold.own()
+                    return await self._steps()
+                except LeaseLost:
+                    await self.hold.reload()
+        finally:
+            await self.hold.lay_down()
 
     async def _steps(self) -> Row:
         hold = self.hold

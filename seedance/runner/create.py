@@ -80,7 +80,13 @@ class Create:
             if self.hold.row.state != "running":
                 error = await self.hold.end("refused", error, not_billed=True)
             raise error from None
-        except BaseException:
+        except Exception as error:
+            if self.hold.row.state == "submitting":
+                problem = Unclear(
+                    f"Something unforeseen happened while the order was being sent: {error!r}.",
+                    hint="It may have been accepted and billed, so it is not sent again by itself.",
+                )
+                raise await self._unclear(problem) from error
             with contextlib.suppress(LeaseLost):
                 if self.hold.row.state == "preparing":
                     await self.hold.advance("refused", not_billed=True)
@@ -96,6 +102,7 @@ class Create:
             self.hold.journal,
             self.hold.settings,
             self.hold.row.account,
+            model=order.model,
             nearest=order.on_unsupported == "nearest",
             work_dir=work_dir,
             report=self.hold.say,
@@ -163,7 +170,7 @@ class Create:
         while True:
             if self.hold.carry.cancel_wanted.is_set():
                 raise Interrupted
-            row, busy = await self.hold.blocking(
+            row, busy = await self.hold.quickly(
                 self.hold.journal.take_slot, self.hold.row.id, limit
             )
             if row is not None:
@@ -196,29 +203,31 @@ class Create:
         """Clear an unclear row by the provider's list of tasks, where it has one.
 
         A task that is there is taken up. That there is none counts only for an order that was sent
-        `certain_after` seconds ago or earlier (None: never); then it goes on to be sent again.
+        `certain_after` seconds ago or earlier (None: never), and not so long ago that the provider
+        has cleared its list; then it goes on to be sent again.
         """
-        if type(self.hold.talk.provider).find is Provider.find or self.order is None:
+        provider, row = self.hold.talk.provider, self.hold.row
+        if type(provider).find is Provider.find or self.order is None:
             return False
-        sent_at = self.hold.row.updated.timestamp()
+        # Not `updated`: that a holder died while sending may be noticed days later.
+        sent_at = row.submitted or row.created.timestamp()
+        known = await self.hold.quickly(self.hold.journal.tickets_since, row.provider, sent_at)
         for attempt in range(FIND_ATTEMPTS):
             await self.hold.carry.pause(FIND_SECONDS if attempt or certain_after is None else 0.0)
             try:
-                ticket = await self.hold.talk.hold(
-                    self.hold.talk.provider.find(self.order, sent_at)
-                )
+                ticket = await self.hold.talk.hold(provider.find(self.order, sent_at, known))
             except SeedanceError as error:
-                logger.info("Looking for the task of row %s: %s", self.hold.row.id, error)
+                logger.info("Looking for the task of row %s: %s", row.id, error)
                 return False
             if ticket is not None:
-                known = await self.hold.blocking(self.hold.journal.by_ticket, str(ticket))
-                return known is None and await self._settle(str(ticket))
-            if certain_after is not None and time.time() - sent_at > certain_after:
+                return await self._settle(str(ticket))
+            age = time.time() - sent_at
+            if certain_after is not None and certain_after < age < provider.limits.task_life:
                 return await self._settle(None)
         return False
 
     async def _settle(self, task: str | None) -> bool:
-        row = await self.hold.blocking(self.hold.journal.settle_unclear, self.hold.row.id, task)
+        row = await self.hold.quickly(self.hold.journal.settle_unclear, self.hold.row.id, task)
         if row is None:
             raise LeaseLost(f"row {self.hold.row.id}")
         self.hold.row = row

@@ -38,7 +38,7 @@ class Follow:
     async def run(self) -> None:
         """Ask until the task ends. Raises the error it ends with, or StillRunning."""
         ticket = self.hold.ticket()
-        expected = await self.hold.blocking(self.hold.journal.typical_seconds, self.hold.row)
+        expected = await self.hold.quickly(self.hold.journal.typical_seconds, self.hold.row)
         limits = self.hold.talk.provider.limits
         pace = Pace(
             limits.poll_interval or UNDOCUMENTED_INTERVAL,

@@ -6,6 +6,7 @@ Owns what every step needs. Must not know the steps, nor their order.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -36,17 +37,28 @@ class Hold:
     _unwritten: dict[str, Any] = field(default_factory=dict)
 
     async def blocking(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a blocking function, such as one of the journal, in a worker thread."""
+        """Run a blocking function in a worker thread."""
         return await self.follower.blocking(function, *args, **kwargs)
+
+    async def quickly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As `blocking`, for the journal: what was paid is not written down later because other
+        orders are downloading."""
+        return await self.follower.quickly(function, *args, **kwargs)
 
     async def reload(self) -> None:
         """Look at the row as it stands in the journal now."""
-        self.row = await self.blocking(self.journal.get, self.row.id)
+        self.row = await self.quickly(self.journal.get, self.row.id)
+
+    async def lay_down(self) -> None:
+        """Let others have the row if it is live and cannot be brought on here and now."""
+        if self.row.state in LIVE:
+            with contextlib.suppress(BadOrder):
+                await self.quickly(self.journal.lay_down, self.row.id)
 
     async def own(self) -> None:
         """Return when this process holds the row, or when there is nothing left to do."""
         while self.row.state in LIVE and self.row.holder != self.journal.holder:
-            claimed = await self.blocking(self.journal.claim, self.row.id)
+            claimed = await self.quickly(self.journal.claim, self.row.id)
             if claimed is not None:
                 self.row = claimed
                 return
@@ -65,7 +77,7 @@ class Hold:
         values = {**self._unwritten, **values}
         for last in (False, False, True):
             try:
-                self.row = await self.blocking(self.journal.advance, self.row.id, state, **values)
+                self.row = await self.quickly(self.journal.advance, self.row.id, state, **values)
                 self._unwritten = {}
                 return
             except BadOrder as error:

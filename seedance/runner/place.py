@@ -22,7 +22,7 @@ from ..follower import Follower
 from ..journal import Journal
 from ..order import Kind, Medium, Order
 from ..settings import Settings, origin
-from ..transport import check_public_url
+from ..transport import ForbiddenAddress, check_public_url
 from ..wire import Blob, MediaLimits, Placed, Provider, Size
 from .talk import Talk, held_free
 
@@ -116,9 +116,15 @@ def _way(medium: Medium, label: str, provider: Provider, settings: Settings) -> 
     ways = provider.travel(medium.kind)
     address = medium.address
     if address is not None and not re.match(r"https?://", address, re.IGNORECASE):
-        return _handle_way(address, label, provider)
+        return _handle_way(address, medium.kind, label, provider)
     if address is not None:
-        check_public_url(address)
+        try:
+            check_public_url(address)
+        except ForbiddenAddress as error:
+            raise BadOrder(
+                f"{label.capitalize()}: {error.message}",
+                hint="Give an https address that anybody can reach, or connect the file itself.",
+            ) from None
         if "address" in ways:
             return "address"
     for way in ways:
@@ -134,9 +140,9 @@ def _way(medium: Medium, label: str, provider: Provider, settings: Settings) -> 
     )
 
 
-def _handle_way(address: str, label: str, provider: Provider) -> Way:
+def _handle_way(address: str, kind: Kind, label: str, provider: Provider) -> Way:
     owner = address.partition(":")[0]
-    if owner != "asset" and owner != provider.id:
+    if owner not in ("asset", provider.id) or "handle" not in provider.travel(kind):
         raise BadOrder(
             f"{label.capitalize()} is {address[:60]!r}, which only {owner} knows.",
             hint=f"Choose the provider {owner}, or give a picture or an https address.",
@@ -167,13 +173,15 @@ class Placing:
         settings: Settings,
         account: str,
         *,
+        model: str,
         nearest: bool,
         work_dir: Path,
         report: Callable[[str], None],
     ) -> None:
         self.talk, self.follower, self.journal = talk, follower, journal
         self.settings, self.account = settings, account
-        self.nearest, self.work_dir, self.report = nearest, work_dir, report
+        self.model, self.nearest = model, nearest
+        self.work_dir, self.report = work_dir, report
         self.notes: list[str] = []
         self.hosted: list[str] = []
 
@@ -220,8 +228,11 @@ class Placing:
         self.notes.extend(f"{item.label}: {note}" for note in notes)
         return blob
 
+    def _limits(self, kind: Kind) -> MediaLimits | None:
+        return self.talk.provider.limits.of(kind, self.model)
+
     def _encode(self, medium: Medium, size: Size | None) -> tuple[Blob, list[str]]:
-        limits = self.talk.provider.limits.of(medium.kind) or MediaLimits(())
+        limits = self._limits(medium.kind) or MediaLimits(())
         if medium.kind == "image":
             blob, note = media.picture_blob(medium, limits, size=size)
             return blob, [note] if note else []
@@ -230,7 +241,7 @@ class Placing:
 
     def _fetch(self, medium: Medium) -> Medium:
         """The file at an address that the provider cannot read itself."""
-        limits = self.talk.provider.limits.of(medium.kind)
+        limits = self._limits(medium.kind)
         part = self.work_dir / f"{medium.digest[:16]}.part"
         try:
             download.fetch(
@@ -250,7 +261,7 @@ class Placing:
     def _check_totals(self, plan: Plan, blobs: list[Blob | None]) -> None:
         """The seconds of all clips (and of all sounds) together."""
         for kind in ("video", "audio"):
-            limits = self.talk.provider.limits.of(kind)
+            limits = self._limits(kind)
             if limits is None or limits.total_seconds is None:
                 continue
             seconds = [blob.seconds or 0.0 for blob in blobs if blob and blob.kind == kind]

@@ -80,38 +80,40 @@ class Talk:
         """
         reply: Reply | None = None
         spending: Reply | None = None
-        while True:
-            try:
+        try:
+            while True:
                 step = next(flow) if reply is None else flow.send(reply)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            except SeedanceError as error:
-                raise self._about_money(error, spending) from error.__cause__
-            except Exception as error:
-                if spending is not None and spending.ok:
-                    raise self._about_money(OddReply(f"{error!r}"), spending) from error
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    reply = Reply(0)
+                elif step.spends:
+                    spending = None
+                    reply = spending = await self._spend(step)
+                else:
+                    reply = await self._ask(step, 1 if polling else ATTEMPTS)
+                    if polling and reply.status in (404, 410) and not step.any_status:
+                        said = error_text(reply) or f"HTTP {reply.status}"
+                        raise Gone(f"it does not know the task ({said})")
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        except Exception as error:
+            told = self._about_money(error, spending) if spending else error
+            if told is error:
                 raise
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-                reply = Reply(0)
-            elif step.spends:
-                reply = spending = await self._spend(step)
-            else:
-                reply = await self._ask(step, 1 if polling else ATTEMPTS)
-                if polling and reply.status in (404, 410):
-                    said = error_text(reply) or f"HTTP {reply.status}"
-                    raise Gone(f"it does not know the task ({said})")
+            raise told from error
 
-    def _about_money(self, error: SeedanceError, spending: Reply | None) -> SeedanceError:
-        """What an error means once the answer to a create has come."""
-        if spending is None or not isinstance(error, OddReply):
-            return error
-        if spending.ok:
-            return self._unclear(f"accepted the request, but its answer makes no sense: {error}")
-        return Refused(
-            f"{self.provider.name} refused the request (HTTP {spending.status}).",
-            hint="Its answer could not be read; check the base URL.",
-        )
+    def _about_money(self, error: Exception, spending: Reply) -> Exception:
+        """What an error means once the answer to a create has come. After a 2xx only the
+        provider's own clear no means that nothing was accepted."""
+        if spending.ok and not isinstance(error, Refused):
+            said = str(error) if isinstance(error, SeedanceError) else repr(error)
+            return self._unclear(f"accepted the request, but its answer makes no sense: {said}")
+        if isinstance(error, OddReply):
+            return Refused(
+                f"{self.provider.name} refused the request (HTTP {spending.status}).",
+                hint="Its answer could not be read; check the base URL.",
+            )
+        return error
 
     def _unclear(self, what: str) -> Unclear:
         return Unclear(
@@ -151,7 +153,7 @@ class Talk:
             try:
                 reply: Reply = await self._blocking(self.transport.perform, call)
                 self.last_reply = reply
-                problem = self._transient(reply)
+                problem = None if call.any_status else self._transient(reply)
                 if problem is None:
                     return reply
             except NotSent as error:

@@ -44,7 +44,7 @@ async function open(url, viewport = { width: 1600, height: 1000 }) {
 async function build(page, spec) {
   await page.evaluate(async (spec) => {
     const app = window.app
-    app.graph.clear()
+    await app.extensionManager.command.execute('Comfy.NewBlankWorkflow')
     const made = {}
     for (const { name, type, pos, size, title, color, widgets = {} } of spec.nodes) {
       const node = window.LiteGraph.createNode(type)
@@ -96,8 +96,9 @@ async function run(page) {
         api.addEventListener(event, ({ detail }) => done({ event, data: detail }), { once: true })
       }
     })
-    const queued = await window.app.queuePrompt(0)
-    if (!queued) return { event: 'refused', data: window.app.lastNodeErrors }
+    await window.app.queuePrompt(0)
+    const errors = window.app.lastNodeErrors
+    if (errors && Object.keys(errors).length) return { event: 'refused', data: errors }
     return ended
   })
 }

@@ -26,6 +26,8 @@ class PromptServer:
         self.routes = web.RouteTableDef()
         self.prompt_queue = PromptQueue()
         self.client_id = "page"
+        self.sockets_metadata = {}
+        self.sent = []  # (event, data, client id)
         self.prompt_handlers = []
         self.texts = []  # (node id, text, client id)
         self.loop = asyncio.new_event_loop()
@@ -37,6 +39,9 @@ class PromptServer:
 
     def send_progress_text(self, text, node_id, sid=None):
         self.texts.append((node_id, text, sid))
+
+    def send_sync(self, event, data, sid=None):
+        self.sent.append((event, data, sid))
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -265,7 +265,7 @@ def _playing(path: Path | None, size: tuple[int, int]) -> Clip:
         shown = 0
         for number, pixels in enumerate(media.iter_frames(path)):
             last = Image.fromarray(media.fit_cover(pixels, *size))
-            until = round((number + 1) / fps * FPS)
+            until = math.ceil((number + 1) / fps * FPS)
             for _ in range(shown, until):
                 yield last
             shown = max(shown, until)

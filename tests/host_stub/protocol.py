@@ -1,0 +1,2 @@
+class BinaryEventTypes:
+    TEXT = 3

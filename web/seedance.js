@@ -1,0 +1,143 @@
+/**
+ * The entry: tells ComfyUI's page what the pack adds to it.
+ *
+ * ComfyUI loads every *.js of a pack at its start. The modules in seedance/ are *.mjs and are loaded
+ * when somebody looks at a Seedance node, the settings or the tab; until then nothing is requested.
+ */
+import { app } from "../../scripts/app.js";
+
+const NODES = new Set([
+  "SeedanceT2V",
+  "SeedanceI2V",
+  "SeedanceFrames",
+  "SeedanceReference",
+  "SeedanceV2V",
+]);
+const TAB = "seedance";
+
+/** @param {ComfyNode} node */
+const isOurs = (node) => NODES.has(node.comfyClass ?? "");
+
+/**
+ * What draws a setting: an element that is filled as soon as its module is there.
+ * @param {() => Promise<{ render: (place: HTMLElement) => Promise<void> }>} load
+ */
+function panel(load) {
+  return () => {
+    const place = document.createElement("div");
+    place.className = "seedance seedance-panel";
+    load()
+      .then((module) => module.render(place))
+      .catch((error) => place.replaceChildren(String(error?.message ?? error)));
+    return place;
+  };
+}
+
+/** The menu's words; they are translated as soon as a node has loaded the translations. */
+const menu = { compare: "Compare providers" };
+
+/** @type {typeof import("./seedance/node/attach.mjs") | undefined} */
+let nodes;
+
+async function loadNodes() {
+  const [attach, { ready, t }] = await Promise.all([
+    import("./seedance/node/attach.mjs"),
+    import("./seedance/words.mjs"),
+  ]);
+  await ready();
+  menu.compare = t("compare.title");
+  nodes = attach;
+  return attach;
+}
+
+/** @param {ComfyNode} node */
+async function compare(node) {
+  const { open } = await import("./seedance/compare.mjs");
+  await open(node);
+}
+
+app.registerExtension({
+  name: "Seedance",
+  settings: [
+    {
+      id: "Seedance.Providers",
+      category: ["Seedance", "Providers", "Keys"],
+      name: "Providers and keys",
+      type: panel(() => import("./seedance/settings/keys.mjs")),
+      defaultValue: null,
+      sortOrder: 30,
+    },
+    {
+      id: "Seedance.Budget",
+      category: ["Seedance", "Budget", "Limits"],
+      name: "Budget",
+      type: panel(() => import("./seedance/settings/budget.mjs")),
+      defaultValue: null,
+      sortOrder: 20,
+    },
+    {
+      id: "Seedance.Bucket",
+      category: ["Seedance", "Own bucket", "Storage"],
+      name: "Own bucket",
+      type: panel(() => import("./seedance/settings/bucket.mjs")),
+      defaultValue: null,
+      sortOrder: 10,
+    },
+  ],
+  commands: [
+    {
+      id: "Seedance.ShowTasks",
+      label: "Show Seedance tasks",
+      icon: "pi pi-video",
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
+    },
+  ],
+
+  setup() {
+    /** @type {Promise<typeof import("./seedance/tasks/tab.mjs")> | undefined} */
+    let tab;
+    app.extensionManager.registerSidebarTab({
+      id: TAB,
+      icon: "pi pi-video",
+      title: "Seedance",
+      tooltip: "Seedance",
+      type: "custom",
+      render(place) {
+        tab = import("./seedance/tasks/tab.mjs");
+        tab
+          .then((module) => module.render(place))
+          .catch((error) => place.replaceChildren(String(error?.message ?? error)));
+      },
+      destroy() {
+        tab?.then((module) => module.destroy());
+      },
+    });
+  },
+
+  nodeCreated(node) {
+    if (!isOurs(node)) return;
+    const line = document.createElement("div");
+    line.className = "seedance seedance-line";
+    let height = 34;
+    node.addDOMWidget("seedance_estimate", "seedance", line, {
+      serialize: false,
+      hideOnZoom: false,
+      margin: 4,
+      getMinHeight: () => height,
+      getMaxHeight: () => height,
+    }).serialize = false;
+    loadNodes()
+      .then((module) => module.attach(node, line, (pixels) => (height = pixels)))
+      .catch((error) => console.error("Seedance:", error));
+  },
+
+  getNodeMenuItems(node) {
+    if (!isOurs(node)) return [];
+    return [{ content: menu.compare, callback: () => void compare(node) }];
+  },
+
+  /** ComfyUI's "refresh node definitions" puts the full lists back. */
+  refreshComboInNodes() {
+    nodes?.narrowAll();
+  },
+});

@@ -1,0 +1,155 @@
+/**
+ * Requests to the pack's own routes (nodes/routes.py), and the shapes of their answers.
+ *
+ * Owns how a refusal of the server becomes an error with words. Keeps nothing of what is sent.
+ */
+import { app } from "../../../scripts/app.js";
+
+/**
+ * @typedef {{ amount: number, currency: string, estimated: boolean, as_of?: string | null }} Money
+ * @typedef {{ field: string, asked: unknown, given: unknown, why: string }} Change
+ * @typedef {{ kind: string, message: string, hint: string }} Trouble
+ *
+ * @typedef {object} Model
+ * @property {string[]} modes
+ * @property {string[]} resolutions
+ * @property {string[]} ratios
+ * @property {[number, number]} durations
+ * @property {boolean} auto_duration
+ *
+ * @typedef {object} Provider
+ * @property {string} id
+ * @property {string} name
+ * @property {string | null} key_variable
+ * @property {string | null} base_url - the default, null where none is published
+ * @property {Record<string, Model>} models
+ * @property {Record<string, string[]>} adaptive - by model, the modes that can follow a source
+ * @property {number | null} result_life - seconds
+ * @property {"environment" | "file" | "not needed" | null} key
+ *
+ * @typedef {object} Settings
+ * @property {Record<string, string | null>} base_urls
+ * @property {Record<string, string | true>} bucket - a secret is `true`
+ * @property {Record<string, number>} budget
+ * @property {string[]} environment - names of variables
+ * @property {string[]} [keys_removed]
+ *
+ * @typedef {object} Quote
+ * @property {string} provider
+ * @property {unknown} payload
+ * @property {string} url
+ * @property {Change[]} changes
+ * @property {string[]} notes
+ * @property {Money | null} price
+ * @property {string[]} media
+ * @property {Provider["key"]} key
+ * @property {Trouble | null} problem
+ * @typedef {{ quotes: Quote[], auto: string | null }} Check
+ *
+ * @typedef {object} Task
+ * @property {number} row
+ * @property {string | null} task
+ * @property {string} provider
+ * @property {string} model
+ * @property {string} state
+ * @property {string} created
+ * @property {string} updated
+ * @property {string} prompt
+ * @property {number} seed
+ * @property {string | null} file
+ * @property {Money | null} cost
+ * @property {Trouble | null} error
+ * @property {boolean} live
+ * @property {string} mode
+ * @property {string} resolution
+ * @property {number} duration - seconds
+ * @property {string | null} expires
+ * @property {boolean} picture
+ * @property {boolean} there - whether the video file is
+ * @property {boolean} can_cancel
+ * @property {Record<string, any>} [order]
+ *
+ * @typedef {{ day: string, provider: string, currency: string, amount: number, videos: number,
+ *   estimated: boolean }} Total
+ */
+
+/** What the server refused, in its own words. */
+export class Refusal extends Error {
+  /** @param {Trouble} trouble */
+  constructor({ kind, message, hint }) {
+    super(hint ? `${message} ${hint}` : message);
+    this.kind = kind;
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path - below /seedance
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
+async function ask(method, path, body) {
+  const answer = await app.api.fetchApi(`/seedance${path}`, {
+    method,
+    cache: "no-store",
+    ...(body && {
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  });
+  const said = await answer.json().catch(() => null);
+  if (answer.ok) return said;
+  const status = `${answer.status} ${answer.statusText}`;
+  throw new Refusal(said?.error ?? { kind: "", message: status, hint: "" });
+}
+
+/** @type {Promise<Provider[]> | undefined} */
+let known;
+
+/**
+ * The providers and what they can do; asked for once, until `forgetProviders`.
+ * @returns {Promise<Provider[]>}
+ */
+export function providers() {
+  known ??= ask("GET", "/providers").catch((error) => {
+    known = undefined;
+    throw error;
+  });
+  return /** @type {Promise<Provider[]>} */ (known);
+}
+
+/** A key or an address has changed. */
+export function forgetProviders() {
+  known = undefined;
+}
+
+/** @param {string} provider @param {string} key @returns {Promise<{ key: Provider["key"] }>} */
+export const setKey = (provider, key) => ask("PUT", `/keys/${provider}`, { key });
+/** @param {string} provider @returns {Promise<{ key: Provider["key"] }>} */
+export const removeKey = (provider) => ask("DELETE", `/keys/${provider}`);
+/** @param {string} provider @returns {Promise<{ account: string, left: Money | null }>} */
+export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
+
+/** @returns {Promise<Settings>} */
+export const settings = () => ask("GET", "/settings");
+/** @param {object} changes @returns {Promise<Settings>} */
+export const putSettings = (changes) => ask("PUT", "/settings", changes);
+
+/** @param {object} order @returns {Promise<Check>} */
+export const check = (order) => ask("POST", "/check", order);
+
+/** @param {number} limit @param {number} since - Unix seconds @returns {Promise<Task[]>} */
+export const tasks = (limit, since) => ask("GET", `/tasks?limit=${limit}&since=${since}`);
+/** @param {number} row @returns {Promise<Required<Task>>} */
+export const task = (row) => ask("GET", `/tasks/${row}`);
+/** @param {number} days @returns {Promise<Total[]>} */
+export const totals = (days) => ask("GET", `/totals?days=${days}`);
+/** @param {number} row @returns {Promise<{ row: number }>} */
+export const collect = (row) => ask("POST", `/tasks/${row}/collect`, {});
+/** @param {number} row @returns {Promise<{ message: string }>} */
+export const cancel = (row) => ask("POST", `/tasks/${row}/cancel`, {});
+/** @param {number} row @returns {Promise<Task>} */
+export const forget = (row) => ask("POST", `/tasks/${row}/forget`, {});
+
+/** The address of a row's picture or video. @param {number} row @param {"thumbnail" | "video"} what */
+export const fileOf = (row, what) => app.api.apiURL(`/seedance/tasks/${row}/${what}`);

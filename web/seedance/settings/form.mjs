@@ -1,0 +1,86 @@
+/** A group of values in the settings: fields, where each value comes from, and one Save. */
+import { button, field, h, icon, style } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { ready, t } from "../words.mjs";
+
+/**
+ * @typedef {object} Field
+ * @property {string} name - in the answer of the settings route
+ * @property {string} variable - in the environment
+ * @property {Record<string, any>} attributes - of the input
+ */
+
+/**
+ * @param {HTMLElement} place
+ * @param {"budget" | "bucket"} group
+ * @param {Field[]} fields
+ */
+export async function renderGroup(place, group, fields) {
+  style();
+  await ready();
+  draw(place, group, fields, await server.settings());
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {"budget" | "bucket"} group
+ * @param {Field[]} fields
+ * @param {import("../server.mjs").Settings} settings
+ * @param {HTMLElement} [message]
+ */
+function draw(place, group, fields, settings, message) {
+  const made = fields.map(({ name, variable, attributes }) => {
+    const value = settings[group][name];
+    const fixed = settings.environment.includes(variable);
+    const secret = attributes.type === "password";
+    const note = fixed ? t("form.fromEnvironment", { variable }) : t(`${group}.${name}Note`);
+    const { label, input } = field(
+      t(`${group}.${name}`),
+      {
+        ...attributes,
+        autocomplete: "off",
+        spellcheck: "false",
+        disabled: fixed,
+        value: secret ? null : value,
+        placeholder: secret && value ? t("form.secretSet") : attributes.placeholder,
+      },
+      note,
+    );
+    return { name, label, input, before: input.value, fixed };
+  });
+
+  const save = async () => {
+    const changed = made.filter(({ input, before, fixed }) => !fixed && input.value.trim() !== before);
+    const values = Object.fromEntries(
+      changed.map(({ name, input }) => [name, input.value.trim() || null]),
+    );
+    try {
+      const now = await server.putSettings({ [group]: values });
+      draw(place, group, fields, now, said("check", t("form.saved"), "good"));
+    } catch (error) {
+      message_.replaceChildren(said("times-circle", /** @type {Error} */ (error).message, "bad"));
+    }
+  };
+
+  const message_ = h("div", { role: "status" }, message);
+  place.replaceChildren(
+    h("p", { class: "seedance-note" }, t(`${group}.about`)),
+    h(
+      "form",
+      {
+        class: "seedance-group",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          void save();
+        },
+        onkeydown: (/** @type {Event} */ event) => event.stopPropagation(),
+      },
+      ...made.map(({ label }) => label),
+      h("div", { class: "seedance-end" }, message_, button(t("save"), save, { kind: "primary" })),
+    ),
+  );
+}
+
+/** @param {string} name @param {string} words @param {string} kind */
+const said = (name, words, kind) =>
+  h("p", { class: `seedance-said ${kind}` }, icon(name), h("span", {}, words));

@@ -1,0 +1,241 @@
+/**
+ * Settings > Seedance > Providers: whether each provider has a key, and where that comes from.
+ *
+ * A key goes from its field to the server's write-only route and nowhere else: the setting of this
+ * panel has no value, and the field is thrown away with its form.
+ */
+import { amount, button, h, icon, style } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { ready, t } from "../words.mjs";
+
+/** @typedef {import("../server.mjs").Provider} Provider */
+/** @typedef {import("../server.mjs").Settings} Settings */
+
+/** @param {HTMLElement} place */
+export async function render(place) {
+  style();
+  await ready();
+  server.forgetProviders();
+  const [providers, settings] = await Promise.all([server.providers(), server.settings()]);
+  place.replaceChildren(
+    h("p", { class: "seedance-note" }, t("keys.about")),
+    h("div", { class: "seedance-keys" }, ...providers.map((provider) => row(provider, settings))),
+  );
+}
+
+/** @param {Provider} provider @param {Settings} settings */
+function row(provider, settings) {
+  const element = h("section", { class: "seedance-key", "aria-label": provider.name });
+  draw(element, provider, settings);
+  return element;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Provider} provider
+ * @param {Settings} settings
+ * @param {HTMLElement} [message]
+ */
+function draw(element, provider, settings, message) {
+  const below = h("div", { class: "seedance-below" }, message);
+  element.replaceChildren(
+    h(
+      "div",
+      { class: "seedance-who" },
+      h("strong", {}, provider.name),
+      h("small", {}, address(provider, settings)),
+    ),
+    status(provider),
+    h("div", { class: "seedance-actions" }, ...actions(element, provider, settings, below)),
+    below,
+  );
+}
+
+/** @param {Provider} provider @param {Settings} settings */
+function address(provider, settings) {
+  if (provider.key === "not needed") return t("keys.offline");
+  return settings.base_urls[provider.id] ?? t("keys.noAddress");
+}
+
+/** @param {Provider} provider */
+function status(provider) {
+  const [name, words, kind] = {
+    environment: ["check-circle", t("keys.environment"), "good"],
+    file: ["check-circle", t("keys.stored"), "good"],
+    "not needed": ["check-circle", t("keys.notNeeded"), "good"],
+    none: ["circle", t("keys.notSet"), "none"],
+  }[provider.key ?? "none"];
+  const variable = provider.key === "environment" && provider.key_variable;
+  return h(
+    "div",
+    { class: `seedance-status ${kind}`, title: variable || null },
+    icon(name),
+    h("span", {}, words),
+  );
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Provider} provider
+ * @param {Settings} settings
+ * @param {HTMLElement} below
+ */
+function actions(element, provider, settings, below) {
+  if (provider.key === "not needed") return [];
+  const label = (/** @type {string} */ words) => `${provider.name}: ${words}`;
+  const show = (/** @type {Node[]} */ ...nodes) => below.replaceChildren(...nodes);
+  const again = (/** @type {HTMLElement} */ message) => draw(element, provider, settings, message);
+  const fromEnvironment = provider.key === "environment";
+
+  const set = button(
+    provider.key === "file" ? t("keys.replace") : t("keys.set"),
+    () => show(keyForm(provider, again, () => set)),
+    { label: label(t("keys.set")), disabled: fromEnvironment || !settings.base_urls[provider.id] },
+  );
+  const test = button(
+    t("keys.test"),
+    async () => {
+      test.disabled = true;
+      show(said("spinner pi-spin", t("keys.testing"), ""));
+      show(await outcome(provider));
+      test.disabled = false;
+    },
+    { label: label(t("keys.test")), disabled: !provider.key },
+  );
+  const remove = button(
+    t("keys.remove"),
+    async () => again(await changeKey(provider, () => server.removeKey(provider.id), "keys.removed")),
+    { label: label(t("keys.remove")), disabled: provider.key !== "file" },
+  );
+  const move = button(
+    t("keys.address"),
+    () => show(addressForm(provider, settings, again, () => move)),
+    {
+      label: label(t("keys.address")),
+      disabled: settings.environment.includes(`SEEDANCE_${provider.id.toUpperCase()}_BASE_URL`),
+    },
+  );
+  return provider.base_url ? [set, test, remove] : [move, set, test, remove];
+}
+
+/** @param {Provider} provider */
+async function outcome(provider) {
+  try {
+    const { account, left } = await server.testKey(provider.id);
+    const words = left ? t("keys.worksLeft", { account, left: amount(left) }) : t("keys.works", { account });
+    return said("check", words, "good");
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/**
+ * @param {Provider} provider
+ * @param {() => Promise<{ key: Provider["key"] }>} change
+ * @param {string} done
+ */
+async function changeKey(provider, change, done) {
+  try {
+    provider.key = (await change()).key;
+    server.forgetProviders();
+    return said("check", t(done), "good");
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/**
+ * @param {Provider} provider
+ * @param {(message: HTMLElement) => void} done
+ * @param {() => HTMLElement} opener - gets the focus back
+ */
+function keyForm(provider, done, opener) {
+  return form(
+    t("keys.keyOf", { provider: provider.name }),
+    { type: "password", placeholder: t("keys.paste"), "data-1p-ignore": true, "data-lpignore": "true" },
+    async (key) => done(await changeKey(provider, () => server.setKey(provider.id, key), "keys.saved")),
+    opener,
+  );
+}
+
+/**
+ * @param {Provider} provider
+ * @param {Settings} settings
+ * @param {(message: HTMLElement) => void} done
+ * @param {() => HTMLElement} opener
+ */
+function addressForm(provider, settings, done, opener) {
+  const save = async (/** @type {string} */ url) => {
+    try {
+      const changed = await server.putSettings({ base_urls: { [provider.id]: url || null } });
+      Object.assign(settings, changed);
+      server.forgetProviders();
+      const now = (await server.providers()).find(({ id }) => id === provider.id);
+      provider.key = now?.key ?? null;
+      const gone = changed.keys_removed?.includes(provider.id);
+      done(said(gone ? "exclamation-triangle" : "check", t(gone ? "keys.movedWithout" : "keys.moved"), gone ? "warn" : "good"));
+    } catch (error) {
+      done(failed(error));
+    }
+  };
+  const value = settings.base_urls[provider.id] ?? "";
+  return form(
+    t("keys.addressOf", { provider: provider.name }),
+    { type: "url", value, placeholder: "https://gateway.example" },
+    save,
+    opener,
+    t("keys.addressNote"),
+  );
+}
+
+/**
+ * A field, Save and Cancel in one line.
+ * @param {string} label
+ * @param {Record<string, any>} attributes
+ * @param {(value: string) => Promise<void>} save
+ * @param {() => HTMLElement} opener
+ * @param {string} [note]
+ */
+function form(label, attributes, save, opener, note) {
+  const input = h("input", {
+    class: "seedance-input",
+    "aria-label": label,
+    autocomplete: "off",
+    spellcheck: "false",
+    ...attributes,
+  });
+  const close = () => {
+    element.remove();
+    opener().focus();
+  };
+  const element = h(
+    "form",
+    {
+      class: "seedance-form",
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        const value = input.value.trim();
+        input.value = "";
+        void save(value);
+      },
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        event.stopPropagation(); // ComfyUI's shortcuts
+        if (event.key === "Escape") close();
+      },
+    },
+    input,
+    h("button", { class: "seedance-button primary" }, t("save")),
+    button(t("close"), close),
+    note && h("small", {}, note),
+  );
+  queueMicrotask(() => input.focus());
+  return element;
+}
+
+/** @param {string} name @param {string} words @param {string} kind */
+function said(name, words, kind) {
+  return h("p", { class: `seedance-said ${kind}`, role: "status" }, icon(name), h("span", {}, words));
+}
+
+/** @param {any} error */
+const failed = (error) => said("times-circle", error.message, "bad");
