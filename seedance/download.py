@@ -17,6 +17,7 @@ from .transport import Lost, NotSent, Transport
 LARGEST_FILE = 4 * 2**30
 LONGEST_SECONDS = 3600.0
 TRIES_WITHOUT_PROGRESS = 5
+BLOCK = 1 << 16  # bytes; of a connection that breaks, the block being read is lost
 
 
 class Gone(SeedanceError):
@@ -136,7 +137,7 @@ class _Attempt:
 
     def _receive(self, response: object) -> None:
         with self.part.open("ab") as file:
-            for block in response.iter_content(1 << 18):  # type: ignore[attr-defined]
+            for block in response.iter_content(BLOCK):  # type: ignore[attr-defined]
                 file.write(block)
                 self.done += len(block)
                 if self.done > self.largest:

@@ -269,8 +269,13 @@ def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
         width, height = ratio.split(":")
         return float(width) / float(height)
 
+    def rank(value: str) -> tuple[float, bool]:
+        factor = shape(value) / target
+        # 4:3 is as far from 16:9 as from 1:1: then wide stays wide, and tall tall.
+        return round(max(factor, 1 / factor), 6), (shape(value) > 1) != (target > 1)
+
     target = shape(asked)
-    return min(offered, key=lambda value: abs(shape(value) / target - target / shape(value)))
+    return min(offered, key=rank)
 
 
 def _nearest_model(asked: str, provider: type[Provider]) -> str:
@@ -291,16 +296,14 @@ def _unsupported(asked: Order, changes: Sequence[Change], provider: type[Provide
 
 def _others(asked: Order | None, but: type[Provider]) -> str:
     """Which other providers take the order as it was asked, as a sentence; empty if none."""
-    able = (
-        []
-        if asked is None
-        else [
-            other.id
-            for other in providers.registry().values()
-            if other is not but and (model := other.limits.models.get(asked.model))
-            if _takes(asked, model, other)
-        ]
-    )
+    if asked is None:
+        return ""
+    able = [
+        other.id
+        for other in providers.registry().values()
+        if other is not but and (model := other.limits.models.get(asked.model))
+        if _takes(asked, model, other)
+    ]
     return f"As asked it would work with: {', '.join(able)}." if able else ""
 
 

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Calls that block (HTTP, files) at the same time; more wait without holding a thread. Short calls to
-# the journal do not stand in that queue: what was paid is written down, and leases are kept, also
+# Calls that block (HTTP, files) at the same time; more wait without holding a thread. Short calls
+# to the journal have a queue of their own: what was paid is written down, and leases are kept, also
 # while all others hang.
 WORKERS = 32
 QUICK_WORKERS = 8
@@ -248,6 +248,9 @@ class Follower:
 # ------------------------------------------------------------------------------- the pace of polls
 
 UNDOCUMENTED_INTERVAL = 2.0
+# A task with a history is asked for at the full rate in so many intervals before its expected end
+# and as many after it: with the few polls before them that makes less than 30 until the median.
+DENSE_POLLS = 22
 
 
 @dataclass(frozen=True)
@@ -256,22 +259,26 @@ class Pace:
 
     `interval` is the shortest time between polls in seconds, `expected` the median duration of
     tasks like this one (None if there were none), `fixed` an interval set by the user.
+    `benchmarks/polling.py` shows what comes of it.
     """
 
     interval: float
     expected: float | None = None
     fixed: float | None = None
 
-    def after(self, elapsed: float) -> float:
-        """Seconds to wait when the task has run for `elapsed` seconds."""
+    def after(self, elapsed: float, dice: float = 0.5) -> float:
+        """Seconds from one poll to the next, for a task that has run for `elapsed` seconds.
+
+        `dice`, 0 to 1, spreads the long waits of tasks that were created together.
+        """
         if self.fixed is not None:
             return self.fixed
         if self.expected is None:
-            # Nothing is known: a delay of a tenth of what it took is hardly felt.
-            return max(self.interval, elapsed / 10)
-        dense_from, dense_to = 0.8 * self.expected, 1.4 * self.expected
-        if elapsed < dense_from:
-            return max(self.interval, min(dense_from - elapsed, self.expected / 3))
-        if elapsed < dense_to:
-            return self.interval
-        return max(self.interval, (elapsed - dense_to) / 4)
+            # Nothing is known: a delay of an eighth of what it took at most.
+            wait = elapsed / 8
+        else:
+            dense = min(DENSE_POLLS * self.interval, self.expected / 2)
+            early = self.expected - dense - elapsed
+            late = elapsed - self.expected - dense
+            wait = min(early, self.expected / 8) if early > 0 else late / 8
+        return max(self.interval, wait * (0.9 + 0.2 * dice))

@@ -248,6 +248,10 @@ class Settings:
         """Where stored keys are."""
         return self.home / "keys.json"
 
+    def check_key_file(self) -> None:
+        """Raise BadOrder if there is a key file that cannot be used, saying how to mend it."""
+        self._read()
+
     def _record(self, name: str) -> dict[str, Any]:
         record = self._read().get(name)
         return record if isinstance(record, dict) else {}

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -74,12 +73,8 @@ class ComfyUI:
             self._wait_until_up(process)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.terminate()
+            process.wait()
 
     def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
         while True:

@@ -145,9 +145,7 @@ def test_the_database_itself_refuses_a_second_held_row(journal: Journal) -> None
     second = reserved(journal, "g")
     with journal._opened().begin() as connection, pytest.raises(sa.exc.IntegrityError):
         connection.execute(
-            sa.update(schema.orders)
-            .where(schema.orders.c.id == second.id)
-            .values(fingerprint="f")
+            sa.update(schema.orders).where(schema.orders.c.id == second.id).values(fingerprint="f")
         )
 
 
@@ -214,9 +212,7 @@ def test_a_row_is_left_to_the_process_that_works_on_it(journal: Journal, other: 
     assert other.claim(row.id) is None
 
 
-def test_a_lease_that_ran_out_is_taken_over(
-    journal: Journal, other: Journal, clock: Clock
-) -> None:
+def test_a_lease_that_ran_out_is_taken_over(journal: Journal, other: Journal, clock: Clock) -> None:
     row = submitted(journal)
     clock.now += LEASE_SECONDS + 1
     taken = other.claim(row.id)
@@ -498,9 +494,7 @@ def test_a_forgotten_order_can_be_sent_again(journal: Journal, state: str) -> No
     assert journal.reserve(new())[1]
 
 
-def test_an_order_that_somebody_works_on_is_not_forgotten(
-    journal: Journal, other: Journal
-) -> None:
+def test_an_order_that_somebody_works_on_is_not_forgotten(journal: Journal, other: Journal) -> None:
     row = submitted(other)
     with pytest.raises(BadOrder, match="another process"):
         journal.forget(row.id)

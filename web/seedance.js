@@ -58,7 +58,8 @@ async function compare(node) {
 
 app.registerExtension({
   name: "Seedance",
-  settings: [
+  // The published types know ComfyUI's own ids only.
+  settings: /** @type {any[]} */ ([
     {
       id: "Seedance.Providers",
       category: ["Seedance", "Providers", "Keys"],
@@ -83,7 +84,7 @@ app.registerExtension({
       defaultValue: null,
       sortOrder: 10,
     },
-  ],
+  ]),
   commands: [
     {
       id: "Seedance.ShowTasks",
@@ -119,13 +120,14 @@ app.registerExtension({
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
     let height = 34;
-    node.addDOMWidget("seedance_estimate", "seedance", line, {
+    const widget = /** @type {DOMNode} */ (node).addDOMWidget("seedance_estimate", "seedance", line, {
       serialize: false,
       hideOnZoom: false,
       margin: 4,
       getMinHeight: () => height,
       getMaxHeight: () => height,
-    }).serialize = false;
+    });
+    widget.serialize = false; // in workflows; the option above is about prompts
     loadNodes()
       .then((module) => module.attach(node, line, (pixels) => (height = pixels)))
       .catch((error) => console.error("Seedance:", error));

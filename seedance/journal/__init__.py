@@ -438,12 +438,10 @@ class Journal:
         """
         now = self._clock()
         with self._writing(lock="seedance-reserve") as connection:
+            mine = sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery()
             held_by = connection.execute(
                 sa.select(orders.c.id).where(
-                    orders.c.fingerprint
-                    == sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery(),
-                    orders.c.state.in_(HELD),
-                    orders.c.id != row_id,
+                    orders.c.fingerprint == mine, orders.c.state.in_(HELD), orders.c.id != row_id
                 )
             ).scalar()
             if held_by is not None:

@@ -6,6 +6,7 @@ Owns what counts as an end and what only as a bad day of the provider. Nothing h
 from __future__ import annotations
 
 import logging
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -47,20 +48,22 @@ class Follow:
         )
         began = self.hold.row.submitted or time.time()
         permanent, without_address = 0, 0
-        wait = min(pace.after(time.time() - began), pace.interval)
+        asked, wait = time.monotonic(), pace.fixed or pace.interval
         self.hold.say("queued", None, expected)
         while True:
-            await self.hold.carry.pause(wait)
+            # The time that the last answer took is part of the wait.
+            await self.hold.carry.pause(asked + wait - time.monotonic())
             await self._cancel_if_wanted(ticket)
-            elapsed = time.time() - began
-            wait = pace.after(elapsed)
+            asked, elapsed = time.monotonic(), time.time() - began
+            wait = pace.after(elapsed, random.random())
             try:
                 status = await self.ask(ticket, elapsed)
                 permanent = 0
             except (Unsettled, NotSent, OddReply) as error:
                 logger.info("Asking for %s: %s", ticket, error)
                 self.hold.say("waiting for the provider to answer again")
-                wait = max(wait, getattr(error, "seconds", None) or 0.0)
+                told = getattr(error, "seconds", None) or 0.0
+                wait = max(wait, time.monotonic() - asked + told)
                 if elapsed > limits.task_life:
                     raise self.hold.later(
                         f"{ticket} could not be asked for: {error.message}"
@@ -117,7 +120,7 @@ class Follow:
         if fraction is None and expected:
             fraction = min(elapsed / expected, 0.95)
         words = status.note or "rendering"
-        if status.progress is not None:
+        if status.progress:
             words += f" {status.progress * 100:.0f} %"
         self.hold.say(words + (f", about {left:.0f} s left" if left else ""), fraction, left)
 

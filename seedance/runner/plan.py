@@ -77,6 +77,7 @@ def choose(order: Order, settings: Settings) -> Choice:
     check_handles(order)
     if order.provider != AUTO:
         return _fitted(order, order.provider, settings)
+    settings.check_key_file()  # else each provider would be without a key, for the same reason
     choices, lacks = [], []
     for provider_id in providers.ids():
         if provider_id == FREE:
@@ -93,7 +94,7 @@ def choose(order: Order, settings: Settings) -> Choice:
             lacks.append((1, f"{provider_id}: {error.message}"))
     if choices:
         return min(choices, key=_price_rank)
-    lines = "\n".join(line for _, line in sorted(lacks, reverse=True))
+    lines = "\n".join(line for _, line in sorted(lacks, key=lambda lack: -lack[0]))
     kind = BadOrder if any(rank for rank, _ in lacks) else NeedsKey
     raise kind(
         f"No provider with a key can take this order as it is.\n{lines}\n",
@@ -105,8 +106,7 @@ def _fitted(order: Order, provider_id: str, settings: Settings) -> Choice:
     cls = providers.get(provider_id)
     fitted = fit(order, cls)
     provider = cls(settings.config(provider_id))
-    place.plan(fitted.order, provider, settings)
-    _first_call(provider, fitted.order, settings)  # e.g. extra that replaces a field
+    _first_call(provider, fitted.order, settings)  # raises for e.g. extra that replaces a field
     return Choice(
         provider, fitted.order, fitted.changes, fitted.notes, provider.estimate(fitted.order)
     )

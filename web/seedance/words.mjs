@@ -29,10 +29,8 @@ async function load() {
   );
 }
 
-/** The language of the page, `zh-TW` for instance. */
-export function locale() {
-  return app.extensionManager.setting.get("Comfy.Locale") ?? "en";
-}
+/** The language of the page, `zh-TW` for instance. @returns {string} */
+export const locale = () => app.extensionManager.setting.get("Comfy.Locale") ?? "en";
 
 /**
  * The text at `key`, with `{name}` replaced by `values.name`.

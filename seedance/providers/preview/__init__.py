@@ -53,7 +53,7 @@ def _model(model_id: str) -> ModelLimits:
         durations=(4, 30),
         adaptive=MODES,
         auto_duration=True,
-        prompt_optional=MODES,
+        prompt_optional=MODES - {"text"},
         sizes=SIZES,
         images=30,
         videos=10,
@@ -86,7 +86,7 @@ class Preview(Provider):
         video=MediaLimits(("video/mp4", "video/quicktime", "video/webm", "video/x-matroska")),
         audio=MediaLimits(("audio/mpeg", "audio/wav", "audio/mp4", "audio/flac", "audio/ogg")),
         concurrent=8,
-        poll_interval=2.0,
+        poll_interval=0.5,
         result_life=KEPT_SECONDS,
         task_life=KEPT_SECONDS,
     )

@@ -38,6 +38,7 @@ _NARROW_FONTS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf", "LiberationSans-Reg
 _NOBODYS = "\U0010fffd"  # a character that no font has: what it draws is how a gap looks
 
 _FADE_FRAMES = 12
+_MOST_CHARACTERS = 600  # of a prompt; more never fits into the lines there are
 _WHITE = (255, 255, 255)
 
 
@@ -133,7 +134,7 @@ def _prompt(
     width, height = size
     most_lines = 6 if title else 2
     largest = min(size) // (11 if title else 22)
-    font, lines = _set(prompt, int(width * 0.8), most_lines, largest, max(largest // 2, 12))
+    font, lines = _set(prompt[:_MOST_CHARACTERS], int(width * 0.8), most_lines, largest, max(largest // 2, 12))
     pad = round(font.size)
     step = round(font.size * 1.3)
     block = max(int(font.getlength(line)) for line in lines), step * len(lines)

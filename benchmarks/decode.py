@@ -1,0 +1,206 @@
+"""How fast, and in how much memory, a finished clip becomes an IMAGE batch.
+
+Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_components` and with the
+usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every contestant
+runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
+
+    python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3]
+
+COMFYUI_PATH names a ComfyUI folder, COMFYUI_PYTHON its interpreter (default: this one). What is not
+installed is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+# --------------------------------------------------------------------------- the contestants
+# Each imports what it needs and returns what shall be measured.
+
+
+def bare_decode() -> Callable[[str], Any]:
+    import av
+
+    def run(path: str) -> int:
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            return sum(1 for _ in container.decode(stream))
+
+    return run
+
+
+def fill_array() -> Callable[[str], Any]:
+    import numpy as np
+
+    from seedance import media
+
+    def run(path: str) -> Any:
+        info = media.probe(Path(path))
+        array = np.empty((info.frames, info.height, info.width, 3), np.float32)
+        array.fill(0.5)
+        return array
+
+    return run
+
+
+def seedance() -> Callable[[str], Any]:
+    from seedance.media import frames
+
+    return lambda path: frames.decode_frames(Path(path))
+
+
+def comfyui() -> Callable[[str], Any]:
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    from comfy_api.latest._input_impl.video_types import VideoFromFile
+
+    return lambda path: VideoFromFile(path).get_components().images.numpy()
+
+
+def opencv() -> Callable[[str], Any]:
+    import cv2
+    import numpy as np
+
+    def run(path: str) -> Any:
+        capture, frames = cv2.VideoCapture(path), []
+        while True:
+            found, frame = capture.read()
+            if not found:
+                return np.stack(frames)
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.float32) / 255)
+
+    return run
+
+
+def imageio() -> Callable[[str], Any]:
+    import imageio.v3
+    import numpy as np
+
+    def run(path: str) -> Any:
+        return np.stack(
+            [frame.astype(np.float32) / 255 for frame in imageio.v3.imiter(path, plugin="pyav")]
+        )
+
+    return run
+
+
+CONTESTANTS: dict[str, tuple[str, Callable[[], Callable[[str], Any]]]] = {
+    "seedance": ("seedance.media.decode_frames", seedance),
+    "comfyui": ("ComfyUI VideoFromFile.get_components", comfyui),
+    "opencv": ("OpenCV, list and stack", opencv),
+    "imageio": ("imageio (PyAV), list and stack", imageio),
+    "bare": ("bare decode, nothing kept", bare_decode),
+    "fill": ("filling the array, nothing decoded", fill_array),
+}
+
+
+# -------------------------------------------------------------------------------- measuring
+
+
+def measure(name: str, path: str) -> None:
+    """Run one contestant in this process; prints seconds, peak memory and size of the result."""
+    sys.argv = sys.argv[:1]  # ComfyUI reads it
+    sys.path.insert(0, str(ROOT))
+    try:
+        run = CONTESTANTS[name][1]()
+    except (ImportError, KeyError) as error:
+        print(json.dumps({"missing": str(error)}))
+        return
+    before = peak()
+    start = time.perf_counter()
+    result = run(path)
+    seconds = time.perf_counter() - start
+    size = getattr(result, "nbytes", 0)
+    print(json.dumps({"seconds": seconds, "memory": peak() - before, "size": size}))
+
+
+def peak() -> int:
+    """The most memory that this process has held so far, in bytes."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def in_own_process(name: str, path: Path) -> dict[str, float] | None:
+    python = sys.executable
+    if name == "comfyui":
+        if "COMFYUI_PATH" not in os.environ:
+            return None
+        python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    command = [python, __file__, "--run", name, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    return None if "missing" in answer else answer
+
+
+def make_clip(path: Path, width: int, height: int, frames: int) -> None:
+    """A clip with detail and movement, as a generation has, with sound."""
+    import numpy as np
+
+    from seedance import media
+
+    generator = np.random.default_rng(1)
+    x = np.linspace(0, 12, width * 2, dtype=np.float32)[None, :, None]
+    y = np.linspace(0, 9, height, dtype=np.float32)[:, None, None]
+    scene = 120 + 90 * np.sin(x + y * np.array([1, -1, 0.5], np.float32)) * np.cos(y - x / 2)
+    scene = (scene + generator.integers(0, 24, scene.shape)).clip(0, 255).astype(np.uint8)
+    moving = (scene[:, number * 4 % width :][:, :width] for number in range(frames))
+    tone = generator.uniform(-0.1, 0.1, (2, frames * 2000)).astype(np.float32)
+    media.write_clip(path, moving, 24, (tone, 48000), crf=20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--width", type=int, default=1920)
+    parser.add_argument("--height", type=int, default=1080)
+    parser.add_argument("--frames", type=int, default=121)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--run", nargs=2, metavar=("NAME", "CLIP"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        measure(*options.run)
+        return
+    sys.path.insert(0, str(ROOT))
+    results: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        make_clip(clip, options.width, options.height, options.frames)
+        for _ in range(options.rounds):
+            for name in CONTESTANTS:
+                if answer := in_own_process(name, clip):
+                    results.setdefault(name, []).append(answer)
+    report(results)
+
+
+def report(results: dict[str, list[dict[str, float]]]) -> None:
+    """A Markdown table, with ratios to the first contestant."""
+    best = {
+        name: {key: min(round_[key] for round_ in rounds) for key in ("seconds", "memory", "size")}
+        for name, rounds in results.items()
+    }
+    ours = best["seedance"]["seconds"]
+    print("| | time | time / ours | peak memory / result |")
+    print("|---|---|---|---|")
+    for name, row in best.items():
+        memory = f"{row['memory'] / row['size']:.2f}" if row["size"] else "-"
+        print(
+            f"| {CONTESTANTS[name][0]} | {row['seconds']:.2f} s "
+            f"| {row['seconds'] / ours:.2f} | {memory} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

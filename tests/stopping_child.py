@@ -1,0 +1,76 @@
+"""`python stopping_child.py POINT MARKER WORDS...`: the command line, standing still at one point.
+
+Where it gets there it writes MARKER and waits to be killed. The points are those that no server
+can see; they are set from outside, so that the code under test knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+def main(point: str, marker: Path, words: list[str]) -> int:
+    """Run one command line; never returns from `point`."""
+    from seedance import cli
+    from seedance.download import _Attempt
+    from seedance.journal import Journal
+
+    def stop() -> NoReturn:
+        marker.touch()
+        while True:
+            time.sleep(3600)
+
+    def stopping(at: Callable[..., bool], function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if at(*args, **kwargs):
+                stop()
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    def stopping_after(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> NoReturn:
+            function(*args, **kwargs)
+            stop()
+
+        return wrapped
+
+    def receiving(self: Any, response: Any) -> None:
+        with self.part.open("ab") as file:
+            file.write(next(response.iter_content(1000)))
+        stop()
+
+    def to_state(state: str) -> Callable[..., bool]:
+        return lambda _journal, _row, to, **_values: bool(to == state)
+
+    def is_rename(_source: Any, target: Any) -> bool:
+        return str(target).endswith(".mp4")
+
+    if point == "before the row":
+        Journal.reserve = stopping(lambda *_: True, Journal.reserve)  # type: ignore[method-assign]
+    elif point == "after the row":
+        Journal.reserve = stopping_after(Journal.reserve)  # type: ignore[method-assign]
+    elif point == "before the create is sent":
+        Journal.take_slot = stopping_after(Journal.take_slot)  # type: ignore[method-assign]
+    elif point == "after the create's answer":
+        journaled = stopping(to_state("running"), Journal.advance)
+        Journal.advance = journaled  # type: ignore[method-assign]
+    elif point == "during the download":
+        _Attempt._receive = receiving  # type: ignore[method-assign]
+    elif point == "between download and rename":
+        os.replace = stopping(is_rename, os.replace)
+    elif point == "between rename and journal":
+        journaled = stopping(to_state("saved"), Journal.advance)
+        Journal.advance = journaled  # type: ignore[method-assign]
+    elif point != "nowhere":
+        raise SystemExit(f"there is no point {point!r}")
+    return cli.main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))

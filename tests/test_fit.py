@@ -1,0 +1,538 @@
+"""An order fits a provider, or the error says what would."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from seedance import fit as fitting
+from seedance import order as words
+from seedance import providers
+from seedance.errors import BadOrder
+from seedance.fit import Change, fit, spelled
+from seedance.order import Medium, Order
+from seedance.runner import plan
+from seedance.settings import Settings
+from seedance.wire import Limits, MediaLimits, ModelLimits, Provider
+
+PICTURE = Medium.from_pixels(np.zeros((64, 64, 3), np.uint8))
+CLIP = Medium.from_data("video", b"clip")
+SOUND = Medium.from_data("audio", b"sound")
+CAT = Order(prompt="a cat", ratio="16:9")
+
+MODEL = ModelLimits(
+    id="strict-1",
+    modes=frozenset({"text", "image", "reference"}),
+    resolutions=("480p", "1080p"),
+    ratios=("16:9", "9:16", "1:1"),
+    durations=(4, 12),
+    adaptive=frozenset({"image"}),
+    prompt_max=20,
+    images=2,
+    videos=1,
+    audios=1,
+    total=3,
+)
+
+
+class Strict(Provider):
+    """One who can do little, to meet every rule."""
+
+    id = "strict"
+    name = "Strict"
+    key_variable = None
+    default_base_url = "https://strict.example"
+    limits = Limits(
+        models={"seedance-2.0": MODEL},
+        travel={"image": ("upload",), "video": ("upload",), "audio": ("upload",)},
+        image=MediaLimits(("image/png",)),
+        spelling={"image": "[Image{n}]", "video": "<video-{n}>", "audio": "@Audio{n}"},
+    )
+
+    def submit(self, order: Any, placed: Any) -> Any:
+        raise NotImplementedError
+
+    def check(self, ticket: Any) -> Any:
+        raise NotImplementedError
+
+
+def strict(**limits: Any) -> type[Provider]:
+    """The same with other limits of its model."""
+    models = {"seedance-2.0": replace(MODEL, **limits)}
+    return type("Other", (Strict,), {"limits": replace(Strict.limits, models=models)})
+
+
+def nearest(provider: type[Provider] = Strict, **asked: Any) -> fitting.Fit:
+    return fit(replace(CAT, resolution="480p", on_unsupported="nearest", **asked), provider)
+
+
+def refusal(provider: type[Provider] = Strict, **asked: Any) -> BadOrder:
+    with pytest.raises(BadOrder) as caught:
+        fit(replace(CAT, **{"resolution": "480p", **asked}), provider)
+    assert caught.value.spent == "no"
+    return caught.value
+
+
+# ------------------------------------------------------------------------------- single values
+
+
+def test_an_order_that_fits_is_left_alone_but_for_its_provider() -> None:
+    asked = replace(CAT, resolution="480p")
+    fitted = fit(asked, Strict)
+    assert fitted.order.describe() == {**asked.describe(), "provider": "strict"}
+    assert (fitted.changes, fitted.notes) == ((), ())
+
+
+NEAREST = [
+    ("resolution", "720p", "480p"),  # as far from both: the cheaper
+    ("resolution", "4k", "1080p"),
+    ("ratio", "4:3", "16:9"),  # as far from 1:1, but wide as well
+    ("ratio", "21:9", "16:9"),
+    ("ratio", "9:21", "9:16"),
+    ("ratio", "3:4", "9:16"),
+    ("ratio", "adaptive", "16:9"),
+    ("duration", 3, 4),
+    ("duration", 30, 12),
+    ("duration", -1, 5),
+    ("model", "seedance-2.5", "seedance-2.0"),
+    ("model", "seedance-2.0-mini", "seedance-2.0"),
+    ("watermark", True, False),
+    ("camera_fixed", True, False),
+    ("keep_audio", True, False),
+]
+
+
+@pytest.mark.parametrize(("field", "asked", "given"), NEAREST)
+def test_the_nearest_value_is_taken_and_told(field: str, asked: Any, given: Any) -> None:
+    fitted = fit(
+        replace(CAT, **{"resolution": "480p", "on_unsupported": "nearest", field: asked}), Strict
+    )
+    assert getattr(fitted.order, field) == given
+    assert [(change.field, change.asked, change.given) for change in fitted.changes] == [
+        (field, asked, given)
+    ]
+    assert "Strict" in fitted.changes[0].why
+
+
+@pytest.mark.parametrize(("field", "asked", "given"), NEAREST)
+def test_by_default_it_is_refused_with_the_value_that_would_work(
+    field: str, asked: Any, given: Any
+) -> None:
+    error = refusal(**{field: asked})
+    assert f"does not support {field} {asked}" in error.message
+    assert f"Use {field} {given}, or set on_unsupported to nearest." in error.hint
+
+
+def test_all_that_does_not_fit_is_told_at_once() -> None:
+    error = refusal(ratio="21:9", duration=30, watermark=True)
+    assert "Use ratio 16:9, duration 12, watermark False" in error.hint
+
+
+def test_sound_that_cannot_be_made_is_a_change() -> None:
+    fitted = nearest(strict(generates_audio=False))
+    assert [str(change) for change in fitted.changes] == [
+        "generate_audio: True became False (Strict makes no sound with seedance-2.0)"
+    ]
+
+
+def test_silence_is_no_change_where_no_sound_can_be_made() -> None:
+    assert not nearest(strict(generates_audio=False), generate_audio=False).changes
+
+
+def test_adaptive_is_no_change_where_the_source_s_ratio_can_be_followed() -> None:
+    assert not nearest(first_frame=PICTURE, ratio="adaptive").changes
+
+
+def test_a_duration_left_to_the_model_is_no_change_where_it_decides() -> None:
+    assert not nearest(strict(auto_duration=True), duration=-1).changes
+
+
+def test_a_duration_without_auto_stays_within_a_narrow_range() -> None:
+    assert nearest(strict(durations=(8, 10)), duration=-1).order.duration == 8
+    assert nearest(strict(durations=(2, 4)), duration=-1).order.duration == 4
+
+
+def test_a_seed_that_is_not_taken_is_a_note() -> None:
+    fitted = nearest(strict(seed=False), seed=7)
+    assert not fitted.changes
+    assert fitted.notes == (
+        "Strict takes no seed; it still makes this order a different one.",
+    )
+    assert fitted.order.seed == 7
+
+
+def test_a_ratio_needs_a_size_at_the_resolution() -> None:
+    some = strict(sizes={"480p": {"16:9": (864, 496)}, "1080p": {"1:1": (1440, 1440)}})
+    assert nearest(some, ratio="1:1").order.ratio == "16:9"
+
+
+def test_a_ratio_is_fitted_to_the_resolution_that_is_given() -> None:
+    some = strict(resolutions=("1080p",), sizes={"1080p": {"1:1": (1440, 1440)}})
+    fitted = nearest(some)
+    assert (fitted.order.resolution, fitted.order.ratio) == ("1080p", "1:1")
+
+
+def test_where_only_the_source_s_ratio_is_possible_any_other_is_a_change() -> None:
+    source = strict(source_ratio=frozenset({"image"}))
+    assert nearest(source, first_frame=PICTURE).order.ratio == "adaptive"
+    assert not nearest(source, first_frame=PICTURE, ratio="adaptive").changes
+    assert not nearest(source).changes
+
+
+def test_where_only_the_source_s_length_is_possible_any_other_is_a_change() -> None:
+    source = strict(source_duration=frozenset({"image"}))
+    assert nearest(source, first_frame=PICTURE).order.duration == -1
+    assert not nearest(source, first_frame=PICTURE, duration=-1).changes
+
+
+def test_the_smaller_models_stand_in_for_each_other_before_the_large_one() -> None:
+    family = {name: MODEL for name in ("seedance-2.0", "seedance-2.0-fast")}
+    both = type("Both", (Strict,), {"limits": replace(Strict.limits, models=family)})
+    assert nearest(both, model="seedance-2.0-mini").order.model == "seedance-2.0-fast"
+    assert nearest(both, model="seedance-2.5").order.model == "seedance-2.0"
+
+
+# ----------------------------------------------------------------------- what has no nearest value
+
+HOPELESS: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"first_frame": PICTURE, "last_frame": PICTURE},
+        "Strict cannot do first and last frame with seedance-2.0.",
+        "It can do: text to video, first frame, references.",
+    ),
+    (
+        {"references": (PICTURE,) * 4},
+        "Strict takes at most 2 reference pictures, not 4.",
+        "Remove 2.",
+    ),
+    ({"references": (CLIP,) * 2}, "Strict takes at most 1 reference clips, not 2.", "Remove 1."),
+    ({"references": (PICTURE, SOUND, SOUND)}, "at most 1 reference sounds, not 2.", "Remove 1."),
+    (
+        {"references": (PICTURE, PICTURE, CLIP, SOUND)},
+        "Strict takes at most 3 references in all, not 4.",
+        "Remove 1.",
+    ),
+    ({"references": (SOUND,)}, "only together with a picture or a clip", "Connect a reference"),
+    ({"prompt": "x" * 21}, "The prompt has 21 characters; Strict takes 20.", "Shorten it."),
+    ({"prompt": " \n"}, "The prompt is empty.", "Strict needs one for text to video."),
+    ({"video": CLIP}, "Strict cannot do video editing", "It can do: text to video"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message", "hint"), HOPELESS)
+@pytest.mark.parametrize("mode", ["error", "nearest"])
+def test_what_has_no_nearest_value_is_refused_in_any_case(
+    asked: dict[str, Any], message: str, hint: str, mode: str
+) -> None:
+    error = refusal(on_unsupported=mode, **asked)
+    assert message in error.message
+    assert hint in error.hint
+
+
+def test_references_beside_a_clip_are_counted_by_their_own_limit() -> None:
+    edits = strict(modes=frozenset({"edit"}), edit_images=1)
+    assert nearest(edits, video=CLIP, references=(PICTURE,)).order.mode == "edit"
+    error = refusal(edits, video=CLIP, references=(PICTURE, PICTURE))
+    assert "at most 1 reference pictures, not 2" in error.message
+    assert "at most 0 reference clips" in refusal(edits, video=CLIP, references=(CLIP,)).message
+
+
+def test_a_sound_alone_is_taken_where_that_is_documented() -> None:
+    assert nearest(strict(audio_alone=True), references=(SOUND,)).order.mode == "reference"
+
+
+def test_no_prompt_is_needed_where_that_is_documented() -> None:
+    assert nearest(strict(prompt_optional=frozenset({"text"})), prompt="").order.prompt == ""
+
+
+# -------------------------------------------------------------------- what is wrong everywhere
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        ({"model": "sora"}, "There is no model 'sora'", "seedance-2.0-fast"),
+        ({"resolution": "720"}, "There is no resolution '720'", "480p, 720p"),
+        ({"ratio": "5:4"}, "There is no ratio '5:4'", "adaptive, 16:9"),
+        ({"operation": "cut"}, "There is no operation 'cut'", "edit, extend"),
+        ({"on_unsupported": "ignore"}, "no on_unsupported 'ignore'", "error, nearest"),
+        ({"duration": 0}, "A duration of 0 s is not possible.", "4 to 30"),
+        ({"duration": -2}, "A duration of -2 s", "-1 to let the model decide"),
+        ({"duration": 61}, "A duration of 61 s", "4 to 30"),
+        ({"seed": -1}, "The seed -1 is out of range.", "0 to 4294967295"),
+        ({"seed": 2**32}, "The seed 4294967296 is out of range.", "0 to 4294967295"),
+        ({"last_frame": PICTURE}, "a last frame without a first", "first frame too"),
+        (
+            {"first_frame": PICTURE, "references": (PICTURE,)},
+            "frames exclude references",
+            "either frames or references",
+        ),
+        ({"video": CLIP, "first_frame": PICTURE}, "excludes first and last frames", "Remove one"),
+    ],
+)
+def test_what_no_provider_can_do_is_refused_by_all(
+    asked: dict[str, Any], message: str, hint: str
+) -> None:
+    for provider in (Strict, providers.get("preview")):
+        error = refusal(provider, **asked)
+        assert message in error.message
+        assert hint in error.hint
+
+
+# ------------------------------------------------------------------------------------ handles
+
+
+@pytest.mark.parametrize(
+    ("prompt", "media", "named"),
+    [
+        ("@Image1", {}, "@Image1, but the order has no pictures"),
+        ("@Image3", {"references": (PICTURE,) * 2}, "@Image3, but the order has 2 pictures"),
+        ("@video1", {"references": (PICTURE,)}, "@video1, but the order has no clips"),
+        ("(@Audio2)", {"references": (PICTURE, SOUND)}, "@Audio2, but the order has 1 sounds"),
+        ("@Image2", {"first_frame": PICTURE}, "@Image2, but the order has 1 pictures"),
+    ],
+)
+def test_a_handle_without_its_medium_is_refused(
+    prompt: str, media: dict[str, Any], named: str
+) -> None:
+    assert named in refusal(providers.get("preview"), prompt=prompt, **media).message
+
+
+@pytest.mark.parametrize("prompt", ["a@image1.example", "@Image", "@Image0", "@@Image1", "@Images1"])
+def test_what_only_looks_like_a_handle_is_text(prompt: str) -> None:
+    assert spelled(replace(CAT, prompt=prompt), Strict).prompt == prompt
+    nearest(prompt=prompt)
+
+
+def test_handles_get_the_provider_s_spelling() -> None:
+    order = replace(CAT, prompt="@Image1 and @image12, @VIDEO1; @Audio1.")
+    assert spelled(order, Strict).prompt == "[Image1] and [Image12], <video-1>; @Audio1."
+
+
+def test_the_fitted_order_keeps_the_prompt_as_it_was_written() -> None:
+    assert nearest(prompt="@Image1", references=(PICTURE,)).order.prompt == "@Image1"
+
+
+def test_the_length_of_a_prompt_is_that_of_the_spelling_that_is_sent() -> None:
+    prompt = "@Image1 at the lakes"  # 20 characters, 21 in the spelling of Strict
+    assert "has 21 characters" in refusal(prompt=prompt, references=(PICTURE,)).message
+
+
+# ------------------------------------------------------------------------------- other providers
+
+
+def able(error: BadOrder) -> list[str]:
+    """The providers that an error says would take the order as it is."""
+    named = re.search(r"As asked it would work with: (.*)\.$", error.hint)
+    return named[1].split(", ") if named else []
+
+
+def test_an_error_names_the_providers_that_could() -> None:
+    assert able(refusal(first_frame=PICTURE, last_frame=PICTURE, ratio="adaptive"))
+
+
+def test_an_error_speaks_of_the_model_that_was_asked_for() -> None:
+    """Not of the nearest that the provider has: others have that one, but it was not asked for."""
+    error = refusal(model="seedance-2.5", first_frame=PICTURE, last_frame=PICTURE, ratio="adaptive")
+    assert able(error)
+    for name in able(error):
+        assert "seedance-2.5" in providers.get(name).limits.models
+
+
+def test_nobody_is_named_where_nobody_could() -> None:
+    assert able(refusal(references=(PICTURE,) * 31)) == []
+
+
+def test_a_change_is_a_sentence_and_a_record() -> None:
+    change = Change("duration", 3, 4, "Strict offers 4 to 12 s")
+    assert str(change) == "duration: 3 became 4 (Strict offers 4 to 12 s)"
+    assert Change(**change.as_dict()) == change
+
+
+# ----------------------------------------------------------- any order, at every provider there is
+
+ADDRESSES = {
+    "image": Medium.from_address("image", "https://files.example/a.png"),
+    "video": Medium.from_address("video", "https://files.example/a.mp4"),
+    "audio": Medium.from_address("audio", "https://files.example/a.mp3"),
+}
+pictures = st.sampled_from([PICTURE, ADDRESSES["image"]])
+clips = st.sampled_from([CLIP, ADDRESSES["video"]])
+sounds = st.sampled_from([SOUND, ADDRESSES["audio"]])
+references = st.one_of(
+    st.lists(pictures, min_size=1, max_size=12),
+    st.lists(st.one_of(pictures, clips, sounds), min_size=1, max_size=6),
+    st.lists(st.one_of(pictures, clips, sounds), min_size=8, max_size=52),
+).map(tuple)
+media = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"first_frame": pictures}, optional={"last_frame": pictures}),
+    st.fixed_dictionaries({"references": references}),
+    st.fixed_dictionaries(
+        {"video": clips, "operation": st.sampled_from(words.OPERATIONS)},
+        optional={"references": references},
+    ),
+)
+prompts = st.one_of(
+    st.just("a cat"),
+    st.sampled_from(["", "@Image1 runs", "@Video1, but @Audio1", "x" * 1500, "x" * 1501]),
+    st.integers(1990, 2010).map("猫".__mul__),
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
+)
+orders = st.builds(
+    lambda values, media: Order(**values, **media),
+    st.fixed_dictionaries(
+        {
+            "prompt": prompts,
+            "model": st.sampled_from(words.MODELS),
+            "resolution": st.sampled_from(words.RESOLUTIONS),
+            "ratio": st.sampled_from(words.RATIOS),
+            "duration": st.one_of(st.just(5), st.integers(-1, 32).filter(bool)),
+            "generate_audio": st.booleans(),
+            "seed": st.integers(0, words.SEEDS - 1),
+            "watermark": st.booleans(),
+            "camera_fixed": st.booleans(),
+            "keep_audio": st.booleans(),
+            "on_unsupported": st.sampled_from(["error", "nearest"]),
+        }
+    ),
+    media,
+)
+
+# A bucket is set, so that media can travel everywhere.
+ENVIRONMENT = {"SEEDANCE_UNIALL_BASE_URL": "https://gateway.example", "SEEDANCE_S3_BUCKET": "mine"}
+# What has no nearest value, in words.
+NO_NEAREST = re.compile(
+    "cannot do|takes at most|only together with|prompt is empty|prompt has|prompt names"
+)
+TIERS = {"1K": "720p", "RESOLUTION_480": "480p", "RESOLUTION_720": "720p"}
+STAND_IN = re.compile(r"(?:picture|clip|sound)-\d+|the-(?:first-frame|last-frame|clip)|files\.example")
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All plain values in a payload, each with the name of the field that it is in."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, name)
+    else:
+        yield name, value
+
+
+def sent(payload: Any, *names: str) -> list[Any]:
+    return [value for name, value in leaves(payload) if name in names]
+
+
+def check_payload(order: Order, cls: type[Provider], payload: Any) -> None:
+    """The payload says what the fitted order says, in the provider's own words, and stays within
+    what the provider documents."""
+    limits = cls.limits.models[order.model]
+    assert json.loads(json.dumps(payload, allow_nan=False)) == payload
+
+    assert order.resolution in limits.resolutions
+    tiers = [value for value in sent(payload, "resolution", "quality", "mode") if value]
+    named = [TIERS.get(value, value) for value in tiers]
+    if cls.id == "uniall":  # a part of the model's name
+        named = [sent(payload, "model")[0].rpartition("-")[2]]
+    assert order.resolution in named
+
+    ratios = [value for value in sent(payload, "ratio", "aspect_ratio") if value]
+    if order.ratio == "adaptive":
+        assert order.mode in limits.adaptive
+        assert all(value in ("adaptive", "auto", "source") for value in ratios)
+    elif ratios:
+        assert ratios == [order.ratio]
+        assert order.ratio in limits.ratios
+        assert order.mode not in limits.source_ratio
+    else:
+        (width,), (height,) = sent(payload, "width"), sent(payload, "height")
+        assert (width, height) == limits.sizes[order.resolution][order.ratio]
+
+    (duration,) = sent(payload, "duration")
+    if order.duration == -1:
+        assert duration in (-1, "auto")
+        assert limits.auto_duration or order.mode in limits.source_duration
+    else:
+        assert int(duration) == order.duration
+        assert limits.durations[0] <= order.duration <= limits.durations[1]
+        assert order.mode not in limits.source_duration
+
+    prompt = spelled(order, cls).prompt
+    assert limits.prompt_max is None or len(prompt) <= limits.prompt_max
+    if prompt.strip():
+        assert prompt in sent(payload, "prompt", "text")
+
+    going = [
+        str(value)
+        for name, value in leaves(payload)
+        if name not in ("prompt", "text") and STAND_IN.search(str(value))
+    ]
+    assert len(going) == len(order.media)
+    for kind, most in (("image", limits.images), ("video", limits.videos), ("audio", limits.audios)):
+        if order.video is not None:
+            most = limits.edit_images if kind == "image" else 0
+        assert len(order.of_kind(kind)) <= most  # type: ignore[arg-type]
+    assert limits.total is None or len(order.references) <= limits.total
+    assert sent(payload, "generate_audio", "motion_has_audio") == [order.generate_audio]
+
+
+@hypothesis_settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(order=orders)
+def test_any_order_is_refused_in_words_or_within_every_bound(order: Order, tmp_path: Path) -> None:
+    settings = Settings(tmp_path, tmp_path, ENVIRONMENT)
+    for quote in plan.quotes(order, settings):
+        cls = providers.get(quote.provider)
+        if quote.problem is not None:
+            assert isinstance(quote.problem, BadOrder)
+            assert quote.problem.spent == "no"
+            assert quote.problem.hint
+        if quote.payload is None:
+            assert quote.problem is not None
+            assert NO_NEAREST.search(quote.problem.message), quote.problem
+            continue
+        asked = replace(order, on_unsupported="nearest")
+        fitted = fit(asked, cls)
+        assert fitted.changes == quote.changes
+        assert (quote.problem is not None) == bool(
+            fitted.changes and order.on_unsupported == "error"
+        )
+        check_payload(fitted.order, cls, quote.payload)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(order=orders, provider=st.sampled_from(list(providers.registry().values())))
+def test_the_values_and_providers_that_an_error_names_do_work(
+    order: Order, provider: type[Provider]
+) -> None:
+    order = replace(order, on_unsupported="error")
+    try:
+        assert not fit(order, provider).changes
+    except BadOrder as error:
+        for other in providers.registry().values():
+            if other.id in able(error):
+                assert not fit(order, other).changes
+            elif able(error) and other is not provider:
+                with pytest.raises(BadOrder):
+                    fit(order, other)
+        if "does not support" not in error.message:
+            return
+        fitted = fit(replace(order, on_unsupported="nearest"), provider)
+        for change in fitted.changes:
+            assert f"{change.field} {change.given}" in error.hint
+        assert not fit(replace(fitted.order, on_unsupported="error"), provider).changes

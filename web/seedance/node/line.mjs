@@ -1,0 +1,88 @@
+/** The line on a node: who would make the video, for how much, and what would not be as asked. */
+import { app } from "../../../../scripts/app.js";
+import { amount, button, h, icon } from "../dom.mjs";
+import { t } from "../words.mjs";
+import { value } from "./sketch.mjs";
+
+/**
+ * @typedef {import("../server.mjs").Check} Check
+ * @typedef {import("../server.mjs").Provider} Provider
+ * @typedef {import("../server.mjs").Quote} Quote
+ * @typedef {{ check?: Check, providers?: Provider[], error?: Error }} News
+ */
+
+/**
+ * @param {HTMLElement} line
+ * @param {ComfyNode} node
+ * @param {News} news
+ */
+export function draw(line, node, news) {
+  line.replaceChildren(h("div", { class: "seedance-estimate", role: "status" }, ...rows(node, news)));
+}
+
+/** @param {ComfyNode} node @param {News} news @returns {HTMLElement[]} */
+function rows(node, { check, providers = [], error }) {
+  if (!check) return [note("times-circle", error?.message ?? "", "bad")];
+  const asked = value(node, "provider") ?? "auto";
+  const id = asked === "auto" ? check.auto : asked;
+  const quote = check.quotes.find(({ provider }) => provider === id);
+  if (!quote) return [head(t("line.auto"), compareButton(node)), note("exclamation-triangle", t("line.nobody"), "warn")];
+  const name = providers.find((provider) => provider.id === id)?.name ?? quote.provider;
+  const who = asked === "auto" ? `${t("line.auto")} → ${name}` : name;
+  return [
+    head(`${who} · ${price(quote, Number(value(node, "takes") ?? 1))}`, compareButton(node), quote.price?.as_of),
+    ...(quote.key === null ? [keyMissing()] : []),
+    ...remarks(quote),
+  ];
+}
+
+/** @param {Quote} quote @param {number} takes */
+function price({ price, problem }, takes) {
+  if (!price) return problem ? t("line.impossible") : t("line.unknown");
+  if (!price.amount) return t("money.free");
+  const all = amount({ ...price, amount: price.amount * takes });
+  return t("line.about", { price: takes > 1 ? `${takes} × ${amount(price)} = ${all}` : all });
+}
+
+/** @param {Quote} quote */
+function remarks({ changes, notes, problem }) {
+  const stops = problem !== null;
+  if (stops && !changes.length) return [note("times-circle", problem.message, "bad")];
+  return [
+    ...changes.map(({ field, asked, given, why }) =>
+      note(
+        stops ? "exclamation-triangle" : "arrow-right",
+        t(stops ? "line.wouldChange" : "line.changes", { field, asked: String(asked), given: String(given) }),
+        stops ? "warn" : "",
+        why,
+      ),
+    ),
+    ...(stops ? [note("info-circle", t("line.nearest"), "")] : []),
+    ...notes.map((text) => note("info-circle", text, "")),
+  ];
+}
+
+/** @param {string} words @param {HTMLElement} action @param {string | null} [priceDate] */
+function head(words, action, priceDate) {
+  const title = priceDate ? t("line.listOf", { date: priceDate }) : null;
+  return h("div", { class: "seedance-head" }, h("span", { title }, words), action);
+}
+
+/** @param {ComfyNode} node */
+const compareButton = (node) =>
+  button(t("compare.short"), async () => (await import("../compare.mjs")).open(node), { kind: "small" });
+
+function keyMissing() {
+  const open = () => app.extensionManager.command.execute("Comfy.ShowSettingsDialog");
+  return h(
+    "div",
+    { class: "seedance-remark warn" },
+    icon("key"),
+    h("span", {}, t("line.noKey")),
+    button(t("line.openSettings"), open, { kind: "small" }),
+  );
+}
+
+/** @param {string} name @param {string} words @param {string} kind @param {string} [title] */
+const note = (name, words, kind, title) =>
+  h("div", { class: `seedance-remark ${kind}`, title }, icon(name), h("span", {}, words));

@@ -1,0 +1,51 @@
+/** What the server is told of a node so that it can check it: values, and which sockets are taken. */
+
+/**
+ * A node's widget by name.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @returns {ComfyWidget | undefined}
+ */
+export const widget = (node, name) => node.widgets?.find((item) => item.name === name);
+
+/**
+ * The value of a widget.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @returns {any}
+ */
+export const value = (node, name) => widget(node, name)?.value;
+
+/**
+ * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
+ * widget's own value stands for it.
+ * @param {ComfyNode} node
+ */
+export function sketch(node) {
+  const taken = (node.inputs ?? []).filter((input) => input.link != null);
+  const known = (node.widgets ?? []).filter(
+    ({ name, type }) => !LOCAL.has(name) && type !== "button" && !name.startsWith("$"),
+  );
+  return {
+    node: node.comfyClass,
+    inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
+    sockets: taken.map(({ name }) => name),
+  };
+}
+
+/** Widgets that are no inputs of the node. */
+const LOCAL = new Set(["seedance_estimate", "control_after_generate", "video-preview"]);
+
+/** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
+export function mode(node) {
+  if (node.comfyClass === "SeedanceV2V") return value(node, "operation") ?? "edit";
+  return MODES[node.comfyClass ?? ""] ?? "text";
+}
+
+/** @type {Record<string, string>} */
+const MODES = {
+  SeedanceT2V: "text",
+  SeedanceI2V: "image",
+  SeedanceFrames: "frames",
+  SeedanceReference: "reference",
+};

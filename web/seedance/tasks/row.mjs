@@ -1,0 +1,153 @@
+/** One task in the tab: picture, state, what it cost, how long it is kept, and what can be done. */
+import { app } from "../../../../scripts/app.js";
+import { amount, button, h, icon, relative, secondsUntil } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { t } from "../words.mjs";
+import { loadIntoNode } from "./load.mjs";
+
+/** @typedef {import("../server.mjs").Task} Task */
+
+/** @type {Record<string, [icon: string, kind: string]>} */
+const STATES = {
+  preparing: ["upload", "live"],
+  submitting: ["send", "live"],
+  running: ["spinner pi-spin", "live"],
+  succeeded: ["download", "live"],
+  saved: ["check-circle", "good"],
+  refused: ["ban", "bad"],
+  failed: ["times-circle", "bad"],
+  cancelled: ["minus-circle", ""],
+  expired: ["clock", "bad"],
+  unclear: ["question-circle", "warn"],
+};
+
+/**
+ * @param {HTMLElement} element
+ * @param {Task} task
+ * @param {string} provider - its name
+ * @param {() => void} changed
+ */
+export function drawRow(element, task, provider, changed) {
+  const [name, kind] = STATES[task.state] ?? ["circle", ""];
+  const state = t(`state.${task.state}`);
+  element.setAttribute("aria-label", `${state}, ${provider}, ${task.prompt}`);
+  element.replaceChildren(
+    picture(task),
+    h(
+      "div",
+      { class: "seedance-facts" },
+      h(
+        "div",
+        { class: "seedance-first" },
+        h("span", { class: `seedance-status ${kind}` }, icon(name), h("span", {}, state)),
+        h("span", { class: "seedance-provider", title: task.model }, provider),
+      ),
+      h("p", { title: task.error?.message ?? task.prompt }, task.error?.message ?? task.prompt),
+      h("small", {}, facts(task)),
+    ),
+    h("div", { class: "seedance-actions" }, ...actions(task, changed)),
+  );
+}
+
+/** @param {Task} task */
+function picture(task) {
+  if (!task.picture) return h("div", { class: "seedance-picture" }, icon(task.live ? "hourglass" : "video"));
+  return h("img", {
+    class: "seedance-picture",
+    src: server.fileOf(task.row, "thumbnail"),
+    alt: "",
+    loading: "lazy",
+    draggable: "false",
+  });
+}
+
+/** @param {Task} task */
+function facts(task) {
+  const parts = [
+    relative(secondsUntil(task.created)),
+    task.cost ? `${task.cost.estimated ? "≈ " : ""}${amount(task.cost)}` : t("tasks.noCost"),
+    kept(task),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** How long the provider keeps the file. @param {Task} task */
+function kept(task) {
+  if (!task.expires || task.provider === "preview") return "";
+  const left = secondsUntil(task.expires);
+  return left > 0 ? t("tasks.kept", { left: relative(left) }) : t("tasks.gone");
+}
+
+/** @param {Task} task @param {() => void} changed */
+function actions(task, changed) {
+  const { row } = task;
+  const lost = task.task && !task.there && !["refused", "failed"].includes(task.state);
+  const free = ["unclear", "saved", "expired"].includes(task.state);
+  return [
+    task.there && link(row),
+    lost && act("collect", "cloud-download", task, async () => void (await server.collect(row)), changed),
+    task.can_cancel && act("cancel", "stop-circle", task, async () => (await server.cancel(row)).message, changed),
+    task.task && act("copy", "copy", task, () => copy(task.task ?? "")),
+    act("load", "file-import", task, () => loadIntoNode(row)),
+    free && act("forget", "eraser", task, () => forget(task), changed),
+  ].filter((action) => action !== false && action !== null && action !== "");
+}
+
+/** @param {number} row */
+function link(row) {
+  const words = t("tasks.open");
+  return h(
+    "a",
+    {
+      class: "seedance-button only",
+      href: server.fileOf(row, "video"),
+      target: "_blank",
+      rel: "noopener",
+      title: words,
+      "aria-label": words,
+      "data-action": "open",
+    },
+    icon("play"),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {string} picture
+ * @param {Task} task
+ * @param {() => Promise<string | void>} work - gives a sentence to show
+ * @param {() => void} [changed]
+ */
+function act(name, picture, task, work, changed) {
+  const words = t(`tasks.${name}`);
+  const run = async () => {
+    made.disabled = true;
+    try {
+      const sentence = await work();
+      if (sentence) app.extensionManager.toast.add({ severity: "info", summary: words, detail: sentence, life: 8000 });
+    } catch (error) {
+      const detail = /** @type {Error} */ (error).message;
+      app.extensionManager.toast.add({ severity: "error", summary: words, detail, life: 12000 });
+    }
+    made.disabled = false;
+    changed?.();
+  };
+  const made = button(words, run, { icon: picture, only: true });
+  made.setAttribute("data-action", name);
+  return made;
+}
+
+/** @param {string} ticket */
+async function copy(ticket) {
+  await navigator.clipboard.writeText(ticket);
+  return t("tasks.copied", { ticket });
+}
+
+/** @param {Task} task */
+async function forget(task) {
+  const sure = await app.extensionManager.dialog.confirm({
+    title: t("tasks.forget"),
+    message: t(task.state === "unclear" ? "tasks.forgetUnclear" : "tasks.forgetSaved"),
+  });
+  if (sure) await server.forget(task.row);
+}

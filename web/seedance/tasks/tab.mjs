@@ -1,0 +1,118 @@
+/**
+ * The sidebar tab: the journal, newest first, and what was spent. Asks the server only while open.
+ *
+ * Owns the polling. Rows are drawn by tasks/list.mjs, totals by tasks/totals.mjs.
+ */
+import { button, h, style } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { ready, t } from "../words.mjs";
+import { List } from "./list.mjs";
+import { drawTotals } from "./totals.mjs";
+
+/** @typedef {import("../server.mjs").Task} Task */
+
+const MOST = 1000;
+const BUSY = 1500; // milliseconds between looks while something runs
+const IDLE = 10_000;
+const DAYS = 30;
+
+/** @type {Tab | undefined} */
+let open;
+
+/** @param {HTMLElement} place */
+export async function render(place) {
+  destroy();
+  style();
+  await ready();
+  open = new Tab(place);
+  await open.refresh();
+}
+
+/** The tab was closed. */
+export function destroy() {
+  open?.stop();
+  open = undefined;
+}
+
+class Tab {
+  /** @type {Map<number, Task>} */
+  #tasks = new Map();
+  #since = 0;
+  #stopped = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #names = {};
+  #list;
+  #totals = h("div");
+  #status = h("p", { class: "seedance-note", role: "status" });
+
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    this.#list = new List((task) => this.changed(task));
+    place.classList.add("seedance-host");
+    place.replaceChildren(
+      h(
+        "div",
+        { class: "seedance seedance-tab" },
+        h(
+          "header",
+          {},
+          h("h2", {}, "Seedance"),
+          button(t("tasks.refresh"), () => this.changed(), { icon: "refresh", only: true }),
+        ),
+        this.#totals,
+        this.#status,
+        this.#list.element,
+      ),
+    );
+  }
+
+  /** Ask at once: something was done to a task. @param {Task} [_task] */
+  async changed(_task) {
+    clearTimeout(this.#timer);
+    await this.refresh();
+  }
+
+  async refresh() {
+    try {
+      if (!document.hidden) await this.#look();
+      this.#say(this.#tasks.size ? "" : t("tasks.none"));
+    } catch (error) {
+      this.#say(/** @type {Error} */ (error).message);
+    }
+    if (this.#stopped) return;
+    const busy = [...this.#tasks.values()].some(({ live }) => live);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.refresh(), busy ? BUSY : IDLE);
+  }
+
+  async #look() {
+    const first = this.#since === 0;
+    const news = await server.tasks(MOST, this.#since);
+    if (first) {
+      const providers = await server.providers();
+      this.#names = Object.fromEntries(providers.map(({ id, name }) => [id, name]));
+    }
+    for (const task of news) {
+      this.#tasks.set(task.row, task);
+      // A second earlier: times are whole seconds.
+      this.#since = Math.max(this.#since, Math.floor(Date.parse(task.updated) / 1000) - 1);
+    }
+    const rows = [...this.#tasks.values()].sort((a, b) => b.row - a.row).slice(0, MOST);
+    this.#list.show(rows, this.#names);
+    if (first || news.some(({ live }) => !live)) {
+      drawTotals(this.#totals, await server.totals(DAYS), this.#names, DAYS);
+    }
+  }
+
+  /** @param {string} words */
+  #say(words) {
+    this.#status.textContent = words;
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#list.stop();
+  }
+}
