@@ -8,7 +8,6 @@ Each node is a literal class with a literal node id, since ComfyUI-Manager finds
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from ..seedance.order import (
     Medium,
     Order,
     kind_by_ending,
+    read_extra,
 )
 from . import host, takes, tensors
 
@@ -159,7 +159,7 @@ def _shared(ratio: str = "adaptive") -> list[io.Input]:
             default=True,
             optional=True,
             advanced=True,
-            tooltip="Set by the graph when it is queued: on where something is connected to frames.",
+            tooltip="Set when the graph is queued: on where something is connected to frames.",
         ),
         io.String.Input(
             "extra",
@@ -197,36 +197,22 @@ class _Generating:
         return host.partial_failures.count_for(inputs)
 
 
-# ------------------------------------------------------------------------------------ inputs to order
+# ---------------------------------------------------------------------------------- inputs to order
 
 
-async def _generate(media: Callable[[], dict[str, Any]], inputs: Mapping[str, Any]) -> io.NodeOutput:
+async def _generate(
+    media: Callable[[], dict[str, Any]], inputs: Mapping[str, Any]
+) -> io.NodeOutput:
     """Order, wait and give the outputs. `media` gives the order's media by field; it may encode,
     and so runs in a thread."""
     fields = dict(inputs)
     number = fields.pop("takes", 1)
     decode_frames = fields.pop("decode_frames", True)
-    fields["extra"] = parse_extra(fields.get("extra", ""))
+    fields["extra"] = read_extra(fields.get("extra", ""))
     return await takes.deliver(
         lambda runner: runner.start(Order(**fields, **media()), takes=number),
         decode_frames=decode_frames,
     )
-
-
-def parse_extra(text: str) -> dict[str, dict[str, Any]]:
-    """The `extra` input. Raises BadOrder if it is no JSON object keyed by provider id."""
-    if not text.strip():
-        return {}
-    try:
-        extra = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadOrder(f"extra is not JSON: {error}.", hint=_EXTRA_HINT) from error
-    if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
-        raise BadOrder("extra is not a JSON object keyed by provider id.", hint=_EXTRA_HINT)
-    return extra
-
-
-_EXTRA_HINT = 'It looks like {"leonardo": {"public": true}}; empty is fine.'
 
 
 def parse_urls(text: str) -> list[Medium]:
@@ -277,14 +263,12 @@ def _given(name: str, value: object, address: str) -> bool:
 Sockets = Mapping[str, Any] | None
 
 
-def _references(images: Sockets = None, videos: Sockets = None, audios: Sockets = None) -> list[Medium]:
+def _references(
+    images: Sockets = None, videos: Sockets = None, audios: Sockets = None
+) -> list[Medium]:
     """Pictures, clips and sounds of growing sockets, in the order of their numbers."""
     return [
-        *(
-            medium
-            for name, value in _connected(images)
-            for medium in tensors.pictures(value, name)
-        ),
+        *(medium for name, value in _connected(images) for medium in tensors.pictures(value, name)),
         *(tensors.clip(value) for _, value in _connected(videos)),
         *(tensors.sound(value, name) for name, value in _connected(audios)),
     ]
@@ -368,9 +352,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                 io.Image.Input(
                     "first_frame", optional=True, tooltip="The first frame of the video."
                 ),
-                io.Image.Input(
-                    "last_frame", optional=True, tooltip="The last frame of the video."
-                ),
+                io.Image.Input("last_frame", optional=True, tooltip="The last frame of the video."),
                 _prompt(),
                 _url("first_frame_url", "the first frame"),
                 _url("last_frame_url", "the last frame"),

@@ -219,7 +219,9 @@ def if_interrupted(prompt_id: str, then: Callable[[], None]) -> None:
     after, tells. Returns at once.
     """
     server = PromptServer.instance
-    asyncio.run_coroutine_threadsafe(_if_interrupted(server.prompt_queue, prompt_id, then), server.loop)
+    asyncio.run_coroutine_threadsafe(
+        _if_interrupted(server.prompt_queue, prompt_id, then), server.loop
+    )
 
 
 async def _if_interrupted(queue: Any, prompt_id: str, then: Callable[[], None]) -> None:

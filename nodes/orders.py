@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..seedance.errors import BadOrder
-from ..seedance.order import Kind, Medium, Order
-from .generate import parse_extra, parse_urls
+from ..seedance.order import Kind, Medium, Order, read_extra
+from .generate import parse_urls
 
 Body = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ def from_page(body: Body) -> Order:
     return _of_node(body) if "node" in body else _of_fields(body)
 
 
-# -------------------------------------------------------------------------------- fields of an order
+# ------------------------------------------------------------------------------ fields of an order
 
 
 def _of_fields(body: Body) -> Order:
@@ -82,7 +82,7 @@ def _of_node(body: Body) -> Order:
     # How many pictures a socket brings shows only when the graph runs, so that here no @Image2 can
     # be said to be missing; and a price needs no prompt.
     values["prompt"] = (_words(inputs, "prompt") or "-").replace("@", "#")
-    values["extra"] = parse_extra(_words(inputs, "extra"))
+    values["extra"] = read_extra(_words(inputs, "extra"))
     for name, (kind, url) in _SINGLE[node_id].items():
         values.pop(url, None)
         values[name] = _medium(kind, _words(inputs, url))

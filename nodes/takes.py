@@ -72,7 +72,9 @@ def outputs() -> list[io.Output]:
     ]
 
 
-async def deliver(begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bool) -> io.NodeOutput:
+async def deliver(
+    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bool
+) -> io.NodeOutput:
     """Start takes with `begin` (in a thread), wait for all, and give the node's outputs.
 
     A take that failed is an ExecutionBlocker with its sentence at its place in every output; if all
@@ -164,7 +166,9 @@ async def _show(node: host.Node, jobs: Sequence[Job]) -> None:
 def _lines(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each take, then what was sent other than asked."""
     lines = [
-        f"seed {job.order.seed}: {outcome}" if isinstance(outcome, SeedanceError) else _line(outcome)
+        f"seed {job.order.seed}: {outcome}"
+        if isinstance(outcome, SeedanceError)
+        else _line(outcome)
         for job, outcome in zip(jobs, outcomes)
     ]
     remarks = [str(change) for job in jobs for change in job.changes]

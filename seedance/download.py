@@ -49,6 +49,7 @@ def fetch(
         try:
             attempt.go_on()
         except (Lost, NotSent):
+            attempt.check_time()
             failures = 0 if attempt.done > before else failures + 1
             if failures >= TRIES_WITHOUT_PROGRESS:
                 raise
@@ -89,6 +90,7 @@ class _Attempt:
             headers=headers,
             own_origin=self.own_origin,
             authorized=self._authorized,
+            seconds=max(self._deadline - time.monotonic(), 0.0),
         ) as response:
             status = response.status_code
             if status == 401 and not self._authorized:
@@ -104,10 +106,18 @@ class _Attempt:
                 raise Lost(f"The file's host answered HTTP {status}.")
             if status not in (200, 206):
                 raise OddReply(f"The file's host answered HTTP {status}.", spent="yes")
+            packing = response.headers.get("content-encoding", "identity").strip().lower()
+            if packing not in ("identity", ""):  # a few bytes might become gigabytes
+                raise OddReply("The file's host sent it packed, unasked.", spent="yes")
             if "text/html" in response.headers.get("content-type", ""):
                 raise Lost("The file's host answered with a web page.")
             self._place(response.headers, status)
             self._receive(response)
+
+    def check_time(self) -> None:
+        """Raise OddReply when the download has had its time."""
+        if time.monotonic() > self._deadline:
+            raise OddReply("The download takes too long.", spent="yes")
 
     def _place(self, headers: object, status: int) -> None:
         """Find out where the bytes that follow belong, and how many there will be."""
@@ -142,8 +152,7 @@ class _Attempt:
                 self.done += len(block)
                 if self.done > self.largest:
                     raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
-                if time.monotonic() > self._deadline:
-                    raise OddReply("The download takes too long.", spent="yes")
+                self.check_time()
                 self.on_progress(self.done, self.total)
         if self.total is not None and self.done < self.total:
             raise Lost("The download was cut short.")

@@ -1,20 +1,28 @@
 """The user's own S3-compatible bucket, for media that a provider only takes by address.
 
-Owns the bucket's settings and the objects that we put there. boto3 comes with the optional extra
-`s3` and is imported only here, only when a bucket is used. Must not know providers or orders.
+Owns the bucket's settings, the names of our objects in it, and what its refusals mean. Which order
+still needs an object is the journal's to know. boto3 comes with the optional extra `s3` and is
+imported only here, only when a bucket is used. Must not know providers or orders.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import time
+import secrets
+from collections.abc import Iterator
 from typing import Any
 
 from .errors import BadOrder, Refused, Unreachable
 from .settings import Settings
-from .wire import Blob, Uploaded
+from .wire import Blob
 
 PRESIGNED_SECONDS = 24 * 3600
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+# Answers that ask for patience, whatever their HTTP status.
+_BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500")
 
 
 def _values(settings: Settings) -> dict[str, str]:
@@ -26,6 +34,16 @@ def configured(settings: Settings) -> bool:
     return bool(_values(settings).get("bucket"))
 
 
+def endpoint(settings: Settings) -> str | None:
+    """The address of the bucket's service, None for Amazon's own."""
+    return _values(settings).get("endpoint") or None
+
+
+def keeps(settings: Settings) -> bool:
+    """Whether the user wants our objects left in the bucket."""
+    return _values(settings).get("keep", "").strip().lower() in ("1", "true", "yes", "on")
+
+
 def account(settings: Settings) -> str:
     """A short name for the bucket, so that uploads are only found again in the same one."""
     values = _values(settings)
@@ -33,70 +51,121 @@ def account(settings: Settings) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-def put(settings: Settings, blob: Blob) -> Uploaded:
-    """Put a file into the bucket and return an address that works for a day.
+def new_name(settings: Settings, blob: Blob) -> str:
+    """A name for an object of these bytes; it tells nothing about the user's file.
 
-    Large files go in parts; an upload that breaks leaves no object. Raises BadOrder where boto3 is
-    missing, Refused where the bucket says no, Unreachable where it does not answer.
+    An object that will be deleted gets one that no other will ever have: deleting it must not hit
+    the same bytes that somebody else puts there meanwhile.
     """
-    values = _values(settings)
-    client = _client(values)
-    name = "/".join(
-        part
-        for part in (values.get("prefix", "").strip("/"), f"{blob.digest}.{blob.extension}")
-        if part
-    )
+    own = "" if keeps(settings) else f"-{secrets.token_hex(8)}"
+    prefix = _values(settings).get("prefix", "").strip("/")
+    return "/".join(filter(None, (prefix, f"{blob.digest}{own}.{blob.extension}")))
+
+
+def put(settings: Settings, blob: Blob, name: str) -> None:
+    """Put a file into the bucket, streamed; what breaks half way is begun again, and leaves no
+    object behind in the end.
+
+    Raises BadOrder where a setting is wrong or boto3 is missing, Refused where the bucket says no,
+    Unreachable where it does not answer.
+    """
     extra = {"ContentType": blob.mime}
-    bucket = values["bucket"]
-    with _explained(bucket):
+    with _bucket(settings) as (client, bucket):
         if blob.path is not None:
             client.upload_file(str(blob.path), bucket, name, ExtraArgs=extra)
         else:
             client.put_object(Bucket=bucket, Key=name, Body=blob.data or b"", **extra)
-        url = client.generate_presigned_url(
+
+
+def address(settings: Settings, name: str) -> str:
+    """An address from which anybody can read the object for a day. Asks nobody."""
+    with _bucket(settings) as (client, bucket):
+        url: str = client.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": name}, ExpiresIn=PRESIGNED_SECONDS
         )
-    return Uploaded(url, time.time() + PRESIGNED_SECONDS)
+        return url
 
 
-def _client(values: dict[str, str]) -> Any:
+def remove(settings: Settings, name: str) -> None:
+    """Delete an object, whether it is there or not. Raises what `put` raises, after one try."""
+    with _bucket(settings, attempts=1) as (client, bucket):
+        client.delete_object(Bucket=bucket, Key=name)
+
+
+@contextlib.contextmanager
+def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
+    """boto3's client and the bucket's name; boto3's errors inside the block become ours. Its own
+    words may quote a signed address, so only its codes are kept."""
+    values = _values(settings)
     try:
         import boto3
+        from boto3.exceptions import S3UploadFailedError
+        from botocore import exceptions
         from botocore.config import Config
     except ImportError as error:
         raise BadOrder(
-            "A bucket is set up, but the package boto3 is not installed.",
+            "A bucket is set up, but the package boto3 is not installed; nothing was spent.",
             hint='Install the extra: pip install "comfyui-seedance[s3]".',
         ) from error
-    return boto3.client(
-        "s3",
-        endpoint_url=values.get("endpoint") or None,
-        region_name=values.get("region") or None,
-        aws_access_key_id=values.get("access_key_id") or None,
-        aws_secret_access_key=values.get("secret_access_key") or None,
-        config=Config(signature_version="s3v4", retries={"max_attempts": 3}),
-    )
-
-
-class _explained:
-    """Turns boto3's errors into ours; its own words never quote a secret, but may quote a URL."""
-
-    def __init__(self, bucket: str) -> None:
-        self.bucket = bucket
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or not isinstance(error, Exception):
-            return
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
-        if type(error).__name__ in ("EndpointConnectionError", "ConnectTimeoutError"):
-            raise Unreachable(
-                f"The bucket {self.bucket} cannot be reached; nothing was spent.",
-                hint="Check SEEDANCE_S3_ENDPOINT and the network.",
-            ) from None
-        raise Refused(
-            f"The bucket {self.bucket} refused the upload ({code}); nothing was spent.",
-            hint="Check its name, region and keys (SEEDANCE_S3_...).",
+    bucket = values.get("bucket", "")
+    try:
+        client = boto3.client(
+            "s3",
+            endpoint_url=values.get("endpoint") or None,
+            region_name=values.get("region") or None,
+            aws_access_key_id=values.get("access_key_id") or None,
+            aws_secret_access_key=values.get("secret_access_key") or None,
+            config=Config(
+                signature_version="s3v4",
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"total_max_attempts": attempts, "mode": "standard"},
+                # Many S3-compatible services refuse the checksums that boto3 adds unasked.
+                request_checksum_calculation="when_required",
+            ),
+        )
+        try:
+            yield client, bucket
+        finally:
+            client.close()
+    except (exceptions.ClientError, S3UploadFailedError) as error:
+        cause = error if isinstance(error, exceptions.ClientError) else error.__context__
+        raise _refusal(bucket, getattr(cause, "response", {})) from None
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        where = values.get("endpoint") or "Amazon S3"
+        raise Unreachable(
+            f"The bucket {bucket} at {where} could not be reached ({type(error).__name__}); "
+            "nothing was spent.",
+            hint="Check SEEDANCE_S3_ENDPOINT and the network; it is safe to try again.",
         ) from None
+    except (exceptions.BotoCoreError, ValueError) as error:
+        raise BadOrder(
+            f"The settings of the bucket {bucket} cannot be used ({type(error).__name__}); "
+            "nothing was spent.",
+            hint="Check SEEDANCE_S3_BUCKET, SEEDANCE_S3_ENDPOINT, SEEDANCE_S3_REGION, "
+            "SEEDANCE_S3_ACCESS_KEY_ID and SEEDANCE_S3_SECRET_ACCESS_KEY.",
+        ) from None
+
+
+_WHAT_TO_CHECK = {
+    "NoSuchBucket": "SEEDANCE_S3_BUCKET: there is no bucket of this name at the endpoint",
+    "InvalidAccessKeyId": "SEEDANCE_S3_ACCESS_KEY_ID: the endpoint does not know it",
+    "SignatureDoesNotMatch": "SEEDANCE_S3_SECRET_ACCESS_KEY and SEEDANCE_S3_REGION",
+    "AccessDenied": "that the key may put and delete objects in the bucket",
+    "PermanentRedirect": "SEEDANCE_S3_REGION and SEEDANCE_S3_ENDPOINT: the bucket is elsewhere",
+    "AuthorizationHeaderMalformed": "SEEDANCE_S3_REGION: the bucket is in another one",
+}
+
+
+def _refusal(bucket: str, response: dict[str, Any]) -> Refused | Unreachable:
+    code = str(response.get("Error", {}).get("Code", "no reason given"))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _BUSY or status >= 500:
+        return Unreachable(
+            f"The bucket {bucket} is busy ({code}); nothing was spent.",
+            hint="It is safe to try again.",
+        )
+    check = _WHAT_TO_CHECK.get(code, "its name, region and keys (SEEDANCE_S3_...)")
+    return Refused(
+        f"The bucket {bucket} refused ({code}); nothing was spent.", hint=f"Check {check}."
+    )

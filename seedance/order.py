@@ -270,6 +270,23 @@ def plain(value: Any) -> Any:
     return value
 
 
+def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
+    """`extra` as a person writes it; empty text is no extra. `name` is what they know it by.
+
+    Raises BadOrder if it is no JSON object of objects.
+    """
+    if not text.strip():
+        return {}
+    hint = 'It is keyed by provider id, like {"leonardo": {"public": true}}.'
+    try:
+        extra = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadOrder(f"{name} is not JSON: {error}.", hint=hint) from error
+    if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
+        raise BadOrder(f"{name} is not a JSON object keyed by provider id.", hint=hint)
+    return extra
+
+
 # ------------------------------------------------------------------------------ the fingerprint
 
 FINGERPRINT_VERSION = 1

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,10 +25,18 @@ from .wire import Config, Provider
 
 KeySource = Literal["environment", "file", "not needed"]
 
+_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
+
 
 def origin(url: str) -> str:
     """`scheme://host:port` of an address, lower case, the port always written; empty for a text
-    that is no address, e.g. in a provider's answer."""
+    that is no address, e.g. in a provider's answer.
+
+    Backslashes, blanks and control characters make it none: what connects reads them otherwise
+    than `urlsplit`, which would take `https://elsewhere\\@here/` for an address of `here`.
+    """
+    if _AMBIGUOUS.search(url):
+        return ""
     try:
         parts = urlsplit(url)
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
@@ -38,6 +47,8 @@ def origin(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether an address names this machine."""
+    if _AMBIGUOUS.search(url):
+        return False
     try:
         host = (urlsplit(url).hostname or "").lower()
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -334,7 +345,7 @@ def _check_url(url: str, provider: type[Provider]) -> None:
         return
     try:
         parts = urlsplit(url)
-        usable = bool(parts.hostname) and "@" not in parts.netloc
+        usable = bool(parts.hostname and origin(url)) and "@" not in parts.netloc
         usable = usable and not (parts.query or parts.fragment)
         parts.port  # noqa: B018  (raises ValueError for a port that is none)
     except ValueError:

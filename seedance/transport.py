@@ -6,6 +6,7 @@ addresses. Knows no provider. One `perform` is one attempt: repeating is decided
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.cookiejar
 import ipaddress
@@ -32,6 +33,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SPEND_SECONDS = 120.0
 LARGEST_REPLY = 16 * 2**20
+LONGEST_REPLY_SECONDS = 1800.0  # in all; a large upload over a slow line takes its time
 USER_AGENT = f"comfyui-seedance/{__version__}"
 
 
@@ -78,7 +80,8 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
     class Connection(connection):  # type: ignore[misc]
         def _new_conn(self) -> Any:
             sock = super()._new_conn()
-            if getattr(_attempt, "guard", False) and not proxied:
+            _attempt.sockets.append(sock)
+            if _attempt.guard and not proxied:
                 address = sock.getpeername()[0]
                 if not is_public(address):
                     sock.close()
@@ -92,14 +95,39 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
             _attempt.connected = True
 
         def putrequest(self, *args: Any, **kwargs: Any) -> None:
-            if self.sock is not None:  # a connection that served an earlier request
+            if self.sock is not None:  # also a connection that served an earlier request
                 _attempt.connected = True
+                _attempt.sockets.append(self.sock)
             super().putrequest(*args, **kwargs)
 
     class Pool(pool):  # type: ignore[misc]
         ConnectionCls = Connection
 
     return Pool
+
+
+@contextlib.contextmanager
+def _attempt_within(seconds: float, *, guard: bool) -> Iterator[None]:
+    """One attempt of this thread, whose connection is cut when it takes longer in all: what
+    requests calls a time-out only counts the seconds without a byte."""
+    sockets: list[Any] = []
+    overdue = threading.Event()
+
+    def cut() -> None:
+        overdue.set()
+        for sock in sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    _attempt.connected, _attempt.guard = False, guard
+    _attempt.sockets, _attempt.overdue = sockets, overdue
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -144,16 +172,38 @@ def check_public_url(url: str) -> None:
 
     The connected address is checked again when the connection is made.
     """
-    host = (urlsplit(url).hostname or "").lower().rstrip(".") if origin(url) else ""
+    host = _host(url)
     if not host or not url.lower().startswith("https:"):
         raise ForbiddenAddress(f"{_short(url)} is not an https address.")
     numeric = _numeric(host)
     if numeric:
         private = not is_public(numeric)
     else:  # a name without a dot is one of the local network
-        private = "." not in host or host.endswith((".localhost", ".local", ".internal"))
+        private = "." not in host or host.endswith(_PRIVATE_NAMES)
     if private:
         raise ForbiddenAddress(f"{_short(url)} is not a public address.")
+
+
+# Names that no public server has (RFC 6761, 6762 and 8375, and ICANN's .internal).
+_PRIVATE_NAMES = tuple(
+    f".{name}"
+    for name in (
+        *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home"),
+        *("lan", "home.arpa"),
+    )
+)
+
+
+def _host(url: str) -> str:
+    """The host of an address as it will be looked up; empty if there is none. Other scripts have
+    dots and digits of their own, which a resolver takes for ours."""
+    try:
+        host = (urlsplit(url).hostname or "") if origin(url) else ""
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return ""
+    host = host.lower().rstrip(".")
+    return host if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host) else ""
 
 
 def _numeric(host: str) -> str | None:
@@ -196,6 +246,7 @@ class Transport:
         adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
     ) -> None:
         self.credentials = credentials
+        self._key = _spellings(credentials.key)
         self._adapters = dict(adapters or {})
         self._session = self._new_session()
 
@@ -218,11 +269,11 @@ class Transport:
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
         try:
             with self._sending(session, call, seconds) as response:
-                return Reply(
-                    response.status_code,
-                    {name.lower(): value for name, value in response.headers.items()},
-                    self._read(response),
-                )
+                headers = {
+                    name.lower(): self._without_key(value.encode()).decode()
+                    for name, value in response.headers.items()
+                }
+                return Reply(response.status_code, headers, self._read(response))
         finally:
             if call.spends:
                 session.close()
@@ -231,18 +282,23 @@ class Transport:
     def _sending(
         self, session: requests.Session, call: Call, seconds: float
     ) -> Iterator[requests.Response]:
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **call.headers}
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **call.headers,
+        }
         if call.spends:
             headers["Connection"] = "close"
         data, content_type = _body(call)
         if content_type:
             headers["Content-Type"] = content_type
-        _attempt.connected = False
-        _attempt.guard = not self._trusted(call.url)
-        if _attempt.guard:
+        guard = not self._trusted(call.url)
+        if guard:
             check_public_url(call.url)
         try:
             with (
+                _attempt_within(LONGEST_REPLY_SECONDS, guard=guard),
                 _closing(data),
                 session.request(
                     call.method,
@@ -270,8 +326,8 @@ class Transport:
         """What a failed attempt means. The library's own words may quote a URL with a signature
         in it, so only their kind is kept."""
         host = urlsplit(url).hostname or "the provider"
-        reason = _reason(error)
-        if not getattr(_attempt, "connected", False):
+        reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
+        if not _attempt.connected:
             return NotSent(
                 f"{host} could not be reached ({reason}).",
                 hint="Check the network, the proxy and the address; it is safe to try again.",
@@ -279,20 +335,32 @@ class Transport:
         return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
 
     def _read(self, response: requests.Response) -> bytes:
+        # Other packings, or several, unpack a few bytes to any size before they can be counted.
+        packing = response.headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("identity", "gzip", ""):
+            raise OddReply(f"The answer is packed in a way not asked for ({packing[:40]}).")
         body = bytearray()
-        for block in response.iter_content(1 << 16):
+        for block in response.iter_content(1 << 14):
             body += block
             if len(body) > LARGEST_REPLY:
                 raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
-        if self.credentials.key:  # a provider may quote the key that it refuses
-            return bytes(body).replace(self.credentials.key.encode(), b"(your key)")
-        return bytes(body)
+        return self._without_key(bytes(body))
+
+    def _without_key(self, text: bytes) -> bytes:
+        """A provider may quote the key that it refuses."""
+        return self._key.sub(b"(your key)", text) if self._key else text
 
     @contextlib.contextmanager
     def fetching(
-        self, url: str, *, headers: Mapping[str, str], own_origin: str, authorized: bool = False
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        own_origin: str,
+        authorized: bool = False,
+        seconds: float = LONGEST_REPLY_SECONDS,
     ) -> Iterator[requests.Response]:
-        """A streamed GET of a result file, following at most five redirects.
+        """A streamed GET of a result file, following at most five redirects; cut after `seconds`.
 
         Each address must be public https, or of `own_origin`. The key is never sent, unless
         `authorized` and to `own_origin`. Raises NotSent, Lost, ForbiddenAddress.
@@ -301,40 +369,51 @@ class Transport:
             own = origin(url) == own_origin
             if not own:
                 check_public_url(url)
-            _attempt.connected = False
-            _attempt.guard = not own
             key = self.credentials.header(url) if own and authorized else None
-            try:
-                response = self._session.get(
-                    url,
-                    headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
-                    auth=_Authorization(key),
-                    timeout=(CONNECT_SECONDS, READ_SECONDS),
-                    proxies=_proxies(url),
-                    allow_redirects=False,
-                    stream=True,
-                )
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise self._failure(url, error) from None
-            if response.is_redirect:
-                response.close()
+            with _attempt_within(seconds, guard=not own):
                 try:
-                    url = urljoin(url, response.headers["location"])
-                except ValueError:
-                    raise ForbiddenAddress(f"{_short(url)} redirects to no address.") from None
-                continue
-            try:
-                yield response
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise self._failure(url, error) from None
-            finally:
+                    response = self._session.get(
+                        url,
+                        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+                        auth=_Authorization(key),
+                        timeout=(CONNECT_SECONDS, READ_SECONDS),
+                        proxies=_proxies(url),
+                        allow_redirects=False,
+                        stream=True,
+                    )
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    raise self._failure(url, error) from None
+                if not response.is_redirect:
+                    try:
+                        yield response
+                    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                        raise self._failure(url, error) from None
+                    finally:
+                        response.close()
+                    return
                 response.close()
-            return
+            try:
+                url = urljoin(url, response.headers["location"])
+            except ValueError:
+                raise ForbiddenAddress(f"{_short(url)} redirects to no address.") from None
         raise OddReply(f"{_short(url)} redirects in a circle.")
 
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
+
+
+def _spellings(key: str) -> re.Pattern[bytes] | None:
+    """Finds a key as it is, with letters escaped as JSON or an address may have them, or in base64
+    (but for its last letters, which depend on what follows)."""
+    if not key:
+        return None
+    escaped = (
+        rf"(?:\\?{re.escape(letter)}|\\u00(?i:{ord(letter):02x})|%(?i:{ord(letter):02x}))"
+        for letter in key
+    )
+    packed = base64.b64encode(key.encode())[: len(key) // 3 * 4]
+    return re.compile("".join(escaped).encode() + b"|" + re.escape(packed))
 
 
 class _Authorization(requests.auth.AuthBase):

@@ -15,7 +15,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from .errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from .order import Kind, Mode, Order
@@ -82,6 +82,9 @@ class Call:
     timeout: float | None = None
 
 
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # surrogates, one of which alone is half a character
+
+
 @dataclass(frozen=True)
 class Reply:
     """What came back. Header names are lower case."""
@@ -98,7 +101,13 @@ class Reply:
     def json(self) -> Any:
         """The body as JSON. Raises OddReply if it is none."""
         try:
-            return jsonlib.loads(self.body)
+            text = self.body.decode("utf-8-sig")
+            value = jsonlib.loads(text)
+            # Half a character can be neither printed nor written to a file or a database.
+            if _HALVES.search(text):
+                whole = jsonlib.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+                value = jsonlib.loads(whole.decode("utf-16", "replace"))
+            return value
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
             raise OddReply(
@@ -155,7 +164,8 @@ class Money:
         return f"{figure} {self.currency}{' (estimated)' if self.estimated else ''}"
 
 
-_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%][A-Za-z0-9%._~:-]{0,500})")
+_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,500})")
+_NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
 
 
 @dataclass(frozen=True)
@@ -177,9 +187,13 @@ class Ticket:
         """A ticket for the id in a create answer. Raises OddReply if that is no id."""
         if isinstance(task_id, bool) or not isinstance(task_id, (str, int)) or task_id == "":
             raise OddReply("The provider's answer carries no task id.")
-        opaque = quote(str(task_id), safe=":~")
-        if not _TICKET.fullmatch(f"{provider}:{opaque}"):
-            raise OddReply(f"The provider's task id {str(task_id)[:80]!r} cannot be used.")
+        try:
+            opaque = quote(str(task_id), safe=":~")
+            cls.parse(f"{provider}:{opaque}")  # what is paid must be collectable
+        except ValueError:
+            raise OddReply(
+                f"The provider's task id {str(task_id)[:80]!r} cannot be used."
+            ) from None
         return cls(provider, opaque, cost)
 
     @classmethod
@@ -187,10 +201,15 @@ class Ticket:
         """Read a ticket's text. Raises BadOrder if it is none.
 
         A ticket comes from strangers' workflows and ends up in a path of the provider's API, so
-        what could climb out of that path is refused here.
+        what could climb out of that path is refused here, as is any escape but those of `issue`.
         """
         match = _TICKET.fullmatch(text.strip())
-        if not match or ".." in match[2] or re.search(r"%2f|%5c|%2e", match[2], re.IGNORECASE):
+        task_id = unquote(match[2]) if match else ""
+        if (
+            not match
+            or _NOT_IN_A_PATH.search(task_id)
+            or quote(task_id, safe=":~") != match[2]
+        ):
             raise BadOrder(
                 f"{text.strip()[:80]!r} is not a ticket.",
                 hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
@@ -315,8 +334,9 @@ class ModelLimits:
 class Limits:
     """What a provider can do, as data.
 
-    `travel[kind]`: how such a medium may reach the provider, best first: `address` (any public
-    one), `inline` (data URI), `upload` (the provider's own), `handle` (its own ids only).
+    `travel[kind]`: how such a medium may reach the provider, for a file best first: `address` (any
+    public one; for a file, by the user's bucket), `inline` (data URI), `upload` (the provider's
+    own), `handle` (its own ids only).
     `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
     seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
     """
@@ -580,8 +600,10 @@ def plain_word(value: Any) -> str:
     )
 
 
-NO_EXTRA_FIELDS = frozenset(
-    {"model", "n", "quantity", "authorization", "api_key", "webhook", "webhook_url", "callback_url"}
+# Compared in lower case and without `_` and `-`.
+NO_EXTRA_FIELDS = re.compile(
+    r"model|n|quantity|count|num(ber)?(of)?(images|videos|outputs|samples)|batchsize"
+    r"|authorization|apikey|.*(webhook|callback|notify).*"
 )
 
 
@@ -592,7 +614,7 @@ def add_extra(body: dict[str, Any], extra: Mapping[str, Any], where: str = "extr
     a stranger's workflow must not change what is paid for or where results are sent.
     """
     for name, value in extra.items():
-        if name.lower() in NO_EXTRA_FIELDS:
+        if NO_EXTRA_FIELDS.fullmatch(re.sub("[_-]", "", name.lower())):
             raise BadOrder(f"{where} may not set {name!r}.", hint="Remove it from extra.")
         if isinstance(value, Mapping) and isinstance(body.get(name), dict):
             add_extra(body[name], value, f"{where}.{name}")

@@ -1,4 +1,4 @@
-"""A result comes down whole, from where it may, and in as many pieces as the network makes of it."""
+"""A result comes down whole, from where it may, in as many pieces as the network makes of it."""
 
 from __future__ import annotations
 
@@ -342,9 +342,13 @@ def test_a_redirect_to_a_name_that_leads_to_this_machine_is_refused(
         return look_up(*at, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with Raw(whole()) as other, Server(redirect_to("https://files.example/clip.mp4")) as server:
-        with pytest.raises(ForbiddenAddress, match=r"files\.example is at 127\.0\.0\.1"):
-            get(f"{server.url}/go", part)
+    target = "https://files.example/clip.mp4"
+    with (
+        Raw(whole()) as other,
+        Server(redirect_to(target)) as server,
+        pytest.raises(ForbiddenAddress, match=r"files\.example is at 127\.0\.0\.1"),
+    ):
+        get(f"{server.url}/go", part)
 
 
 def test_a_circle_of_redirects_ends(part: Path) -> None:

@@ -28,7 +28,7 @@ CLIP = Medium.from_data("video", b"clip")
 SOUND = Medium.from_data("audio", b"sound")
 CAT = Order(prompt="a cat", ratio="16:9")
 
-MADE_UP = '''
+MADE_UP = """
 from ..wire import Call, Limits, MediaLimits, ModelLimits, Money, Provider, Running, Ticket
 
 
@@ -62,7 +62,7 @@ class MadeUp(Provider):
 
     def estimate(self, order):
         return {price}
-'''
+"""
 
 
 class Folder:
@@ -139,9 +139,7 @@ def test_auto_takes_nobody_who_would_change_the_order(folder: Folder) -> None:
     assert chosen(replace(CAT, on_unsupported="nearest")) == "dear"
 
 
-def test_auto_takes_nobody_without_a_key(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_takes_nobody_without_a_key(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.add("cheap", 'Money(0.1, "USD")')
     folder.add("dear", 'Money(2.0, "USD")')
     monkeypatch.delenv("CHEAP_KEY")

@@ -48,9 +48,7 @@ def test_the_environment_wins_over_the_caller(tmp_path: Path) -> None:
     assert (loaded.home, loaded.output) == (tmp_path / "home", tmp_path / "output")
 
 
-def test_the_caller_wins_over_the_defaults(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_caller_wins_over_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEEDANCE_HOME")
     monkeypatch.delenv("SEEDANCE_OUTPUT")
     loaded = Settings.load(home=tmp_path / "a", output=tmp_path / "b")

@@ -22,12 +22,9 @@ from seedance.errors import BadOrder, OddReply, SeedanceError
 from seedance.settings import origin
 from seedance.transport import (
     Credentials,
-    ForbiddenAddress,
     Lost,
     NotSent,
     Transport,
-    check_public_url,
-    is_public,
 )
 from seedance.wire import Blob, Call, FilePart
 
@@ -207,7 +204,8 @@ def test_a_redirect_is_an_answer(status: int) -> None:
 @pytest.mark.parametrize("target", ["https://[", "https://a:99999", "", "\x00"])
 def test_a_redirect_to_nowhere_is_an_answer(target: str) -> None:
     with Server(lambda _: Answer(302, headers={"location": target})) as server:
-        assert transport_for(server.url).perform(Call("POST", server.url, spends=True)).status == 302
+        reply = transport_for(server.url).perform(Call("POST", server.url, spends=True))
+    assert reply.status == 302
 
 
 def test_the_body_of_a_redirect_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,8 +347,9 @@ def test_a_form_has_its_fields_first_and_the_file_last(source: str, tmp_path: Pa
         call = Call("POST", server.url, form=[("a", "1"), ("ü", "ß")], file=FilePart("file", file))
         for _ in range(2):  # the second call finds the connection in order, or it would hang
             sender.perform(call)
+    fields = [("a", None, b"1"), ("ü", None, "ß".encode())]
     for request in server.requests:
-        assert request.form == [("a", None, b"1"), ("ü", None, "ß".encode()), ("file", "cat.png", data)]
+        assert request.form == [*fields, ("file", "cat.png", data)]
         assert int(request.headers["content-length"]) == len(request.body)
         assert b"Content-Type: image/png\r\n" in request.body
 
@@ -424,236 +423,7 @@ def test_a_large_file_goes_up_at_flat_memory(tmp_path: Path) -> None:
     assert int(child.stdout) < 2 * 2**20
 
 
-# ---------------------------------------------------------------------------------- addresses
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700:4700::1111", True),
-        ("198.18.0.1", True),  # what local VPNs answer for every name
-        ("198.19.255.255", True),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::808:808", True),
-        ("2002:808:808::1", True),
-        ("127.0.0.1", False),
-        ("127.8.9.1", False),
-        ("0.0.0.0", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),  # where clouds keep credentials
-        ("100.64.0.1", False),
-        ("192.0.2.1", False),
-        ("198.20.0.1", True),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("240.0.0.1", False),
-        ("::", False),
-        ("::1", False),
-        ("::127.0.0.1", False),
-        ("fe80::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:10.0.0.1", False),
-        ("::ffff:169.254.169.254", False),
-        ("2002:7f00:1::", False),
-        ("2002:a00:1::", False),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b::a9fe:a9fe", False),
-        ("2001:db8::1", False),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert is_public(address) is public
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://files.example/clip.mp4?sig=1",
-        "https://files.example:8443/clip.mp4",
-        "HTTPS://FILES.EXAMPLE/",
-        "https://8.8.8.8/clip.mp4",
-        "https://[2606:4700:4700::1111]/clip.mp4",
-        "https://10.example/",
-        "https://1.2.3.4.example/",
-    ],
-)
-def test_public_addresses_may_be_fetched(url: str) -> None:
-    check_public_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://files.example/clip.mp4",
-        "ftp://files.example/clip.mp4",
-        "file:///etc/passwd",
-        "//files.example/clip.mp4",
-        "files.example",
-        "",
-        "https://",
-        "https://[files.example/",
-        "https://files.example:99999/",
-        "https://localhost/",
-        "https://LOCALHOST./",
-        "https://a.localhost/",
-        "https://printer.local/",
-        "https://metadata.google.internal/",
-        "https://intranet/",
-        "https://127.0.0.1/",
-        "https://127.0.0.1./",
-        "https://files.example@127.0.0.1/",
-        "https://127.1/",
-        "https://0x7f.1/",
-        "https://0177.0.0.1/",
-        "https://2130706433/",
-        "https://10.0.0.1/",
-        "https://169.254.169.254/latest/meta-data",
-        "https://[::1]/",
-        "https://[::ffff:127.0.0.1]/",
-        "https://[fe80::1%25eth0]/",
-    ],
-)
-def test_other_addresses_may_not(url: str) -> None:
-    with pytest.raises(ForbiddenAddress):
-        check_public_url(url)
-
-
-def test_a_refused_address_is_named_without_its_signature() -> None:
-    with pytest.raises(ForbiddenAddress) as caught:
-        check_public_url("http://files.example/clip.mp4?X-Signature=s3cret")
-    assert "http://files.example/clip.mp4" in str(caught.value)
-    assert "s3cret" not in str(caught.value)
-
-
-@pytest.fixture
-def at_loopback(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let every name lead to a port of this machine, as the owner of a name can."""
-    look_up = socket.getaddrinfo
-
-    def point_to(port: int) -> None:
-        def resolve(host: Any, _port: Any, *args: Any, **kwargs: Any) -> Any:
-            return look_up("127.0.0.1", port, *args, **kwargs)
-
-        monkeypatch.setattr(socket, "getaddrinfo", resolve)
-
-    return point_to
-
-
-def fetch(sender: Transport, url: str) -> None:
-    with sender.fetching(url, headers={}, own_origin="https://api.example:443"):
-        pass
-
-
-def put(sender: Transport, url: str) -> None:
-    sender.perform(Call("PUT", url, body=blob(b"x")))
-
-
-@pytest.mark.parametrize("send", [fetch, put], ids=["a result", "an upload"])
-def test_a_public_name_that_leads_to_loopback_is_refused_before_a_byte_is_sent(
-    send: Callable[[Transport, str], None], at_loopback: Callable[[int], None]
-) -> None:
-    seen = threading.Event()
-    received = []
-
-    def listen(connection: Connection) -> None:
-        received.append(connection.socket.recv(100))
-        seen.set()
-
-    with Raw(listen) as server:
-        at_loopback(server.port)
-        with pytest.raises(ForbiddenAddress, match=r"files\.example is at 127\.0\.0\.1"):
-            send(transport_for("https://api.example"), "https://files.example/clip.mp4")
-        assert seen.wait(10)
-    assert received == [b""]
-
-
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/up", "https://10.0.0.1/up", "http://files.example/up"]
-)
-def test_a_provider_elsewhere_cannot_name_a_private_address_for_an_upload(url: str) -> None:
-    with pytest.raises(ForbiddenAddress):
-        transport_for("https://api.example").perform(Call("PUT", url, body=blob(b"x")))
-
-
-def test_a_name_that_begins_like_loopback_is_not_trusted() -> None:
-    with pytest.raises(ForbiddenAddress):
-        transport_for("http://127.0.0.1:9").perform(Call("PUT", "http://127.evil.example/up"))
-
-
-# ------------------------------------------------------------------------------------ proxies
-
-
-def refuse_to_connect(connection: Connection) -> None:
-    connection.read_request()
-    connection.send("HTTP/1.1 403 Forbidden\nContent-Length: 0\n\n")
-
-
-@pytest.fixture
-def proxy(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A proxy on this machine for everything; it refuses to connect anywhere."""
-    with Raw(refuse_to_connect) as server:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            monkeypatch.setenv(name, server.url)
-            monkeypatch.setenv(name.lower(), server.url)
-        yield server
-
-
-def test_behind_a_proxy_an_address_is_judged_by_its_name(proxy: Raw) -> None:
-    with pytest.raises(NotSent):
-        fetch(transport_for("https://api.example"), "https://files.example/clip.mp4")
-    assert proxy.received[0].startswith(b"CONNECT files.example:443 ")
-
-
-@pytest.mark.parametrize("url", ["https://localhost/", "https://10.0.0.1/", "https://intranet/"])
-def test_behind_a_proxy_a_private_name_is_refused_unasked(url: str, proxy: Raw) -> None:
-    with pytest.raises(ForbiddenAddress):
-        fetch(transport_for("https://api.example"), url)
-    assert not proxy.received
-
-
-def test_an_order_that_the_proxy_did_not_pass_on_was_not_sent(proxy: Raw) -> None:
-    url = "https://api.example/videos"
-    with pytest.raises(NotSent):
-        transport_for(url).perform(Call("POST", url, json={"prompt": "a cat"}, spends=True))
-    assert b"a cat" not in proxy.received[0]
-    assert KEY.encode() not in proxy.received[0]
-
-
-def test_a_gateway_on_this_machine_is_not_asked_for_through_a_proxy(proxy: Raw) -> None:
-    with Server(echo) as server:
-        sender = transport_for(server.url)
-        assert sender.perform(Call("GET", server.url)).ok
-        with sender.fetching(server.url, headers={}, own_origin=origin(server.url)) as response:
-            assert response.status_code == 200
-    assert not proxy.received
-
-
-def test_a_socks_proxy_is_used_and_its_refusal_has_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pytest.importorskip("socks", reason="needs PySocks, as every use of such a proxy does")
-    asked = []
-
-    def refuse(connection: Connection) -> None:
-        connection.socket.recv(100)
-        connection.socket.sendall(b"\5\0")  # version 5, no authentication
-        asked.append(connection.socket.recv(100))
-        connection.socket.sendall(b"\5\2\0\1\0\0\0\0\0\0")  # not allowed
-
-    with Raw(refuse) as server:
-        monkeypatch.setenv("HTTPS_PROXY", f"socks5h://127.0.0.1:{server.port}")
-        with pytest.raises(NotSent):
-            fetch(transport_for("https://api.example"), "https://files.example/clip.mp4")
-    assert b"files.example" in asked[0]
-
-
-# -------------------------------------------------------------------------------------- repeat
+# --------------------------------------------------------------------------- threads, adapters
 
 
 def test_calls_of_several_threads_do_not_mix() -> None:
@@ -685,7 +455,8 @@ def test_an_adapter_answers_inside_the_process() -> None:
         def close(self) -> None:
             pass
 
-    sender = Transport(Credentials("", "", frozenset({"preview://local:0"})), {"preview://": Inside()})
+    mine = Credentials("", "", frozenset({"preview://local:0"}))
+    sender = Transport(mine, {"preview://": Inside()})
     reply = sender.perform(Call("GET", "preview://local/task/1", spends=True))
     assert reply.body == b"preview://local/task/1"
 

@@ -6,12 +6,10 @@ Owns the words that are particular to the command line (`image:FILE`, `--extra`)
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 from ..errors import BadOrder
-from ..order import Kind, Medium, Order, is_address, kind_by_ending
+from ..order import Kind, Medium, Order, is_address, kind_by_ending, read_extra
 
 KINDS: tuple[Kind, ...] = ("image", "video", "audio")
 
@@ -40,7 +38,7 @@ def order_of(args: argparse.Namespace) -> Order:
         operation=args.operation or "edit",
         keep_audio=args.keep_audio,
         on_unsupported=args.on_unsupported,
-        extra=read_extra(args.extra),
+        extra=read_extra(args.extra or "", "--extra"),
     )
 
 
@@ -63,19 +61,3 @@ def medium(kind: Kind, text: str) -> Medium:
     if is_address(text):
         return Medium.from_address(kind, text)
     return Medium.from_path(kind, Path(text).expanduser())
-
-
-def read_extra(text: str | None) -> dict[str, dict[str, Any]]:
-    """`--extra` as a dict by provider id. Raises BadOrder if it is no JSON object of objects."""
-    if not text:
-        return {}
-    try:
-        extra = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadOrder(f"--extra is not JSON: {error}.", hint=_EXTRA_HINT) from error
-    if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
-        raise BadOrder("--extra is not a JSON object keyed by provider id.", hint=_EXTRA_HINT)
-    return extra
-
-
-_EXTRA_HINT = """It looks like: --extra '{"leonardo": {"public": true}}'"""

@@ -27,16 +27,17 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ..errors import BadOrder, OverBudget
 from ..wire import Money
 from .holder import is_gone, new_holder
+from .hosted import BUCKET, Hosted
 from .schema import ENDED, HELD, LIVE, orders, uploads
 
-__all__ = ["ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
+__all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
 
 LEASE_SECONDS = 60.0
 # A row that was laid down is not taken up unasked for so long.
 REST_SECONDS = 300.0
 # A task that nobody follows counts as running at its provider for so long.
 ABANDONED_SECONDS = 1800.0
-NEWEST_REVISION = "0001"
+NEWEST_REVISION = "0002"
 
 
 class LeaseLost(Exception):
@@ -148,6 +149,7 @@ class Journal:
         self.holder = new_holder()
         self._clock = clock
         self._engine: sa.Engine | None = None
+        self.hosted = Hosted(self._writing, clock)
 
     # -------------------------------------------------------------------------- opening
 
@@ -359,6 +361,7 @@ class Journal:
         result: Mapping[str, Any] | None = None,
         error: Mapping[str, Any] | None = None,
         cost: Money | None = None,
+        changes: Sequence[Mapping[str, Any]] | None = None,
         not_billed: bool = False,
     ) -> Row:
         """Move a row that this process holds to `state`. Raises LeaseLost if it no longer does.
@@ -377,6 +380,8 @@ class Journal:
             values["file"] = str(file)
         if result is not None:
             values["result_json"] = json.dumps(dict(result))
+        if changes is not None:
+            values["changes_json"] = json.dumps(list(changes))
         if cost is not None:
             values.update(
                 cost_amount=cost.amount, cost_currency=cost.currency, cost_estimated=cost.estimated

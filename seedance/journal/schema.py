@@ -69,3 +69,12 @@ uploads = sa.Table(
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False),
 )
+
+# Which order uses which object in the user's own bucket: what nobody uses any more is deleted.
+hosted = sa.Table(
+    "hosted",
+    metadata,
+    sa.Column("order_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(1024), primary_key=True),
+)

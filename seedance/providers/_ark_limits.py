@@ -106,9 +106,9 @@ def limits(prefix: str) -> Limits:
             "seedance-2.5": newest,
         },
         travel={
-            "image": ("address", "inline", "handle"),
+            "image": ("inline", "address", "handle"),
             "video": ("address", "handle"),
-            "audio": ("address", "inline", "handle"),
+            "audio": ("inline", "address", "handle"),
         },
         image=IMAGE,
         video=VIDEO,

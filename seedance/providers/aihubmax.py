@@ -75,9 +75,9 @@ class AIHubMax(Relay):
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
         },
         travel={
-            "image": ("address", "upload"),
-            "video": ("address", "upload"),
-            "audio": ("address", "upload"),
+            "image": ("upload", "address"),
+            "video": ("upload", "address"),
+            "audio": ("upload", "address"),
         },
         image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=30 * 2**20),
         video=MediaLimits(

@@ -80,9 +80,9 @@ class EvoLink(Relay):
             "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
         },
         travel={
-            "image": ("address", "upload"),
-            "video": ("address", "upload"),
-            "audio": ("address", "upload"),
+            "image": ("upload", "address"),
+            "video": ("upload", "address"),
+            "audio": ("upload", "address"),
         },
         image=MediaLimits(
             ("image/png", "image/jpeg", "image/webp"),

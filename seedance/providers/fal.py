@@ -95,9 +95,9 @@ class Fal(Provider):
         },
         # Data URIs are taken by most of fal's models, and refused by some: they are not used.
         travel={
-            "image": ("address", "upload"),
-            "video": ("address", "upload"),
-            "audio": ("address", "upload"),
+            "image": ("upload", "address"),
+            "video": ("upload", "address"),
+            "audio": ("upload", "address"),
         },
         image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=30 * 2**20),
         video=MediaLimits(

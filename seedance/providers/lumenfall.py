@@ -94,7 +94,7 @@ class Lumenfall(Provider):
     options = ("video_field",)
     limits = Limits(
         models={"seedance-2.0": MODEL},
-        travel={"image": ("address", "inline"), "video": ("address",), "audio": ("address",)},
+        travel={"image": ("inline", "address"), "video": ("address",), "audio": ("address",)},
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
         video=MediaLimits(("video/mp4", "video/quicktime")),
         audio=MediaLimits(("audio/mpeg", "audio/wav")),

@@ -78,9 +78,9 @@ class Replicate(Provider):
         },
         # Data URIs are advised against above 256 KB, so files always go up.
         travel={
-            "image": ("address", "upload"),
-            "video": ("address", "upload"),
-            "audio": ("address", "upload"),
+            "image": ("upload", "address"),
+            "video": ("upload", "address"),
+            "audio": ("upload", "address"),
         },
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
         video=MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15)),

@@ -53,7 +53,7 @@ class SinanCode(Relay):
     default_upload_url = "https://files-api.sinancode.com"
     limits = Limits(
         models={"seedance-2.0": _model("standard"), "seedance-2.0-fast": _model("fast")},
-        travel={"image": ("address", "upload")},
+        travel={"image": ("upload", "address")},
         # The size is that of the file host (docs.sinancode.com, upload-file).
         image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=50 * 2**20),
     )

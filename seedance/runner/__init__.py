@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,12 +80,13 @@ class Job:
         order: Order,
         *,
         hold: Hold | None = None,
-        changes: tuple[Change, ...] = (),
+        changes: tuple[Change, ...] | None = None,
         notes: tuple[str, ...] = (),
         copy_to: Path | None = None,
         error: SeedanceError | None = None,
     ) -> None:
-        self.order, self.changes, self.notes = order, changes, notes
+        self.order, self.notes = order, notes
+        self._fit_changes = changes
         self.cancel_note = ""
         self._runner, self._row, self._hold = runner, row, hold
         self._copy_to, self._error = copy_to, error
@@ -108,6 +109,19 @@ class Job:
     def provider(self) -> str:
         """The provider's id."""
         return self._current.provider if self._current else self.order.provider
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is sent other than asked; for a task that was only collected, what its row says.
+
+        What had to be done to media is known when they have gone up.
+        """
+        row = self._current
+        noted = tuple(Change(**change) for change in row.changes) if row else ()
+        if self._fit_changes is None:
+            return noted
+        # Who made the row may have asked for something else; the media are the same.
+        return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
 
     @property
     def progress(self) -> Progress:
@@ -213,7 +227,7 @@ class Job:
             last_frame=files.last_frame,
             sidecar=files.sidecar,
             cost=row.cost,
-            changes=self.changes or tuple(Change(**change) for change in row.changes),
+            changes=self.changes,
             row=row.id,
             reused=self._hold is None,
             **measured,
@@ -251,6 +265,7 @@ class Job:
         carry.request_cancel()
 
 
+_ORDER_FIELDS = {item.name for item in fields(Order)}
 _MEASURED = {"seed", "width", "height", "fps", "frames", "duration", "has_audio"}
 
 

@@ -14,7 +14,7 @@ from .ends import error_of
 from .fetch import Fetch
 from .follow import Follow
 from .hold import Hold
-from .place import Plan
+from .place import Plan, clear_bucket
 from .talk import Talk
 
 
@@ -51,6 +51,7 @@ class Carrier:
                     await self.hold.reload()
         finally:
             await self.hold.lay_down()
+            await self.hold.blocking(clear_bucket, self.hold.journal, self.hold.settings)
 
     async def _steps(self) -> Row:
         hold = self.hold

@@ -101,7 +101,7 @@ class Create:
             self.hold.follower,
             self.hold.journal,
             self.hold.settings,
-            self.hold.row.account,
+            self.hold.row,
             model=order.model,
             nearest=order.on_unsupported == "nearest",
             work_dir=work_dir,
@@ -114,7 +114,12 @@ class Create:
                 going.cancel()
                 raise Interrupted
             await asyncio.wait({going}, timeout=0.25)
-        return going.result()
+        placed = going.result()
+        if placing.changes:
+            new = [change.as_dict() for change in placing.changes]
+            noted = [change for change in self.hold.row.changes if change not in new]
+            await self.hold.advance("preparing", changes=noted + new)
+        return placed
 
     async def _create(self, order: Order, placed: Placed) -> None:
         deadline = time.monotonic() + self.hold.settings.timeout

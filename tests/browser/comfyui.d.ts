@@ -10,6 +10,10 @@ declare global {
   };
   type ComfyWidget = NonNullable<ComfyNode["widgets"]>[number];
 
+  interface NodeConstructor {
+    nodeData?: { input?: { required?: object; optional?: object } };
+  }
+
   interface Window {
     LiteGraph: { createNode(type: string): ComfyNode | null };
   }

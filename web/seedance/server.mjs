@@ -8,7 +8,7 @@ import { app } from "../../../scripts/app.js";
 /**
  * @typedef {{ amount: number, currency: string, estimated: boolean, as_of?: string | null }} Money
  * @typedef {{ field: string, asked: unknown, given: unknown, why: string }} Change
- * @typedef {{ kind: string, message: string, hint: string }} Trouble
+ * @typedef {{ kind: string, message: string, hint: string, spent?: string }} Trouble
  *
  * @typedef {object} Model
  * @property {string[]} modes

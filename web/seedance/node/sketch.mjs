@@ -23,9 +23,8 @@ export const value = (node, name) => widget(node, name)?.value;
  */
 export function sketch(node) {
   const taken = (node.inputs ?? []).filter((input) => input.link != null);
-  const known = (node.widgets ?? []).filter(
-    ({ name, type }) => !LOCAL.has(name) && type !== "button" && !name.startsWith("$"),
-  );
+  const inputs = inputsOf(node);
+  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
@@ -33,8 +32,15 @@ export function sketch(node) {
   };
 }
 
-/** Widgets that are no inputs of the node. */
-const LOCAL = new Set(["seedance_estimate", "control_after_generate", "video-preview"]);
+/**
+ * The names of the node's inputs; it also has widgets that ComfyUI and we add to it.
+ * @param {ComfyNode} node
+ */
+function inputsOf(node) {
+  const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
+  const { required, optional } = nodeData?.input ?? {};
+  return new Set(Object.keys({ ...required, ...optional }));
+}
 
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
 export function mode(node) {

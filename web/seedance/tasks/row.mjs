@@ -45,7 +45,7 @@ export function drawRow(element, task, provider, changed) {
       h("p", { title: task.error?.message ?? task.prompt }, task.error?.message ?? task.prompt),
       h("small", {}, facts(task)),
     ),
-    h("div", { class: "seedance-actions" }, ...actions(task, changed)),
+    h("div", { class: "seedance-actions" }, h("small", {}, kept(task)), ...actions(task, changed)),
   );
 }
 
@@ -63,12 +63,13 @@ function picture(task) {
 
 /** @param {Task} task */
 function facts(task) {
-  const parts = [
-    relative(secondsUntil(task.created)),
-    task.cost ? `${task.cost.estimated ? "≈ " : ""}${amount(task.cost)}` : t("tasks.noCost"),
-    kept(task),
-  ];
-  return parts.filter(Boolean).join(" · ");
+  return `${relative(secondsUntil(task.created))} · ${cost(task)}`;
+}
+
+/** @param {Task} task */
+function cost({ cost, error, state }) {
+  if (cost) return `${cost.estimated && cost.amount ? "≈ " : ""}${amount(cost)}`;
+  return t(state === "refused" || error?.spent === "no" ? "tasks.notBilled" : "tasks.noCost");
 }
 
 /** How long the provider keeps the file. @param {Task} task */

@@ -88,21 +88,36 @@ class Tab {
 
   async #look() {
     const first = this.#since === 0;
-    const news = await server.tasks(MOST, this.#since);
     if (first) {
       const providers = await server.providers();
       this.#names = Object.fromEntries(providers.map(({ id, name }) => [id, name]));
     }
+    const news = (await server.tasks(this.#most(), this.#since)).filter((task) => this.#isNew(task));
     for (const task of news) {
       this.#tasks.set(task.row, task);
-      // A second earlier: times are whole seconds.
-      this.#since = Math.max(this.#since, Math.floor(Date.parse(task.updated) / 1000) - 1);
+      // Times are whole seconds, so what happens within this one is asked for again.
+      this.#since = Math.max(this.#since, Date.parse(task.updated) / 1000);
     }
-    const rows = [...this.#tasks.values()].sort((a, b) => b.row - a.row).slice(0, MOST);
-    this.#list.show(rows, this.#names);
+    if (news.length || first) this.#list.show(this.#rows(), this.#names);
     if (first || news.some(({ live }) => !live)) {
       drawTotals(this.#totals, await server.totals(DAYS), this.#names, DAYS);
     }
+  }
+
+  /** @param {Task} task */
+  #isNew({ row, updated, state }) {
+    const known = this.#tasks.get(row);
+    return known?.updated !== updated || known.state !== state;
+  }
+
+  #rows() {
+    return [...this.#tasks.values()].sort((a, b) => b.row - a.row).slice(0, MOST);
+  }
+
+  /** How far back to look: while something runs, not much further than the oldest that runs. */
+  #most() {
+    const oldest = this.#rows().findLastIndex(({ live }) => live);
+    return oldest < 0 ? MOST : Math.min(MOST, oldest + 50);
   }
 
   /** @param {string} words */

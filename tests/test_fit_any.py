@@ -1,0 +1,211 @@
+"""Any order at all, at every provider there is: refused in words, or sent within every bound."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from seedance import order as words
+from seedance import providers
+from seedance.errors import BadOrder
+from seedance.fit import fit, spelled
+from seedance.order import Medium, Order
+from seedance.runner import plan
+from seedance.settings import Settings
+from seedance.wire import Provider
+
+PICTURE = Medium.from_pixels(np.zeros((64, 64, 3), np.uint8))
+CLIP = Medium.from_data("video", b"clip")
+SOUND = Medium.from_data("audio", b"sound")
+ADDRESSES = {
+    "image": Medium.from_address("image", "https://files.example/a.png"),
+    "video": Medium.from_address("video", "https://files.example/a.mp4"),
+    "audio": Medium.from_address("audio", "https://files.example/a.mp3"),
+}
+pictures = st.sampled_from([PICTURE, ADDRESSES["image"]])
+clips = st.sampled_from([CLIP, ADDRESSES["video"]])
+sounds = st.sampled_from([SOUND, ADDRESSES["audio"]])
+references = st.one_of(
+    st.lists(pictures, min_size=1, max_size=12),
+    st.lists(st.one_of(pictures, clips, sounds), min_size=1, max_size=6),
+    st.lists(st.one_of(pictures, clips, sounds), min_size=8, max_size=52),
+).map(tuple)
+media = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"first_frame": pictures}, optional={"last_frame": pictures}),
+    st.fixed_dictionaries({"references": references}),
+    st.fixed_dictionaries(
+        {"video": clips, "operation": st.sampled_from(words.OPERATIONS)},
+        optional={"references": references},
+    ),
+)
+prompts = st.one_of(
+    st.just("a cat"),
+    st.sampled_from(["", "@Image1 runs", "@Video1, but @Audio1", "x" * 1500, "x" * 1501]),
+    st.integers(1990, 2010).map("猫".__mul__),
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
+)
+orders = st.builds(
+    lambda values, media: Order(**values, **media),
+    st.fixed_dictionaries(
+        {
+            "prompt": prompts,
+            "model": st.sampled_from(words.MODELS),
+            "resolution": st.sampled_from(words.RESOLUTIONS),
+            "ratio": st.sampled_from(words.RATIOS),
+            "duration": st.one_of(st.just(5), st.integers(-1, 32).filter(bool)),
+            "generate_audio": st.booleans(),
+            "seed": st.integers(0, words.SEEDS - 1),
+            "watermark": st.booleans(),
+            "camera_fixed": st.booleans(),
+            "keep_audio": st.booleans(),
+            "on_unsupported": st.sampled_from(["error", "nearest"]),
+        }
+    ),
+    media,
+)
+
+# A bucket is set, so that media can travel everywhere.
+ENVIRONMENT = {"SEEDANCE_UNIALL_BASE_URL": "https://gateway.example", "SEEDANCE_S3_BUCKET": "mine"}
+# What has no nearest value, in words.
+NO_NEAREST = re.compile(
+    "cannot do|takes at most|only together with|prompt is empty|prompt has|prompt names"
+)
+TIERS = {"1K": "720p", "RESOLUTION_480": "480p", "RESOLUTION_720": "720p"}
+STAND_IN = re.compile(r"(picture|clip|sound)-\d+|the-(first-frame|last-frame|clip)|files\.example")
+
+
+def able(error: BadOrder) -> list[str]:
+    """The providers that an error says would take the order as it is."""
+    named = re.search(r"As asked it would work with: (.*)\.$", error.hint)
+    return named[1].split(", ") if named else []
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All plain values in a payload, each with the name of the field that it is in."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, name)
+    else:
+        yield name, value
+
+
+def sent(payload: Any, *names: str) -> list[Any]:
+    return [value for name, value in leaves(payload) if name in names]
+
+
+def check_payload(order: Order, cls: type[Provider], payload: Any) -> None:
+    """The payload says what the fitted order says, in the provider's own words, and stays within
+    what the provider documents."""
+    limits = cls.limits.models[order.model]
+    assert json.loads(json.dumps(payload, allow_nan=False)) == payload
+
+    assert order.resolution in limits.resolutions
+    tiers = [value for value in sent(payload, "resolution", "quality", "mode") if value]
+    named = [TIERS.get(value, value) for value in tiers]
+    if cls.id == "uniall":  # a part of the model's name
+        named = [sent(payload, "model")[0].rpartition("-")[2]]
+    assert order.resolution in named
+
+    ratios = [value for value in sent(payload, "ratio", "aspect_ratio") if value]
+    if order.ratio == "adaptive":
+        assert order.mode in limits.adaptive
+        assert all(value in ("adaptive", "auto", "source") for value in ratios)
+    elif ratios:
+        assert ratios == [order.ratio]
+        assert order.ratio in limits.ratios
+        assert order.mode not in limits.source_ratio
+    else:
+        (width,), (height,) = sent(payload, "width"), sent(payload, "height")
+        assert (width, height) == limits.sizes[order.resolution][order.ratio]
+
+    (duration,) = sent(payload, "duration")
+    if order.duration == -1:
+        assert duration in (-1, "auto")
+        assert limits.auto_duration or order.mode in limits.source_duration
+    else:
+        assert int(duration) == order.duration
+        assert limits.durations[0] <= order.duration <= limits.durations[1]
+        assert order.mode not in limits.source_duration
+
+    prompt = spelled(order, cls).prompt
+    assert limits.prompt_max is None or len(prompt) <= limits.prompt_max
+    if prompt.strip():
+        assert prompt in sent(payload, "prompt", "text")
+
+    going = [
+        str(value)
+        for name, value in leaves(payload)
+        if name not in ("prompt", "text") and STAND_IN.search(str(value))
+    ]
+    assert len(going) == len(order.media)
+    most = {"image": limits.images, "video": limits.videos, "audio": limits.audios}
+    if order.video is not None:
+        most = {"image": limits.edit_images, "video": 0, "audio": 0}
+    for medium in order.references:
+        assert len(order.of_kind(medium.kind)) <= most[medium.kind]
+    assert limits.total is None or len(order.references) <= limits.total
+    assert sent(payload, "generate_audio", "motion_has_audio") == [order.generate_audio]
+
+
+@hypothesis_settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(order=orders)
+def test_any_order_is_refused_in_words_or_within_every_bound(order: Order, tmp_path: Path) -> None:
+    settings = Settings(tmp_path, tmp_path, ENVIRONMENT)
+    for quote in plan.quotes(order, settings):
+        cls = providers.get(quote.provider)
+        if quote.problem is not None:
+            assert isinstance(quote.problem, BadOrder)
+            assert quote.problem.spent == "no"
+            assert quote.problem.hint
+        if quote.payload is None:
+            assert quote.problem is not None
+            assert NO_NEAREST.search(quote.problem.message), quote.problem
+            continue
+        asked = replace(order, on_unsupported="nearest")
+        fitted = fit(asked, cls)
+        assert fitted.changes == quote.changes
+        assert (quote.problem is not None) == bool(
+            fitted.changes and order.on_unsupported == "error"
+        )
+        check_payload(fitted.order, cls, quote.payload)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(order=orders, provider=st.sampled_from(list(providers.registry().values())))
+def test_the_values_and_providers_that_an_error_names_do_work(
+    order: Order, provider: type[Provider]
+) -> None:
+    order = replace(order, on_unsupported="error")
+    try:
+        assert not fit(order, provider).changes
+    except BadOrder as error:
+        for other in providers.registry().values():
+            if other.id in able(error):
+                assert not fit(order, other).changes
+            elif able(error) and other is not provider:
+                with pytest.raises(BadOrder):
+                    fit(order, other)
+        if "does not support" not in error.message:
+            return
+        fitted = fit(replace(order, on_unsupported="nearest"), provider)
+        for change in fitted.changes:
+            assert f"{change.field} {change.given}" in error.hint
+        assert not fit(replace(fitted.order, on_unsupported="error"), provider).changes
