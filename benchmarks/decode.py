@@ -1,8 +1,8 @@
 """How fast, and in how much memory, a finished clip becomes an IMAGE batch.
 
-Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_components` and with the
-usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every contestant
-runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
+Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_components` and with
+the usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every
+contestant runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
 
     python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3]
 
@@ -13,6 +13,7 @@ installed is left out.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -128,10 +129,13 @@ def measure(name: str, path: str) -> None:
 
 def peak() -> int:
     """The most memory that this process has held so far, in bytes."""
+    with contextlib.suppress(OSError):  # Linux: what getrusage tells there includes the parent's
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def in_own_process(name: str, path: Path) -> dict[str, float] | None:

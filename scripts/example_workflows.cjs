@@ -21,7 +21,7 @@ share the whole graph with it, then:
 3. Queue. A real video takes minutes and costs money. The same inputs with the same seed are never
    paid twice; another **seed** is another video.`
 
-const note = (text, height = 380) => ({
+const note = (text, height = 300) => ({
   name: 'note',
   type: 'MarkdownNote',
   title: 'How to make it for real',
@@ -31,7 +31,7 @@ const note = (text, height = 380) => ({
 })
 const seedance = (name, type, pos, widgets, title) => ({
   name, type, pos, title,
-  size: [400, 620],
+  size: [400, 720],
   widgets: { provider: 'preview', ...widgets },
 })
 const picture = (name, pos) => ({
@@ -57,7 +57,7 @@ const EXAMPLES = {
     nodes: [
       note('# Image to video\n\nThe video starts exactly on the picture. With the ratio *adaptive* '
         + 'it has the shape that comes nearest to the picture.'),
-      picture('load', [0, 440]),
+      picture('load', [0, 360]),
       seedance('video', 'SeedanceI2V', [430, 0], {
         prompt: 'The girl waves with both arms and laughs while the clouds drift by. '
           + 'The camera slowly moves in.',
@@ -70,9 +70,9 @@ const EXAMPLES = {
     nodes: [
       note('# First and last frame\n\nThe video goes from one picture to the other. Here the last '
         + 'frame is the first one, mirrored.'),
-      picture('load', [0, 440]),
+      picture('load', [0, 360]),
       {
-        name: 'flip', type: 'ImageFlip', title: 'Last frame', pos: [0, 860], size: [320, 60],
+        name: 'flip', type: 'ImageFlip', title: 'Last frame', pos: [0, 780], size: [320, 60],
         widgets: { flip_method: 'y-axis: horizontally' },
       },
       seedance('video', 'SeedanceFrames', [430, 0], {
@@ -91,10 +91,10 @@ const EXAMPLES = {
     nodes: [
       note('# References\n\nPictures, clips and sounds that the video takes persons, things, '
         + 'movements or voices from. Name them in the prompt: `@Image1`, `@Video1`, `@Audio1`. Each '
-        + 'socket that is connected makes room for the next.', 430),
-      picture('load', [0, 490]),
+        + 'socket that is connected makes room for the next.', 340),
+      picture('load', [0, 400]),
       {
-        name: 'invert', type: 'ImageInvert', title: 'The same at night', pos: [0, 910],
+        name: 'invert', type: 'ImageInvert', title: 'The same at night', pos: [0, 820],
         size: [320, 60],
       },
       seedance('video', 'SeedanceReference', [430, 0], {
@@ -113,7 +113,7 @@ const EXAMPLES = {
     nodes: [
       note('# Two shots in one clip\n\nThe last frame of the first shot is the first frame of the '
         + 'second. It is the same to the bit each time, so that queueing again pays for neither. '
-        + "ComfyUI's own nodes join frames and sound.", 430),
+        + "ComfyUI's own nodes join frames and sound.", 340),
       seedance('one', 'SeedanceT2V', [430, 0], {
         prompt: 'A red fox trots through fresh snow between birches and stops.',
         resolution: '480p', duration: 4,

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import providers
 from .errors import BadOrder
-from .order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, SEEDS, Kind, Mode, Order
+from .order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, SEEDS, Kind, Mode, Order, check_extra
 from .wire import ModelLimits, Provider
 
 MODE_WORDS: dict[Mode, str] = {
@@ -105,6 +105,12 @@ _HANDLE = re.compile(r"(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)", re.IGNOR
 
 def check_words(order: Order) -> None:
     """Raise BadOrder for values that no provider has, and for media that exclude each other."""
+    check_extra(order.extra)
+    if re.search("[\ud800-\udfff]", order.prompt):
+        raise BadOrder(
+            "The prompt holds half a character (a lone surrogate).",
+            hint="Type it again; it is often half of an emoji that was cut in two.",
+        )
     for name, value, known in (
         ("model", order.model, MODELS),
         ("resolution", order.resolution, RESOLUTIONS),

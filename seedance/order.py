@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -270,6 +270,43 @@ def plain(value: Any) -> Any:
     return value
 
 
+LARGEST_EXTRA = 256 * 1024  # bytes
+DEEPEST_EXTRA = 32
+
+
+def check_extra(extra: Mapping[str, Any]) -> None:
+    """Raise BadOrder for an `extra` that no JSON can carry, or that is absurdly deep or large."""
+    layer: list[Any] = [extra]
+    for _ in range(DEEPEST_EXTRA):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+    if layer:
+        raise BadOrder(
+            f"extra is nested more than {DEEPEST_EXTRA} deep.", hint="Remove what is not needed."
+        )
+    if not all(isinstance(fields, Mapping) for fields in extra.values()):
+        raise BadOrder("extra is not keyed by provider id.", hint=_EXTRA_HINT)
+    try:
+        text = json.dumps(plain(extra), ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (TypeError, ValueError):
+        raise BadOrder(
+            "extra holds what JSON does not have: NaN, Infinity, half a character, or an object "
+            "of another kind.",
+            hint="Correct it in extra.",
+        ) from None
+    if size > LARGEST_EXTRA:
+        raise BadOrder(f"extra is larger than {LARGEST_EXTRA >> 10} KiB.", hint="Shorten it.")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+_EXTRA_HINT = 'It is keyed by provider id, like {"leonardo": {"public": true}}.'
+
+
 def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
     """`extra` as a person writes it; empty text is no extra. `name` is what they know it by.
 
@@ -277,13 +314,12 @@ def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
     """
     if not text.strip():
         return {}
-    hint = 'It is keyed by provider id, like {"leonardo": {"public": true}}.'
     try:
         extra = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadOrder(f"{name} is not JSON: {error}.", hint=hint) from error
+        raise BadOrder(f"{name} is not JSON: {error}.", hint=_EXTRA_HINT) from error
     if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
-        raise BadOrder(f"{name} is not a JSON object keyed by provider id.", hint=hint)
+        raise BadOrder(f"{name} is not a JSON object keyed by provider id.", hint=_EXTRA_HINT)
     return extra
 
 

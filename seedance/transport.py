@@ -374,7 +374,11 @@ class Transport:
                 try:
                     response = self._session.get(
                         url,
-                        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+                        headers={
+                            "User-Agent": USER_AGENT,
+                            "Accept-Encoding": "identity",
+                            **headers,
+                        },
                         auth=_Authorization(key),
                         timeout=(CONNECT_SECONDS, READ_SECONDS),
                         proxies=_proxies(url),

@@ -205,11 +205,7 @@ class Ticket:
         """
         match = _TICKET.fullmatch(text.strip())
         task_id = unquote(match[2]) if match else ""
-        if (
-            not match
-            or _NOT_IN_A_PATH.search(task_id)
-            or quote(task_id, safe=":~") != match[2]
-        ):
+        if not match or _NOT_IN_A_PATH.search(task_id) or quote(task_id, safe=":~") != match[2]:
             raise BadOrder(
                 f"{text.strip()[:80]!r} is not a ticket.",
                 hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",

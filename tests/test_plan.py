@@ -345,7 +345,7 @@ def test_a_quote_says_how_each_medium_travels(monkeypatch: pytest.MonkeyPatch) -
     address = Medium.from_address("image", "https://files.example/a.png")
     shown = quote("lumenfall", replace(CAT, references=(PICTURE, address, SOUND)))
     assert shown.media == (
-        "picture 1: by your bucket",
+        "picture 1: inline, inside the request",
         "picture 2: as the address given",
         "sound 1: by your bucket",
     )

@@ -15,6 +15,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from ..errors import BadOrder
 from .frames import (
     ACCURATE,
     BICUBIC,
@@ -25,12 +26,14 @@ from .frames import (
     matrix_of,
     range_of,
 )
-from .info import open_media, probe
+from .info import open_media, probe, video_stream
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+MAX_FPS = 240
+MAX_SECONDS = 600  # no provider takes a tenth of it
 _SOUND_BLOCK = 1024  # samples in one AAC frame
 _RESAMPLE = BICUBIC | FULL_CHROMA_IN | FULL_CHROMA_OUT | ACCURATE
 
@@ -195,9 +198,19 @@ class ClipPlan:
 
 
 def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
-    """Write `source` to `target` as an MP4 (H.264, AAC) that follows `plan`."""
+    """Write `source` to `target` as an MP4 (H.264, AAC) that follows `plan`.
+
+    Raises BadOrder if the source cannot be read, or claims to be absurdly long or fast.
+    """
     info = probe(source)
     fps = plan.fps or info.fps
+    limit = plan.seconds or info.duration
+    if fps > MAX_FPS or limit > MAX_SECONDS:  # any number of frames can hide in a small file
+        raise BadOrder(
+            f"{source.name} claims {limit:.0f} s at {float(fps):g} frames a second, which is too "
+            "much to convert.",
+            hint=f"Up to {MAX_SECONDS} s and {MAX_FPS} frames a second are converted.",
+        )
     with open_media(source) as container:
         sounds = container.streams.audio
         rate = sounds[0].sample_rate if sounds else None
@@ -210,9 +223,8 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             channels=sounds[0].codec_context.layout.nb_channels if sounds else 2,
             bit_rate=plan.bit_rate,
         )
-        limit = plan.seconds
         with writer:
-            video = container.streams.video[0]
+            video = video_stream(container, source.name)
             video.thread_type = "AUTO"
             streams = [video, *sounds[:1]]
             start: float | None = None

@@ -152,7 +152,9 @@ def _fill(
             if found == len(frames):
                 while waiting:
                     waiting.popleft().result()
-                frames.resize((found + found // 8 + 1, *frames.shape[1:]), refcheck=False)
+                more = found // 8 + 1
+                with ensure_memory(frames_bytes(info, more), f"{found + more} frames"):
+                    frames.resize((found + more, *frames.shape[1:]), refcheck=False)
             if len(waiting) >= _WAITING:
                 waiting.popleft().result()
             waiting.append(pool.submit(convert, frame, frames[found]))

@@ -5,6 +5,7 @@ Owns how a file that may be broken or hostile is opened. Must not decode, conver
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,gif,"
     "wav,w64,mp3,aac,flac,ogg,aiff,caf,amr"
 )
+
+MAX_PIXELS = 8192 * 4608  # of a clip: above 8K, where a few kilobytes can unpack to gigabytes
+
+# Boxes of MP4 and MOV: those that hold others, and those whose table FFmpeg unrolls into memory by
+# the number that they claim, with the place of that number.
+_HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
+_CLAIMS = {b"stsz": 8, b"stz2": 8, b"trun": 4}
+_MOST_BOXES = 1_000_000
 
 UNSPECIFIED = 2  # in FFmpeg's tables of matrices, primaries and transfer curves
 
@@ -88,6 +97,7 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     if not path.is_file():  # also keeps "https://..." and pipes away from FFmpeg
         raise BadOrder(f"There is no file {path}.", hint="Check the path.")
     try:
+        _check_claims(path, what)
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         with av.open(str(path.resolve()), options=options, **_TOLERANT) as container:
             yield container
@@ -99,11 +109,48 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
         ) from error
 
 
+def _check_claims(path: Path, what: str) -> None:
+    """Raise BadOrder for an MP4 or MOV that claims more samples than it has bytes."""
+    size = path.stat().st_size
+    boxes = samples = 0
+    with path.open("rb") as file:
+        todo = [(0, size)]
+        while todo:
+            at, end = todo.pop()
+            while at + 8 <= end:
+                file.seek(at)
+                length, name = struct.unpack(">I4s", file.read(8))
+                start = at + 8
+                boxes += 1
+                if length == 1:
+                    length, start = int.from_bytes(file.read(8), "big"), at + 16
+                elif length == 0:
+                    length = end - at
+                if name in _HOLDERS:
+                    todo.append((start, min(at + length, end)))
+                elif name in _CLAIMS:
+                    file.seek(start + _CLAIMS[name])
+                    samples = max(samples, int.from_bytes(file.read(4), "big"))
+                if samples > size or boxes > _MOST_BOXES:
+                    raise BadOrder(
+                        f"{path.name} is not a readable {what}: it claims more than it can hold."
+                    )
+                at += max(length, 8)
+
+
 def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """The first picture track. Raises BadOrder where there is none, or it has no known codec."""
+    """The first picture track. Raises BadOrder where there is none, it has no known codec, or its
+    pictures are absurdly large."""
     for stream in container.streams.video:
         context = stream.codec_context
         if context is not None and context.width and context.height and context.pix_fmt:
+            if context.width * context.height > MAX_PIXELS:
+                raise BadOrder(
+                    f"{name} is too large: {context.width}x{context.height} pixels, and "
+                    f"{MAX_PIXELS / 1e6:.0f} million are read at most."
+                )
+            if not context.is_open:  # a clip may change its size midway
+                context.options = {"max_pixels": str(MAX_PIXELS)}
             return stream
     raise BadOrder(f"{name} is not a readable video: it has no picture track.")
 
@@ -116,7 +163,10 @@ def probe(path: Path) -> ClipInfo:
         sounds = [sound for sound in container.streams.audio if sound.codec_context is not None]
         context = stream.codec_context
         fps = Fraction(stream.average_rate or stream.guessed_rate or 0)
-        frames = stream.frames or _count_packets(container, stream)
+        size = path.stat().st_size
+        # A header can claim any number, but each frame has a byte at least.
+        honest = 0 < stream.frames <= size
+        frames = stream.frames if honest else _count_packets(container, stream)
         if fps <= 0:
             seconds = _seconds(container, stream)
             fps = Fraction(frames / seconds).limit_denominator(1001) if seconds else Fraction(24)
@@ -131,7 +181,7 @@ def probe(path: Path) -> ClipInfo:
             audio_codec=sounds[0].codec_context.name if sounds else None,
             format=container.format.name,
             mime=_video_mime(container, context.name),
-            size=path.stat().st_size,
+            size=size,
             pixel_format=context.pix_fmt or "",
             matrix=int(context.colorspace),
             primaries=int(context.color_primaries),

@@ -22,6 +22,10 @@ from ..errors import BadOrder
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
 
+# Of the formats that Pillow reads, those of pictures that people have. EPS, for one, is a program,
+# which Pillow would have run by Ghostscript.
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+
 _BLOCK = 64  # rows filtered at once: they stay in the processor's cache
 
 
@@ -51,7 +55,8 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file)
+            Image.init()
+            picture = Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
         with picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError

@@ -297,6 +297,7 @@ class Runner:
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+        check_words(order)
         jobs, failures = [], []
         for number in range(takes):
             take = order.take(number)

@@ -6,6 +6,7 @@ Owns `auto` and the preview of a payload. Must not send anything.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, check_handles, check_words, fit, spelled
 from ..order import Order
 from ..settings import Settings
+from ..transport import ForbiddenAddress, check_public_url
 from ..wire import Call, Money, Provider
 from . import place
 
@@ -112,6 +114,21 @@ def _fitted(order: Order, provider_id: str, settings: Settings) -> Choice:
     )
 
 
+def _check_addresses(value: Any) -> None:
+    """Raise BadOrder for an address in extra that is not public: a stranger's workflow must not
+    send a provider to what it takes for the user's."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            _check_addresses(inner)
+    elif isinstance(value, str) and re.match(r"\s*([a-z][a-z0-9+.-]*://|file:)", value, re.I):
+        try:
+            check_public_url(value.strip())
+        except ForbiddenAddress as error:
+            raise BadOrder(f"extra: {error.message}", hint="Use public https addresses.") from None
+
+
 def _price_rank(choice: Choice) -> tuple[bool, float, str]:
     usd = choice.price if choice.price and choice.price.currency == "USD" else None
     return (usd is None, usd.amount if usd else 0.0, choice.provider.id)
@@ -119,6 +136,7 @@ def _price_rank(choice: Choice) -> tuple[bool, float, str]:
 
 def _first_call(provider: Provider, order: Order, settings: Settings) -> Call | None:
     """The call that would create the task, with stand-ins for media that must go up first."""
+    _check_addresses(order.extra.get(provider.id, {}))
     ways = place.plan(order, provider, settings)
     placed = ways.placed(lambda item: place.stand_in(provider, item))
     step = next(provider.submit(spelled(order, type(provider)), placed))

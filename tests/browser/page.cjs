@@ -27,6 +27,8 @@ async function open(url, viewport = { width: 1600, height: 1000 }) {
     ['Comfy.TutorialCompleted', true],
     ['Comfy.Minimap.Visible', false],
     ['Comfy.Graph.CanvasInfo', false],
+    ['Comfy.RightSidePanel.IsOpen', false],
+    ['Comfy.VueNodes.Enabled', false],
   ]) {
     await page.request.post(`${url}/settings/${name}`, { data: value })
   }
@@ -126,4 +128,12 @@ async function fit(page) {
   await page.waitForTimeout(1500)
 }
 
-module.exports = { open, build, saved, run, fit }
+// Puts a saved workflow on the page, as dropping its file there does.
+async function load(page, workflow) {
+  await page.evaluate(async (workflow) => {
+    await window.app.extensionManager.command.execute('Comfy.NewBlankWorkflow')
+    await window.app.loadGraphData(workflow)
+  }, workflow)
+}
+
+module.exports = { open, build, load, saved, run, fit }

@@ -1,8 +1,8 @@
 /** Right-click > Compare providers: what each provider would make of a node's order, and for how much. */
 import { amount, button, h, icon, style } from "./dom.mjs";
-import { sketch, value, widget } from "./node/sketch.mjs";
+import { labelOf, sketch, value, widget } from "./node/sketch.mjs";
 import * as server from "./server.mjs";
-import { ready, t } from "./words.mjs";
+import { ready, t, translated } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Quote} Quote */
 
@@ -65,10 +65,10 @@ function table(quotes, auto, names, node, close) {
             quote.provider === auto && h("small", {}, t("compare.auto")),
             quote.provider === present && h("small", {}, t("compare.chosen")),
           ),
-          h("td", {}, fits(quote)),
+          h("td", {}, fits(node, quote)),
           h("td", { class: "number" }, priceOf(quote)),
           h("td", {}, ...lines(quote.media)),
-          h("td", {}, quote.key ? sign("check", t("compare.hasKey"), "good") : sign("minus", t("compare.noKey"), "")),
+          h("td", {}, key(quote)),
           h("td", {}, useButton(quote, names, node, close)),
         ),
       ),
@@ -86,8 +86,8 @@ const impossible = ({ problem, changes }) => problem !== null && !changes.length
 /** @param {Quote} quote */
 const cost = ({ price }) => (price?.currency === "USD" ? price.amount : Infinity);
 
-/** @param {Quote} quote */
-function fits(quote) {
+/** @param {ComfyNode} node @param {Quote} quote */
+function fits(node, quote) {
   if (impossible(quote)) return sign("times", quote.problem?.message ?? "", "bad");
   if (!quote.changes.length) {
     return h("div", {}, sign("check", t("compare.asAsked"), "good"), ...quote.notes.map((text) => h("small", {}, text)));
@@ -100,7 +100,7 @@ function fits(quote) {
       "ul",
       {},
       ...quote.changes.map(({ field, asked, given, why }) =>
-        h("li", { title: why }, t("line.changes", { field, asked: String(asked), given: String(given) })),
+        h("li", { title: why }, t("line.changes", { field: labelOf(node, field), asked: String(asked), given: String(given) })),
       ),
     ),
   );
@@ -112,8 +112,14 @@ function priceOf(quote) {
   return quote.price ? amount(quote.price) : t("line.unknown");
 }
 
+/** @param {Quote} quote */
+function key({ key }) {
+  if (!key) return sign("minus", t("compare.noKey"), "");
+  return sign("check", t(key === "not needed" ? "compare.noneNeeded" : "compare.hasKey"), "good");
+}
+
 /** @param {string[]} texts */
-const lines = (texts) => (texts.length ? texts.map((text) => h("div", {}, text)) : ["–"]);
+const lines = (texts) => (texts.length ? texts.map((text) => h("div", {}, translated(text))) : ["–"]);
 
 /** @param {string} name @param {string} words @param {string} kind */
 const sign = (name, words, kind) =>

@@ -46,6 +46,20 @@ export function t(key, values = {}) {
 }
 
 /**
+ * A phrase that the server made of known parts, `picture 2: by your bucket`, as far as it is known.
+ * @param {string} phrase
+ */
+export function translated(phrase) {
+  const part = (/** @type {string} */ text) => {
+    const [, words, number = ""] = /^(.*?)( \d+)?$/.exec(text) ?? [];
+    const key = `server.${words}`;
+    const found = t(key);
+    return found === key ? text : found + number;
+  };
+  return phrase.split(": ").map(part).join(": ");
+}
+
+/**
  * @param {Words | undefined} words
  * @param {string[]} path
  * @returns {string | undefined}

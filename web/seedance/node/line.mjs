@@ -2,7 +2,7 @@
 import { app } from "../../../../scripts/app.js";
 import { amount, button, h, icon } from "../dom.mjs";
 import { t } from "../words.mjs";
-import { value } from "./sketch.mjs";
+import { labelOf, value } from "./sketch.mjs";
 
 /**
  * @typedef {import("../server.mjs").Check} Check
@@ -32,7 +32,7 @@ function rows(node, { check, providers = [], error }) {
   return [
     head(`${who} · ${price(quote, Number(value(node, "takes") ?? 1))}`, compareButton(node), quote.price?.as_of),
     ...(quote.key === null ? [keyMissing()] : []),
-    ...remarks(quote),
+    ...remarks(node, quote),
   ];
 }
 
@@ -44,20 +44,24 @@ function price({ price, problem }, takes) {
   return t("line.about", { price: takes > 1 ? `${takes} × ${amount(price)} = ${all}` : all });
 }
 
-/** @param {Quote} quote */
-function remarks({ changes, notes, problem }) {
+/** @param {ComfyNode} node @param {Quote} quote */
+function remarks(node, { changes, notes, problem }) {
   const stops = problem !== null;
   if (stops && !changes.length) return [note("times-circle", problem.message, "bad")];
   return [
     ...changes.map(({ field, asked, given, why }) =>
       note(
         stops ? "exclamation-triangle" : "arrow-right",
-        t(stops ? "line.wouldChange" : "line.changes", { field, asked: String(asked), given: String(given) }),
+        t(stops ? "line.wouldChange" : "line.changes", {
+          field: labelOf(node, field),
+          asked: String(asked),
+          given: String(given),
+        }),
         stops ? "warn" : "",
         why,
       ),
     ),
-    ...(stops ? [note("info-circle", t("line.nearest"), "")] : []),
+    ...(stops ? [note("info-circle", t("line.nearest", { name: labelOf(node, "on_unsupported") }), "")] : []),
     ...notes.map((text) => note("info-circle", text, "")),
   ];
 }

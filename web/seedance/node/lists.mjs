@@ -4,13 +4,12 @@
  * A saved value that is not possible is left alone and marked: another provider may take it, and
  * with on_unsupported the server decides. The full lists are the node definition's.
  */
-import { mode, value, widget } from "./sketch.mjs";
+import { MARK, mode, value, widget } from "./sketch.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
 /** @typedef {import("../server.mjs").Model} Model */
 
 const NARROWED = ["model", "resolution", "ratio"];
-const MARK = "⚠ ";
 
 /**
  * Give the node lists of its own; ComfyUI's are shared by all nodes of a kind.

@@ -16,6 +16,16 @@ export const widget = (node, name) => node.widgets?.find((item) => item.name ===
  */
 export const value = (node, name) => widget(node, name)?.value;
 
+/** Stands before the label of a widget whose value is not possible. */
+export const MARK = "⚠ ";
+
+/**
+ * What a person calls an input, in the language of the page.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
+export const labelOf = (node, name) => (widget(node, name)?.label ?? name).replace(MARK, "");
+
 /**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
  * widget's own value stands for it.

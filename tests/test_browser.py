@@ -1,0 +1,89 @@
+"""The nodes and the example workflows on ComfyUI's own page, in a real browser.
+
+Runs where COMFYUI_PATH is set, and node, playwright-core (in a folder of NODE_PATH) and Chromium
+(CHROMIUM, /usr/bin/chromium by default) are there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import comfyui
+from comfyui import ROOT, ComfyUI
+
+SCRIPTS = Path(__file__).parent / "browser"
+EXAMPLES = ROOT / "example_workflows"
+
+
+def missing() -> str:
+    """Why there is no browser to test with; empty if there is one."""
+    if not shutil.which("node"):
+        return "node is not installed"
+    folders = filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep))
+    if not any((Path(folder) / "playwright-core").is_dir() for folder in folders):
+        return "no folder of NODE_PATH holds playwright-core"
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    return "" if Path(chromium).exists() else f"there is no {chromium}"
+
+
+REASON = comfyui.missing() or missing()
+in_browser = pytest.mark.skipif(bool(REASON), reason=REASON)
+
+
+@pytest.fixture(scope="module")
+def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("browser") / "base")
+    with base.running():
+        yield base
+
+
+def play(script: str, server: ComfyUI) -> Any:
+    """What a script in browser/ prints."""
+    done = subprocess.run(
+        ["node", str(SCRIPTS / script), server.url], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_example_has_a_picture() -> None:
+    names = {path.stem for path in EXAMPLES.glob("*.json")}
+    assert names
+    assert names == {path.stem for path in EXAMPLES.glob("*.jpg")}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_an_example_runs_free_and_says_how_to_switch(path: Path) -> None:
+    nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+    ours = [node for node in nodes if node["type"].startswith("Seedance")]
+    assert ours
+    assert all("preview" in node["widgets_values"] for node in ours)
+    (note,) = [node for node in nodes if node["type"] == "MarkdownNote"]
+    assert "Settings > Seedance" in note["widgets_values"][0]
+
+
+@in_browser
+@pytest.mark.timeout(600)
+def test_every_example_runs_on_the_page_as_it_is(server: ComfyUI) -> None:
+    ends = play("examples.cjs", server)
+    assert set(ends) == {path.stem for path in EXAMPLES.glob("*.json")}
+    for name, end in ends.items():
+        assert end["event"] == "execution_success", (name, end)
+        assert end["same"], f"the page would save {name} with other values or links"
+
+
+@in_browser
+@pytest.mark.timeout(300)
+def test_a_person_reads_what_was_made_and_what_went_wrong(server: ComfyUI) -> None:
+    shown = play("words.cjs", server)
+    assert shown["words"].startswith("preview · seed 0 · 1280×720")
+    assert shown["seed"] == "fixed"
+    assert "LUMENFALL_API_KEY" in shown["error"]
