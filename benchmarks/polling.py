@@ -48,7 +48,7 @@ def follow(pace: Pace, duration: float, dice: random.Random) -> tuple[int, float
 
 
 def main() -> int:
-    """Print the table; returns 1 where a usual task with a history is seen late or asked too often."""
+    """Print the table; returns 1 where a usual task is seen late or asked for too often."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=20_000)
     tasks: int = parser.parse_args().tasks

@@ -22,7 +22,6 @@ from weakref import WeakSet
 
 import comfy.model_management
 import folder_paths
-from comfy.model_management import InterruptProcessingException as Interrupted
 from comfy_api.feature_flags import supports_feature
 from comfy_api.latest import ComfyAPI
 from comfy_execution.utils import get_executing_context
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from ..seedance.settings import Settings
 
 log = logging.getLogger("seedance")
+
+Interrupted = comfy.model_management.InterruptProcessingException
 
 Value = TypeVar("Value")
 

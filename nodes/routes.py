@@ -213,7 +213,9 @@ def collect(path: Path, _body: Body) -> dict[str, Any]:
     ticket = runner.journal.get(_row(path)).task
     if ticket is None:
         raise BadOrder("This row has no ticket, so there is nothing to collect.")
-    return {"row": runner.collect(ticket).row}
+    job = runner.collect(ticket)
+    job.release()  # nobody waits here, so that it can be cancelled
+    return {"row": job.row}
 
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/cancel")

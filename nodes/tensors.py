@@ -79,7 +79,7 @@ def clip(video: Input.Video) -> Medium:
 def _is_trimmed(video: Input.Video, source: str | BytesIO) -> bool:
     """Whether `source` is longer than the video: trimming leaves the file as it is."""
     whole = InputImpl.VideoFromFile(source).get_duration()
-    return video.get_duration() < whole - 0.01  # shorter than any frame
+    return bool(video.get_duration() < whole - 0.01)  # shorter than any frame
 
 
 def sound(audio: dict[str, Any], name: str) -> Medium:

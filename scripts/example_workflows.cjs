@@ -122,15 +122,15 @@ const EXAMPLES = {
         prompt: 'The fox pricks up its ears, leaps high and dives head first into the snow.',
         resolution: '480p', duration: 4,
       }, 'Shot 2'),
-      { name: 'frames', type: 'ImageBatch', pos: [1330, 0], size: [260, 60] },
-      { name: 'sound', type: 'AudioConcat', pos: [1330, 120], size: [260, 90] },
-      { name: 'join', type: 'CreateVideo', pos: [1330, 280], size: [260, 110] },
+      { name: 'frames', type: 'BatchImagesNode', pos: [1330, 0], size: [260, 80] },
+      { name: 'sound', type: 'AudioConcat', pos: [1330, 150], size: [260, 90] },
+      { name: 'join', type: 'CreateVideo', pos: [1330, 310], size: [260, 110] },
       save([1640, 0], 'video/two shots'),
     ],
     links: [
       ['one', 'last_frame', 'two', 'image'],
-      ['one', 'frames', 'frames', 'image1'],
-      ['two', 'frames', 'frames', 'image2'],
+      ['one', 'frames', 'frames', 'images.image0'],
+      ['two', 'frames', 'frames', 'images.image1'],
       ['one', 'audio', 'sound', 'audio1'],
       ['two', 'audio', 'sound', 'audio2'],
       ['frames', 'IMAGE', 'join', 'images'],
@@ -152,11 +152,11 @@ async function main(url) {
       fs.writeFileSync(path.join(FOLDER, `${name}.json`), `${JSON.stringify(workflow, null, 1)}\n`)
       const { event, data } = await run(page)
       if (event !== 'execution_success') throw new Error(`${name}: ${JSON.stringify(data)}`)
-      await page.waitForTimeout(2000)
+      await page.waitForTimeout(6000) // until the page's own notices are gone
       await fit(page)
       await page.screenshot({
         path: path.join(FOLDER, `${name}.jpg`), type: 'jpeg', quality: 80,
-        clip: { x: 56, y: 44, width: 1444, height: 956 },
+        clip: { x: 56, y: 100, width: 1444, height: 900 },
       })
     }
   } finally {

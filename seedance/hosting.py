@@ -19,7 +19,7 @@ from .wire import Blob
 
 PRESIGNED_SECONDS = 24 * 3600
 CONNECT_SECONDS = 10
-READ_SECONDS = 60
+READ_SECONDS = 30
 
 # Answers that ask for patience, whatever their HTTP status.
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500")

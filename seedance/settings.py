@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +24,16 @@ from .errors import BadOrder, NeedsKey
 from .order import MODELS
 from .wire import Config, Provider
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 KeySource = Literal["environment", "file", "not needed"]
 
+PACK = Path(__file__).resolve().parents[1]
+
+_writing = threading.Lock()
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -220,11 +229,14 @@ class Settings:
 
     def section(self, name: Literal["s3", "budget"], prefix: str) -> dict[str, str]:
         """A group of values: `<prefix>_<NAME>` from the environment over the key file's."""
-        values = {key: str(value) for key, value in self._record(name).items()}
-        for variable, value in self._environment.items():
-            if variable.startswith(prefix + "_") and value:
-                values[variable[len(prefix) + 1 :].lower()] = value
-        return values
+        mine = {
+            variable[len(prefix) + 1 :].lower(): value
+            for variable, value in self._environment.items()
+            if variable.startswith(prefix + "_") and value
+        }
+        if "secret_access_key" in mine:
+            return mine  # a key of the environment is for no place that a route has stored
+        return {key: str(value) for key, value in self._record(name).items()} | mine
 
     def set_section(self, name: Literal["s3", "budget"], values: Mapping[str, str | None]) -> None:
         """Store values of a group; None removes one."""
@@ -291,10 +303,32 @@ class Settings:
 
     @contextlib.contextmanager
     def _editing(self) -> Iterator[dict[str, Any]]:
-        records = self._read()
-        yield records
-        try:
-            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if PACK in self.key_file.resolve().parents:
+            raise BadOrder(
+                f"{self.home} is inside the pack's own folder, where no key is written.",
+                hint="Choose another folder (SEEDANCE_HOME): the pack's is shared and replaced.",
+            )
+        with self._alone():
+            records = self._read()
+            yield records
+            self._write(records)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One writer at a time, on Windows at least in this process: two keys that are stored at
+        once must not undo each other."""
+        with _writing, contextlib.ExitStack() as stack:
+            with self._explained():
+                self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if fcntl is not None:
+                with contextlib.suppress(OSError):  # a file system without locks
+                    folder = os.open(self.home, os.O_RDONLY)
+                    stack.callback(os.close, folder)
+                    fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, records: Mapping[str, Any]) -> None:
+        with self._explained():
             # mkstemp creates the file 0600, so that it is never readable by others.
             handle, temporary = tempfile.mkstemp(dir=self.home, prefix=".keys-", suffix=".tmp")
             try:
@@ -306,6 +340,11 @@ class Settings:
             except BaseException:
                 os.unlink(temporary)
                 raise
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise BadOrder(
                 f"The key file {self.key_file} cannot be written: {error.strerror}."

@@ -47,9 +47,7 @@ class Bucket:
         logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
         self._service = DomainDispatcherApplication(create_backend_app)
         files = (str(self.certificate), str(self._key))
-        self._server = make_server(
-            "127.0.0.1", 0, self._answer, threaded=True, ssl_context=files
-        )
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, ssl_context=files)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.client.create_bucket(Bucket=NAME)
         self.requests.clear()
@@ -95,7 +93,9 @@ class Bucket:
     @property
     def names(self) -> list[str]:
         """The names of the objects that are there."""
-        return [item["Key"] for item in self.client.list_objects_v2(Bucket=NAME).get("Contents", [])]
+        return [
+            item["Key"] for item in self.client.list_objects_v2(Bucket=NAME).get("Contents", [])
+        ]
 
     @property
     def half_objects(self) -> list[str]:
@@ -135,7 +135,7 @@ class Bucket:
     @staticmethod
     def _spoil(what: str, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if what == "break":
-            environ["wsgi.input"].read(1000)
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0) // 2)
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -173,9 +173,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .add_extension(
-            x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), True
-        )
+        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), True)
         .add_extension(identifier, False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), False

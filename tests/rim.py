@@ -31,8 +31,7 @@ class Pack:
         self.name = name
         self.extension: Any = asyncio.run(sys.modules[name].comfy_entrypoint())
         self.nodes: dict[str, Any] = {
-            node.GET_SCHEMA().node_id: node
-            for node in asyncio.run(self.extension.get_node_list())
+            node.GET_SCHEMA().node_id: node for node in asyncio.run(self.extension.get_node_list())
         }
 
     def __getattr__(self, name: str) -> ModuleType:
@@ -138,7 +137,8 @@ class ScriptedRunner:
 
     def start(self, order: Any, *, takes: int = 1) -> list[ScriptedJob]:
         jobs = [
-            ScriptedJob(self.pack, take, self.outcome(take)) for take in map(order.take, range(takes))
+            ScriptedJob(self.pack, take, self.outcome(take))
+            for take in map(order.take, range(takes))
         ]
         self.jobs += jobs
         self.started.set()

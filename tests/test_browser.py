@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import comfyui
+import pytest
 from comfyui import ROOT, ComfyUI
 
 SCRIPTS = Path(__file__).parent / "browser"

@@ -1,4 +1,7 @@
-"""The journal by itself, on SQLite and on PostgreSQL: one row an order, leases, slots, budget."""
+"""The journal on SQLite and on PostgreSQL: one row an order, leases, slots, budget, migrations.
+
+Most tests use it by itself; the last one lets processes share it that carry whole orders.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fakes
 import postgres
 import pytest
 import sqlalchemy as sa
@@ -177,7 +181,7 @@ def in_processes(script: str, count: int, *arguments: object) -> list[Any]:
         )
         for number in range(count)
     ]
-    outputs = [child.communicate(timeout=100)[0] for child in children]
+    outputs = [child.communicate(timeout=250)[0] for child in children]
     assert [child.returncode for child in children] == [0] * count
     return [json.loads(output) for output in outputs]
 
@@ -582,6 +586,21 @@ def test_a_row_says_what_the_contract_lists(journal: Journal) -> None:
     }
 
 
+def test_a_held_order_is_looked_up_in_the_index_that_keeps_it_the_only_one(tmp_path: Path) -> None:
+    journal = Journal(f"sqlite:///{tmp_path}/journal.db")
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(
+        journal._opened(),
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, parameters, *_: asked.append((statement, parameters)),
+    )
+    journal.held("f")
+    ((statement, parameters),) = asked
+    with journal._opened().connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert any("USING INDEX orders_one_held (fingerprint=?)" in line[-1] for line in plan), plan
+
+
 # --------------------------------------------------------------------------------------- uploads
 
 
@@ -695,3 +714,37 @@ def test_a_journal_of_a_newer_version_is_left_alone(journal: Journal, url: str) 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadOrder, match="newer version"):
         Journal(url).get(row.id)
+
+
+# -------------------------------------------------------------------------- whole orders together
+
+CARRY = """
+import json, sys
+from pathlib import Path
+from seedance.order import Order
+from seedance.runner import Runner
+from seedance.settings import Settings
+url, process, orders, folder, variables = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+orders, folder = int(orders), Path(folder)
+variables = {**json.loads(variables), "SEEDANCE_JOURNAL_URL": url, "SEEDANCE_POLL_INTERVAL": "0.1"}
+runner = Runner(Settings(folder / "home", folder / "output", variables))
+jobs = []
+for number in range(orders):
+    seed = (number + 7 * process) % orders
+    jobs += runner.start(Order(prompt="a fox", provider="lumenfall", ratio="16:9", seed=seed))
+print(json.dumps(sorted(str(job.wait().file) for job in jobs)))
+"""
+
+
+@pytest.mark.timeout(300)
+def test_processes_that_share_a_journal_pay_for_each_order_once_and_all_get_the_videos(
+    url: str, tmp_path: Path
+) -> None:
+    count = 4 if url.startswith("sqlite") else 8
+    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        variables = json.dumps(fake.environment())
+        videos = in_processes(CARRY, count, url, 50, tmp_path, variables)
+        assert fake.creates == len(fake.sent("POST")) == 50
+    assert len(set(videos[0])) == 50
+    assert videos == [videos[0]] * count
+    assert {row.state for row in Journal(url).newest(1000)} == {"saved"}

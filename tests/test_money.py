@@ -31,7 +31,7 @@ from seedance.errors import (
     Unreachable,
 )
 from seedance.follower import Carry
-from seedance.journal import NewRow, schema
+from seedance.journal import LEASE_SECONDS, Journal, NewRow, schema
 from seedance.order import fingerprint
 from seedance.runner import create, follow, plan, save
 from seedance.wire import Flow, Placed, Ticket
@@ -273,22 +273,28 @@ def test_a_create_has_a_connection_of_its_own(desk: Desk) -> None:
     server = desk.fake._server
     assert server is not None
     connections: list[Any] = []
+    at_creates: list[int] = []
     get_request = server.get_request
 
-    def noted() -> Any:
-        connection = get_request()
-        connections.append(connection[1])
-        return connection
+    def accepting() -> Any:
+        connections.append(get_request())
+        return connections[-1]
 
-    server.get_request = noted  # type: ignore[method-assign]
+    def noting(request: Request) -> bool:
+        if is_create(request):
+            at_creates.append(len(connections))
+        return False
+
+    server.get_request = accepting  # type: ignore[method-assign]
+    desk.fake.fault(noting, "reset")
     runner = desk.runner()
     desk.video(runner, seed=0)
     before = len(connections)
     desk.video(runner, seed=1)
-    # Polls and the download of the second order use the pooled connection of the first again.
+    # The pooled connection of the first order's polls serves those of the second, not its create.
+    assert at_creates == [1, before + 1]
     assert len(connections) == before + 1
-    creates = desk.fake.sent("POST")
-    assert [item.headers["connection"] for item in creates] == ["close", "close"]
+    assert {item.headers["connection"] for item in desk.fake.sent("POST")} == {"close"}
 
 
 def test_nothing_is_sent_where_the_journal_cannot_be_written(desk: Desk, tmp_path: Path) -> None:
@@ -332,6 +338,21 @@ def test_a_journal_that_breaks_after_the_create_does_not_lose_the_video(
     assert (result.state, result.task) == ("saved", "lumenfall:vid_0001")
     assert desk.row().task == "lumenfall:vid_0001"
     assert broken == []
+
+
+def test_an_answer_that_comes_after_the_lease_was_lost_still_counts(desk: Desk) -> None:
+    desk.fake.fault(is_create, "hang:1")
+    job = desk.start()
+    until(lambda: desk.fake.creates)
+    # The machine slept: meanwhile another process saw the lease run out.
+    url = desk.settings().journal_url
+    late = Journal(url, clock=lambda: time.time() + LEASE_SECONDS + 1)
+    late.holder = "elsewhere#1#0badcafe"
+    claimed = late.claim(job.row or 0)
+    assert claimed is not None
+    assert claimed.state == "unclear"
+    assert job.wait().state == "saved"
+    assert (desk.row().task, desk.sent_creates) == ("lumenfall:vid_0001", 1)
 
 
 # --------------------------------------------------------- the create: cleared by the list of tasks

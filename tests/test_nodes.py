@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from rim import ROOT, STUB, Pack, host, loaded_pack, scripted
 
 torch = pytest.importorskip("torch")
 
-SHARED = (
-    "provider model resolution ratio duration generate_audio seed takes "
-    "on_unsupported watermark camera_fixed decode_frames extra"
-).split()
+SHARED = [
+    *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
+    *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra"),
+]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
     "SeedanceI2V": ["image", "prompt", "image_url", *SHARED],
@@ -72,9 +71,7 @@ def test_inputs_stand_in_the_order_that_saved_workflows_hold(pack: Pack, node_id
 @pytest.mark.parametrize("node_id", INPUTS)
 def test_only_prompt_and_task_are_required(pack: Pack, node_id: str) -> None:
     required = [
-        name
-        for name, item in inputs_of(pack, node_id).items()
-        if not item.options.get("optional")
+        name for name, item in inputs_of(pack, node_id).items() if not item.options.get("optional")
     ]
     assert required == (["task"] if node_id == "SeedanceTask" else ["prompt"])
 
@@ -106,9 +103,25 @@ def test_every_input_and_output_is_explained(pack: Pack, node_id: str) -> None:
 
 @pytest.mark.parametrize("node_id", GENERATING)
 def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
-    defaults = {name: item.options.get("default") for name, item in inputs_of(pack, node_id).items()}
+    defaults = {
+        name: item.options.get("default") for name, item in inputs_of(pack, node_id).items()
+    }
     ratio = "16:9" if node_id == "SeedanceT2V" else "adaptive"
-    expected = ["auto", "seedance-2.0", "720p", ratio, 5, True, 0, 1, "error", False, False, True, ""]
+    expected = [
+        "auto",
+        "seedance-2.0",
+        "720p",
+        ratio,
+        5,
+        True,
+        0,
+        1,
+        "error",
+        False,
+        False,
+        True,
+        "",
+    ]
     assert [defaults[name] for name in SHARED] == expected
 
 
@@ -143,7 +156,9 @@ def test_the_seed_starts_as_fixed_so_that_queueing_does_not_pay(pack: Pack) -> N
 
 def test_sockets_that_grow_have_our_own_names(pack: Pack) -> None:
     inputs = inputs_of(pack, "SeedanceReference")
-    names = {name: inputs[name].options["template"].names for name in ("images", "videos", "audios")}
+    names = {
+        name: inputs[name].options["template"].names for name in ("images", "videos", "audios")
+    }
     assert names == {
         "images": [f"image_{number}" for number in range(1, 31)],
         "videos": [f"video_{number}" for number in range(1, 11)],
@@ -169,27 +184,21 @@ def test_the_manager_finds_every_node_by_parsing() -> None:
 
 
 def test_loading_the_pack_imports_nothing_heavy() -> None:
-    script = (
-        "import sys, asyncio\n"
-        f"sys.path.insert(0, {str(STUB)!r})\n"
-        "import server, rim_loader, comfy_api.latest\n"
-        "before = set(sys.modules)\n"
-        "rim_loader.load()\n"
-        "print(*(set(sys.modules) - before))"
-    )
-    loader = (
-        "import asyncio, importlib.util, sys\n"
-        "def load():\n"
-        f"    spec = importlib.util.spec_from_file_location('pack', {str(ROOT / '__init__.py')!r})\n"
-        "    module = sys.modules['pack'] = importlib.util.module_from_spec(spec)\n"
-        "    spec.loader.exec_module(module)\n"
-        "    extension = asyncio.run(module.comfy_entrypoint())\n"
-        "    asyncio.run(extension.on_load())\n"
-    )
-    script = script.replace("import server, rim_loader,", "import server,")
-    script = script.replace("rim_loader.load()", "load()")
+    script = f"""
+import asyncio, importlib.util, sys
+sys.path.insert(0, {str(STUB)!r})
+import comfy_api.latest, server
+server.PromptServer.instance = server.PromptServer()
+before = set(sys.modules)
+spec = importlib.util.spec_from_file_location("pack", {str(ROOT / "__init__.py")!r})
+module = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+extension = asyncio.run(module.comfy_entrypoint())
+asyncio.run(extension.on_load())
+print(*(set(sys.modules) - before))
+"""
     child = subprocess.run(
-        [sys.executable, "-c", loader + script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     loaded = {name.partition(".")[0] for name in child.stdout.split()}
     assert "pack" in loaded
@@ -253,20 +262,26 @@ def test_takes_are_orders_with_the_seeds_that_follow(
     assert [job.order.seed for job in runner.jobs] == [2**32 - 1, 0, 1]
 
 
-def test_a_picture_is_rounded_to_its_own_8_bits(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_rounded_to_its_own_8_bits(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(1, 16, 16, 3)
     order = order_of(pack, monkeypatch, "SeedanceI2V", prompt="", image=levels.float() / 255)
     assert order.first_frame.pixels.tolist() == levels[0].tolist()
 
 
 def test_a_grey_picture_becomes_rgb(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = order_of(pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 1, value=1.0))
+    order = order_of(
+        pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 1, value=1.0)
+    )
     assert order.first_frame.pixels.shape == (4, 6, 3)
     assert order.first_frame.pixels.min() == 255
 
 
 def test_what_is_transparent_is_laid_on_white(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = order_of(pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 4, value=0.0))
+    order = order_of(
+        pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 4, value=0.0)
+    )
     assert order.first_frame.pixels.shape == (4, 6, 3)
     assert order.first_frame.pixels.min() == 255
 
@@ -287,7 +302,9 @@ def test_what_is_no_picture_is_refused(pack: Pack, monkeypatch: pytest.MonkeyPat
 
 def test_a_picture_or_its_address_not_both(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     both = {"image": image(1, 4, 6, 3), "image_url": "https://example.com/a.png"}
-    assert "Both image and image_url" in refusal(pack, monkeypatch, "SeedanceI2V", prompt="", **both)
+    assert "Both image and image_url" in refusal(
+        pack, monkeypatch, "SeedanceI2V", prompt="", **both
+    )
 
 
 @pytest.mark.parametrize(
@@ -343,9 +360,7 @@ def test_references_are_counted_by_picture_and_number_of_the_socket(
 
 def test_a_sound_goes_out_as_a_wav_file(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = {"waveform": torch.zeros(1, 2, 480), "sample_rate": 48000}
-    order = order_of(
-        pack, monkeypatch, "SeedanceReference", prompt="", audios={"audio_1": sound}
-    )
+    order = order_of(pack, monkeypatch, "SeedanceReference", prompt="", audios={"audio_1": sound})
     data = order.references[0].data
     assert data[:4] == b"RIFF"
     assert len(data) == 44 + 480 * 2 * 2

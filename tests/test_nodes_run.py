@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from rim import Pack, ScriptedRunner, host, loaded_pack, scripted
 
 torch = pytest.importorskip("torch")
@@ -405,7 +404,9 @@ def test_the_preview_gives_a_whole_video_and_gives_it_again_free(pack: Pack) -> 
     assert row.file.is_relative_to(pack.host.settings().output)
     assert frames.shape == (len(frames), 560, 752, 3)
     assert audio["waveform"].shape[:2] == (1, 2)
-    assert audio["waveform"].shape[2] / audio["sample_rate"] == pytest.approx(len(frames) / fps, 0.1)
+    assert audio["waveform"].shape[2] / audio["sample_rate"] == pytest.approx(
+        len(frames) / fps, 0.1
+    )
     assert (last_frame[0] - frames[-1]).abs().mean() < 0.02
 
     again = pack.run("SeedanceI2V", **inputs)

@@ -73,6 +73,11 @@ def play(provider_id: str, exchange: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------- the flow
 
 
+def start(provider_id: str, exchange: dict[str, Any]) -> wire.Flow[Any]:
+    """The flow that an exchange is about, before its first step."""
+    return _flow(_provider(provider_id, exchange.get("config", {})), exchange)
+
+
 def _provider(provider_id: str, config: dict[str, Any]) -> wire.Provider:
     kind = get(provider_id)
     return kind(

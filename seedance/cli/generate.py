@@ -70,22 +70,30 @@ def _carry(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
     """Wait for all jobs, then say what came of them; returns the exit code."""
     import asyncio
 
-    # Takes differ in nothing but their seed, so their changes and notes are the same.
-    for text in dict.fromkeys(f"Changed {change}" for job in jobs for change in job.changes):
-        show.note(text)
-    for text in dict.fromkeys(text for job in jobs for text in job.notes):
-        show.note(text)
+    said: set[str] = set()
+    _remark(jobs, said)
     try:
         with show.Display(len(jobs)) as display:
             outcomes = asyncio.run(_wait(jobs, display))
     except KeyboardInterrupt:
         raise _cancel(runner, jobs) from None
+    _remark(jobs, said)  # what had to be done to media is known by now
     if len(jobs) == 1 and isinstance(outcomes[0], SeedanceError):
         raise outcomes[0]
     if as_json:
         show.as_json(result_record(runner, jobs, outcomes))
     _report(jobs, outcomes, results=not as_json)
     return exit_code(outcomes)
+
+
+def _remark(jobs: Sequence[Job], said: set[str]) -> None:
+    """Say what is sent other than asked. Takes differ in nothing but their seed, so that most of it
+    would be said several times."""
+    changes = [f"Changed {change}" for job in jobs for change in job.changes]
+    for text in (*changes, *(note for job in jobs for note in job.notes)):
+        if text not in said:
+            said.add(text)
+            show.note(text)
 
 
 async def _wait(jobs: Sequence[Job], display: show.Display) -> list[Outcome]:

@@ -28,7 +28,7 @@ from ..errors import BadOrder, OverBudget
 from ..wire import Money
 from .holder import is_gone, new_holder
 from .hosted import BUCKET, Hosted
-from .schema import ENDED, HELD, LIVE, orders, uploads
+from .schema import ENDED, HELD, LIVE, is_held, orders, uploads
 
 __all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
 
@@ -145,7 +145,13 @@ class Journal:
     """The journal behind an SQLAlchemy URL, opened (and brought up to date) at the first use."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        self.url = sa.make_url(url)
+        try:
+            self.url = sa.make_url(url)
+        except (SQLAlchemyError, ValueError):  # their words may quote it, and it may hold a password
+            raise BadOrder(
+                "SEEDANCE_JOURNAL_URL is not the address of a database.",
+                hint="It looks like postgresql+psycopg://user:password@host/database.",
+            ) from None
         self.holder = new_holder()
         self._clock = clock
         self._engine: sa.Engine | None = None
@@ -214,9 +220,7 @@ class Journal:
             try:
                 with self._writing(lock="seedance-reserve") as connection:
                     held = connection.execute(
-                        sa.select(orders).where(
-                            orders.c.fingerprint == new.fingerprint, orders.c.state.in_(HELD)
-                        )
+                        sa.select(orders).where(orders.c.fingerprint == new.fingerprint, is_held)
                     ).first()
                     if held is not None:
                         return _row(held), False
@@ -446,7 +450,7 @@ class Journal:
             mine = sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery()
             held_by = connection.execute(
                 sa.select(orders.c.id).where(
-                    orders.c.fingerprint == mine, orders.c.state.in_(HELD), orders.c.id != row_id
+                    orders.c.fingerprint == mine, is_held, orders.c.id != row_id
                 )
             ).scalar()
             if held_by is not None:
@@ -547,13 +551,13 @@ class Journal:
 
     def held(self, fingerprint: str) -> Row | None:
         """The live, saved or unclear row of a fingerprint."""
-        return self._first(orders.c.fingerprint == fingerprint, orders.c.state.in_(HELD))
+        return self._first(orders.c.fingerprint == fingerprint, is_held)
 
     def held_as_asked(self, asked: str, but: Sequence[str] = ()) -> Row | None:
         """The newest live, saved or unclear row of an order as it was asked, at any provider."""
         return self._first(
             orders.c.asked == asked,
-            orders.c.state.in_(HELD),
+            is_held,
             orders.c.provider.not_in(list(but)),
         )
 

@@ -22,7 +22,7 @@ from ..errors import BadOrder
 from ..order import Medium
 from ..wire import Blob, MediaLimits
 from .clips import ClipPlan, convert_clip, convert_sound
-from .info import ClipInfo, SoundInfo, probe, probe_sound
+from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
 from .pictures import encode_png, fit_cover, open_picture, read_picture, scale
 
 SMALLEST_SIDE = 16  # pixels; no model sees anything in less, whatever a provider documents
@@ -182,6 +182,7 @@ def clip_blob(
     """
     path = _file(medium, work_dir)
     info = probe(path)
+    check_whole(path)
     _check_smallest(info.width, info.height, "clip")
     problems = _clip_problems(info, limits)
     if not problems:
@@ -203,6 +204,7 @@ def sound_blob(
     """
     path = _file(medium, work_dir)
     info = probe_sound(path)
+    check_whole(path, "sound")
     problems = _sound_problems(info, limits)
     if not problems:
         return _sound(path, info), []

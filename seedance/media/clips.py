@@ -235,7 +235,7 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                     continue
                 for frame in decoded:
                     if isinstance(frame, av.AudioFrame):
-                        if limit is None or writer.samples < limit * writer.sound.rate:
+                        if writer.samples < limit * writer.sound.rate:
                             writer.add_sound(frame)
                     elif isinstance(frame, av.VideoFrame):
                         time = frame.time or 0.0
@@ -243,10 +243,10 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                         _add_at(writer, frame, time - start, limit)
 
 
-def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float | None) -> None:
+def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float) -> None:
     """Append `frame` as often as the writer's frame rate wants it at `time` seconds."""
     until = int(time * writer.fps + Fraction(1, 2)) + 1
-    most = int(limit * writer.fps) if limit is not None else until
+    most = int(limit * writer.fps + Fraction(1, 1000))
     for _ in range(writer.frames, min(until, most)):
         writer.add(frame)
 

@@ -138,6 +138,28 @@ def _check_claims(path: Path, what: str) -> None:
                 at += max(length, 8)
 
 
+def check_whole(path: Path, what: str = "video") -> None:
+    """Raise BadOrder for an MP4 or MOV that was cut off behind its header, so that it seems fine.
+
+    Files of other kinds pass.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while at + 8 <= size:
+            file.seek(at)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                length = int.from_bytes(file.read(8), "big")
+            if name == b"mdat" and at + length > size:
+                raise BadOrder(
+                    f"{path.name} is not a readable {what}: it ends after {size - at:,} of the "
+                    f"{length:,} bytes of its pictures and sound.",
+                    hint="Make or fetch it again.",
+                )
+            at += max(length, 8) if length else size
+
+
 def video_stream(container: InputContainer, name: str) -> VideoStream:
     """The first picture track. Raises BadOrder where there is none, it has no known codec, or its
     pictures are absurdly large."""

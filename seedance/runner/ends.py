@@ -35,8 +35,8 @@ STAGE_WORDS = {
 
 def failure(status: Failed) -> TaskFailed:
     """The error that a failed task is, with its stage and whether it was billed."""
-    code = f" ({status.code})" if status.code and status.code not in status.message else ""
-    said = status.message.rstrip(".") or "no reason was given"
+    said = " ".join(status.message.split())[:400].rstrip(".") or "no reason was given"
+    code = f" ({status.code[:100]})" if status.code and status.code not in said else ""
     error = TaskFailed(
         f"The task failed, {STAGE_WORDS[status.stage]}: {said}{code}.",
         hint=BILLED_WORDS[status.billed],

@@ -25,6 +25,8 @@ from .hold import Hold
 
 logger = logging.getLogger(__name__)
 
+LARGEST_PICTURE = 100 * 2**20
+
 
 @dataclass
 class Fetch:
@@ -98,7 +100,7 @@ class Fetch:
             await self.hold.carry.pause(self.hold.settings.poll_interval or UNDOCUMENTED_INTERVAL)
         raise self.hold.later(f"{ticket} is finished, but {problem}.")
 
-    async def _download(self, url: str, part: Path) -> None:
+    async def _download(self, url: str, part: Path, largest: int = download.LARGEST_FILE) -> None:
         def show(done: int, total: int | None) -> None:
             megabytes = f"{done >> 20} of {total >> 20} MB" if total else f"{done >> 20} MB"
             self.hold.say(f"downloading {megabytes}", done / total if total else None)
@@ -110,6 +112,7 @@ class Fetch:
             part,
             own_origin=origin(self.hold.talk.provider.config.base_url),
             on_progress=show,
+            largest=largest,
         )
 
     async def _provider_last_frame(self, done: Done, files: save.Files) -> Path | None:
@@ -118,7 +121,7 @@ class Fetch:
             return None
         part = files.video.with_name(files.last_frame.name + ".part")
         try:
-            await self._download(done.last_frame_url, part)
+            await self._download(done.last_frame_url, part, LARGEST_PICTURE)
         except (SeedanceError, OSError) as error:
             logger.info("The provider's last frame could not be fetched: %s", error)
             return None

@@ -57,7 +57,9 @@ class Follow:
             asked, elapsed = time.monotonic(), time.time() - began
             wait = pace.after(elapsed, random.random())
             try:
-                status = await self.ask(ticket, elapsed)
+                # A ticket that came from elsewhere is no newborn task.
+                known_for = elapsed if self.hold.row.submitted else WARM_UP_SECONDS
+                status = await self.ask(ticket, known_for)
                 permanent = 0
             except (Unsettled, NotSent, OddReply) as error:
                 logger.info("Asking for %s: %s", ticket, error)

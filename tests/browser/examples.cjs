@@ -12,7 +12,7 @@ const { open, load, saved, run } = require('./page.cjs')
 const FOLDER = path.join(__dirname, '..', '..', 'example_workflows')
 
 const essence = ({ nodes, links }) => JSON.stringify([
-  nodes.map(({ id, type, widgets_values: values }) => [id, type, values]).sort((a, b) => a[0] - b[0]),
+  nodes.map(({ id, type, widgets_values: values }) => [id, type, values ?? []]).sort((a, b) => a[0] - b[0]),
   links,
 ])
 

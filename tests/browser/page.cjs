@@ -117,12 +117,12 @@ async function fit(page) {
       bounds[2] = Math.max(bounds[2], node.pos[0] + node.size[0])
       bounds[3] = Math.max(bounds[3], node.pos[1] + node.size[1])
     }
-    const [width, height] = [window.innerWidth - 100, window.innerHeight - 110]
+    const [width, height] = [window.innerWidth - 100, window.innerHeight - 150]
     const scale = Math.min(
       width / (bounds[2] - bounds[0]), height / (bounds[3] - bounds[1]), 1.2,
     )
     canvas.ds.scale = scale
-    canvas.ds.offset = [70 / scale - bounds[0], 90 / scale - bounds[1]]
+    canvas.ds.offset = [70 / scale - bounds[0], 120 / scale - bounds[1]]
     window.app.graph.setDirtyCanvas(true, true)
   })
   await page.waitForTimeout(1500)

@@ -118,9 +118,13 @@ export function providers() {
   return /** @type {Promise<Provider[]>} */ (known);
 }
 
+/** Says `providers` when keys or addresses have changed. */
+export const news = new EventTarget();
+
 /** A key or an address has changed. */
 export function forgetProviders() {
   known = undefined;
+  news.dispatchEvent(new Event("providers"));
 }
 
 /** @param {string} provider @param {string} key @returns {Promise<{ key: Provider["key"] }>} */

@@ -16,6 +16,20 @@ const IDLE = new Set(["seed", "control_after_generate", "decode_frames", "seedan
 
 /** @type {Set<WeakRef<ComfyNode>>} */
 const attached = new Set();
+/** @type {WeakMap<ComfyNode, (pause: number) => void>} */
+const looks = new WeakMap();
+
+server.news.addEventListener("providers", () => {
+  for (const node of nodes()) looks.get(node)?.(PAUSE);
+});
+
+function* nodes() {
+  for (const reference of attached) {
+    const node = reference.deref();
+    if (node) yield node;
+    else attached.delete(reference);
+  }
+}
 
 /**
  * @param {ComfyNode} node
@@ -49,26 +63,24 @@ export function attach(node, line, setHeight) {
     timer = setTimeout(look, pause);
   };
 
+  looks.set(node, later);
+
   for (const item of node.widgets ?? []) {
     if (!IDLE.has(item.name)) item.callback = after(item.callback, () => later(PAUSE));
   }
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));
   node.onAdded = after(node.onAdded, () => later(0));
+  // ComfyUI makes room for the finished clip without drawing the node again.
+  node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));
   new ResizeObserver(() => fit(node, line, setHeight)).observe(line);
-  addEventListener("seedance-settings", () => later(PAUSE));
   later(0);
 }
 
 /** Narrow the lists of all nodes again, after ComfyUI has put the full ones back. */
 export async function narrowAll() {
   const providers = await server.providers();
-  for (const reference of attached) {
-    const node = reference.deref();
-    if (!node) {
-      attached.delete(reference);
-      continue;
-    }
+  for (const node of nodes()) {
     ownLists(node);
     narrow(node, providers);
   }

@@ -1,6 +1,7 @@
 from io import BytesIO
 
-from . import io, ui
+from . import io as io
+from . import ui as ui
 
 progress = []  # (node id, value, max)
 

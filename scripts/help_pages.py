@@ -1,0 +1,242 @@
+"""Write the help page of every node, in English and Chinese, to web/docs/<node id>/<language>.md.
+
+The prose is in help/<language>.json; labels and tooltips come from locales/, ranges and defaults from the
+node definitions, abilities and prices from the providers. Run it after any of them has changed:
+
+    python scripts/help_pages.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "web" / "docs"
+LANGUAGES = ("en", "zh")
+MODES = {
+    "SeedanceT2V": ("text",),
+    "SeedanceI2V": ("image",),
+    "SeedanceFrames": ("frames",),
+    "SeedanceReference": ("reference",),
+    "SeedanceV2V": ("edit", "extend"),
+}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page: its file and its text."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from rim import loaded_pack
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patch,
+        loaded_pack(Path(folder), patch) as pack,
+    ):
+        for node_id, node in pack.nodes.items():
+            for language in LANGUAGES:
+                words = _json(ROOT / "scripts" / "help" / f"{language}.json")
+                text = "\n\n".join(_sections(node_id, node.GET_SCHEMA(), language, words))
+                yield DOCS / node_id / f"{language}.md", text + "\n"
+
+
+def _sections(node_id: str, schema: Any, language: str, words: Mapping[str, Any]) -> Iterator[str]:
+    names = _plain(_json(ROOT / "locales" / language / "nodeDefs.json")[node_id])
+    heads = words["heads"]
+    yield f"# {names['display_name']}"
+    yield words["intro"][node_id]
+    if (DOCS / node_id / "node.jpg").exists():
+        alt = words["picture"].format(name=names["display_name"])
+        yield f"![{alt}]({node_id}/node.jpg)"
+    if node_id in MODES:
+        yield f"## {heads['line']}\n\n{words['line']}\n\n{words['paid']}"
+    yield f"## {heads['inputs']}"
+    yield _table(
+        words["columns"]["input"],
+        (
+            (
+                _named(item.id, names["inputs"][item.id]["name"]),
+                _range(item, words),
+                _default(item, words),
+                names["inputs"][item.id]["tooltip"],
+            )
+            for item in schema.inputs
+        ),
+    )
+    yield f"## {heads['outputs']}"
+    yield _table(
+        words["columns"]["output"],
+        (
+            (_named(item.id, name["name"]), name["tooltip"])
+            for item, name in zip(schema.outputs, names["outputs"].values())
+        ),
+    )
+    if node_id in MODES:
+        yield f"## {heads['providers']}"
+        yield _abilities(node_id, words)
+        yield f"## {heads['prices']}\n\n{words['price']}"
+        yield _prices(node_id, words)
+    yield f"## {heads['errors']}"
+    errors = {**words["own_errors"].get(node_id, {}), **words["errors"]}
+    yield "\n".join(f"- **{sentence}**: {advice}" for sentence, advice in errors.items())
+
+
+def _named(name: str, label: str) -> str:
+    return f"`{name}`" if name == label else f"`{name}` {label}"
+
+
+# ------------------------------------------------------------------------------------------ inputs
+
+
+def _range(item: Any, words: Mapping[str, Any]) -> str:
+    options = item.options
+    if "template" in options:
+        return str(words["grows"]).format(most=len(options["template"].names))
+    if "options" in options:
+        return ", ".join(f"`{value}`" for value in options["options"])
+    if item.io_type == "INT":
+        if item.id == "duration":
+            spoken = words["to"].format(low=4, high=options["max"])
+            return str(words["or_auto"]).format(range=spoken)
+        return str(words["to"]).format(low=options["min"], high=options["max"])
+    if item.io_type == "BOOLEAN":
+        return str(words["switch"])
+    if item.io_type == "STRING":
+        return str(words["lines" if options.get("multiline") else "text"])
+    return str(words["socket"])
+
+
+def _default(item: Any, words: Mapping[str, Any]) -> str:
+    default = item.options.get("default")
+    if isinstance(default, bool):
+        return str(words["on" if default else "off"])
+    return f"`{default}`" if default not in (None, "") else ""
+
+
+# --------------------------------------------------------------------------------------- providers
+
+
+def _abilities(node_id: str, words: Mapping[str, Any]) -> str:
+    from seedance import providers
+    from seedance.providers._summary import capabilities
+
+    references = [words["columns"]["reference"]] if node_id == "SeedanceReference" else []
+    rows = []
+    for provider in providers.registry().values():
+        groups: list[tuple[list[str], dict[str, Any]]] = []
+        for name, able in capabilities(provider)["models"].items():
+            modes = set(MODES[node_id])
+            if not modes & set(able["modes"]):
+                continue
+            if not modes & provider.limits.models[name].adaptive:
+                able["ratios"] = [ratio for ratio in able["ratios"] if ratio != "adaptive"]
+            names = next((names for names, other in groups if other == able), None)
+            if names is None:
+                groups.append(([name], able))
+            else:
+                names.append(name)
+        rows += [
+            _ability(provider.name, names, able, words, counted=bool(references))
+            for names, able in groups
+        ]
+    return _table([*words["columns"]["provider"], *references], rows)
+
+
+def _ability(
+    provider: str,
+    names: list[str],
+    able: Mapping[str, Any],
+    words: Mapping[str, Any],
+    *,
+    counted: bool,
+) -> list[str]:
+    low, high = able["durations"]
+    seconds = words["to"].format(low=low, high=high)
+    cells = [
+        provider,
+        ", ".join(name.removeprefix("seedance-") for name in names),
+        ", ".join(able["resolutions"]),
+        ", ".join(able["ratios"]),
+        words["or_auto"].format(range=seconds) if able["auto_duration"] else seconds,
+        words["yes" if able["generates_audio"] else "no"],
+        words["yes" if able["seed"] else "no"],
+    ]
+    if counted:
+        cells.append(" / ".join(str(able[kind]) for kind in ("images", "videos", "audios")))
+    return cells
+
+
+def _prices(node_id: str, words: Mapping[str, Any]) -> str:
+    from seedance import providers
+    from seedance.errors import SeedanceError
+    from seedance.fit import fit
+    from seedance.wire import Config
+
+    rows = []
+    for provider in providers.registry().values():
+        try:
+            order = fit(_example(node_id), provider).order
+        except SeedanceError:  # it cannot do this at all
+            continue
+        price = provider(Config(provider.default_base_url or "")).estimate(order)
+        spoken = words["unknown"] if price is None else str(price).removesuffix(" (estimated)")
+        rows.append(
+            (
+                provider.name,
+                words["free"] if price is not None and not price.amount else spoken,
+                (price.as_of if price else None) or "",
+            )
+        )
+    return _table(words["columns"]["price"], rows)
+
+
+def _example(node_id: str) -> Any:
+    from seedance.order import Medium, Order
+
+    picture, clip = Medium.from_data("image", b""), Medium.from_data("video", b"")
+    media: dict[str, dict[str, Any]] = {
+        "SeedanceT2V": {},
+        "SeedanceI2V": {"first_frame": picture},
+        "SeedanceFrames": {"first_frame": picture, "last_frame": picture},
+        "SeedanceReference": {"references": (picture,)},
+        "SeedanceV2V": {"video": clip},
+    }
+    order = Order(prompt="-", ratio="16:9", on_unsupported="nearest", **media[node_id])
+    return order
+
+
+# ------------------------------------------------------------------------------------------ helpers
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _plain(words: Any) -> Any:
+    """The locale's words without the marks that vue-i18n needs around `@`, `{`, `}` and `|`."""
+    if isinstance(words, dict):
+        return {name: _plain(value) for name, value in words.items()}
+    return re.sub(r"\{'(.)'\}", r"\1", words)
+
+
+if __name__ == "__main__":
+    for file, text in pages():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")

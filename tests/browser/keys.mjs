@@ -1,0 +1,60 @@
+/** Settings > Seedance, by clicking: set and remove a key, move UniAll, set a budget. */
+import { visit } from "./session.mjs";
+
+const KEY = "sk-nobody-may-see-this";
+
+await visit(async ({ page }) => {
+  await page.evaluate(() =>
+    window.app.extensionManager.command.execute("Comfy.ShowSettingsDialog"),
+  );
+  await page.getByText("Seedance", { exact: true }).first().click();
+  const row = (/** @type {string} */ name) => page.locator(`section[aria-label="${name}"]`);
+  const status = async (/** @type {string} */ name) =>
+    row(name).locator(".seedance-status").innerText();
+  const said = async (/** @type {string} */ name) => {
+    await row(name).locator("p[role=status]").waitFor();
+    return row(name).locator("p[role=status]").innerText();
+  };
+  const found = { first: await status("fal") };
+
+  await page.getByRole("button", { name: "fal: Set key" }).click();
+  await page.getByLabel("Key of fal").fill(KEY);
+  found.hidden = (await page.getByLabel("Key of fal").getAttribute("type")) === "password";
+  await page.keyboard.press("Enter");
+  found.saved = await said("fal");
+  found.set = await status("fal");
+
+  await page.getByRole("button", { name: "UniAll: Address" }).click();
+  await page.getByLabel("Base URL of UniAll").fill("https://one.example");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "UniAll: Set key" }).click();
+  await page.getByLabel("Key of UniAll").fill(KEY);
+  await page.keyboard.press("Enter");
+  await row("UniAll").getByText("Key stored").waitFor();
+  await page.getByRole("button", { name: "UniAll: Address" }).click();
+  await page.getByLabel("Base URL of UniAll").fill("https://two.example");
+  await page.keyboard.press("Enter");
+  await row("UniAll").getByText("No key").waitFor();
+  found.moved = await said("UniAll");
+
+  await page.getByLabel("Per day (USD)").fill("7.5");
+  await page.keyboard.press("Enter");
+  await page.getByText("Saved.").waitFor();
+
+  found.leaks = await page.evaluate(
+    (key) =>
+      [
+        JSON.stringify({ ...localStorage }),
+        JSON.stringify({ ...sessionStorage }),
+        document.documentElement.outerHTML,
+        ...[...document.querySelectorAll("input")].map(({ value }) => value),
+      ].filter((text) => text.includes(key)).length,
+    KEY,
+  );
+  found.settings = await (await page.request.get(`${page.url().split("#")[0]}settings`)).text();
+
+  await page.getByRole("button", { name: "fal: Remove" }).click();
+  await row("fal").getByText("No key").waitFor();
+  found.removed = await status("fal");
+  return found;
+});

@@ -1,0 +1,97 @@
+/** A visit to ComfyUI's page for a test: opens it, lets the test work, prints what it found as JSON. */
+import pages from "./page.cjs";
+
+/**
+ * @param {(visit: Visit) => Promise<unknown>} work
+ * @typedef {object} Visit
+ * @property {any} page - playwright's
+ * @property {string} url
+ * @property {string[]} asked - our routes and modules that the page has requested
+ */
+export async function visit(work) {
+  const [url, ...options] = process.argv.slice(2);
+  const { browser, page } = await pages.open(url, { width: 1440, height: 900 });
+  /** @type {string[]} */
+  const asked = [];
+  page.on("request", (/** @type {any} */ request) => {
+    const path = new URL(request.url()).pathname;
+    if (/\/seedance\/|\.mjs$/.test(path)) asked.push(`${request.method()} ${path}`);
+  });
+  try {
+    for (const [name, value] of [
+      ["Comfy.VueNodes.Enabled", options.includes("vue")],
+      ["Comfy.Locale", options.includes("zh") ? "zh" : "en"],
+      ["Comfy.ColorPalette", options.includes("light") ? "light" : "dark"],
+    ]) {
+      await page.request.post(`${url}/settings/${name}`, { data: value });
+    }
+    await reload(page);
+    console.log(JSON.stringify(await work({ page, url, asked })));
+  } finally {
+    await browser.close();
+  }
+}
+
+/** @param {any} page */
+export async function reload(page) {
+  await page.reload();
+  await page.waitForFunction(
+    () => window.app?.vueAppReady && window.LiteGraph?.registered_node_types?.SeedanceT2V,
+  );
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.NewBlankWorkflow"));
+  await page.waitForTimeout(500);
+}
+
+/**
+ * Put one of our nodes on the page, its task shown by another, so that it can be run.
+ * @param {any} page
+ * @param {string} type
+ * @param {Record<string, unknown>} widgets
+ */
+export async function place(page, type, widgets) {
+  await pages.build(page, {
+    nodes: [
+      { name: "ours", type, pos: [200, 120], widgets },
+      { name: "any", type: "PreviewAny", pos: [800, 120] },
+    ],
+    links: [["ours", "task", "any", "source"]],
+  });
+  await page.evaluate(() => {
+    window.app.canvas.ds.scale = 0.7;
+    window.app.canvas.ds.offset = [100, 60];
+  });
+  await page.locator(".seedance-estimate").waitFor();
+}
+
+/** What a person reads on our node: its line, its lists, its labels. @param {any} page */
+export const read = (page) =>
+  page.evaluate(() => {
+    const { widgets } = window.app.graph.nodes.find((node) => node.type.startsWith("Seedance"));
+    return {
+      line: document.querySelector(".seedance-estimate")?.innerText,
+      lists: Object.fromEntries(
+        ["model", "resolution", "ratio"].map((name) => [
+          name,
+          widgets.find((widget) => widget.name === name).options.values,
+        ]),
+      ),
+      values: Object.fromEntries(widgets.map(({ name, value }) => [name, value])),
+      labels: Object.fromEntries(widgets.map(({ name, label }) => [name, label ?? name])),
+    };
+  });
+
+/** Choose a value as the page does when somebody picks it. @param {any} page */
+export async function choose(page, name, value) {
+  const checked = page.waitForResponse((answer) => answer.url().endsWith("/seedance/check"));
+  await page.evaluate(
+    ([name, value]) => {
+      const node = window.app.graph.nodes.find((node) => node.type.startsWith("Seedance"));
+      const widget = node.widgets.find((widget) => widget.name === name);
+      widget.value = value;
+      widget.callback(value);
+    },
+    [name, value],
+  );
+  await checked;
+  await page.waitForTimeout(100);
+}

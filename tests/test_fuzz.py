@@ -1,0 +1,315 @@
+"""What strangers and broken machines send: answers, clips and pictures that nobody would write.
+
+Whatever comes, only our own errors may leave, and nothing may hang. A fixed share runs always;
+SEEDANCE_FUZZ=10000 runs so many answers for each provider, and clips and pictures.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import itertools
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import clips
+import numpy as np
+import pytest
+import wire_player
+from PIL import Image
+
+from seedance import wire
+from seedance.errors import SeedanceError
+from seedance.runner.ends import failure
+from seedance.runner.talk import retry_after
+
+ROUNDS = int(os.environ.get("SEEDANCE_FUZZ", "0"))
+ANSWERS = ROUNDS or 500
+FILES = ROUNDS or 200
+
+# --------------------------------------------------------------------------------------- answers
+
+# What stands where something else should.
+ODD = (
+    *(None, True, False, 0, -1, 1, 0.5, 1e308, math.inf, -math.inf, math.nan, 10**30, 10**400),
+    *("", " ", "x", "0", "-1", "9" * 400, "1e999", "NaN", "%s%n", "{0.__class__}", "x" * 5000),
+    *("\ud800", "a\udfffz", "\x00", "\x1b[2J", "a\r\nX-Header: 1", "💥", "../../etc/passwd"),
+    *("http://127.0.0.1/", "file:///etc/passwd", "https://files.example/a.mp4", "https://[::1"),
+    *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-13-45T99:99:99Z"),
+    *("completed", "succeeded", "failed", "COMPLETE", "expired", "cancelled"),
+    *([], {}, [[]], [None], {"": None}, {"url": {"url": []}}, ["a", 1, {}], {"id": {}, "code": []}),
+)
+STATUSES = (200, 200, 201, 202, 204, 302, 400, 401, 402, 403, 404, 409, 422, 429, 500, 503, 599)
+TYPES = (
+    "application/json",
+    "text/html",
+    "",
+    "video/mp4",
+    "application/json; charset=utf-16",
+    "\xff",
+)
+WAITS = ("1", "-1", "nan", "inf", "1e999", "soon", "Mon, 01 Jan 0001 00:00:00 -0000", "99999999999")
+
+
+class Answers:
+    """Generated answers, the same ones for the same seed."""
+
+    def __init__(self, seed: object, models: list[Any]) -> None:
+        self._random = random.Random(str(seed))
+        self._models = models
+
+    def reply(self, recorded: dict[str, Any] | None) -> wire.Reply:
+        """The recorded answer, so that the talk goes on, or one that is odd."""
+        chance = self._random
+        if recorded is not None and chance.random() < 0.4:
+            body = json.dumps(recorded.get("json")).encode()
+            return wire.Reply(recorded["status"], {"content-type": TYPES[0]}, body)
+        model = recorded.get("json") if recorded else chance.choice(self._models)
+        headers = {"content-type": chance.choice(TYPES), "retry-after": chance.choice(WAITS)}
+        return wire.Reply(chance.choice(STATUSES), headers, self._body(model))
+
+    def _body(self, model: Any) -> bytes:
+        value = copy.deepcopy(model)
+        for _ in range(self._random.randint(1, 4)):
+            value = self._spoiled(value)
+        body = json.dumps(value).encode()
+        return self._random.choices(
+            (
+                body,
+                self._flipped(body),
+                body[: self._random.randint(0, len(body))],
+                # Of two keys of one name, the later one counts.
+                body[:-1] + b',"id":[],"status":{},"data":0}' if body.endswith(b"}") else body,
+                b'{"a":' * 100_000,
+                b"[" * 200 + body + b"]" * 200,
+                b"9" * 10_000,
+                b"\xef\xbb\xbf" + body,
+                json.dumps(value).encode("utf-16"),
+                gzip.compress(body),
+                b"<!DOCTYPE html><html>502</html>",
+                json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+            ),
+            weights=(60, 10, 5, 8, 1, 2, 1, 2, 2, 1, 2, 6),
+        )[0]
+
+    def _flipped(self, body: bytes) -> bytes:
+        spoiled = bytearray(body)
+        for _ in range(self._random.randint(1, 8)):
+            spoiled[self._random.randrange(len(spoiled))] = self._random.randrange(256)
+        return bytes(spoiled)
+
+    def _spoiled(self, value: Any) -> Any:
+        """`value` with one thing in it, anywhere, taken away, replaced or wrapped."""
+        chance = self._random
+        if not isinstance(value, (dict, list)) or not value or chance.random() < 0.05:
+            odd = copy.deepcopy(chance.choice(ODD))
+            return chance.choice((odd, [value], {"data": value}, {"error": value}))
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        key = chance.choice(keys)
+        if chance.random() < 0.1:
+            del value[key]
+        else:
+            value[key] = self._spoiled(value[key])
+        return value
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a result."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from texts(getattr(value, item.name))
+    elif isinstance(value, float):
+        assert math.isfinite(value)
+
+
+def check_outcome(outcome: Any) -> None:
+    """What may leave a flow can be written to a file and a database, and be shown."""
+    for text in texts(outcome):
+        text.encode()
+    if isinstance(outcome, wire.Ticket):
+        assert wire.Ticket.parse(str(outcome)).opaque == outcome.opaque
+    if isinstance(outcome, wire.Failed):
+        check_error(failure(outcome))
+
+
+def check_error(error: SeedanceError) -> None:
+    assert len(str(error).encode()) < 6000
+
+
+def converse(flow: wire.Flow[Any], talk: list[dict[str, Any]], answers: Answers) -> int:
+    """Hold one conversation to its end; returns how many answers that took."""
+    recorded = iter([step.get("reply") for step in talk if "call" in step])
+    reply: Any = None
+    for count in itertools.count():
+        try:
+            step = flow.send(reply)
+        except StopIteration as end:
+            check_outcome(end.value)
+            return count
+        except SeedanceError as error:
+            check_error(error)
+            return count
+        if count == 40:  # e.g. a list of tasks without an end
+            flow.close()
+            return count
+        reply = (
+            wire.Reply(0) if isinstance(step, wire.Pause) else answers.reply(next(recorded, None))
+        )
+        retry_after(reply)
+    raise AssertionError
+
+
+@pytest.mark.timeout(3600 if ROUNDS else 120)
+@pytest.mark.parametrize(
+    "path", sorted(wire_player.FOLDER.glob("*.json")), ids=lambda path: path.stem
+)
+def test_generated_answers_give_only_our_errors(path: Path) -> None:
+    provider_id, known = wire_player.load(path)
+    models = [
+        step["reply"]["json"]
+        for exchange in known
+        for step in exchange["talk"]
+        if "json" in step.get("reply", {})
+    ]
+    answered = 0
+    for number in itertools.count():
+        if answered >= ANSWERS:
+            break
+        exchange = known[number % len(known)]
+        answers = Answers(f"{provider_id} {number}", models)
+        try:
+            answered += converse(
+                wire_player.start(provider_id, exchange), exchange["talk"], answers
+            )
+        except Exception as error:
+            raise AssertionError(f"round {number}, {exchange['name']!r}: {error!r}") from error
+
+
+# ----------------------------------------------------------------------------- clips and pictures
+
+
+def spoiled_file(data: bytes, seed: object) -> bytes:
+    """A file that was cut, or in which bits or bytes changed; headers more often than the rest."""
+    chance = random.Random(str(seed))
+    spoiled = bytearray(data)
+    for _ in range(chance.choice((1, 1, 3, 10, 50))):
+        end = len(spoiled) if chance.random() < 0.5 else min(len(spoiled), 1500)
+        place = chance.randrange(end)
+        spoiled[place] = chance.choice((spoiled[place] ^ (1 << chance.randrange(8)), 0, 255))
+    if chance.random() < 0.3:
+        del spoiled[chance.randrange(len(spoiled)) :]
+    if chance.random() < 0.1:
+        start = chance.randrange(len(spoiled) + 1)
+        del spoiled[start : start + chance.randrange(64)]
+    return bytes(spoiled)
+
+
+def sources(folder: Path) -> list[Path]:
+    """Small files of every kind that people have, the header of the clips at either end."""
+    made = [
+        clips.write(folder / "a.mp4", width=64, height=48, frames=6, audio=True),
+        clips.write(folder / "b.mov", width=64, height=48, frames=6, container="mov"),
+        clips.write(folder / "c.mkv", width=64, height=48, frames=6, container="matroska"),
+        clips.write(folder / "d.avi", width=64, height=48, frames=6, container="avi"),
+        clips.write(folder / "e.ts", width=64, height=48, frames=6, container="mpegts"),
+    ]
+    pixels = Image.fromarray(clips.pattern(64, 48))
+    grey = Image.fromarray((np.arange(64 * 48).reshape(48, 64) * 20).astype(np.uint16))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a picture"
+    for name, picture, options in (
+        ("f.png", pixels, {"exif": exif}),
+        ("g.png", grey, {}),
+        ("h.png", pixels.convert("P"), {"transparency": 3}),
+        ("i.jpg", pixels, {"exif": exif, "progressive": True}),
+        ("j.webp", pixels, {"exif": exif}),
+        ("k.gif", pixels, {}),
+        ("l.bmp", pixels, {}),
+        ("m.tiff", pixels.convert("CMYK"), {"compression": "tiff_lzw"}),
+    ):
+        picture.save(folder / name, **options)
+        made.append(folder / name)
+    return made
+
+
+CHILD = """
+import sys, warnings
+from pathlib import Path
+sys.path[:0] = sys.argv[1].split("|")
+import av
+from test_fuzz import read_everything, spoiled_file
+warnings.simplefilter("ignore")
+av.logging.set_level(av.logging.PANIC)
+for source in map(Path, sys.argv[3:]):
+    data, work = source.read_bytes(), source.with_suffix(".work")
+    work.mkdir()
+    for number in range(int(sys.argv[2])):
+        print(source.name, number, flush=True)
+        file = work / f"spoiled{source.suffix}"
+        file.write_bytes(spoiled_file(data, f"{source.name} {number}"))
+        read_everything(file, work)
+print("whole")
+"""
+
+
+def read_everything(file: Path, work: Path) -> None:
+    """All that the pack does with a file from elsewhere. Only our own errors may come of it."""
+    from seedance import media
+    from seedance.order import Medium
+
+    limits = wire.MediaLimits((), sides=(16, 256), seconds=(0.1, 15.0))
+    if file.suffix in (".mp4", ".mov", ".mkv", ".avi", ".ts"):
+        doings: tuple[Any, ...] = (
+            lambda: media.probe(file),
+            lambda: media.decode_frames(file),
+            lambda: media.last_frame(file),
+            lambda: media.decode_audio(file),
+            lambda: media.clip_blob(
+                Medium.from_path("video", file), limits, nearest=True, work_dir=work / "fitted"
+            ),
+            lambda: media.sound_blob(
+                Medium.from_path("audio", file), limits, nearest=True, work_dir=work / "fitted"
+            ),
+            lambda: media.tag_colour(file),
+        )
+    else:
+        doings = (
+            lambda: media.read_picture(file),
+            lambda: media.picture_blob(Medium.from_path("image", file), limits, size=(64, 64)),
+            lambda: media.picture_blob(Medium.from_data("image", file.read_bytes()), limits),
+        )
+    for doing in doings:
+        try:
+            doing()
+        except SeedanceError as error:
+            check_error(error)
+
+
+@pytest.mark.timeout(7200 if ROUNDS else 120)
+def test_spoiled_clips_and_pictures_give_only_our_errors_and_end(tmp_path: Path) -> None:
+    files = sources(tmp_path)
+    share = -(-FILES // len(files))
+    words = ["|".join(sys.path), str(share), *map(str, files)]
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:  # a process of its own, because what hangs or crashes in FFmpeg ends no other way
+            said, errors = child.communicate(timeout=100 + FILES / 2)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said, errors = child.communicate()
+    lines = said.splitlines()
+    assert lines[-1:] == ["whole"], f"ended ({child.returncode}) at {lines[-1:]}: {errors[-3000:]}"
