@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import torch
     from comfy_api.latest import Input
 
+    from ..seedance.runner import Job, Runner
+
 # ------------------------------------------------------------------------------------------- inputs
 
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
@@ -204,15 +206,17 @@ async def _generate(
     media: Callable[[], dict[str, Any]], inputs: Mapping[str, Any]
 ) -> io.NodeOutput:
     """Order, wait and give the outputs. `media` gives the order's media by field; it may encode,
-    and so runs in a thread."""
+    and so is called in a thread."""
     fields = dict(inputs)
     number = fields.pop("takes", 1)
     decode_frames = fields.pop("decode_frames", True)
-    fields["extra"] = read_extra(fields.get("extra", ""))
-    return await takes.deliver(
-        lambda runner: runner.start(Order(**fields, **media()), takes=number),
-        decode_frames=decode_frames,
-    )
+    extra = fields.pop("extra", "")
+
+    def begin(runner: Runner) -> list[Job]:
+        order = Order(**fields, **media(), extra=read_extra(extra))
+        return runner.start(order, takes=number)
+
+    return await takes.deliver(begin, decode_frames=decode_frames)
 
 
 def parse_urls(text: str) -> list[Medium]:

@@ -96,6 +96,8 @@ async def deliver(
     except asyncio.CancelledError:
         host.if_interrupted(node.prompt_id, partial(_cancel, starting, node))
         raise
+    finally:
+        starting.add_done_callback(_release)
     values = _result(reading)
     if any(isinstance(value, _Failure) for take in values for value in take):
         host.partial_failures.add(node)
@@ -109,9 +111,8 @@ async def _finished(jobs: Sequence[Job], node: host.Node) -> list[Outcome]:
         await node.until_done(*waits, meanwhile=lambda: _show(node, jobs))
         return [wait.result() for wait in waits]
     finally:
-        for job, wait in zip(jobs, waits):
+        for wait in waits:
             wait.cancel()
-            job.release()
 
 
 async def _outcome(job: Job) -> Outcome:
@@ -137,17 +138,26 @@ def _cancel(starting: Future[Sequence[Job]], node: host.Node) -> None:
     """A person's Cancel. Takes that are still being started are cancelled as soon as they are."""
 
     def cancel_jobs(started: Future[Sequence[Job]]) -> None:
-        if started.cancelled() or started.exception():
-            return
-        for job in started.result():
+        for job in _started(started):
             job.cancel()
-        notes = dict.fromkeys(job.cancel_note for job in started.result() if job.cancel_note)
+        notes = dict.fromkeys(job.cancel_note for job in _started(started) if job.cancel_note)
         for note in notes:
             host.log.info("Seedance: %s", note)
         node.say("\n".join(notes))
 
     starting.cancel()
     starting.add_done_callback(cancel_jobs)
+
+
+def _release(starting: Future[Sequence[Job]]) -> None:
+    """Nobody waits here any more: a later Cancel, elsewhere, need not respect us."""
+    for job in _started(starting):
+        job.release()
+
+
+def _started(starting: Future[Sequence[Job]]) -> Sequence[Job]:
+    failed = starting.cancelled() or starting.exception() is not None
+    return () if failed else starting.result()
 
 
 # ------------------------------------------------------------------------------ what a node says

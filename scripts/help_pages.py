@@ -1,7 +1,8 @@
 """Write the help page of every node, in English and Chinese, to web/docs/<node id>/<language>.md.
 
-The prose is in help/<language>.json; labels and tooltips come from locales/, ranges and defaults from the
-node definitions, abilities and prices from the providers. Run it after any of them has changed:
+The prose is in help/<language>.json; labels and tooltips come from locales/, ranges and defaults
+from the node definitions, abilities and prices from the providers. Run it after any of them has
+changed:
 
     python scripts/help_pages.py
 """

@@ -154,6 +154,7 @@ class _Attempt:
                     raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
                 self.check_time()
                 self.on_progress(self.done, self.total)
+        self.check_time()  # a connection that is cut then can look like the end of the file
         if self.total is not None and self.done < self.total:
             raise Lost("The download was cut short.")
         if self.done == 0:

@@ -314,6 +314,8 @@ class Transport:
                 ) as response,
             ):
                 yield response
+                if _attempt.overdue.is_set():  # a cut can look like an end
+                    raise requests.Timeout
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(call.url, error) from None
 

@@ -107,6 +107,7 @@ class ScriptedJob:
         self.order, self.changes, self.notes = order, (), ()
         self.progress = pack.core("runner").Progress("queued", 0.0)
         self.cancelled = threading.Event()
+        self.released = False
         self.cancel_note = ""
         self.ended: Future[Any] = Future()
         if isinstance(result, BaseException):
@@ -120,7 +121,7 @@ class ScriptedJob:
         return self.ended.result()
 
     def release(self) -> None:
-        pass
+        self.released = True
 
     def cancel(self) -> None:
         self.cancel_note = "It goes on and is billed."

@@ -447,7 +447,8 @@ def garbage(folder: Path) -> Path:
 
 
 def large(folder: Path) -> Path:
-    return clips.write(folder / "4k.mp4", width=3840, height=2160, fps=60, frames=121, quality=40)
+    path, grey = folder / "4k.mp4", (128, 128, 128)
+    return clips.write(path, width=3840, height=2160, fps=60, frames=12, planes=grey)
 
 
 def only_sound(folder: Path) -> Path:
@@ -491,7 +492,7 @@ BAD: dict[str, tuple[str, Callable[[Path], list[object]], tuple[str, ...]]] = {
         ("Clip 1: cut.mp4", "it ends after"),
     ),
     "4k at 60 frames a second": (
-        "evolink",
+        "fal",
         lambda folder: [large(folder)],
         ("Clip 1", "3840x2160", "60 fps", "at most", "pixels", "nearest"),
     ),
@@ -644,7 +645,7 @@ def test_a_large_clip_is_made_smaller_and_a_foreign_sound_becomes_mp3_or_wav(
     command: Command, serve: Serve, tmp_path: Path
 ) -> None:
     fake = serve("evolink")
-    odd = clips.write(tmp_path / "odd.mp4", width=1920, height=1080, fps=12, frames=36)
+    odd = clips.write(tmp_path / "odd.mp4", width=1280, height=800, fps=12, frames=25)
     m4a = tmp_path / "sound.m4a"
     m4a.write_bytes(clips.write(tmp_path / "s.mp4", frames=72, audio=True).read_bytes())
     words = ("--reference", odd, "--reference", m4a, "--on-unsupported", "nearest")

@@ -1,29 +1,33 @@
-"""The user's own bucket, played by moto: what is put there can be fetched by its address."""
+"""The user's own bucket: what is put there can be fetched by address, and is deleted in time."""
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 import requests
+from bucket import SECRET, Bucket
 from loopback import Connection, Raw
 
-from seedance import hosting
+from seedance import hosting, providers
 from seedance.errors import BadOrder, Refused, Unreachable
+from seedance.follower import Follower
+from seedance.journal import Journal, NewRow, Row
+from seedance.order import Medium, Order
+from seedance.runner import place
+from seedance.runner.talk import Talk
 from seedance.settings import Settings
-from seedance.wire import Blob
+from seedance.transport import Credentials, Transport
+from seedance.wire import Blob, Config
 
-SECRET = "the-secret-that-nobody-may-see"
 DATA = bytes(range(256)) * 40
 
-needs_boto3 = pytest.mark.skipif(
-    importlib.util.find_spec("boto3") is None, reason="needs the extra s3"
-)
+Configure = Callable[..., Settings]
 
 
 def blob(data: bytes = DATA, path: Path | None = None) -> Blob:
@@ -33,115 +37,118 @@ def blob(data: bytes = DATA, path: Path | None = None) -> Blob:
     )
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[str]:
-    """The address of an S3 service on this machine."""
-    server = pytest.importorskip("moto.server", reason="needs moto[server]")
-    running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[Bucket]:
+    with Bucket(tmp_path) as there:
+        yield there
 
 
 @pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
     """Set the bucket's variables. What else is on this machine for boto3 is not read."""
+    pytest.importorskip("boto3", reason="needs the extra s3")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
-    def configure(endpoint: str, **more: str) -> Settings:
+    def configure(where: Bucket | str, **more: str) -> Settings:
         values = {
-            "BUCKET": "mine",
-            "ENDPOINT": endpoint,
-            "REGION": "us-east-1",
-            "ACCESS_KEY_ID": "an-id",
-            "SECRET_ACCESS_KEY": SECRET,
-            **more,
+            "SEEDANCE_S3_BUCKET": "mine",
+            "SEEDANCE_S3_REGION": "us-east-1",
+            "SEEDANCE_S3_ACCESS_KEY_ID": "an-id",
+            "SEEDANCE_S3_SECRET_ACCESS_KEY": SECRET,
         }
-        for name, value in values.items():
-            monkeypatch.setenv(f"SEEDANCE_S3_{name}", value)
+        endpoint = {"SEEDANCE_S3_ENDPOINT": where} if isinstance(where, str) else where.environment
+        changed = {f"SEEDANCE_S3_{name}": value for name, value in more.items()}
+        for name, value in {**values, **endpoint, **changed}.items():
+            monkeypatch.setenv(name, value)
         return Settings.load()
 
     return configure
 
 
-@pytest.fixture
-def bucket(store: str, configured: Any) -> Any:
-    """The bucket `mine`, empty, as boto3 sees it; and our settings for it."""
-    import boto3
-
-    requests.post(f"{store}/moto-api/reset", timeout=10)
-    there = boto3.resource(
-        "s3",
-        endpoint_url=store,
-        region_name="us-east-1",
-        aws_access_key_id="an-id",
-        aws_secret_access_key=SECRET,
-    ).create_bucket(Bucket="mine")
-    return there, configured(store)
+def put(settings: Settings, what: Blob | None = None) -> str:
+    """Put a file there; returns the name of its object."""
+    what = what or blob()
+    name = hosting.new_name(settings, what)
+    hosting.put(settings, what, name)
+    return name
 
 
-def put(settings: Settings, blob: Blob) -> str:
-    """Put a file where the runner would, and give the address that the provider gets."""
-    name = hosting.new_name(settings, blob)
-    hosting.put(settings, blob, name)
-    return hosting.address(settings, name)
-
-
-# ---------------------------------------------------------------------------------------- putting
+# ------------------------------------------------------------------------------------------ putting
 
 
 @pytest.mark.parametrize("source", ["data", "path"])
-@needs_boto3
 def test_what_is_put_can_be_fetched_by_its_address_alone(
-    source: str, bucket: Any, tmp_path: Path
+    source: str, bucket: Bucket, configured: Configure, tmp_path: Path
 ) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(DATA)
-    address = put(bucket[1], blob(path=path if source == "path" else None))
-    answer = requests.get(address, timeout=10)
-    assert answer.status_code == 200
-    assert answer.content == DATA
+    settings = configured(bucket)
+    name = put(settings, blob(path=path if source == "path" else None))
+    address = hosting.address(settings, name)
+    answer = requests.get(address, verify=str(bucket.certificate), timeout=10)
+    assert (answer.status_code, answer.content) == (200, DATA)
     assert answer.headers["content-type"] == "image/png"
 
 
-@needs_boto3
-def test_without_its_signature_the_address_is_worth_nothing(bucket: Any) -> None:
-    there, settings = bucket
-    address = put(settings, blob())
+def test_an_address_works_for_a_day_and_holds_no_secret(configured: Configure) -> None:
+    address = hosting.address(configured("https://store.example"), "cat.png")
+    assert address.startswith("https://store.example/mine/cat.png?")
+    assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == ["86400"]
     assert "X-Amz-Signature=" in address
-    assert "X-Amz-Expires=86400" in address
     assert SECRET not in address
-    assert there.Acl().grants[0]["Grantee"]["Type"] == "CanonicalUser"  # nobody else may read
 
 
-@needs_boto3
-def test_an_object_is_under_the_prefix_and_is_removed_again(bucket: Any, configured: Any) -> None:
-    there, settings = bucket
-    settings = configured(hosting.endpoint(settings), PREFIX="/some/folder/")
-    name = hosting.new_name(settings, blob())
-    hosting.put(settings, blob(), name)
-    assert [item.key for item in there.objects.all()] == [name]
-    assert name.startswith("some/folder/")
-    assert "cat" not in name
-    for _ in range(2):  # the second finds nothing, which is as well
-        hosting.remove(settings, name)
-    assert list(there.objects.all()) == []
+def test_without_its_signature_an_address_is_worth_nothing(
+    bucket: Bucket, configured: Configure
+) -> None:
+    name = put(configured(bucket))
+    (grant,) = bucket.client.get_object_acl(Bucket="mine", Key=name)["Grants"]
+    assert grant["Grantee"]["Type"] == "CanonicalUser"  # nobody else may read
 
 
-def test_an_object_that_is_kept_is_named_by_its_bytes_alone(configured: Any) -> None:
-    settings = configured("https://store.example", KEEP="1")
-    assert hosting.new_name(settings, blob()) == f"{'0f' * 32}.png"
+@pytest.mark.parametrize("prefix", ["", "/some/folder/"])
+def test_an_object_is_named_by_its_bytes_under_the_prefix(
+    prefix: str, configured: Configure
+) -> None:
+    settings = configured("https://store.example", PREFIX=prefix)
+    folder, _, file = hosting.new_name(settings, blob()).rpartition("/")
+    assert folder == prefix.strip("/")
+    assert file.startswith("0f" * 32)
+    assert file.endswith(".png")
 
 
-def test_an_object_that_is_removed_again_shares_its_name_with_no_other(configured: Any) -> None:
+def test_an_object_to_be_deleted_has_a_name_that_no_other_will_have(configured: Configure) -> None:
     settings = configured("https://store.example")
     assert hosting.new_name(settings, blob()) != hosting.new_name(settings, blob())
 
 
-@needs_boto3
-def test_a_store_is_spoken_to_in_the_plain_way_that_all_understand(configured: Any) -> None:
+def test_objects_that_are_kept_replace_each_other(configured: Configure) -> None:
+    settings = configured("https://store.example", KEEP="1")
+    assert hosting.new_name(settings, blob()) == f"{'0f' * 32}.png"
+
+
+def test_a_large_file_goes_up_in_parts(
+    bucket: Bucket, configured: Configure, tmp_path: Path
+) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(DATA * 900)
+    settings = configured(bucket)
+    name = put(settings, blob(path=path))
+    assert sum("partNumber" in sent for _, sent in bucket.requests) == 2
+    assert bucket.read(hosting.address(settings, name)) == DATA * 900
+
+
+def test_an_object_can_be_removed_twice(bucket: Bucket, configured: Configure) -> None:
+    settings = configured(bucket)
+    name = put(settings)
+    for _ in range(2):
+        hosting.remove(settings, name)
+    assert bucket.names == []
+
+
+def test_a_store_is_spoken_to_in_the_plain_way_that_all_understand(configured: Configure) -> None:
     """No checksums or chunk signatures of newer boto3, which many stores do not take."""
 
     def take(connection: Connection) -> None:
@@ -149,71 +156,225 @@ def test_a_store_is_spoken_to_in_the_plain_way_that_all_understand(configured: A
         connection.send("HTTP/1.1 200 OK\nContent-Length: 0\n\n")
 
     with Raw(take) as store:
-        put(configured(store.url), blob())
+        put(configured(store.url))
     request = store.received[0].lower()
     assert request.startswith(b"put /mine/")
     assert b"checksum" not in request
     assert b"aws-chunked" not in request
 
 
-def test_there_is_no_bucket_unless_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_bucket_unless_one_is_set() -> None:
     assert not hosting.configured(Settings.load())
     Settings.load().set_section("s3", {"bucket": "mine"})
     assert hosting.configured(Settings.load())
 
 
 @pytest.mark.parametrize("name", ["BUCKET", "ENDPOINT", "PREFIX"])
-def test_uploads_are_found_again_only_in_the_same_place(name: str, configured: Any) -> None:
+def test_uploads_are_found_again_only_in_the_same_place(name: str, configured: Configure) -> None:
     one = hosting.account(configured("https://store.example"))
     assert hosting.account(configured("https://store.example")) == one
     assert hosting.account(configured("https://store.example", **{name: "other"})) != one
 
 
-# ------------------------------------------------------------------------------------ refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize("source", ["data", "path"])
-@needs_boto3
 def test_a_refusal_says_what_the_store_says(
-    source: str, bucket: Any, configured: Any, tmp_path: Path
+    source: str, bucket: Bucket, configured: Configure, tmp_path: Path
 ) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(DATA)
-    settings = configured(bucket[0].meta.client.meta.endpoint_url, BUCKET="nobodys")
+    settings = configured(bucket, BUCKET="nobodys")
     with pytest.raises(Refused, match=r"bucket nobodys refused \(NoSuchBucket\)") as caught:
         put(settings, blob(path=path if source == "path" else None))
     assert caught.value.spent == "no"
-    assert "SEEDANCE_S3_" in caught.value.hint
+    assert "SEEDANCE_S3_BUCKET" in caught.value.hint
     assert SECRET not in str(caught.value)
 
 
-@needs_boto3
-def test_a_name_that_no_bucket_can_have_is_refused(configured: Any) -> None:
-    with pytest.raises(BadOrder, match="ParamValidationError"):
-        put(configured("http://127.0.0.1:9", BUCKET="not a name"), blob())
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BUCKET", "not a name"), ("ENDPOINT", "nonsense"), ("SECRET_ACCESS_KEY", "")],
+)
+def test_settings_that_cannot_be_used_are_named(
+    name: str, value: str, configured: Configure
+) -> None:
+    settings = configured("http://127.0.0.1:9", **{name: value})
+    with pytest.raises(BadOrder, match="settings of the bucket") as caught:
+        put(settings)
+    assert f"SEEDANCE_S3_{name}" in caught.value.hint
 
 
-@needs_boto3
-def test_a_store_that_does_not_answer_is_unreachable(configured: Any) -> None:
+def test_a_store_that_does_not_answer_is_unreachable(configured: Configure) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(Unreachable, match="could not be reached") as caught:
-        put(configured(url), blob())
+        put(configured(url))
     assert caught.value.spent == "no"
     assert "SEEDANCE_S3_ENDPOINT" in caught.value.hint
 
 
-@needs_boto3
-def test_a_store_that_hangs_up_is_unreachable(configured: Any) -> None:
+def test_a_store_that_hangs_up_is_unreachable(configured: Configure) -> None:
     with (
         Raw(lambda connection: None) as store,
         pytest.raises(Unreachable, match="could not be reached"),
     ):
-        put(configured(store.url), blob())
+        put(configured(store.url))
 
 
-def test_without_boto3_the_extra_is_named(configured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_busy_for_good_is_unreachable(
+    bucket: Bucket, configured: Configure
+) -> None:
+    bucket.fault("PUT", "SlowDown", times=9)
+    with pytest.raises(Unreachable, match=r"busy \(SlowDown\)"):
+        put(configured(bucket))
+
+
+def test_without_boto3_the_extra_is_named(
+    configured: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(BadOrder, match="boto3 is not installed") as caught:
-        put(configured("https://store.example"), blob())
+        put(configured("https://store.example"))
     assert 'pip install "comfyui-seedance[s3]"' in caught.value.hint
+
+
+# --------------------------------------------------------------------------------- which are needed
+
+ACCOUNT = "bucket"
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    made = Journal(f"sqlite:///{tmp_path / 'journal.db'}", clock=clock)
+    yield made
+    made.close()
+
+
+def row(journal: Journal, number: int = 1) -> Row:
+    order = Order(prompt="a cat", provider="uniall").describe()
+    return journal.reserve(NewRow(f"order-{number}", "asked", "uniall", "account", order))[0]
+
+
+@pytest.mark.parametrize(
+    ("states", "needed"),
+    [
+        (["preparing"], True),
+        (["running"], True),
+        (["running", "succeeded"], True),
+        (["running", "succeeded", "saved"], False),
+        (["refused"], False),
+        (["running", "failed"], False),
+        (["submitting", "unclear"], True),
+    ],
+)
+def test_an_object_is_needed_while_its_order_is_under_way_or_unclear(
+    states: list[str], needed: bool, journal: Journal
+) -> None:
+    user = row(journal)
+    journal.hosted.note(user.id, ACCOUNT, "object")
+    for state in states:
+        journal.advance(user.id, state)
+    assert journal.hosted.unused(ACCOUNT) == ([] if needed else ["object"])
+
+
+def test_an_unclear_order_needs_no_object_that_nobody_can_read_any_more(
+    journal: Journal, clock: Clock
+) -> None:
+    user = row(journal)
+    journal.hosted.note(user.id, ACCOUNT, "object")
+    journal.advance(user.id, "unclear")
+    clock.now += 24 * 3600 + 1
+    assert journal.hosted.unused(ACCOUNT) == ["object"]
+
+
+def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Journal) -> None:
+    users = [row(journal, number) for number in (1, 2)]
+    for user in users:
+        journal.hosted.note(user.id, ACCOUNT, "object")
+    journal.advance(users[0].id, "saved")
+    assert journal.hosted.unused(ACCOUNT) == []
+    journal.advance(users[1].id, "failed")
+    assert journal.hosted.unused(ACCOUNT) == ["object"]
+
+
+def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clock: Clock) -> None:
+    first, second = row(journal, 1), row(journal, 2)
+    journal.hosted.note(first.id, ACCOUNT, "object")
+    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    journal.advance(first.id, "saved")
+    assert journal.hosted.unused(ACCOUNT) == ["object"]
+    assert journal.hosted.find(ACCOUNT, "digest", second.id) is None
+
+
+def test_who_finds_an_object_uses_it(journal: Journal, clock: Clock) -> None:
+    first, second = row(journal, 1), row(journal, 2)
+    journal.hosted.note(first.id, ACCOUNT, "object")
+    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    for _ in range(2):  # the same clip twice in one order
+        assert journal.hosted.find(ACCOUNT, "digest", second.id) == "object"
+    journal.advance(first.id, "saved")
+    assert journal.hosted.unused(ACCOUNT) == []
+
+
+def test_what_could_not_be_deleted_is_named_again(journal: Journal) -> None:
+    user = row(journal)
+    journal.hosted.note(user.id, ACCOUNT, "object")
+    journal.advance(user.id, "saved")
+    for _ in range(2):
+        assert journal.hosted.unused(ACCOUNT) == ["object"]
+    journal.hosted.forget(ACCOUNT, "object")
+    assert journal.hosted.unused(ACCOUNT) == []
+
+
+def test_objects_in_another_bucket_are_left_alone(journal: Journal) -> None:
+    user = row(journal)
+    journal.hosted.note(user.id, "other", "object")
+    journal.advance(user.id, "saved")
+    assert journal.hosted.unused(ACCOUNT) == []
+
+
+# ---------------------------------------------------------------------------------------- the cache
+
+
+def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_path: Path) -> None:
+    settings = configured(bucket)
+    follower, journal = Follower(), Journal(settings.journal_url)
+    provider = providers.get("uniall")(Config("http://127.0.0.1:9"))
+    talk = Talk(provider, Transport(Credentials("", "", frozenset())), follower.blocking)
+    picture = Medium.from_pixels(np.full((64, 64, 3), 7, np.uint8))
+    order = Order(prompt="a cat", first_frame=picture, last_frame=picture)
+    users = [row(journal, number) for number in (1, 2)]
+
+    def references(user: Row) -> tuple[str | None, str | None]:
+        placing = place.Placing(
+            talk,
+            follower,
+            journal,
+            settings,
+            user,
+            model=order.model,
+            nearest=False,
+            work_dir=tmp_path,
+            report=lambda text: None,
+        )
+        ways = place.plan(order, provider, settings)
+        placed = follower.carry(object(), lambda _: placing.place(ways)).done.result(30)
+        return placed.first_frame, placed.last_frame
+
+    found = {address.partition("?")[0] for user in users for address in references(user) if address}
+    assert (len(found), len(bucket.names), bucket.puts()) == (1, 1, 1)
+    journal.close()

@@ -495,7 +495,7 @@ def test_a_permanent_answer_stops_the_waiting_and_keeps_the_ticket(desk: Desk) -
 def test_a_task_that_the_provider_no_longer_knows_has_expired(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "WARM_UP_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "GONE_SECONDS", 0.0)
     desk.fake.fault(is_poll, "status:404", times=FOREVER)
     error = failing(desk)
     assert isinstance(error, TaskFailed)

@@ -386,6 +386,7 @@ def test_the_failure_of_another_node_leaves_the_takes_running(
     end_by_comfyui(pack, runner, "execution_error")
     looked_at_the_status(pack)
     assert not runner.jobs[0].cancelled.is_set()
+    assert runner.jobs[0].released, "it no longer counts as waiting"
 
 
 # ------------------------------------------------------------------------ with the real preview

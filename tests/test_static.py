@@ -93,7 +93,7 @@ def evaluates_format(node: ast.AST) -> bool:
     if node.func.attr in ("format", "format_map"):
         return not isinstance(node.func.value, (ast.Constant, ast.JoinedStr))
     logs = node.func.attr in ("debug", "info", "warning", "error", "exception", "critical")
-    return logs and not (node.args and isinstance(node.args[0], ast.Constant))
+    return logs and bool(node.args) and not isinstance(node.args[0], ast.Constant)
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name_of)

@@ -147,7 +147,10 @@ class Journal:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         try:
             self.url = sa.make_url(url)
-        except (SQLAlchemyError, ValueError):  # their words may quote it, and it may hold a password
+        except (
+            SQLAlchemyError,
+            ValueError,
+        ):  # their words may quote it, and it may hold a password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
@@ -388,7 +391,9 @@ class Journal:
             values["changes_json"] = json.dumps(list(changes))
         if cost is not None:
             values.update(
-                cost_amount=cost.amount, cost_currency=cost.currency, cost_estimated=cost.estimated
+                cost_amount=cost.amount,
+                cost_currency=cost.currency[:16],
+                cost_estimated=cost.estimated,
             )
             if cost.currency == "USD":
                 values["budget_usd"] = cost.amount

@@ -212,7 +212,7 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             hint=f"Up to {MAX_SECONDS} s and {MAX_FPS} frames a second are converted.",
         )
     with open_media(source) as container:
-        sounds = container.streams.audio
+        sounds = [sound for sound in container.streams.audio if sound.codec_context is not None]
         rate = sounds[0].sample_rate if sounds else None
         writer = ClipWriter(
             target,
@@ -241,6 +241,8 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                         time = frame.time or 0.0
                         start = time if start is None else start
                         _add_at(writer, frame, time - start, limit)
+            if not writer.frames:
+                raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
 
 
 def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float) -> None:

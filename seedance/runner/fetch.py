@@ -20,7 +20,7 @@ from ..settings import origin
 from ..transport import Lost, NotSent
 from ..wire import Cancelled, Done, Expired, Failed
 from . import save
-from .follow import WARM_UP_SECONDS, Follow
+from .follow import Follow
 from .hold import Hold
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Fetch:
         problem = "the provider gives no address for it"
         for _ in range(5):
             try:
-                status = await self.follow.ask(ticket, WARM_UP_SECONDS)
+                status = await self.follow.ask(ticket, patient=False)
             except SeedanceError as error:
                 problem = error.message
             else:

@@ -21,8 +21,9 @@ from .talk import Gone, Unsettled
 
 logger = logging.getLogger(__name__)
 
-# A task that was just created may not be known everywhere yet: a 404 is no answer for so long.
-WARM_UP_SECONDS = 60.0
+# A task that was just created may not be known everywhere yet, and a gateway may lose its way for a
+# moment: so long a 404 is no answer.
+GONE_SECONDS = 60.0
 PERMANENT_ANSWERS = 3
 ROUNDS_WITHOUT_ADDRESS = 20
 
@@ -34,6 +35,7 @@ class Follow:
     hold: Hold
     done: Done | None = None
     _gone: int = 0
+    _gone_since: float | None = None
     _odd_words: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -58,8 +60,7 @@ class Follow:
             wait = pace.after(elapsed, random.random())
             try:
                 # A ticket that came from elsewhere is no newborn task.
-                known_for = elapsed if self.hold.row.submitted else WARM_UP_SECONDS
-                status = await self.ask(ticket, known_for)
+                status = await self.ask(ticket, patient=self.hold.row.submitted is not None)
                 permanent = 0
             except (Unsettled, NotSent, OddReply) as error:
                 logger.info("Asking for %s: %s", ticket, error)
@@ -94,16 +95,19 @@ class Follow:
             await self._arrived(status)
             return
 
-    async def ask(self, ticket: Ticket, elapsed: float) -> Status:
-        """Ask once. A 404 or 410 is Expired, once the task is old enough to be known."""
+    async def ask(self, ticket: Ticket, *, patient: bool) -> Status:
+        """Ask once. A 404 or 410 is Expired when it stays so; with `patient` for a minute."""
         try:
             status = await self.hold.talk.hold(self.hold.talk.provider.check(ticket), polling=True)
         except Gone as error:
+            now = time.monotonic()
             self._gone += 1
-            if elapsed < WARM_UP_SECONDS or self._gone < PERMANENT_ANSWERS:
+            self._gone_since = self._gone_since or now
+            young = patient and now - self._gone_since < GONE_SECONDS
+            if young or self._gone < PERMANENT_ANSWERS:
                 raise Unsettled(error.message) from None
             return Expired(error.message)
-        self._gone = 0
+        self._gone, self._gone_since = 0, None
         return status
 
     def _running(

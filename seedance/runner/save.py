@@ -74,8 +74,7 @@ def check_writable(folder: Path) -> None:
         ) from error
     if free < SMALLEST_FREE:
         raise BadOrder(
-            f"The disk of the output folder {folder} has only {free >> 20} MB free; nothing was "
-            "sent.",
+            f"The disk of the output folder {folder} has only {free >> 20} MB free.",
             hint=f"Free at least {SMALLEST_FREE >> 20} MB. {hint}",
         )
 

@@ -53,6 +53,11 @@ await visit(async ({ page }) => {
   );
   found.settings = await (await page.request.get(`${page.url().split("#")[0]}settings`)).text();
 
+  await page.getByRole("button", { name: "UniAll: Address" }).click();
+  await page.getByLabel("Base URL of UniAll").fill("");
+  await page.keyboard.press("Enter");
+  await row("UniAll").getByText("publishes no address").waitFor();
+
   await page.getByRole("button", { name: "fal: Remove" }).click();
   await row("fal").getByText("No key").waitFor();
   found.removed = await status("fal");

@@ -38,7 +38,7 @@ await visit(async ({ page }) => {
 
   await place(page, "SeedanceT2V", { ...order, resolution: "1080p", duration: 15, prompt: "the cancel", seed: 2 });
   await run();
-  await page.locator('.seedance-task[aria-setsize="2"]').first().waitFor();
+  await has("the cancel");
   await has("Running");
   await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.Interrupt"));
   await has("Cancelled");

@@ -134,7 +134,9 @@ def _prompt(
     width, height = size
     most_lines = 6 if title else 2
     largest = min(size) // (11 if title else 22)
-    font, lines = _set(prompt[:_MOST_CHARACTERS], int(width * 0.8), most_lines, largest, max(largest // 2, 12))
+    font, lines = _set(
+        prompt[:_MOST_CHARACTERS], int(width * 0.8), most_lines, largest, max(largest // 2, 12)
+    )
     pad = round(font.size)
     step = round(font.size * 1.3)
     block = max(int(font.getlength(line)) for line in lines), step * len(lines)

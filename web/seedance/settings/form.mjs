@@ -1,5 +1,5 @@
 /** A group of values in the settings: fields, where each value comes from, and one Save. */
-import { button, field, h, icon, style } from "../dom.mjs";
+import { field, h, icon, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
 
@@ -76,7 +76,7 @@ function draw(place, group, fields, settings, message) {
         onkeydown: (/** @type {Event} */ event) => event.stopPropagation(),
       },
       ...made.map(({ label }) => label),
-      h("div", { class: "seedance-end" }, message_, button(t("save"), save, { kind: "primary" })),
+      h("div", { class: "seedance-end" }, message_, h("button", { class: "seedance-button primary" }, t("save"))),
     ),
   );
 }
