@@ -1,4 +1,5 @@
-"""Write the help page of every node, in English and Chinese, to web/docs/<node id>/<language>.md.
+"""Write the help page of every node, in English and Chinese, to web/docs/<node id>/<language>.md,
+and the English labels to locales/.
 
 The prose is in help/<language>.json; labels and tooltips come from locales/, ranges and defaults
 from the node definitions, abilities and prices from the providers. Run it after any of them has
@@ -22,6 +23,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "web" / "docs"
 LANGUAGES = ("en", "zh")
+LABELS = {language: ROOT / "locales" / language / "nodeDefs.json" for language in LANGUAGES}
 MODES = {
     "SeedanceT2V": ("text",),
     "SeedanceI2V": ("image",),
@@ -31,8 +33,20 @@ MODES = {
 }
 
 
-def pages() -> Iterator[tuple[Path, str]]:
-    """Every page: its file and its text."""
+def files() -> Iterator[tuple[Path, str]]:
+    """Every file that is written, and its text."""
+    schemas = _schemas()
+    english = {node_id: _labels(schema) for node_id, schema in schemas.items()}
+    yield LABELS["en"], json.dumps(_quoted(english), indent=2, ensure_ascii=False) + "\n"
+    labels = {"en": english, "zh": _plain(_json(LABELS["zh"]))}
+    for node_id, schema in schemas.items():
+        for language in LANGUAGES:
+            words = _json(ROOT / "scripts" / "help" / f"{language}.json")
+            text = "\n\n".join(_sections(node_id, schema, labels[language][node_id], words))
+            yield DOCS / node_id / f"{language}.md", text + "\n"
+
+
+def _schemas() -> dict[str, Any]:
     sys.path.insert(0, str(ROOT / "tests"))
     from rim import loaded_pack
 
@@ -41,15 +55,26 @@ def pages() -> Iterator[tuple[Path, str]]:
         pytest.MonkeyPatch.context() as patch,
         loaded_pack(Path(folder), patch) as pack,
     ):
-        for node_id, node in pack.nodes.items():
-            for language in LANGUAGES:
-                words = _json(ROOT / "scripts" / "help" / f"{language}.json")
-                text = "\n\n".join(_sections(node_id, node.GET_SCHEMA(), language, words))
-                yield DOCS / node_id / f"{language}.md", text + "\n"
+        return {node_id: node.GET_SCHEMA() for node_id, node in pack.nodes.items()}
 
 
-def _sections(node_id: str, schema: Any, language: str, words: Mapping[str, Any]) -> Iterator[str]:
-    names = _plain(_json(ROOT / "locales" / language / "nodeDefs.json")[node_id])
+def _labels(schema: Any) -> dict[str, Any]:
+    return {
+        "display_name": schema.display_name,
+        "description": schema.description,
+        "inputs": {
+            item.id: {"name": item.id, "tooltip": item.options["tooltip"]} for item in schema.inputs
+        },
+        "outputs": {
+            str(number): {"name": item.display_name, "tooltip": item.tooltip}
+            for number, item in enumerate(schema.outputs)
+        },
+    }
+
+
+def _sections(
+    node_id: str, schema: Any, names: Mapping[str, Any], words: Mapping[str, Any]
+) -> Iterator[str]:
     heads = words["heads"]
     yield f"# {names['display_name']}"
     yield words["intro"][node_id]
@@ -230,14 +255,21 @@ def _json(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+def _quoted(words: Any) -> Any:
+    """With the marks that vue-i18n needs around `@`, `{`, `}` and `|`."""
+    if isinstance(words, dict):
+        return {name: _quoted(value) for name, value in words.items()}
+    return re.sub(r"[@{}|]", lambda letter: f"{{'{letter[0]}'}}", words)
+
+
 def _plain(words: Any) -> Any:
-    """The locale's words without the marks that vue-i18n needs around `@`, `{`, `}` and `|`."""
+    """Without these marks."""
     if isinstance(words, dict):
         return {name: _plain(value) for name, value in words.items()}
     return re.sub(r"\{'(.)'\}", r"\1", words)
 
 
 if __name__ == "__main__":
-    for file, text in pages():
+    for file, text in files():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

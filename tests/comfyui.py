@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ class ComfyUI:
         self.url = ""
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """ComfyUI, until the block ends."""
+    def running(self, **variables: str) -> Iterator[None]:
+        """ComfyUI, with these variables in its environment, until the block ends."""
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
@@ -65,7 +65,7 @@ class ComfyUI:
             process = subprocess.Popen(
                 command,
                 cwd=os.environ["COMFYUI_PATH"],
-                env=_environment(),
+                env=_environment() | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -144,6 +144,12 @@ class ComfyUI:
 
     def outputs(self, pattern: str) -> list[Path]:
         return sorted((self.base / "output").glob(pattern))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that must come; the test's time-out is the limit."""
+    while not condition():
+        time.sleep(0.1)
 
 
 class Page:

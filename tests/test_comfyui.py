@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import comfyui
 import pytest
-from comfyui import MEDIA, ComfyUI, Page
+from comfyui import MEDIA, ComfyUI, Page, until
 
 pytestmark = [
     pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),
@@ -38,12 +37,6 @@ def text(seed: int, **inputs: Any) -> dict[str, Any]:
 def show(*link: Any) -> dict[str, Any]:
     """An output node that runs what it is linked to and keeps nothing."""
     return {"class_type": "PreviewAny", "inputs": {"source": list(link)}}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that must come; the test's time-out is the limit."""
-    while not condition():
-        time.sleep(0.1)
 
 
 def status_of(entry: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     clip = tmp_path_factory.mktemp("clip") / "clip.mp4"
     media.write_clip(clip, (np.full((64, 96, 3), 128, np.uint8) for _ in range(12)), fps=24)
-    media.save_png(clip.with_suffix(".png"), np.full((64, 96, 3), 77, np.uint8))
+    media.save_png(clip.with_suffix(".png"), np.full((64, 96, 3), 200, np.uint8))
     return clip
 
 
@@ -70,7 +70,7 @@ def test_a_finished_take_gives_every_output(
     assert (frames.shape, frames.dtype) == ((12, 64, 96, 3), torch.float32)
     assert video.get_stream_source() == str(clip)
     assert (audio, fps, task) == ([None], [24.0], ["preview:7"])
-    assert (last_frame * 255).round().unique().tolist() == [77], "read from the PNG, not the clip"
+    assert (last_frame * 255).round().unique().tolist() == [200], "read from the PNG, not the clip"
 
 
 def test_frames_that_nothing_uses_are_not_decoded(

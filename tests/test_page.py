@@ -98,9 +98,9 @@ def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
 
 
 @in_browser
-@pytest.mark.parametrize("rendering", ["classic", "vue"])
-def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str) -> None:
-    found = play(server, "node.mjs", rendering)
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 1), ("vue", 2)])
+def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: int) -> None:
+    found = play(server, "node.mjs", rendering, str(seed))
     impossible = found["impossible"]
     assert impossible["lists"]["resolution"] == ["720p"]
     assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
@@ -113,12 +113,12 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str) -> None:
     assert "free" in preview["line"]
     assert len(found["saved"]) == 15, "what the page adds to a node is no part of a workflow"
     assert "subfolder=seedance" in found["clip"]
-    assert found["words"].startswith("preview · seed 0 · 864×496")
+    assert found["words"].startswith(f"preview · seed {seed} · 864×496")
 
 
 @in_browser
 def test_a_node_speaks_chinese(server: ComfyUI) -> None:
-    found = play(server, "node.mjs", "vue", "zh")
+    found = play(server, "node.mjs", "vue", "zh", "3")
     assert found["impossible"]["labels"]["resolution"] == "⚠ 分辨率"
     assert "没有密钥" in found["impossible"]["line"]
     assert "免费" in found["preview"]["line"]

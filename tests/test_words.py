@@ -10,7 +10,6 @@ from typing import Any
 
 import help_pages
 import pytest
-from rim import Pack, loaded_pack
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = ("en", "zh")
@@ -30,37 +29,12 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, value
 
 
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        loaded_pack(tmp_path_factory.mktemp("p"), patch) as p,
-    ):
-        yield p
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_every_language_has_the_same_words(name: str) -> None:
     english, chinese = (dict(leaves(words(language, name))) for language in LANGUAGES)
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[key])), key
-
-
-def test_english_labels_say_what_the_nodes_say(pack: Pack) -> None:
-    """Where a page has no translations, it shows the nodes' own words."""
-    defs = help_pages._plain(words("en", "nodeDefs"))
-    assert defs.keys() == pack.nodes.keys()
-    for node_id, node in pack.nodes.items():
-        schema, said = node.GET_SCHEMA(), defs[node_id]
-        assert said["display_name"] == schema.display_name
-        assert said["description"] == schema.description
-        assert said["inputs"] == {
-            item.id: {"name": item.id, "tooltip": item.options["tooltip"]} for item in schema.inputs
-        }
-        assert [(item["name"], item["tooltip"]) for item in said["outputs"].values()] == [
-            (item.display_name, item.tooltip) for item in schema.outputs
-        ]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -81,8 +55,8 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
     assert asked <= there
 
 
-def test_help_pages_are_up_to_date() -> None:
-    for file, text in help_pages.pages():
+def test_help_pages_and_english_labels_are_up_to_date() -> None:
+    for file, text in help_pages.files():
         assert file.read_text(encoding="utf-8") == text, "run: python scripts/help_pages.py"
 
 

@@ -9,6 +9,14 @@ To add one:
 
 Nothing else has to change: nodes, the command line, the key dialog, the README table and the
 contract tests read this registry. A module whose name starts with an underscore is shared code.
+
+Comments cite the five documents that the pack began with by number; a seed wins over other sources:
+
+    seed 000  docs.leonardo.ai/docs/seedance-20
+    seed 001  docs.uniall.ai/models/video/seedance-2-0
+    seed 002  docs.sinancode.com/en/api-reference/endpoint/seedance-2-0
+    seed 003  lumenfall.ai/models/bytedance/seedance-2.0/api
+    seed 004  docs.aihubmax.com, seedance-2.0-image-to-video
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 /** A node: lists narrow, an impossible saved value is marked and kept, it runs by clicking. */
 import { choose, place, read, visit } from "./session.mjs";
 
+const seed = Number(process.argv.at(-1)); // another one for each visit: the same would not run again
+
 await visit(async ({ page }) => {
   await place(page, "SeedanceT2V", {
     prompt: "a hill",
     provider: "lumenfall",
     resolution: "4k",
     duration: 4,
+    seed,
   });
   await page.getByText("Lumenfall").first().waitFor();
   const impossible = await read(page);

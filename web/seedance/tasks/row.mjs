@@ -42,12 +42,15 @@ export function drawRow(element, task, provider, changed) {
         h("span", { class: `seedance-status ${kind}` }, icon(name), h("span", {}, state)),
         h("span", { class: "seedance-provider", title: task.model }, provider),
       ),
-      h("p", { title: task.error?.message ?? task.prompt }, task.error?.message ?? task.prompt),
+      h("p", { title: words(task) }, words(task)),
       h("small", {}, facts(task)),
     ),
     h("div", { class: "seedance-actions" }, h("small", {}, kept(task)), ...actions(task, changed)),
   );
 }
+
+/** What went wrong, or what was asked for. @param {Task} task */
+const words = ({ error, prompt, state }) => (state === "cancelled" ? prompt : error?.message ?? prompt);
 
 /** @param {Task} task */
 function picture(task) {
