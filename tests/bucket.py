@@ -36,6 +36,7 @@ class Bucket:
     def __init__(self, folder: Path) -> None:
         self.certificate, self._key = _certificate(folder)
         self.requests: list[tuple[str, str]] = []
+        self.gate = threading.Event()
         self._faults: list[tuple[Callable[[str, str], bool], str]] = []
 
     def __enter__(self) -> Self:
@@ -115,10 +116,15 @@ class Bucket:
         answer.raise_for_status()
         return answer.content
 
-    def fault(self, method: str, what: str, times: int = 1) -> None:
-        """Spoil the next `times` requests of a method: `break` ends the connection in the middle
-        of its body, a code such as `AccessDenied` refuses it."""
-        self._faults += [(lambda sent, _: sent == method, what)] * times
+    def fault(self, method: str, what: str, times: int = 1, *, ending: str = "") -> None:
+        """Spoil the next `times` requests of a method for objects with this ending: `break` ends
+        the connection in the middle of its body, `wait` lets it wait until `gate` is set, a code
+        such as `AccessDenied` refuses it."""
+
+        def when(sent: str, path: str) -> bool:
+            return sent == method and path.endswith(ending)
+
+        self._faults += [(when, what)] * times
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -128,7 +134,10 @@ class Bucket:
         for fault in self._faults:
             if fault[0](method, path):
                 self._faults.remove(fault)
-                return self._spoil(fault[1], environ, start)
+                if fault[1] != "wait":
+                    return self._spoil(fault[1], environ, start)
+                self.gate.wait(60)
+                break
         answer: Iterable[bytes] = self._service(environ, start)
         return answer
 

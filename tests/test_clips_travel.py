@@ -21,6 +21,7 @@ from bucket import Bucket
 from running import order_for, until
 
 from seedance import cli, media, runner
+from seedance.errors import Refused
 from seedance.order import Medium
 from seedance.runner import Runner
 from seedance.settings import Settings
@@ -386,6 +387,25 @@ def test_a_bucket_upload_that_keeps_breaking_leaves_no_half_object(
     ran = command(*generate("uniall", "--video", padded(tmp_path, 9 * 2**20)))
     refused(ran, "Unreachable", "could not be reached")
     assert (fake.creates, bucket.names, bucket.half_objects) == (0, [], [])
+
+
+def test_what_arrives_in_the_bucket_when_the_order_is_over_is_deleted_too(
+    serve: Serve, bucket: Bucket, clip: Path, tmp_path: Path
+) -> None:
+    serve("uniall")
+    bucket.fault("PUT", "wait", ending=".mp4")
+    bucket.fault("PUT", "AccessDenied", ending=".png")
+    given = (Medium.from_path("video", clip), Medium.from_path("image", picture(tmp_path, 1)))
+    job = Runner(Settings.load()).start(order_for("uniall", references=given))[0]
+    with pytest.raises(Refused, match="AccessDenied"):
+        job.wait()
+    bucket.gate.set()
+
+    def deleted() -> int:
+        return sum(sent == "DELETE" and path.endswith(".mp4") for sent, path in bucket.requests)
+
+    until(lambda: deleted() == 2)  # with the order, which was too early, and after it arrived
+    until(lambda: not bucket.names)
 
 
 @pytest.mark.parametrize("fault", ["reset", "status:503"])

@@ -1,5 +1,7 @@
 """What nodes in a real ComfyUI do about money when a take or a neighbour fails, after Cancel, and
-after a crash. The provider is a fake one on loopback that counts what it was paid for. Runs where COMFYUI_PATH is
+after a crash.
+
+The provider is a fake one on loopback that counts what it was paid for. Runs where COMFYUI_PATH is
 set.
 """
 

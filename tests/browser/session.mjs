@@ -34,12 +34,14 @@ export async function visit(work) {
 
 /** @param {any} page */
 export async function reload(page) {
+  const words = page.waitForResponse((answer) => answer.url().endsWith("/i18n"));
   await page.reload();
   await page.waitForFunction(
     () => window.app?.vueAppReady && window.LiteGraph?.registered_node_types?.SeedanceT2V,
   );
+  await words;
   await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.NewBlankWorkflow"));
-  await page.waitForTimeout(500);
+  await page.waitForTimeout(1000); // the page translates itself some time after it is there
 }
 
 /**
