@@ -114,7 +114,9 @@ def get_settings(_path: Path, _body: Body) -> dict[str, Any]:
     bucket = settings.section("s3", "SEEDANCE_S3")
     return {
         "base_urls": {provider_id: _base_url(provider_id) for provider_id in providers.ids()},
-        "bucket": {name: name in SECRET or value for name, value in bucket.items()},
+        "bucket": {
+            name: name in SECRET or value for name, value in bucket.items() if name in BUCKET
+        },
         "budget": settings.budget,
         "environment": sorted(name for name in os.environ if name.startswith("SEEDANCE_")),
     }

@@ -52,7 +52,9 @@ def write(
         video.pix_fmt = "yuv420p10le" if deep else "yuv420p"
         video.options = {"crf": str(quality), "preset": "ultrafast", "g": str(keyframe_every)}
         if deep:
-            video.options |= {"x265-params": f"log-level=none:keyint={keyframe_every}"}
+            # No B-frames: in very short clips x265 leaves their decoding times unset.
+            params = f"log-level=none:bframes=0:keyint={keyframe_every}"
+            video.options |= {"x265-params": params}
         if matrix:
             context = video.codec_context
             context.colorspace = context.color_primaries = context.color_trc = matrix

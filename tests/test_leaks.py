@@ -18,20 +18,26 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import fakes
+import numpy as np
 import pytest
 from fakes import Answer, Fake, Request, ranged, tiny_clip
 from loopback import Server
 from rim import Pack, loaded_pack
-from running import Desk, is_result, picture
+from running import Desk, is_result, order_for
 from test_routes import Site
 
+from seedance.order import Medium
 from seedance.providers import get
+from seedance.runner import Runner
+from seedance.settings import Settings, origin
+from seedance.transport import Credentials, Transport
+from seedance.wire import Call
 
 # Letters that JSON, addresses and base64 spell in other ways.
 KEY = "sk-LEAK/7f3a+canary=9c~e5d1-abcdefghij"
@@ -53,12 +59,12 @@ class World:
     """All that anybody could see, by where it was seen."""
 
     key: str = KEY
+    now: str = ""
     seen: list[tuple[str, bytes]] = field(default_factory=list)
 
     def add(self, where: str, what: str | bytes) -> None:
-        self.seen.append(
-            (where, what.encode("utf-8", "replace") if isinstance(what, str) else what)
-        )
+        data = what.encode("utf-8", "replace") if isinstance(what, str) else what
+        self.seen.append((f"{self.now}: {where}" if self.now else where, data))
 
     def add_files(self, folder: Path) -> None:
         """Every file but the key file, with its name: journal, sidecars, pictures, clips."""
@@ -78,10 +84,13 @@ class World:
             error = error.__cause__ or error.__context__  # type: ignore[assignment]
 
     def add_processes(self) -> None:
-        """The arguments of this process and all that it started, as other users see them."""
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
+        """The arguments of this process and of those that it started, as other users see them."""
+        mine = str(os.getpid())
+        for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                self.add("arguments", process.read_bytes())
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                if mine in (process.name, parent):
+                    self.add("arguments", (process / "cmdline").read_bytes())
 
     def add_requests(self, where: str, requests: list[Request], *, own: bool) -> None:
         """What a server received; at the provider itself the key may be in one header."""
@@ -126,17 +135,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     words = io.StringIO()
     handler = logging.StreamHandler(words)
-    root = logging.getLogger()
-    loggers = [root, *map(logging.getLogger, ("urllib3", "requests", "sqlalchemy", "alembic"))]
-    loggers += map(logging.getLogger, ("seedance", "asyncio", "PIL", "sqlalchemy.engine"))
+    names = (None, "urllib3", "requests", "sqlalchemy", "sqlalchemy.engine", "alembic")
+    loggers = [logging.getLogger(name) for name in (*names, "seedance", "asyncio", "PIL")]
     levels = [logger.level for logger in loggers]
-    root.addHandler(handler)
+    loggers[0].addHandler(handler)
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
     try:
         yield world
     finally:
-        root.removeHandler(handler)
+        loggers[0].removeHandler(handler)
         for logger, level in zip(loggers, levels):
             logger.setLevel(level)
     assert words.getvalue(), "nothing was logged, so nothing was searched"
@@ -160,152 +168,216 @@ class Scene:
     world: World
     fake: Fake
     other: Server
-    desk: Desk
+    runner: Runner
+    patch: pytest.MonkeyPatch
+    seed: int = 0
 
-    def run(self, seed: int = 0) -> None:
-        """One order with a picture, to whatever end."""
+    def run(self) -> str:
+        """One order with a picture, to whatever end; returns its state."""
+        self.seed += 1
+        order = order_for(self.fake.provider, self.seed, first_frame=new_picture(self.seed))
         try:
-            result = self.desk.video(seed=seed, first_frame=picture())
-            self.world.add("result", repr(result))
+            self.world.add("result", repr(self.runner.start(order)[0].wait()))
         except Exception as error:
             self.world.add_error(error)
-        self.world.add("row", repr(self.desk.row()))
+        row = self.runner.tasks(1)[0]
+        self.world.add("row", repr(row))
+        return row.state
+
+    def spoil(self, which: Callable[[Request], bool], what: Answer, times: int = 9) -> None:
+        self.fake.fault(which, what, times)
+
+    def alter(self, change: Callable[[Request, Answer], Answer]) -> None:
+        """Let the provider's own answers be changed."""
+        handle = self.fake.handle
+        self.patch.setattr(self.fake, "handle", lambda request: change(request, handle(request)))
 
 
-@pytest.fixture(params=PROVIDERS)
-def scene(
-    request: pytest.FixtureRequest,
+def new_picture(number: int) -> Medium:
+    """A picture that has not gone up before."""
+    pixels = np.random.default_rng(number).integers(0, 255, (320, 320, 3)).astype("uint8")
+    return Medium.from_pixels(pixels)
+
+
+def is_post(request: Request) -> bool:
+    return request.method == "POST"
+
+
+# --------------------------------------------------------------------------------- what can happen
+
+
+def success(scene: Scene) -> None:
+    assert scene.run() == "saved"
+
+
+def quotes() -> dict[str, bytes]:
+    """The key in a JSON text, as a provider may quote it."""
+    escaped = "".join(f"\\u{ord(letter):04X}" for letter in KEY)
+    found = {
+        "plain": KEY,
+        "slashes": KEY.replace("/", "\\/"),
+        "letters": escaped,
+        "some letters": KEY.replace("+", "\\u002b").replace("=", "\\u003D"),
+        "address": f"https://console.example/?key={quote(KEY, safe='')}",
+        "base64": f"Basic {base64.b64encode(KEY.encode()).decode()}",
+    }
+    return {name: text.encode() for name, text in found.items()}
+
+
+def refused_with_the_key_quoted(scene: Scene) -> None:
+    text = quotes()["slashes"]
+    body = b'{"error": {"message": "bad key %s", "code": "%s"}}' % (text, text)
+    scene.spoil(is_post, Answer(401, body=body), times=1)
+    assert scene.run() == "refused"
+
+
+def web_pages_that_quote_the_key(scene: Scene) -> None:
+    page = f"<html><body>Forbidden: {KEY}</body></html>".encode()
+    headers = {"content-type": f"text/html; key={KEY}", "retry-after": KEY, "location": f"/{KEY}"}
+    for status in (403, 200):
+        scene.spoil(is_post, Answer(status, body=page, headers=headers), times=1)
+        scene.run()
+
+
+def failed_with_the_key_in_its_reason(scene: Scene) -> None:
+    reasons: dict[str, Any] = {
+        "byteplus": {"code": KEY, "message": f"bad key {KEY}"},
+        "evolink": {"code": KEY, "message": f"bad key {KEY}"},
+        "fal": (422, {"detail": [{"msg": f"bad key {KEY}", "type": KEY, "loc": ["body", KEY]}]}),
+        "leonardo": [KEY],
+        "lumenfall": {"code": KEY, "message": f"bad key {KEY}"},
+        "volcengine": {"code": KEY, "message": f"bad key {KEY}"},
+    }
+    scene.patch.setattr(scene.fake, "fail_with", reasons.get(scene.fake.provider, f"bad key {KEY}"))
+    assert scene.run() == "failed"
+
+
+def a_status_word_that_is_the_key(scene: Scene) -> None:
+    def odd(request: Request, answer: Answer) -> Answer:
+        if request.method == "GET" and isinstance(answer.json, dict):
+            scene.patch.undo()  # once
+            return Answer(200, body=b'{"status": "%s", "note": "%s"}' % ((KEY.encode(),) * 2))
+        return answer
+
+    scene.alter(odd)
+    scene.run()
+
+
+def crash_inside(flow: str) -> Callable[[Scene], None]:
+    def crash(scene: Scene) -> None:
+        cls = get(scene.fake.provider)
+        real = getattr(cls, flow)
+
+        def crashing(self: Any, *args: Any) -> Any:
+            crashed.append(flow)
+            yield next(real(self, *args))
+            raise RuntimeError(f"crash in {flow} of {self.config!r} {vars(self)!r}")
+
+        crashed: list[str] = []
+        scene.patch.setattr(cls, flow, crashing)
+        scene.run()
+        assert crashed or flow == "upload"  # where a picture goes inline, nothing goes up
+
+    crash.__name__ = f"crash_inside_{flow}"
+    return crash
+
+
+def an_order_that_is_redirected_to_another_host(scene: Scene) -> None:
+    away = Answer(307, headers={"location": f"{scene.other.url}/videos"})
+    scene.spoil(is_post, away, times=1)
+    scene.run()
+
+
+def a_result_that_redirects_to_another_host(scene: Scene) -> None:
+    scene.spoil(is_result, Answer(302, headers={"location": f"{scene.other.url}/clip.mp4"}))
+    assert scene.run() != "saved"
+
+
+def a_result_for_which_the_key_is_asked(scene: Scene) -> None:
+    scene.spoil(is_result, Answer(401), times=1)
+    assert scene.run() == "saved"
+
+
+def uploads_and_results_at_another_host(scene: Scene) -> None:
+    def pointing_away(request: Request, answer: Answer) -> Answer:
+        text = json.dumps(answer.json).replace(scene.fake.url, scene.other.url)
+        return replace(answer, json=json.loads(text))
+
+    scene.alter(pointing_away)
+    scene.run()
+
+
+HAPPENINGS: tuple[Callable[[Scene], None], ...] = (
+    success,
+    refused_with_the_key_quoted,
+    web_pages_that_quote_the_key,
+    failed_with_the_key_in_its_reason,
+    a_status_word_that_is_the_key,
+    crash_inside("upload"),
+    crash_inside("submit"),
+    crash_inside("check"),
+    an_order_that_is_redirected_to_another_host,
+    a_result_for_which_the_key_is_asked,
+    a_result_that_redirects_to_another_host,
+    uploads_and_results_at_another_host,
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "stored"), [*((name, False) for name in PROVIDERS), ("fal", True)]
+)
+def test_whatever_happens_the_key_is_seen_by_its_provider_alone(
+    provider: str,
+    stored: bool,
     world: World,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> Iterator[Scene]:
-    kind = fakes.all()[request.param]
-    monkeypatch.setattr(kind, "key", KEY)
-    with kind() as fake, Server(elsewhere) as other:
+) -> None:
+    monkeypatch.setattr("seedance.runner.create.FIND_SECONDS", 0.05)
+    with fakes.all()[provider]() as fake, Server(elsewhere) as other:
+        fake.key = KEY
+        desk = Desk(fake, tmp_path)
+        settings = desk.settings()
+        if stored:
+            variables = {n: v for n, v in desk.settings()._environment.items() if v != KEY}
+            settings = Settings(settings.home, settings.output, variables)
+            settings.set_key(provider, KEY)
+        runner = Runner(settings)
         handle = fake.handle
 
         def looked_at(request: Request) -> Answer:
-            # In the middle of things, when temporary files and processes are there.
-            world.add_files(tmp_path / "tmp")
+            world.add_files(tmp_path / "tmp")  # while temporary files are there
             return handle(request)
 
         fake.handle = looked_at  # type: ignore[method-assign]
-        yield Scene(world, fake, other, Desk(fake, tmp_path))
-        assert fake.requests
+        for happening in HAPPENINGS:
+            world.now = happening.__name__
+            with monkeypatch.context() as patch:
+                happening(Scene(world, fake, other, runner, patch, seed=100 * len(world.seen)))
+            fake._faults.clear()
+        world.now = "in the end"
+        assert any(KEY in request.headers.get("authorization", "") for request in fake.requests)
         world.add_requests("the provider", fake.requests, own=True)
         world.add_requests("another host", other.requests, own=False)
+        assert other.requests or provider not in ("fal", "leonardo")
     said = capfd.readouterr()
     world.add("standard output", said.out)
     world.add("standard error", said.err)
 
 
-# ------------------------------------------------------------------------------------ what happens
-
-
-def test_success(scene: Scene) -> None:
-    scene.run()
-    assert scene.desk.row().state == "saved"
-
-
-def quotes() -> dict[str, str]:
-    """A key as a provider may quote it."""
-    return {
-        "plain": f'"Incorrect API key: {KEY}"',
-        "slashes": '"Incorrect API key: ' + KEY.replace("/", "\\/") + '"',
-        "letters": '"' + "".join(f"\\u{ord(letter):04X}" for letter in KEY) + '"',
-        "some letters": '"key ' + KEY.replace("+", "\\u002b").replace("=", "\\u003D") + '"',
-        "address": f'"https://console.example/?key={quote(KEY, safe="")}"',
-        "base64": f'"Basic {base64.b64encode(KEY.encode()).decode()}"',
-    }
-
-
 @pytest.mark.parametrize("form", quotes())
-@pytest.mark.parametrize("status", [401, 400, 500])
-def test_an_answer_that_quotes_the_key(scene: Scene, status: int, form: str) -> None:
-    if PROVIDERS.index(scene.fake.provider) % 3 != (status + len(form)) % 3:
-        pytest.skip("another provider does this one")
-    body = '{"error": {"message": %s, "code": "bad"}}' % quotes()[form]  # noqa: UP031
-    quoting = Answer(status, body=body.encode())
-    scene.fake.fault(lambda request: request.method == "POST", quoting, times=9)
-    scene.run()
-    assert scene.desk.row().state in ("refused", "unclear")
-
-
-def test_a_web_page_that_quotes_the_key(scene: Scene) -> None:
-    page = f"<html><body>Forbidden: {KEY}</body></html>".encode()
-    headers = {"content-type": f"text/html; key={KEY}", "retry-after": KEY, "location": f"/{KEY}"}
-    for status in (403, 302, 502):
-        scene.fake.fault(lambda _: True, Answer(status, body=page, headers=headers), times=4)
-    for seed in range(2):
-        scene.run(seed)
-
-
-def test_a_task_that_fails_with_the_key_in_its_reason(scene: Scene) -> None:
-    handle = scene.fake.handle
-
-    def failing(request: Request) -> Answer:
-        answer = handle(request)
-        if request.method == "GET" and answer.json is not None:
-            reason = {"message": f"bad key {KEY}", "code": KEY}
-            return Answer(
-                200, json={**answer.json, "status": "failed", "error": reason, "fail_reason": KEY}
-            )
-        return answer
-
-    scene.fake.handle = failing  # type: ignore[method-assign]
-    scene.desk = Desk(scene.fake, scene.desk.output.parent, SEEDANCE_TIMEOUT="2")
-    scene.run()
-
-
-@pytest.mark.parametrize("flow", ["upload", "submit", "check"])
-def test_a_crash_inside_a_flow(scene: Scene, flow: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    cls = get(scene.fake.provider)
-    real = getattr(cls, flow)
-
-    def crash(self: Any, *args: Any) -> Any:
-        yield next(real(self, *args))
-        raise RuntimeError(f"crash in {flow} of {self.config!r} {vars(self)!r}")
-
-    monkeypatch.setattr(cls, flow, crash)
-    scene.run()
-
-
-def test_redirects_to_another_host(scene: Scene) -> None:
-    def away(request: Request) -> Answer:
-        return Answer(307, headers={"location": scene.other.url + request.path})
-
-    for method in ("POST", "PUT", "GET"):
-        with contextlib.ExitStack():
-            redirect = away(Request(method, "/there", {}, {}, b""))
-            scene.fake.fault(lambda request, m=method: request.method == m, redirect, times=2)
-    for seed in range(2):
-        scene.run(seed)
-
-
-def test_a_result_that_redirects_to_another_host(scene: Scene) -> None:
-    away = Answer(302, headers={"location": f"{scene.other.url}/clip.mp4"})
-    scene.fake.fault(is_result, away, times=9)
-    scene.run()
-
-
-def test_a_result_for_which_the_key_is_asked(scene: Scene) -> None:
-    scene.fake.fault(is_result, Answer(401))
-    scene.run()
-    assert scene.desk.row().state == "saved"
-
-
-def test_uploads_and_results_at_another_host(scene: Scene) -> None:
-    handle = scene.fake.handle
-
-    def pointing_away(request: Request) -> Answer:
-        answer = handle(request)
-        text = json.dumps(answer.json).replace(scene.fake.url, scene.other.url)
-        answer.json = json.loads(text)
-        return answer
-
-    scene.fake.handle = pointing_away  # type: ignore[method-assign]
-    scene.run()
+def test_a_quoted_key_is_taken_out_of_an_answer(form: str) -> None:
+    body = b'{"message": "bad key %s."}' % quotes()[form]
+    with Server(lambda request: Answer(401, body=body, headers={"x-key": KEY})) as server:
+        sender = Transport(Credentials("Bearer", KEY, frozenset({origin(server.url)})))
+        reply = sender.perform(Call("GET", server.url))
+    world = World()
+    world.add("body", reply.body)
+    world.add("text", str(reply.json()))
+    world.add("headers", repr(reply.headers))
+    assert world.leaks() == []
+    assert "(your key)" in reply.json()["message"]
 
 
 # -------------------------------------------------------------------------------- the command line
@@ -370,11 +442,11 @@ def test_nodes_and_routes(
         monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
         site = Site(pack)
         try:
-            ask: Callable[..., None] = (
-                lambda *words: world.add(
-                    " ".join(map(str, words[:2])), answer_of(site, *words)
-                )
-            )
+
+            def ask(method: str, path: str, body: Any = None) -> None:
+                reply = site.ask(method, path, body)
+                world.add(f"{method} {path}", json.dumps(reply.headers).encode() + reply.body)
+
             ask("PUT", "/seedance/keys/lumenfall", {"key": KEY})
             ask("PUT", "/seedance/settings", {"bucket": {"bucket": "b", **secrets}})
             ask("POST", "/seedance/keys/lumenfall/test", {})
@@ -401,14 +473,7 @@ def test_nodes_and_routes(
             site.close()
 
 
-def answer_of(site: Site, method: str, path: str, body: Any = None) -> bytes:
-    reply = site.ask(method, path, body)
-    return json.dumps(reply.headers).encode() + reply.body
-
-
 def test_a_stored_key_is_in_one_file_and_that_is_ours_alone(tmp_path: Path) -> None:
-    from seedance.settings import Settings
-
     settings = Settings(tmp_path, tmp_path, {})
     settings.set_key("lumenfall", KEY)
     holding = [path for path in tmp_path.rglob("*") if KEY.encode() in path.read_bytes()]

@@ -20,7 +20,7 @@ export class List {
   #changed;
   #resize = new ResizeObserver(() => this.#draw());
 
-  /** @param {(task: Task) => void} changed */
+  /** @param {() => void} changed - something was done to a task */
   constructor(changed) {
     this.#changed = changed;
     this.element.setAttribute("aria-label", t("tasks.list"));
@@ -71,7 +71,7 @@ export class List {
   #redraw(element, task) {
     const focused = document.activeElement;
     const action = element.contains(focused) ? focused?.getAttribute("data-action") : null;
-    drawRow(element, task, this.#names[task.provider] ?? task.provider, () => this.#changed(task));
+    drawRow(element, task, this.#names[task.provider] ?? task.provider, this.#changed);
     const again = action && element.querySelector(`[data-action="${action}"]`);
     if (again instanceof HTMLElement) again.focus();
   }

@@ -3,6 +3,7 @@
  *
  * Owns the polling. Rows are drawn by tasks/list.mjs, totals by tasks/totals.mjs.
  */
+import { app } from "../../../../scripts/app.js";
 import { button, h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
@@ -15,6 +16,14 @@ const MOST = 1000;
 const BUSY = 1500; // milliseconds between looks while something runs
 const IDLE = 10_000;
 const DAYS = 30;
+
+/** What ComfyUI says when a graph begins or ends: our tasks come and go with it. */
+const RUNS = /** @type {const} */ ([
+  "execution_start",
+  "execution_success",
+  "execution_error",
+  "execution_interrupted",
+]);
 
 /** @type {Tab | undefined} */
 let open;
@@ -38,6 +47,7 @@ class Tab {
   /** @type {Map<number, Task>} */
   #tasks = new Map();
   #since = 0;
+  #busyUntil = 0;
   #stopped = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -48,7 +58,8 @@ class Tab {
 
   /** @param {HTMLElement} place */
   constructor(place) {
-    this.#list = new List((task) => this.changed(task));
+    this.#list = new List(() => this.changed());
+    for (const event of RUNS) app.api.addEventListener(event, this.#onRun);
     place.classList.add("seedance-host");
     place.replaceChildren(
       h(
@@ -67,11 +78,16 @@ class Tab {
     );
   }
 
-  /** Ask at once: something was done to a task. @param {Task} [_task] */
-  async changed(_task) {
+  /** Ask at once: something was done to a task. */
+  async changed() {
     clearTimeout(this.#timer);
     await this.refresh();
   }
+
+  #onRun = () => {
+    this.#busyUntil = Date.now() + IDLE;
+    void this.changed();
+  };
 
   async refresh() {
     try {
@@ -81,7 +97,8 @@ class Tab {
       this.#say(/** @type {Error} */ (error).message);
     }
     if (this.#stopped) return;
-    const busy = [...this.#tasks.values()].some(({ live }) => live);
+    const running = [...this.#tasks.values()].some(({ live }) => live);
+    const busy = running || Date.now() < this.#busyUntil;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.refresh(), busy ? BUSY : IDLE);
   }
@@ -128,6 +145,7 @@ class Tab {
   stop() {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    for (const event of RUNS) app.api.removeEventListener(event, this.#onRun);
     this.#list.stop();
   }
 }
