@@ -32,8 +32,8 @@ from seedance.runner.ends import failure
 from seedance.runner.talk import retry_after
 
 ROUNDS = int(os.environ.get("SEEDANCE_FUZZ", "0"))
-ANSWERS = ROUNDS or 500
-FILES = ROUNDS or 200
+ANSWERS = ROUNDS or 300
+FILES = ROUNDS or 130
 
 # --------------------------------------------------------------------------------------- answers
 

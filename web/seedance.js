@@ -120,13 +120,18 @@ app.registerExtension({
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
     let height = 34;
-    const widget = /** @type {DOMNode} */ (node).addDOMWidget("seedance_estimate", "seedance", line, {
-      serialize: false,
-      hideOnZoom: false,
-      margin: 4,
-      getMinHeight: () => height,
-      getMaxHeight: () => height,
-    });
+    const widget = /** @type {DOMNode} */ (node).addDOMWidget(
+      "seedance_estimate",
+      "seedance",
+      line,
+      {
+        serialize: false,
+        hideOnZoom: false,
+        margin: 4,
+        getMinHeight: () => height,
+        getMaxHeight: () => height,
+      },
+    );
     widget.serialize = false; // in workflows; the option above is about prompts
     loadNodes()
       .then((module) => module.attach(node, line, (pixels) => (height = pixels)))

@@ -126,6 +126,8 @@ class Job:
     @property
     def progress(self) -> Progress:
         """How far it is, in words."""
+        if self._error is not None:
+            return Progress("not sent")
         return self._hold.carry.progress if self._hold else Progress("saved", 1.0, 0.0)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from typing import Any
 
 from .. import media
 from ..errors import BadOrder
+
+logger = logging.getLogger(__name__)
 
 SMALLEST_FREE = 100 * 2**20
 
@@ -87,6 +90,10 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     Raises BadOrder for a file that is no video.
     """
     info = media.probe(files.part)
+    try:
+        media.tag_colour(files.part)  # so that players show the colours that we decode
+    except Exception as error:  # whatever it is: the video is paid for, and stays as it came
+        logger.info("The colours of %s stay untagged: %r", files.video.name, error)
     if last_frame is not None and _same_size(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
     else:

@@ -23,7 +23,8 @@ export async function visit(work) {
       ["Comfy.Locale", options.includes("zh") ? "zh" : "en"],
       ["Comfy.ColorPalette", options.includes("light") ? "light" : "dark"],
     ]) {
-      await page.request.post(`${url}/settings/${name}`, { data: value });
+      const data = JSON.stringify(value); // playwright would send a text as it is
+      await page.request.post(`${url}/settings/${name}`, { data });
     }
     await reload(page);
     console.log(JSON.stringify(await work({ page, url, asked })));

@@ -21,11 +21,15 @@ await visit(async ({ page }) => {
   await has("Saved");
   const found = { reloaded: await first.innerText() };
   await first.locator("img.seedance-picture").waitFor();
-  found.picture = await first.locator("img").evaluate((image) => image.decode().then(() => image.naturalWidth));
+  found.picture = await first
+    .locator("img")
+    .evaluate((image) => image.decode().then(() => image.naturalWidth));
   found.opens = await first.getByRole("link").getAttribute("href");
 
   await first.getByRole("button", { name: "Load into a node" }).click();
-  await page.waitForFunction(() => window.app.graph.nodes.some(({ type }) => type === "SeedanceT2V"));
+  await page.waitForFunction(() =>
+    window.app.graph.nodes.some(({ type }) => type === "SeedanceT2V"),
+  );
   found.loaded = await page.evaluate(() => {
     const { widgets } = window.app.graph.nodes.find(({ type }) => type === "SeedanceT2V");
     return Object.fromEntries(widgets.map(({ name, value }) => [name, value]));
@@ -36,7 +40,13 @@ await visit(async ({ page }) => {
   await has("Cancelled");
   await first.getByRole("button", { name: "Copy the ticket" }).waitFor();
 
-  await place(page, "SeedanceT2V", { ...order, resolution: "1080p", duration: 15, prompt: "the cancel", seed: 2 });
+  await place(page, "SeedanceT2V", {
+    ...order,
+    resolution: "1080p",
+    duration: 15,
+    prompt: "the cancel",
+    seed: 2,
+  });
   await run();
   await has("the cancel");
   await has("Running");

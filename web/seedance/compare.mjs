@@ -10,7 +10,10 @@ import { ready, t, translated } from "./words.mjs";
 export async function open(node) {
   style();
   await ready();
-  const dialog = h("dialog", { class: "seedance seedance-dialog", "aria-label": t("compare.title") });
+  const dialog = h("dialog", {
+    class: "seedance seedance-dialog",
+    "aria-label": t("compare.title"),
+  });
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("keydown", (event) => event.stopPropagation()); // ComfyUI's shortcuts
   const body = h("div", { class: "seedance-dialog-body" }, h("p", {}, t("loading")));
@@ -31,7 +34,10 @@ export async function open(node) {
       server.providers(),
     ]);
     const names = Object.fromEntries(providers.map(({ id, name }) => [id, name]));
-    body.replaceChildren(table(quotes, auto, names, node, () => dialog.close()), legend(node));
+    body.replaceChildren(
+      table(quotes, auto, names, node, () => dialog.close()),
+      legend(node),
+    );
   } catch (error) {
     body.replaceChildren(h("p", { role: "alert" }, /** @type {Error} */ (error).message));
   }
@@ -50,34 +56,41 @@ function table(quotes, auto, names, node, close) {
   return h(
     "table",
     { class: "seedance-table" },
-    h("thead", {}, h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, t(`compare.${name}`))))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, t(`compare.${name}`)))),
+    ),
     h(
       "tbody",
       {},
-      ...[...quotes].sort(better).map((quote) =>
-        h(
-          "tr",
-          { class: quote.provider === present ? "present" : null },
+      ...[...quotes]
+        .sort(better)
+        .map((quote) =>
           h(
-            "th",
-            { scope: "row" },
-            names[quote.provider] ?? quote.provider,
-            quote.provider === auto && h("small", {}, t("compare.auto")),
-            quote.provider === present && h("small", {}, t("compare.chosen")),
+            "tr",
+            { class: quote.provider === present ? "present" : null },
+            h(
+              "th",
+              { scope: "row" },
+              names[quote.provider] ?? quote.provider,
+              quote.provider === auto && h("small", {}, t("compare.auto")),
+              quote.provider === present && h("small", {}, t("compare.chosen")),
+            ),
+            h("td", {}, fits(node, quote)),
+            h("td", { class: "number" }, priceOf(quote)),
+            h("td", {}, ...lines(quote.media)),
+            h("td", {}, key(quote)),
+            h("td", {}, useButton(quote, names, node, close)),
           ),
-          h("td", {}, fits(node, quote)),
-          h("td", { class: "number" }, priceOf(quote)),
-          h("td", {}, ...lines(quote.media)),
-          h("td", {}, key(quote)),
-          h("td", {}, useButton(quote, names, node, close)),
         ),
-      ),
     ),
   );
 }
 
 /** As asked first, then with changes, then not at all; the cheaper first. @param {Quote} a @param {Quote} b */
-const better = (a, b) => rank(a) - rank(b) || cost(a) - cost(b) || a.provider.localeCompare(b.provider);
+const better = (a, b) =>
+  rank(a) - rank(b) || cost(a) - cost(b) || a.provider.localeCompare(b.provider);
 
 /** @param {Quote} quote */
 const rank = (quote) => (impossible(quote) ? 2 : quote.changes.length ? 1 : 0);
@@ -90,7 +103,12 @@ const cost = ({ price }) => (price?.currency === "USD" ? price.amount : Infinity
 function fits(node, quote) {
   if (impossible(quote)) return sign("times", quote.problem?.message ?? "", "bad");
   if (!quote.changes.length) {
-    return h("div", {}, sign("check", t("compare.asAsked"), "good"), ...quote.notes.map((text) => h("small", {}, text)));
+    return h(
+      "div",
+      {},
+      sign("check", t("compare.asAsked"), "good"),
+      ...quote.notes.map((text) => h("small", {}, text)),
+    );
   }
   return h(
     "div",
@@ -100,7 +118,15 @@ function fits(node, quote) {
       "ul",
       {},
       ...quote.changes.map(({ field, asked, given, why }) =>
-        h("li", { title: why }, t("line.changes", { field: labelOf(node, field), asked: String(asked), given: String(given) })),
+        h(
+          "li",
+          { title: why },
+          t("line.changes", {
+            field: labelOf(node, field),
+            asked: String(asked),
+            given: String(given),
+          }),
+        ),
       ),
     ),
   );
@@ -119,7 +145,8 @@ function key({ key }) {
 }
 
 /** @param {string[]} texts */
-const lines = (texts) => (texts.length ? texts.map((text) => h("div", {}, translated(text))) : ["–"]);
+const lines = (texts) =>
+  texts.length ? texts.map((text) => h("div", {}, translated(text))) : ["–"];
 
 /** @param {string} name @param {string} words @param {string} kind */
 const sign = (name, words, kind) =>
@@ -149,5 +176,9 @@ function useButton(quote, names, node, close) {
 /** @param {ComfyNode} node */
 function legend(node) {
   const takes = Number(value(node, "takes") ?? 1);
-  return h("p", { class: "seedance-note" }, takes > 1 ? t("compare.perTake", { takes }) : t("compare.about"));
+  return h(
+    "p",
+    { class: "seedance-note" },
+    takes > 1 ? t("compare.perTake", { takes }) : t("compare.about"),
+  );
 }

@@ -17,7 +17,9 @@ import { labelOf, value } from "./sketch.mjs";
  * @param {News} news
  */
 export function draw(line, node, news) {
-  line.replaceChildren(h("div", { class: "seedance-estimate", role: "status" }, ...rows(node, news)));
+  line.replaceChildren(
+    h("div", { class: "seedance-estimate", role: "status" }, ...rows(node, news)),
+  );
 }
 
 /** @param {ComfyNode} node @param {News} news @returns {HTMLElement[]} */
@@ -26,11 +28,19 @@ function rows(node, { check, providers = [], error }) {
   const asked = value(node, "provider") ?? "auto";
   const id = asked === "auto" ? check.auto : asked;
   const quote = check.quotes.find(({ provider }) => provider === id);
-  if (!quote) return [head(t("line.auto"), compareButton(node)), note("exclamation-triangle", t("line.nobody"), "warn")];
+  if (!quote)
+    return [
+      head(t("line.auto"), compareButton(node)),
+      note("exclamation-triangle", t("line.nobody"), "warn"),
+    ];
   const name = providers.find((provider) => provider.id === id)?.name ?? quote.provider;
   const who = asked === "auto" ? `${t("line.auto")} → ${name}` : name;
   return [
-    head(`${who} · ${price(quote, Number(value(node, "takes") ?? 1))}`, compareButton(node), quote.price?.as_of),
+    head(
+      `${who} · ${price(quote, Number(value(node, "takes") ?? 1))}`,
+      compareButton(node),
+      quote.price?.as_of,
+    ),
     ...(quote.key === null ? [keyMissing()] : []),
     ...remarks(node, quote),
   ];
@@ -61,7 +71,9 @@ function remarks(node, { changes, notes, problem }) {
         why,
       ),
     ),
-    ...(stops ? [note("info-circle", t("line.nearest", { name: labelOf(node, "on_unsupported") }), "")] : []),
+    ...(stops
+      ? [note("info-circle", t("line.nearest", { name: labelOf(node, "on_unsupported") }), "")]
+      : []),
     ...notes.map((text) => note("info-circle", text, "")),
   ];
 }
@@ -74,7 +86,9 @@ function head(words, action, priceDate) {
 
 /** @param {ComfyNode} node */
 const compareButton = (node) =>
-  button(t("compare.short"), async () => (await import("../compare.mjs")).open(node), { kind: "small" });
+  button(t("compare.short"), async () => (await import("../compare.mjs")).open(node), {
+    kind: "small",
+  });
 
 function keyMissing() {
   const open = () => app.extensionManager.command.execute("Comfy.ShowSettingsDialog");

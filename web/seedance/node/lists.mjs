@@ -80,8 +80,13 @@ function ableTo(node, providers) {
     ),
     duration: (seconds) =>
       !present.length ||
-      present.some(([{ durations: [least, most], auto_duration: auto }]) =>
-        seconds === -1 ? auto : least <= seconds && seconds <= most,
+      present.some(
+        ([
+          {
+            durations: [least, most],
+            auto_duration: auto,
+          },
+        ]) => (seconds === -1 ? auto : least <= seconds && seconds <= most),
       ),
   };
 }

@@ -50,7 +50,9 @@ function draw(place, group, fields, settings, message) {
   });
 
   const save = async () => {
-    const changed = made.filter(({ input, before, fixed }) => !fixed && input.value.trim() !== before);
+    const changed = made.filter(
+      ({ input, before, fixed }) => !fixed && input.value.trim() !== before,
+    );
     const values = Object.fromEntries(
       changed.map(({ name, input }) => [name, input.value.trim() || null]),
     );
@@ -76,7 +78,12 @@ function draw(place, group, fields, settings, message) {
         onkeydown: (/** @type {Event} */ event) => event.stopPropagation(),
       },
       ...made.map(({ label }) => label),
-      h("div", { class: "seedance-end" }, message_, h("button", { class: "seedance-button primary" }, t("save"))),
+      h(
+        "div",
+        { class: "seedance-end" },
+        message_,
+        h("button", { class: "seedance-button primary" }, t("save")),
+      ),
     ),
   );
 }

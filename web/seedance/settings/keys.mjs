@@ -104,7 +104,8 @@ function actions(element, provider, settings, below) {
   );
   const remove = button(
     t("keys.remove"),
-    async () => again(await changeKey(provider, () => server.removeKey(provider.id), "keys.removed")),
+    async () =>
+      again(await changeKey(provider, () => server.removeKey(provider.id), "keys.removed")),
     { label: label(t("keys.remove")), disabled: provider.key !== "file" },
   );
   const move = button(
@@ -122,7 +123,9 @@ function actions(element, provider, settings, below) {
 async function outcome(provider) {
   try {
     const { account, left } = await server.testKey(provider.id);
-    const words = left ? t("keys.worksLeft", { account, left: amount(left) }) : t("keys.works", { account });
+    const words = left
+      ? t("keys.worksLeft", { account, left: amount(left) })
+      : t("keys.works", { account });
     return said("check", words, "good");
   } catch (error) {
     return failed(error);
@@ -152,8 +155,14 @@ async function changeKey(provider, change, done) {
 function keyForm(provider, done, opener) {
   return form(
     t("keys.keyOf", { provider: provider.name }),
-    { type: "password", placeholder: t("keys.paste"), "data-1p-ignore": true, "data-lpignore": "true" },
-    async (key) => done(await changeKey(provider, () => server.setKey(provider.id, key), "keys.saved")),
+    {
+      type: "password",
+      placeholder: t("keys.paste"),
+      "data-1p-ignore": true,
+      "data-lpignore": "true",
+    },
+    async (key) =>
+      done(await changeKey(provider, () => server.setKey(provider.id, key), "keys.saved")),
     opener,
   );
 }
@@ -173,7 +182,13 @@ function addressForm(provider, settings, done, opener) {
       const now = (await server.providers()).find(({ id }) => id === provider.id);
       provider.key = now?.key ?? null;
       const gone = changed.keys_removed?.includes(provider.id);
-      done(said(gone ? "exclamation-triangle" : "check", t(gone ? "keys.movedWithout" : "keys.moved"), gone ? "warn" : "good"));
+      done(
+        said(
+          gone ? "exclamation-triangle" : "check",
+          t(gone ? "keys.movedWithout" : "keys.moved"),
+          gone ? "warn" : "good",
+        ),
+      );
     } catch (error) {
       done(failed(error));
     }
@@ -234,7 +249,12 @@ function form(label, attributes, save, opener, note) {
 
 /** @param {string} name @param {string} words @param {string} kind */
 function said(name, words, kind) {
-  return h("p", { class: `seedance-said ${kind}`, role: "status" }, icon(name), h("span", {}, words));
+  return h(
+    "p",
+    { class: `seedance-said ${kind}`, role: "status" },
+    icon(name),
+    h("span", {}, words),
+  );
 }
 
 /** @param {any} error */

@@ -59,7 +59,8 @@ export class List {
     const present = this.#drawn.get(task.row);
     if (present?.task === task && present.index === index && present.minute === minute) return;
     const element =
-      present?.element ?? this.#inside.appendChild(h("article", { class: "seedance-task", role: "listitem" }));
+      present?.element ??
+      this.#inside.appendChild(h("article", { class: "seedance-task", role: "listitem" }));
     element.style.transform = `translateY(${index * HEIGHT}px)`;
     element.setAttribute("aria-posinset", String(index + 1));
     element.setAttribute("aria-setsize", String(this.#tasks.length));

@@ -37,7 +37,9 @@ const PLAIN = [
  */
 export async function loadIntoNode(row) {
   const { order, mode } = await server.task(row);
-  const node = /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(NODES[mode] ?? "SeedanceT2V"));
+  const node = /** @type {ComfyNode | null} */ (
+    window.LiteGraph.createNode(NODES[mode] ?? "SeedanceT2V")
+  );
   if (!node) throw new Error(t("tasks.noNode"));
   const missing = fill(node, order);
   const [x, y, width, height] = app.canvas.visible_area;
@@ -61,7 +63,9 @@ function fill(node, order) {
   set(node, "video_url", order.video?.address);
   /** @type {{ kind: string, address?: string }[]} */
   const references = order.references ?? [];
-  const urls = references.filter(({ address }) => address).map(({ kind, address }) => `${kind}: ${address}`);
+  const urls = references
+    .filter(({ address }) => address)
+    .map(({ kind, address }) => `${kind}: ${address}`);
   set(node, "urls", urls.join("\n"));
   const media = [order.first_frame, order.last_frame, order.video, ...references];
   return media.filter((medium) => medium && !medium.address).length;

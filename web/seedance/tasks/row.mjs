@@ -50,11 +50,13 @@ export function drawRow(element, task, provider, changed) {
 }
 
 /** What went wrong, or what was asked for. @param {Task} task */
-const words = ({ error, prompt, state }) => (state === "cancelled" ? prompt : error?.message ?? prompt);
+const words = ({ error, prompt, state }) =>
+  state === "cancelled" ? prompt : (error?.message ?? prompt);
 
 /** @param {Task} task */
 function picture(task) {
-  if (!task.picture) return h("div", { class: "seedance-picture" }, icon(task.live ? "hourglass" : "video"));
+  if (!task.picture)
+    return h("div", { class: "seedance-picture" }, icon(task.live ? "hourglass" : "video"));
   return h("img", {
     class: "seedance-picture",
     src: server.fileOf(task.row, "thumbnail"),
@@ -89,8 +91,10 @@ function actions(task, changed) {
   const free = ["unclear", "saved", "expired"].includes(task.state);
   return [
     task.there && link(row),
-    lost && act("collect", "cloud-download", task, async () => void (await server.collect(row)), changed),
-    task.can_cancel && act("cancel", "stop-circle", task, async () => (await server.cancel(row)).message, changed),
+    lost &&
+      act("collect", "cloud-download", task, async () => void (await server.collect(row)), changed),
+    task.can_cancel &&
+      act("cancel", "stop-circle", task, async () => (await server.cancel(row)).message, changed),
     task.task && act("copy", "copy", task, () => copy(task.task ?? "")),
     act("load", "file-import", task, () => loadIntoNode(row)),
     free && act("forget", "eraser", task, () => forget(task), changed),
@@ -128,7 +132,13 @@ function act(name, picture, task, work, changed) {
     made.disabled = true;
     try {
       const sentence = await work();
-      if (sentence) app.extensionManager.toast.add({ severity: "info", summary: words, detail: sentence, life: 8000 });
+      if (sentence)
+        app.extensionManager.toast.add({
+          severity: "info",
+          summary: words,
+          detail: sentence,
+          life: 8000,
+        });
     } catch (error) {
       const detail = /** @type {Error} */ (error).message;
       app.extensionManager.toast.add({ severity: "error", summary: words, detail, life: 12000 });

@@ -109,7 +109,9 @@ class Tab {
       const providers = await server.providers();
       this.#names = Object.fromEntries(providers.map(({ id, name }) => [id, name]));
     }
-    const news = (await server.tasks(this.#most(), this.#since)).filter((task) => this.#isNew(task));
+    const news = (await server.tasks(this.#most(), this.#since)).filter((task) =>
+      this.#isNew(task),
+    );
     for (const task of news) {
       this.#tasks.set(task.row, task);
       // Times are whole seconds, so what happens within this one is asked for again.

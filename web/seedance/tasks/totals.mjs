@@ -25,7 +25,11 @@ export function drawTotals(place, totals, names, days) {
       "details",
       { class: "seedance-totals", open: wasOpen },
       h("summary", {}, t("totals.title", { days }), h("strong", {}, overall(totals))),
-      chart(totals.filter(({ currency }) => currency === "USD"), names, days),
+      chart(
+        totals.filter(({ currency }) => currency === "USD"),
+        names,
+        days,
+      ),
       h(
         "table",
         {},
@@ -69,7 +73,12 @@ function line(group, names) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("i", { class: `seedance-swatch s${shade(provider, names)}`, "aria-hidden": "true" }), names[provider] ?? provider),
+    h(
+      "th",
+      { scope: "row" },
+      h("i", { class: `seedance-swatch s${shade(provider, names)}`, "aria-hidden": "true" }),
+      names[provider] ?? provider,
+    ),
     h("td", {}, t("totals.videos", { videos })),
     h("td", { class: "number" }, money(group)),
   );
@@ -95,12 +104,34 @@ function chart(totals, names, days) {
       return bar;
     });
   });
-  const label = t("totals.chart", { days, most: amount({ amount: most, currency: "USD", estimated: false }) });
+  const label = t("totals.chart", {
+    days,
+    most: amount({ amount: most, currency: "USD", estimated: false }),
+  });
   return h(
     "figure",
     {},
-    svg("svg", { viewBox: `0 0 ${WIDTH} ${TALL}`, role: "img", "aria-label": label, preserveAspectRatio: "none" }, ...bars),
-    h("figcaption", {}, h("span", {}, day(dates[0])), h("span", {}, t("totals.most", { most: money(sums.reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a))) })), h("span", {}, day(dates[days - 1]))),
+    svg(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDTH} ${TALL}`,
+        role: "img",
+        "aria-label": label,
+        preserveAspectRatio: "none",
+      },
+      ...bars,
+    ),
+    h(
+      "figcaption",
+      {},
+      h("span", {}, day(dates[0])),
+      h(
+        "span",
+        {},
+        t("totals.most", { most: money(sums.reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a))) }),
+      ),
+      h("span", {}, day(dates[days - 1])),
+    ),
   );
 }
 

@@ -1,0 +1,75 @@
+"""What lies in the output folder when a video is saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import clips
+from seedance import media
+from seedance.runner import save
+
+RECORD: dict[str, Any] = {"task": "lumenfall:vid_1", "seed": 7}
+
+
+def part_of(folder: Path, **clip: Any) -> save.Files:
+    files = save.Files(folder / "video.mp4")
+    clips.write(files.part, **clip)
+    return files
+
+
+def test_the_video_its_last_frame_and_its_record_lie_side_by_side(tmp_path: Path) -> None:
+    files = part_of(tmp_path, audio=True)
+    last = media.last_frame(files.part)
+    measured = save.finish(files, RECORD, None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "video.last.png",
+        "video.mp4",
+        "video.seedance.json",
+    ]
+    assert np.array_equal(media.read_picture(files.last_frame), last)
+    sidecar = json.loads(files.sidecar.read_text("utf-8"))
+    assert sidecar["task"] == "lumenfall:vid_1"
+    assert {name: sidecar[name] for name in measured} == measured
+    assert (measured["frames"], measured["has_audio"], measured["seed"]) == (12, True, 7)
+
+
+def test_an_untagged_hd_clip_gets_its_tags_and_keeps_its_pictures(tmp_path: Path) -> None:
+    files = part_of(tmp_path, width=1280, height=720)
+    before = media.decode_frames(files.part)
+    save.finish(files, RECORD, None)
+    assert media.probe(files.video).matrix == clips.BT709
+    assert np.array_equal(media.decode_frames(files.video), before)
+
+
+def test_a_small_clip_stays_as_it_came(tmp_path: Path) -> None:
+    files = part_of(tmp_path)
+    came = files.part.read_bytes()
+    save.finish(files, RECORD, None)
+    assert files.video.read_bytes() == came
+
+
+def test_a_clip_whose_colours_cannot_be_tagged_stays_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> bool:
+        raise RuntimeError("a muxer's bad day")
+
+    monkeypatch.setattr(media, "tag_colour", broken)
+    files = part_of(tmp_path, width=1280, height=720)
+    came = files.part.read_bytes()
+    save.finish(files, RECORD, None)
+    assert files.video.read_bytes() == came
+
+
+def test_a_finished_video_is_known_again_by_ticket_and_bytes(tmp_path: Path) -> None:
+    files = part_of(tmp_path)
+    measured = save.finish(files, RECORD, None)
+    assert save.already_finished(files, "lumenfall:vid_1") == measured
+    assert save.already_finished(files, "lumenfall:vid_2") is None
+    files.video.write_bytes(files.video.read_bytes()[:-1])
+    assert save.already_finished(files, "lumenfall:vid_1") is None
