@@ -21,6 +21,8 @@ from seedance import transport
 from seedance.errors import SeedanceError
 from seedance.runner import Job, Runner
 
+pytestmark = pytest.mark.slow
+
 ORDERS = int(os.environ.get("SEEDANCE_CHAOS_ORDERS", "500"))
 SEED = int(os.environ.get("SEEDANCE_CHAOS_SEED", "20261121"))
 # What a second process orders too, at the same time.

@@ -28,6 +28,8 @@ from seedance.cli.tasks import costs
 from seedance.errors import KINDS, BadOrder
 from seedance.wire import Money
 
+pytestmark = pytest.mark.slow
+
 FOREVER = 10**6
 FOX = ("generate", "--provider", "lumenfall", "--prompt", "a fox")
 

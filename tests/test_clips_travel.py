@@ -26,6 +26,8 @@ from seedance.order import Medium
 from seedance.runner import Runner
 from seedance.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 BUNNY = Path(__file__).parent.parent.parent / "shared" / "media" / "bigbuckbunny.mp4"
 needs_bunny = pytest.mark.skipif(not BUNNY.exists(), reason=f"{BUNNY.name} is not there")
 

@@ -31,6 +31,8 @@ from seedance.errors import SeedanceError
 from seedance.runner.ends import failure
 from seedance.runner.talk import retry_after
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = int(os.environ.get("SEEDANCE_FUZZ", "0"))
 ANSWERS = ROUNDS or 300
 FILES = ROUNDS or 130

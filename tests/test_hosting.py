@@ -25,6 +25,8 @@ from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Config
 
+pytestmark = pytest.mark.slow
+
 DATA = bytes(range(256)) * 40
 
 Configure = Callable[..., Settings]

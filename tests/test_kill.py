@@ -27,6 +27,8 @@ from seedance import providers
 from seedance.order import Medium
 from seedance.wire import Provider
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("stopping_child.py")
 ALL = "SEEDANCE_KILL_ALL"
 

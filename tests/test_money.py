@@ -36,6 +36,8 @@ from seedance.order import fingerprint
 from seedance.runner import create, follow, plan, save
 from seedance.wire import Flow, Placed, Ticket
 
+pytestmark = pytest.mark.slow
+
 FOREVER = 10**6
 
 

@@ -38,6 +38,8 @@ from seedance.wire import (
     Ticket,
 )
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 TEXT = Order(prompt="A kite over a harbour", resolution="480p", ratio="16:9", duration=4, seed=7)
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import clips
 import numpy as np
 import pytest
 
-import clips
 from seedance import media
 from seedance.runner import save
 
