@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import html
 import logging
 import struct
 import threading
@@ -186,7 +187,8 @@ class Node:
         client = PromptServer.instance.client_id if self.id else None
         if client is not None and text != self._text:
             self._text = text
-            self._send(text, client)
+            # The page takes it as HTML, and it may quote a provider's answer or a stranger's prompt.
+            self._send(html.escape(text, quote=False), client)
 
     def _send(self, text: str, client: str) -> None:
         server = PromptServer.instance

@@ -30,7 +30,6 @@ from fakes import Answer, Fake, Request, ranged, tiny_clip
 from loopback import Server
 from rim import Pack, loaded_pack
 from running import Desk, is_result, order_for
-from test_routes import Site
 
 from seedance.order import Medium
 from seedance.providers import get
@@ -424,15 +423,16 @@ def test_the_command_line(world: World, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
+    pytest.importorskip("aiohttp")
     pytest.importorskip("torch")
     with loaded_pack(tmp_path, monkeypatch) as pack:
         yield pack
 
 
-def test_nodes_and_routes(
-    world: World, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nodes_and_routes(pack: Pack, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key stored by the page; then a run that succeeds, one that is refused, and all routes."""
+    from test_routes import Site  # needs aiohttp
+
     kind = fakes.all()["lumenfall"]
     monkeypatch.setattr(kind, "key", KEY)
     secrets = {"access_key_id": f"id-{KEY}", "secret_access_key": KEY}

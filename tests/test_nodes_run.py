@@ -120,6 +120,16 @@ def test_the_node_says_what_was_made_and_what_it_cost(
         assert part in said
 
 
+def test_a_providers_words_reach_the_page_as_text_and_not_as_html(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    error = pack.core("errors").TaskFailed("It said <img src=x onerror=alert(1)>.")
+    scripted(pack, monkeypatch, lambda o: error if o.seed else result(pack, clip, o))
+    pack.run("SeedanceT2V", prompt="grey", takes=2)
+    assert "It said &lt;img src=x onerror=alert(1)&gt;." in texts(pack)[-1]
+    assert "<img" not in texts(pack)[-1]
+
+
 def test_words_go_to_the_page_that_queued_the_prompt(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:

@@ -143,3 +143,11 @@ def test_no_text_becomes_code_or_markup_in_the_page(path: Path) -> None:
 )
 def test_the_search_in_the_page_sees(line: str) -> None:
     assert IN_THE_PAGE.search(line)
+
+
+def test_every_promise_names_a_test_that_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    promised = re.findall(r"`(tests/\w+\.py)::(\w+)`", text)
+    assert len(promised) > 40
+    for file, name in promised:
+        assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
