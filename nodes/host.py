@@ -187,7 +187,7 @@ class Node:
         client = PromptServer.instance.client_id if self.id else None
         if client is not None and text != self._text:
             self._text = text
-            # The page takes it as HTML, and it may quote a provider's answer or a stranger's prompt.
+            # The page takes it as HTML, and it may quote a provider or a stranger's prompt.
             self._send(html.escape(text, quote=False), client)
 
     def _send(self, text: str, client: str) -> None:

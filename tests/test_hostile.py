@@ -51,6 +51,8 @@ from seedance.wire import (
     add_extra,
 )
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-the-key-that-nobody-may-see"
 PROVIDERS = sorted(fakes.all())
 
@@ -291,15 +293,13 @@ def bad_extras() -> dict[str, Any]:
 def test_an_extra_that_no_json_carries_is_refused_before_anything_is_written(
     name: str, tmp_path: Path
 ) -> None:
-    with fakes.all()["lumenfall"]() as fake:
-        desk = Desk(fake, tmp_path)
-        runner = desk.runner()
-        with pytest.raises(BadOrder, match="extra"):
-            runner.start(desk.order(extra=bad_extras()[name]))
-        with pytest.raises(BadOrder, match="extra"):
-            runner.check(desk.order(extra=bad_extras()[name]))
-        assert fake.requests == []
-        assert runner.tasks() == []
+    runner = Runner(Settings(tmp_path / "home", tmp_path / "output", {"LUMENFALL_API_KEY": KEY}))
+    order = Order(prompt="a fox", provider="lumenfall", extra=bad_extras()[name])
+    with pytest.raises(BadOrder, match="extra"):
+        runner.start(order)
+    with pytest.raises(BadOrder, match="extra"):
+        runner.check(order)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reasonable_extra_is_sent() -> None:
@@ -520,9 +520,9 @@ def test_an_answer_is_not_unpacked_in_ways_that_nobody_asked_for(packing: str) -
 
 
 def test_an_answer_that_unpacks_to_gigabytes_is_left_early() -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     megabyte = bytes(2**20)
-    bomb = b"".join(packer.compress(megabyte) for _ in range(1024)) + packer.flush()
+    bomb = b"".join(packer.compress(megabyte) for _ in range(200)) + packer.flush()
     tracemalloc.start()
     try:
         with (

@@ -186,6 +186,7 @@ def in_processes(script: str, count: int, *arguments: object) -> list[Any]:
     return [json.loads(output) for output in outputs]
 
 
+@pytest.mark.slow
 def test_processes_at_once_on_a_new_journal_reserve_each_order_once(url: str) -> None:
     count = 4 if url.startswith("sqlite") else 8
     mine = [fingerprint for each in in_processes(RESERVE, count, url, 50) for fingerprint in each]
@@ -382,6 +383,7 @@ print(json.dumps(most))
 """
 
 
+@pytest.mark.slow
 def test_slots_are_kept_across_processes(url: str) -> None:
     most = in_processes(SLOTS, 3, url)
     assert max(most) <= 2
@@ -447,6 +449,7 @@ print(json.dumps(reserved))
 """
 
 
+@pytest.mark.slow
 def test_processes_at_once_stay_within_one_budget(url: str) -> None:
     assert sum(in_processes(BUDGET, 4, url)) == 7
 
@@ -736,6 +739,7 @@ print(json.dumps(sorted(str(job.wait().file) for job in jobs)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_processes_that_share_a_journal_pay_for_each_order_once_and_all_get_the_videos(
     url: str, tmp_path: Path

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
+
 from aiohttp import web
 from rim import Pack, loaded_pack
 
