@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from seedance import journal as journal_module
 from seedance.errors import BadOrder, OverBudget
-from seedance.journal import LEASE_SECONDS, Journal, LeaseLost, NewRow, Row, schema
+from seedance.journal import LEASE_SECONDS, Journal, LeaseLost, NewRow, Row, opening, schema
 from seedance.journal.holder import is_gone, new_holder
 from seedance.order import Order
 from seedance.wire import Money
@@ -668,7 +668,7 @@ def test_migrations_make_the_rule_against_second_rows(journal: Journal) -> None:
 
 def test_the_newest_revision_is_the_one_that_is_looked_for() -> None:
     newest = max(path.stem.partition("_")[0] for path in VERSIONS.glob("0*.py"))
-    assert newest == journal_module.NEWEST_REVISION
+    assert newest == opening.NEWEST_REVISION
 
 
 FIRST_SCHEMA_ROW = {

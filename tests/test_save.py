@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -38,6 +39,9 @@ def test_the_video_its_last_frame_and_its_record_lie_side_by_side(tmp_path: Path
     assert (measured["frames"], measured["has_audio"], measured["seed"]) == (12, True, 7)
 
 
+@pytest.mark.skipif(
+    int(av.__version__.partition(".")[0]) < 18, reason="an older PyAV cannot copy with other tags"
+)
 def test_an_untagged_hd_clip_gets_its_tags_and_keeps_its_pictures(tmp_path: Path) -> None:
     files = part_of(tmp_path, width=1280, height=720)
     before = media.decode_frames(files.part)

@@ -14,20 +14,20 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ..errors import BadOrder, OverBudget
 from ..wire import Money
 from .holder import is_gone, new_holder
 from .hosted import BUCKET, Hosted
+from .opening import open_engine
+from .rows import NewRow, Row, row_of
 from .schema import ENDED, HELD, LIVE, is_held, orders, uploads
 
 __all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
@@ -37,108 +37,10 @@ LEASE_SECONDS = 60.0
 REST_SECONDS = 300.0
 # A task that nobody follows counts as running at its provider for so long.
 ABANDONED_SECONDS = 1800.0
-NEWEST_REVISION = "0002"
 
 
 class LeaseLost(Exception):
     """Another process works on the row now; this one must stop."""
-
-
-@dataclass(frozen=True)
-class NewRow:
-    """What is written before anything is sent."""
-
-    fingerprint: str
-    asked: str
-    provider: str
-    account: str
-    order: Mapping[str, Any]
-    changes: Sequence[Mapping[str, Any]] = ()
-    target: str | None = None
-    estimate: Money | None = None
-    budget_usd: float | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One order in the journal. `task` is the ticket, `created` and `updated` are UTC."""
-
-    id: int
-    fingerprint: str
-    asked: str
-    provider: str
-    account: str
-    model: str
-    state: str
-    prompt: str
-    seed: int
-    order: dict[str, Any]
-    changes: list[dict[str, Any]]
-    task: str | None
-    target: str | None
-    file: Path | None
-    result: dict[str, Any]
-    error: dict[str, Any] | None
-    cost: Money | None
-    holder: str | None
-    lease_until: float
-    created: datetime
-    updated: datetime
-    submitted: float | None
-    finished: float | None
-
-    @property
-    def live(self) -> bool:
-        """Whether the order is under way."""
-        return self.state in LIVE
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form of `tasks --json`."""
-        return {
-            "row": self.id,
-            "task": self.task,
-            "provider": self.provider,
-            "model": self.model,
-            "state": self.state,
-            "created": self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "updated": self.updated.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "prompt": self.prompt,
-            "seed": self.seed,
-            "file": str(self.file) if self.file else None,
-            "cost": self.cost.as_dict() if self.cost else None,
-            "error": self.error,
-        }
-
-
-def _row(record: Any) -> Row:
-    cost = None
-    if record.cost_amount is not None:
-        cost = Money(record.cost_amount, record.cost_currency or "", bool(record.cost_estimated))
-    return Row(
-        id=record.id,
-        fingerprint=record.fingerprint,
-        asked=record.asked,
-        provider=record.provider,
-        account=record.account,
-        model=record.model,
-        state=record.state,
-        prompt=record.prompt,
-        seed=record.seed,
-        order=json.loads(record.order_json),
-        changes=json.loads(record.changes_json),
-        task=record.ticket,
-        target=record.target,
-        file=Path(record.file) if record.file else None,
-        result=json.loads(record.result_json) if record.result_json else {},
-        error=json.loads(record.error_json) if record.error_json else None,
-        cost=cost,
-        holder=record.holder,
-        lease_until=record.lease_until or 0.0,
-        created=datetime.fromtimestamp(record.created, timezone.utc),
-        updated=datetime.fromtimestamp(record.updated, timezone.utc),
-        submitted=record.submitted,
-        finished=record.finished,
-    )
 
 
 class Journal:
@@ -147,10 +49,7 @@ class Journal:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         try:
             self.url = sa.make_url(url)
-        except (
-            SQLAlchemyError,
-            ValueError,
-        ):  # their words may quote it, and it may hold a password
+        except (SQLAlchemyError, ValueError):  # their words may quote it, with its password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
@@ -164,18 +63,7 @@ class Journal:
 
     def _opened(self) -> sa.Engine:
         if self._engine is None:
-            if self.url.get_backend_name() == "sqlite" and self.url.database:
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            engine = sa.create_engine(self.url)
-            if engine.dialect.name == "sqlite":
-                event.listen(engine, "connect", _prepare_sqlite)
-                event.listen(engine, "begin", _begin_sqlite)
-            try:
-                _bring_up_to_date(engine)
-            except BaseException:
-                engine.dispose()
-                raise
-            self._engine = engine
+            self._engine = open_engine(self.url)
         return self._engine
 
     @contextlib.contextmanager
@@ -226,7 +114,7 @@ class Journal:
                         sa.select(orders).where(orders.c.fingerprint == new.fingerprint, is_held)
                     ).first()
                     if held is not None:
-                        return _row(held), False
+                        return row_of(held), False
                     self._check_budget(connection, new, budget or {})
                     return self._insert(connection, new), True
             except BadOrder as error:
@@ -263,7 +151,7 @@ class Journal:
             )
             .returning(orders)
         ).one()
-        return _row(record)
+        return row_of(record)
 
     def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
         """A row for a task that was made elsewhere: an existing one of the ticket, or a new one in
@@ -273,7 +161,7 @@ class Journal:
                 sa.select(orders).where(orders.c.ticket == ticket).order_by(orders.c.id.desc())
             ).first()
             if known is not None:
-                return _row(known), False
+                return row_of(known), False
             row = self._insert(connection, new)
             record = connection.execute(
                 sa.update(orders)
@@ -281,7 +169,7 @@ class Journal:
                 .values(state="running", ticket=ticket)
                 .returning(orders)
             ).one()
-            return _row(record), True
+            return row_of(record), True
 
     def _check_budget(
         self, connection: sa.Connection, new: NewRow, budget: Mapping[str, float]
@@ -333,7 +221,7 @@ class Journal:
             record = connection.execute(
                 sa.update(orders).where(orders.c.id == row_id).values(**values).returning(orders)
             ).one()
-            return _row(record)
+            return row_of(record)
 
     def lay_down(self, row_id: int) -> None:
         """Give back the lease of a live row that cannot be brought on now: whoever asks for it can
@@ -410,7 +298,7 @@ class Journal:
             ).first()
         if record is None:
             raise LeaseLost(f"row {row_id}")
-        return _row(record)
+        return row_of(record)
 
     def take_slot(self, row_id: int, limit: int | None) -> tuple[Row | None, int]:
         """Move a prepared row to `submitting` if fewer than `limit` tasks of its provider and
@@ -442,7 +330,7 @@ class Journal:
                 .values(state="submitting", submitted=now, updated=now)
                 .returning(orders)
             ).one()
-            return _row(record), busy
+            return row_of(record), busy
 
     def reopen(self, row_id: int, state: str) -> Row:
         """Take up an ended row again, ours from now on: a collected task, a lost file.
@@ -476,7 +364,7 @@ class Journal:
                 )
                 .returning(orders)
             ).first()
-        return _row(record) if record is not None else self.get(row_id)
+        return row_of(record) if record is not None else self.get(row_id)
 
     def settle_unclear(self, row_id: int, task: str | None) -> Row | None:
         """An unclear order was found (`task`: it runs, and is ours) or is certainly not there
@@ -498,7 +386,7 @@ class Journal:
                 .values(**values)
                 .returning(orders)
             ).first()
-        return _row(record) if record is not None else None
+        return row_of(record) if record is not None else None
 
     def forget(self, row_id: int) -> Row:
         """Let the order be sent again: the row ends as `cancelled`. Files stay where they are.
@@ -527,7 +415,7 @@ class Journal:
             ).first()
         if record is None:
             raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
-        return _row(record)
+        return row_of(record)
 
     # -------------------------------------------------------------------------- looking
 
@@ -537,7 +425,7 @@ class Journal:
             record = connection.execute(sa.select(orders).where(orders.c.id == row_id)).first()
         if record is None:
             raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
-        return _row(record)
+        return row_of(record)
 
     def by_ticket(self, ticket: str) -> Row | None:
         """The newest row of a ticket."""
@@ -571,7 +459,7 @@ class Journal:
             record = connection.execute(
                 sa.select(orders).where(*conditions).order_by(orders.c.id.desc()).limit(1)
             ).first()
-        return _row(record) if record is not None else None
+        return row_of(record) if record is not None else None
 
     def newest(self, limit: int = 50) -> list[Row]:
         """Rows, the newest first."""
@@ -586,7 +474,7 @@ class Journal:
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:
-            return [_row(record) for record in connection.execute(query)]
+            return [row_of(record) for record in connection.execute(query)]
 
     def typical_seconds(self, row: Row) -> float | None:
         """The median time from create to success for rows like this one, None if there are none."""
@@ -636,40 +524,3 @@ class Journal:
             connection.execute(
                 sa.insert(uploads).values(reference=reference, expires_at=expires_at, **key)
             )
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling is switched off so that BEGIN IMMEDIATE below, and
-    # migrations, really are transactions.
-    connection.isolation_level = None
-    connection.execute("PRAGMA busy_timeout = 30000")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _bring_up_to_date(engine: sa.Engine) -> None:
-    """Run the migrations that are missing; alembic is only loaded if there are any."""
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('seedance-schema'))"))
-        if sa.inspect(connection).has_table("alembic_version"):
-            found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-            if found == NEWEST_REVISION:
-                return
-            if found is not None and found > NEWEST_REVISION:
-                raise BadOrder(
-                    "The journal was written by a newer version of this pack.",
-                    hint="Update the pack, or point SEEDANCE_JOURNAL_URL elsewhere.",
-                )
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

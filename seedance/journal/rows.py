@@ -1,0 +1,114 @@
+"""A row of the journal as the rest of the pack sees it: what goes in, what comes out.
+
+Owns the two shapes and their JSON. Must not know how rows are kept or changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..wire import Money
+from .schema import LIVE
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """What is written before anything is sent."""
+
+    fingerprint: str
+    asked: str
+    provider: str
+    account: str
+    order: Mapping[str, Any]
+    changes: Sequence[Mapping[str, Any]] = ()
+    target: str | None = None
+    estimate: Money | None = None
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One order in the journal. `task` is the ticket, `created` and `updated` are UTC."""
+
+    id: int
+    fingerprint: str
+    asked: str
+    provider: str
+    account: str
+    model: str
+    state: str
+    prompt: str
+    seed: int
+    order: dict[str, Any]
+    changes: list[dict[str, Any]]
+    task: str | None
+    target: str | None
+    file: Path | None
+    result: dict[str, Any]
+    error: dict[str, Any] | None
+    cost: Money | None
+    holder: str | None
+    lease_until: float
+    created: datetime
+    updated: datetime
+    submitted: float | None
+    finished: float | None
+
+    @property
+    def live(self) -> bool:
+        """Whether the order is under way."""
+        return self.state in LIVE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form of `tasks --json`."""
+        return {
+            "row": self.id,
+            "task": self.task,
+            "provider": self.provider,
+            "model": self.model,
+            "state": self.state,
+            "created": self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "updated": self.updated.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "file": str(self.file) if self.file else None,
+            "cost": self.cost.as_dict() if self.cost else None,
+            "error": self.error,
+        }
+
+
+def row_of(record: Any) -> Row:
+    """A row as the database gives it."""
+    cost = None
+    if record.cost_amount is not None:
+        cost = Money(record.cost_amount, record.cost_currency or "", bool(record.cost_estimated))
+    return Row(
+        id=record.id,
+        fingerprint=record.fingerprint,
+        asked=record.asked,
+        provider=record.provider,
+        account=record.account,
+        model=record.model,
+        state=record.state,
+        prompt=record.prompt,
+        seed=record.seed,
+        order=json.loads(record.order_json),
+        changes=json.loads(record.changes_json),
+        task=record.ticket,
+        target=record.target,
+        file=Path(record.file) if record.file else None,
+        result=json.loads(record.result_json) if record.result_json else {},
+        error=json.loads(record.error_json) if record.error_json else None,
+        cost=cost,
+        holder=record.holder,
+        lease_until=record.lease_until or 0.0,
+        created=datetime.fromtimestamp(record.created, timezone.utc),
+        updated=datetime.fromtimestamp(record.updated, timezone.utc),
+        submitted=record.submitted,
+        finished=record.finished,
+    )
