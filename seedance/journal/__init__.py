@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +65,8 @@ class Journal:
     def _opened(self) -> sa.Engine:
         if self._engine is None:
             self._engine = open_engine(self.url)
+            # A journal that is dropped without `close` must not leave connections behind.
+            weakref.finalize(self, self._engine.dispose).atexit = False
         return self._engine
 
     @contextlib.contextmanager
