@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -26,17 +27,20 @@ THUMBNAIL = (320, 320)  # pixels at most; a row shows half of that on a dense sc
 
 def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest rows, at most `limit`; with `since`, of these only what changed since then
-    (Unix seconds)."""
+    (Unix seconds) or is under way."""
     limit = min(_whole(query, "limit", 200), MOST_ROWS)
     since = datetime.fromtimestamp(_whole(query, "since", 0), timezone.utc)
-    return [_shown(row) for row in host.runner().tasks(limit) if row.updated >= since]
+    found = host.runner().tasks(limit)
+    return [_shown(row) for row in found if row.live or row.updated >= since]
 
 
 def _shown(row: Row) -> dict[str, Any]:
     order = row.order
+    progress = host.runner().progress(row.id) if row.live else None
     return {
         **row.as_dict(),
         "live": row.live,
+        "progress": asdict(progress) if progress else None,
         "mode": _mode(order),
         "resolution": order.get("resolution"),
         "ratio": order.get("ratio"),

@@ -129,6 +129,11 @@ class Follower:
         loop.call_soon_threadsafe(self._launch, carry, coroutine)
         return carry
 
+    def progress(self, key: object) -> Progress | None:
+        """How far `key` is; None if it is not being carried here."""
+        carry = self._carries.get(key)
+        return carry.progress if carry else None
+
     def wake(self) -> None:
         """Start the thread, and with it the heartbeat, if it does not run yet."""
         with self._lock:

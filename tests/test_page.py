@@ -105,11 +105,13 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert impossible["lists"]["resolution"] == ["720p"]
     assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
     assert impossible["labels"]["resolution"] == "⚠ resolution"
+    assert impossible["red"] == (["4k"] if rendering == "vue" else [])
     assert "nearest: 720p" in impossible["line"]
     assert "no key" in impossible["line"]
     preview = found["preview"]
     assert preview["lists"]["resolution"] == ["480p", "720p", "1080p", "4k"]
     assert preview["labels"]["resolution"] == "resolution"
+    assert preview["red"] == []
     assert "free" in preview["line"]
     assert len(found["saved"]) == 15, "what the page adds to a node is no part of a workflow"
     assert "subfolder=seedance" in found["clip"]
@@ -122,6 +124,7 @@ def test_a_node_speaks_chinese(server: ComfyUI) -> None:
     assert found["impossible"]["labels"]["resolution"] == "⚠ 分辨率"
     assert "没有密钥" in found["impossible"]["line"]
     assert "免费" in found["preview"]["line"]
+    assert found["words"].startswith("preview · 种子 3 · 864×496")
 
 
 @in_browser
@@ -137,8 +140,10 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
 
 @in_browser
 def test_tasks_are_followed_loaded_forgotten_and_cancelled(server: ComfyUI) -> None:
-    found = play(server, "tasks.mjs")
+    found = play(server, "tasks.mjs", str(server.base / "output" / "seedance"))
     assert "the reload" in found["reloaded"]
+    assert found["collected"] == 1
+    assert found["progress"] == 1
     assert found["picture"] > 100
     assert found["opens"].endswith("/video")
     loaded = found["loaded"]

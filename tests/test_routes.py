@@ -17,6 +17,7 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 from aiohttp import web
 from rim import Pack, loaded_pack
+from running import until
 
 KEY = "sk-nobody-may-see-this"
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4, "prompt": "a hill"}
@@ -387,6 +388,20 @@ def test_a_look_since_now_gives_nothing_old(site: Site) -> None:
     site.made()
     assert len(site.get("/seedance/tasks?since=1")) == 1
     assert site.get("/seedance/tasks?since=99999999999") == []
+
+
+def test_a_task_under_way_says_how_far_it_is_however_late_one_looks(site: Site) -> None:
+    order = site.pack.core("order").Order(**{**PREVIEW, "resolution": "1080p", "duration": 15})
+    (job,) = site.pack.host.runner().start(order)
+    try:
+        until(lambda: "rendering" in site.get("/seedance/tasks")[0]["progress"]["text"])
+        (row,) = site.get("/seedance/tasks?since=99999999999")
+        assert row["live"] is True
+        assert 0 <= row["progress"]["fraction"] <= 1
+    finally:
+        job.cancel()
+    until(lambda: not site.get("/seedance/tasks")[0]["live"])
+    assert site.get("/seedance/tasks")[0]["progress"] is None
 
 
 def test_a_forgotten_task_can_be_made_again(site: Site) -> None:

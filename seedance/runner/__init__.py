@@ -501,6 +501,10 @@ class Runner:
         """The newest rows of the journal."""
         return self.journal.newest(limit)
 
+    def progress(self, row_id: int) -> Progress | None:
+        """How far a row is; None if this process does not work on it."""
+        return self._follower.progress(row_id)
+
     # --------------------------------------------------------------------- free of charge
 
     def check(self, order: Order) -> list[Quote]:
