@@ -31,12 +31,17 @@ def node_path() -> str:
     return str(Path(given).parent) if given else os.environ.get("NODE_PATH", "")
 
 
+def installed(package: str) -> bool:
+    """Whether node finds a package."""
+    folders = filter(None, node_path().split(os.pathsep))
+    return any((Path(folder) / package).is_dir() for folder in folders)
+
+
 def missing() -> str:
     """Why there is no browser to test with; empty if there is one."""
     if not shutil.which("node"):
         return "node is not installed"
-    folders = filter(None, node_path().split(os.pathsep))
-    if not any((Path(folder) / "playwright-core").is_dir() for folder in folders):
+    if not installed("playwright-core"):
         return "neither PLAYWRIGHT_CORE nor a folder of NODE_PATH holds playwright-core"
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     return "" if Path(chromium).exists() else f"there is no {chromium}"
@@ -136,6 +141,16 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
     assert "resolution: 1080p → 720p" in rows["Lumenfall"][1]
     assert "base URL must be set" in rows["UniAll"][1]
     assert found["now"]["values"]["provider"] == "byteplus"
+
+
+@in_browser
+@pytest.mark.skipif(not installed("axe-core"), reason="no folder of NODE_PATH holds axe-core")
+@pytest.mark.parametrize("options", [["dark"], ["light", "vue"]], ids=" ".join)
+def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
+    found = play(server, "accessible.mjs", *options)
+    assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
+    assert found["focus"] == "fal: Set key", "Escape gives the focus back"
+    assert found["open"] == 0, "Escape closes the dialog"
 
 
 @in_browser
