@@ -133,6 +133,26 @@ def test_a_node_speaks_chinese(server: ComfyUI) -> None:
 
 
 @in_browser
+@pytest.mark.parametrize(
+    ("options", "inputs", "fits"),
+    [
+        (["en"], "Inputs", "Who makes the video."),
+        (["zh", "vue"], "输入", "由谁生成。"),
+    ],
+    ids=["en", "zh"],
+)
+def test_each_node_has_help_that_fits_its_panel(
+    server: ComfyUI, options: list[str], inputs: str, fits: str
+) -> None:
+    found = play(server, "help.mjs", *options)
+    assert len(found) == 5
+    for page in found.values():
+        assert inputs in page["heads"]
+        assert fits in page["words"]
+        assert page["tooWide"] == 0
+
+
+@in_browser
 @pytest.mark.parametrize("rendering", ["classic", "vue"])
 def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str) -> None:
     found = play(server, "compare.mjs", rendering)
