@@ -30,6 +30,7 @@ from seedance.wire import Money
 
 pytestmark = pytest.mark.slow
 
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
 FOREVER = 10**6
 FOX = ("generate", "--provider", "lumenfall", "--prompt", "a fox")
 
@@ -299,7 +300,9 @@ def test_unreachable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         (["generate", "--extra", "[]"], "not a JSON object keyed by provider"),
         (["collect", "nonsense"], "'nonsense' is not a ticket"),
         (["cancel", "7"], "7"),
+        (["cancel", "9" * 5000], "is not a ticket"),
         (["forget", "lumenfall:unknown"], "does not know the ticket"),
+        (["forget", "²"], "is not a ticket"),
         (["key", "set", "preview"], "needs no key"),
         (["--comfyui", ".", "tasks"], "is not a ComfyUI installation"),
         (["dance"], "invalid choice: 'dance'"),
@@ -320,10 +323,44 @@ def test_a_wrong_flag_beside_json_is_json_too(command: Command) -> None:
     assert ran.json["error"]["kind"] == "BadOrder"
 
 
+def test_an_error_that_nobody_foresaw_is_json_too(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(runner.Runner, "start", start)
+    ran = command(*FOX, "--json")
+    assert (ran.code, ran.json["error"]["kind"], ran.json["error"]["spent"]) == (
+        *(1, "SeedanceError", "unknown"),
+    )
+    assert "out of luck" in ran.json["error"]["message"]
+    assert "Traceback" in ran.err
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, pytest.param(lambda path: os.mkfifo(path), marks=posix_only)]
+)
+def test_what_is_no_file_is_neither_paid_for_nor_replaced(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    target = tmp_path / "target"
+    make(target)
+    ran = command(*FOX, "-o", str(target), "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (2, "BadOrder")
+    assert lumenfall.requests == []
+
+    command(*FOX)
+    assert command(*FOX, "-o", str(target)).code == 2
+    assert command("collect", "lumenfall:vid_0001", "-o", str(target)).code == 2
+    assert target.exists()
+    assert not target.is_file()
+
+
 # ------------------------------------------------------------------------------------- interrupt
 
 
-def interrupted(when: Callable[[], bool], *words: str) -> Ran:
+def interrupted(when: Callable[[], bool], *words: str, by: int = signal.SIGINT) -> Ran:
     """Run a command as a process, press Ctrl-C once `when` holds, and see how it ends."""
     # Tests that run in the background may have inherited that SIGINT is ignored.
     child = subprocess.Popen(
@@ -338,15 +375,12 @@ def interrupted(when: Callable[[], bool], *words: str) -> Ran:
     deadline = time.monotonic() + 60
     while not when() and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(by)
     out, err = child.communicate(timeout=60)
     return Ran(child.returncode, out, err)
 
 
-on_posix = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
-
-
-@on_posix
+@posix_only
 def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
     command: Command, lumenfall: fakes.Fake
 ) -> None:
@@ -358,7 +392,7 @@ def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
     assert command("tasks", "--json").json[0]["state"] == "running"
 
 
-@on_posix
+@posix_only
 def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path: Path) -> None:
     def rendering() -> bool:
         return any(tmp_path.joinpath("home", "preview", "tasks").glob("*"))
@@ -371,11 +405,14 @@ def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path
     assert not list(tmp_path.joinpath("output").glob("*.mp4"))
 
 
-@on_posix
-def test_ctrl_c_waits_for_the_answer_to_a_create(command: Command, lumenfall: fakes.Fake) -> None:
+@posix_only
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_for_the_answer_to_a_create(
+    command: Command, lumenfall: fakes.Fake, by: int
+) -> None:
     lumenfall.polls_until_done = FOREVER
     lumenfall.fault(is_create, "hang:2")
-    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json")
+    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json", by=by)
     assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
     assert ran.json["error"]["task"] == "lumenfall:vid_0001"
     assert command("tasks", "--json").json[0]["task"] == "lumenfall:vid_0001"

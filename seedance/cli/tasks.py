@@ -62,21 +62,17 @@ def costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def cancel(args: argparse.Namespace) -> int:
     """`seedance cancel TICKET`."""
-    show.line(runner_for(args).cancel(_row_or_ticket(args.ticket)))
+    show.line(runner_for(args).cancel(args.ticket))
     return 0
 
 
 def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
-    row = runner_for(args).forget(_row_or_ticket(args.ticket))
+    row = runner_for(args).forget(args.ticket)
     show.line(
         f"Row {row.id} ({row.provider}, {row.state}) is forgotten; its order can be sent anew."
     )
     return 0
-
-
-def _row_or_ticket(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

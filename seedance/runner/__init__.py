@@ -305,6 +305,7 @@ class Runner:
             take = order.take(number)
             goal = save.numbered(target, number).absolute() if target else None
             try:
+                save.check_target(goal)
                 jobs.append(self._start(take, goal))
             except SeedanceError as error:
                 failures.append(error)
@@ -408,6 +409,7 @@ class Runner:
         known = Ticket.parse(ticket)
         providers.get(known.provider)
         target = target.absolute() if target else None
+        save.check_target(target)
         row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
@@ -439,12 +441,13 @@ class Runner:
 
     def find_row(self, row_or_ticket: int | str) -> Row:
         """The row of a number or a ticket. Raises BadOrder if there is none."""
-        if isinstance(row_or_ticket, int) or row_or_ticket.strip().isdigit():
-            return self.journal.get(int(row_or_ticket))
-        row = self.journal.by_ticket(str(Ticket.parse(row_or_ticket)))
+        text = str(row_or_ticket).strip()
+        if text.isdecimal() and len(text) < 12:
+            return self.journal.get(int(text))
+        row = self.journal.by_ticket(str(Ticket.parse(text)))
         if row is None:
             raise BadOrder(
-                f"The journal does not know the ticket {row_or_ticket.strip()}.",
+                f"The journal does not know the ticket {text}.",
                 hint="See: seedance tasks.",
             )
         return row
