@@ -192,6 +192,22 @@ def test_takes_that_all_failed_are_an_error_and_still_listed(
     assert [take["state"] for take in ran.json["takes"]] == ["refused", "unclear"]
 
 
+def test_an_unclear_take_outweighs_one_that_may_not_be_sent(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumenfall.fault(is_create, "reset-after")
+    command(*FOX, "--seed", "1")
+    ran = command(*FOX, "--takes", "2", "--json")
+    assert [take["state"] for take in ran.json["takes"]] == ["saved", "unclear"]
+
+    monkeypatch.setenv("SEEDANCE_BUDGET_DAY", "0.01")
+    ran = command(*FOX, "--takes", "2", "--seed", "2", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (4, "OverBudget")
+    assert command("forget", "2").code == 0
+    ran = command(*FOX, "--takes", "2", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (5, "Unclear")
+
+
 @pytest.mark.parametrize(
     ("kinds", "code"),
     [

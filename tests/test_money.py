@@ -144,11 +144,13 @@ def test_a_busy_provider_is_asked_again_as_it_says(
 
 
 def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
-    desk.fake.fault(is_create, "429:5", times=FOREVER)
+    busy = {"error": {"message": "slow down", "code": "RATE_LIMITED"}}
+    desk.fake.fault(is_create, Answer(429, json=busy, headers={"retry-after": "5"}), times=FOREVER)
     runner = desk.runner(SEEDANCE_TIMEOUT="1")
     with pytest.raises(Refused) as caught:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
+    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it stayed")
 
 
 def test_a_quota_that_is_used_up_is_not_waited_for(desk: Desk) -> None:

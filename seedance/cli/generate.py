@@ -207,9 +207,10 @@ def result_record(
 
 def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, SeedanceError):
+        row = job.row or outcome.row
         return {
             "task": outcome.task or job.task,
-            "state": runner.journal.get(job.row).state if job.row else None,
+            "state": runner.journal.get(row).state if row else None,
             "file": None,
             "seed": job.order.seed,
             "cost": None,

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import providers
-from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, StillRunning
+from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, StillRunning, Unclear
 from ..fit import Change, check_handles, check_words
 from ..follower import Carry, Follower, Progress
 from ..journal import Journal, NewRow, Row
@@ -295,7 +295,8 @@ class Runner:
 
         `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
         (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
-        none can, the first reason is raised here: BadOrder, NeedsKey, OverBudget or Unclear.
+        none can, the reason is raised here: Unclear if that is one, or else the first of BadOrder,
+        NeedsKey or OverBudget.
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
@@ -311,7 +312,7 @@ class Runner:
                 failures.append(error)
                 jobs.append(Job(self, None, take, error=error))
         if len(failures) == takes:
-            raise failures[0]
+            raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
     def _start(self, order: Order, target: Path | None) -> Job:

@@ -140,8 +140,8 @@ class Create:
                 failures += 1
                 wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
                 problem: SeedanceError = Refused(
-                    f"{error.message} It stayed so until the time to wait was over; nothing was "
-                    "accepted.",
+                    f"{error.message.rstrip('.')}; it stayed so until the time to wait was over, "
+                    "and nothing was accepted.",
                     hint="Try again later, or raise SEEDANCE_TIMEOUT.",
                 )
             except NotSent as error:
