@@ -457,6 +457,20 @@ def test_polling_survives(desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
     assert desk.sent_creates == 1
 
 
+def test_a_clock_that_is_set_while_a_task_runs_does_not_end_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.fake.polls_until_done = FOREVER
+    job = desk.start()
+    until(lambda: job.task)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 30 * 86400)
+    polls = len(desk.fake.requests)
+    until(lambda: len(desk.fake.requests) > polls + 3)
+    desk.fake.polls_until_done = 0
+    assert job.wait().state == "saved"
+
+
 def test_an_odd_word_is_logged_once_with_the_answer(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,15 +48,17 @@ class Follow:
             expected,
             self.hold.settings.poll_interval,
         )
-        began = self.hold.row.submitted or time.time()
         permanent, without_address = 0, 0
         asked, wait = time.monotonic(), pace.fixed or pace.interval
+        # Counted from here on without the wall clock, which may be set meanwhile.
+        began = asked - max(time.time() - (self.hold.row.submitted or time.time()), 0.0)
         self.hold.say("queued", None, expected)
         while True:
             # The time that the last answer took is part of the wait.
             await self.hold.carry.pause(asked + wait - time.monotonic())
             await self._cancel_if_wanted(ticket)
-            asked, elapsed = time.monotonic(), time.time() - began
+            asked = time.monotonic()
+            elapsed = asked - began
             wait = pace.after(elapsed, random.random())
             try:
                 # A ticket that came from elsewhere is no newborn task.
