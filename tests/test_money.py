@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import http.server
 import logging
 import os
 import subprocess
@@ -392,6 +393,27 @@ def test_an_order_that_surely_never_arrived_is_sent_again(ark: Desk) -> None:
     age(ark, create.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
     assert ark.video().state == "saved"
     assert (ark.fake.creates, ark.sent_creates) == (1, 2)
+
+
+def test_that_nothing_is_listed_proves_nothing_where_clocks_differ(
+    ark: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that is ahead, each listed task is older than the order that made it."""
+    ahead = 8 * 3600
+    now = http.server.BaseHTTPRequestHandler.date_time_string
+    monkeypatch.setattr(
+        http.server.BaseHTTPRequestHandler,
+        "date_time_string",
+        lambda self, timestamp=None: now(self, time.time() - ahead),
+    )
+    ark.fake.fault(is_create, "reset-after")
+    ark.fake.fault(is_list, "status:403")
+    failing(ark)
+    age(ark, create.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
+    for task_id in ark.fake.created:  # type: ignore[attr-defined]
+        ark.fake.created[task_id] -= ahead  # type: ignore[attr-defined]
+    assert isinstance(failing(ark), Unclear)
+    assert (ark.fake.creates, ark.sent_creates) == (1, 1)
 
 
 def test_an_order_older_than_the_list_of_tasks_stays_unclear(ark: Desk) -> None:
