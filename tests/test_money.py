@@ -737,6 +737,24 @@ def test_a_failed_task_may_be_sent_again(ark: Desk) -> None:
     assert ark.fake.creates == 2
 
 
+@pytest.mark.parametrize("word", ["expired", "cancelled"])
+def test_a_task_that_is_not_billed_costs_nothing(ark: Desk, word: str) -> None:
+    """Ark charges only for success."""
+    task = {"id": "cgt-1", "model": "dreamina-seedance-2-0-260128", "status": word}
+    ark.fake.fault(is_poll, Answer(200, json=task))
+    error = failing(ark)
+    assert (error.spent, ark.row().state, ark.row().cost) == ("no", word, None)
+    assert ark.runner().journal.spent(1) == []
+
+
+def test_whether_a_task_that_ended_there_is_billed_may_be_unknown(desk: Desk) -> None:
+    task = {"id": "vid_0001", "status": "cancelled"}
+    desk.fake.fault(is_poll, Answer(200, json=task))
+    error = failing(desk)
+    assert (error.spent, desk.row().state) == ("unknown", "cancelled")
+    assert desk.row().cost is not None
+
+
 # --------------------------------------------------------------------- waiting, leaving, cancelling
 
 

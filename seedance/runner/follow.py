@@ -140,18 +140,23 @@ class Follow:
         elif isinstance(status, Failed):
             raise await self.hold.end("failed", failure(status), not_billed=status.billed == "no")
         elif isinstance(status, CancelledThere):
+            free = type(self.hold.talk.provider).cancel_is_free
             raise await self.hold.end(
-                "cancelled", Cancelled("The task was cancelled at the provider.", spent="unknown")
+                "cancelled",
+                Cancelled(
+                    "The task was cancelled at the provider.", spent="no" if free else "unknown"
+                ),
+                not_billed=free,
             )
-        else:
-            words = status.message if isinstance(status, Expired) else "it is gone"
+        elif isinstance(status, Expired):
             raise await self.hold.end(
                 "expired",
                 TaskFailed(
-                    f"{self.hold.talk.provider.name} gave the task up: {words}.",
+                    f"{self.hold.talk.provider.name} gave the task up: {status.message}.",
                     hint="Queue it again to send it anew.",
-                    spent="unknown",
+                    spent=status.billed,
                 ),
+                not_billed=status.billed == "no",
             )
 
     async def _cancel_if_wanted(self, ticket: Ticket) -> None:

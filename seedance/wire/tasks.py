@@ -89,6 +89,9 @@ class Ticket:
         return cls(match[1], match[2])
 
 
+Billed = Literal["yes", "no", "unknown"]
+
+
 @dataclass(frozen=True)
 class Running:
     """Queued or rendering. `progress` is 0..1 or None; `unknown` is an undocumented status word."""
@@ -115,7 +118,7 @@ class Failed:
     message: str
     code: str = ""
     stage: Literal["prompt", "input", "output", "service"] = "service"
-    billed: Literal["yes", "no", "unknown"] = "unknown"
+    billed: Billed = "unknown"
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Expired:
     """The provider gave the task up, or no longer knows it."""
 
     message: str = "the provider no longer has the task"
+    billed: Billed = "unknown"
 
 
 @dataclass(frozen=True)
