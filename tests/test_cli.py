@@ -531,6 +531,16 @@ def test_doctor_finds_a_folder_that_cannot_be_written(
     assert "BAD output:" in ran.out
 
 
+def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
+    key_file = tmp_path / "home" / "keys.json"
+    key_file.parent.mkdir(exist_ok=True)
+    key_file.write_text("{broken")
+    key_file.chmod(0o600)
+    ran = command("doctor")
+    assert ran.code == 1
+    assert f"BAD key file: The key file {key_file}" in ran.out
+
+
 def test_comfyui_gives_the_folders_of_an_installation(
     command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -142,9 +142,12 @@ class Provider(ABC):
         said = error_text(reply)
         tail = f": {said}" if said else "."
         if reply.status in (401, 403):
+            can_test = type(self).probe_key is not Provider.probe_key
             return Refused(
                 f"{self.name} refused the key (HTTP {reply.status}){tail}",
-                hint=f"Check it with: seedance key test {self.id}.",
+                hint=f"Check it with: seedance key test {self.id}."
+                if can_test
+                else f"Replace it with: seedance key set {self.id}.",
             )
         if reply.status == 402:
             return OutOfCredit(f"{self.name} says there is no credit left{tail}")
