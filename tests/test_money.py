@@ -542,6 +542,18 @@ def test_a_task_that_the_provider_no_longer_knows_has_expired(
     assert (error.spent, desk.row().state) == ("unknown", "expired")
 
 
+def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(TaskFailed, match="does not know"):
+            desk.runner().collect("leonardo:00000000-0000-4000-8000-00000000dead").wait()
+        assert len(fake.requests) == follow.PERMANENT_ANSWERS
+        # A task that was just created may not be known everywhere yet.
+        nothing = Answer(200, json={"generations_by_pk": None})
+        fake.fault(is_poll, nothing, times=follow.PERMANENT_ANSWERS + 1)
+        assert desk.video().state == "saved"
+
+
 def test_a_success_that_never_gets_an_address_can_be_collected(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

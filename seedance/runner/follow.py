@@ -98,18 +98,21 @@ class Follow:
             return
 
     async def ask(self, ticket: Ticket, *, patient: bool) -> Status:
-        """Ask once. A 404 or 410 is Expired when it stays so; with `patient` for a minute."""
+        """Ask once. That a task is not known (HTTP 404 or 410, or in the provider's own words) is
+        Expired when it stays so; with `patient` for a minute."""
         try:
             status = await self.hold.talk.hold(self.hold.talk.provider.check(ticket), polling=True)
         except Gone as error:
-            now = time.monotonic()
-            self._gone += 1
-            self._gone_since = self._gone_since or now
-            young = patient and now - self._gone_since < GONE_SECONDS
-            if young or self._gone < PERMANENT_ANSWERS:
-                raise Unsettled(error.message) from None
-            return Expired(error.message)
-        self._gone, self._gone_since = 0, None
+            status = Expired(error.message, may_appear=True)
+        if not isinstance(status, Expired) or not status.may_appear:
+            self._gone, self._gone_since = 0, None
+            return status
+        now = time.monotonic()
+        self._gone += 1
+        self._gone_since = self._gone_since or now
+        young = patient and now - self._gone_since < GONE_SECONDS
+        if young or self._gone < PERMANENT_ANSWERS:
+            raise Unsettled(status.message)
         return status
 
     def _running(

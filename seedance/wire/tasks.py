@@ -128,10 +128,15 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Expired:
-    """The provider gave the task up, or no longer knows it."""
+    """The provider gave the task up, or no longer knows it.
+
+    `may_appear`: it only does not know it, as a task that is seconds old may not be known
+    everywhere; that counts when it stays so.
+    """
 
     message: str = "the provider no longer has the task"
     billed: Billed = "unknown"
+    may_appear: bool = False
 
 
 @dataclass(frozen=True)
