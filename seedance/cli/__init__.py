@@ -14,7 +14,9 @@ imported before a command needs it, so that `--help` answers at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 
 from ..errors import Cancelled, SeedanceError
@@ -26,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
+    # Who stops the process waits for the answer to what was paid, as who presses Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args = parser().parse_args(words)
         code: int = args.run(args)
@@ -39,6 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        traceback.print_exc()
+        problem = SeedanceError(
+            f"Something unforeseen happened: {error!r}.",
+            hint="What became of the order is in: seedance tasks.",
+            spent="unknown",
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, as_json="--json" in words)
     return problem.exit_code

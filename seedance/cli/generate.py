@@ -56,11 +56,13 @@ def _target(args: argparse.Namespace) -> Path | None:
 def _settle(runner: Runner) -> None:
     """Wait until no request that may cost money is on its way, whatever the person presses: its
     answer holds the only ticket to what was paid."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(each, signal.SIG_IGN) for each in signals]
     try:
         runner.settle()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in zip(signals, before):
+            signal.signal(each, handler)
 
 
 # ------------------------------------------------------------------------------ waiting together
@@ -205,9 +207,10 @@ def result_record(
 
 def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, SeedanceError):
+        row = job.row or outcome.row
         return {
             "task": outcome.task or job.task,
-            "state": runner.journal.get(job.row).state if job.row else None,
+            "state": runner.journal.get(row).state if row else None,
             "file": None,
             "seed": job.order.seed,
             "cost": None,
