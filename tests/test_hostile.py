@@ -328,13 +328,60 @@ def test_a_reasonable_extra_is_sent() -> None:
         "webhook_events_filter",
         "notify_hook",
         "notifyUrl",
+        "notification_url",
+        "Webhoo\u212a",  # ends with a Kelvin sign
+        "num_frames",
     ],
 )
-@pytest.mark.parametrize("inside", [False, True])
-def test_extra_cannot_change_what_is_paid_for_or_who_is_told(name: str, inside: bool) -> None:
-    value: Any = {name: "https://evil.example"}
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda value: value,
+        lambda value: {"options": value},
+        lambda value: {"tools": [value]},
+        lambda value: {"tools": [[{"deep": [value]}]]},
+    ],
+    ids=["here", "in an object", "in a list", "deep in lists"],
+)
+def test_extra_cannot_change_what_is_paid_for_or_who_is_told(
+    name: str, wrap: Callable[[Any], Any]
+) -> None:
     with pytest.raises(BadOrder, match="may not set"):
-        add_extra({"options": {}}, {"options": value} if inside else value)
+        add_extra({"options": {}}, wrap({name: "https://evil.example"}))
+
+
+@pytest.mark.parametrize("name", ["Duration", "DURATION", "dur_ation", "aspectRatio", "\u017feed"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_extra_cannot_replace_a_field_by_another_spelling(name: str, inside: bool) -> None:
+    """Some servers, those written in Go among them, read names whatever their case; the last one
+    counts."""
+    fields = {"duration": 5, "aspect_ratio": "16:9", "seed": 1}
+    extra = {name: 15}
+    with pytest.raises(BadOrder, match="may not replace"):
+        add_extra({"in": fields} if inside else fields, {"in": extra} if inside else extra)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("lumenfall", "seconds"),
+        ("uniall", "content"),
+        ("uniall", "Seconds"),
+        ("uniall", "metadata"),
+        ("byteplus", "frames"),
+        ("volcengine", "frames"),
+        ("aihubmax", "quality"),
+        ("evolink", "resolution"),
+    ],
+)
+def test_extra_cannot_replace_a_field_by_the_providers_other_name_for_it(
+    provider: str, name: str, tmp_path: Path
+) -> None:
+    with fakes.all()[provider]() as fake:
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(BadOrder, match="may not replace"):
+            desk.runner().start(desk.order(extra={provider: {name: 15}}))
+        assert fake.requests == []
 
 
 @pytest.mark.parametrize(
