@@ -212,6 +212,15 @@ class Settings:
     def _environment_key(self, provider: type[Provider]) -> Key:
         return Key(self._environment.get(provider.key_variable or "", "").strip())
 
+    def key_in(self, text: str) -> str | None:
+        """The name of the provider whose key stands in `text`, None if none does."""
+        for provider in providers.registry().values():
+            stored = str(self._record(provider.id).get("key") or "")
+            for key in (self._environment_key(provider), stored):
+                if len(key) >= 8 and key in text:
+                    return provider.name
+        return None
+
     def set_key(self, provider_id: str, key: str) -> None:
         """Store a key for the origin of the present base URL."""
         provider = providers.get(provider_id)
@@ -291,6 +300,10 @@ class Settings:
             for name, value in values.items()
             if name in ("day", "month", "unknown_price")
         }
+
+    def is_set(self, variable: str) -> bool:
+        """Whether the environment has a value for `variable`."""
+        return bool(self._environment.get(variable))
 
     # ----------------------------------------------------------------------- the key file
 

@@ -431,6 +431,52 @@ def first_call(provider: str, desk: Desk, extra: dict[str, Any]) -> Call:
     return call
 
 
+def test_a_workflow_cannot_make_us_show_the_key_at_an_address_of_its_own_choice(
+    tmp_path: Path,
+) -> None:
+    """Leonardo takes no addresses, so a picture at one is fetched here first; one of its own API is
+    such an address too."""
+    with fakes.all()["leonardo"]() as fake:
+        handle = fake.handle
+
+        def asks_for_the_key(request: Request) -> Answer:
+            return Answer(401) if request.path == "/account.png" else handle(request)
+
+        fake.handle = asks_for_the_key  # type: ignore[method-assign]
+        desk = Desk(fake, tmp_path)
+        medium = Medium.from_address("image", f"{fake.url}/account.png")
+        with pytest.raises(BadOrder, match="could not be fetched"):
+            desk.video(first_frame=medium)
+        asked = [each for each in fake.requests if each.path == "/account.png"]
+        assert len(asked) == 1
+        assert "authorization" not in asked[0].headers
+        assert fake.creates == 0
+
+
+@pytest.mark.parametrize("where", ["prompt", "extra", "address"])
+def test_a_key_that_was_pasted_by_mistake_is_not_sent_or_kept(where: str, tmp_path: Path) -> None:
+    with fakes.all()["lumenfall"]() as fake:
+        desk = Desk(fake, tmp_path)
+        key = fake.key
+        other = {"FAL_KEY": "another-key-0123456789abcdef"}
+        for secret in (key, other["FAL_KEY"]):
+            runner = desk.runner(**other)
+            order = {
+                "prompt": lambda secret: desk.order(prompt=f"a fox {secret}"),
+                "extra": lambda secret: desk.order(extra={"lumenfall": {"style": secret}}),
+                "address": lambda secret: desk.order(
+                    first_frame=Medium.from_address("image", f"https://a.example/{secret}.png")
+                ),
+            }[where](secret)
+            for doing in (runner.start, runner.check):
+                with pytest.raises(BadOrder, match="holds the key of") as caught:
+                    doing(order)
+                assert secret not in str(caught.value)
+        assert fake.requests == []
+        for file in tmp_path.rglob("*"):
+            assert not file.is_file() or key.encode() not in file.read_bytes(), file
+
+
 # --------------------------------------------------------- prompts, names and headers on their way
 
 NASTY = (
@@ -970,6 +1016,21 @@ def test_a_key_is_never_written_into_the_packs_folder(folder: str) -> None:
     with pytest.raises(BadOrder, match="pack's own folder"):
         Settings(PACK / folder, PACK, {}).set_key("lumenfall", KEY)
     assert set(PACK.iterdir()) == before
+
+
+def test_the_journal_is_for_its_owner_alone_wherever_it_is(tmp_path: Path) -> None:
+    """It holds prompts, and addresses of uploads, which whoever has them can read."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        journal = Journal(f"sqlite:///{home / 'journal.db'}")
+        journal.newest()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in home.iterdir()}
+    journal.close()
+    assert modes and set(modes.values()) == {0o600}, modes
 
 
 def test_a_link_into_the_packs_folder_is_seen_through(tmp_path: Path) -> None:
