@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
 import clips
 import fakes
+import numpy as np
 import pytest
 import requests
 from fakes import Answer, Request
@@ -36,6 +38,7 @@ from seedance import download, media, transport
 from seedance.errors import BadOrder, OddReply, SeedanceError
 from seedance.fit import check_words
 from seedance.journal import Journal
+from seedance.media import clips as media_clips
 from seedance.order import DEEPEST_EXTRA, LARGEST_EXTRA, Medium, Order
 from seedance.providers import get
 from seedance.runner import Runner
@@ -915,6 +918,85 @@ def test_more_frames_than_memory_are_refused_though_the_header_hid_them(
     monkeypatch.setattr("seedance.media.memory.free_memory", lambda: media.frames_bytes(honest, 4))
     with pytest.raises(BadOrder, match="memory"):
         media.decode_frames(file)
+
+
+def silence(file: Path, seconds: int) -> Path:
+    """A FLAC file of silence: a few hundred bytes for each second, whatever they unpack to."""
+    rate = 48000
+    with av.open(str(file), "w", format="flac") as container:
+        stream: Any = container.add_stream("flac", rate=rate)
+        stream.layout = "stereo"
+        for number in range(seconds):
+            samples = np.zeros((1, 2 * rate), np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = rate, number * rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file
+
+
+def test_more_sound_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = silence(tmp_path / "bomb.flac", 300)
+    unpacked = 300 * 48000 * 2 * 4
+    assert file.stat().st_size < unpacked / 1000
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: unpacked)
+    with pytest.raises(BadOrder, match="memory"):
+        media.decode_audio(file)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: 4 * unpacked)
+    decoded = media.decode_audio(file)
+    assert decoded is not None and decoded[0].shape == (2, 300 * 48000)
+
+
+def test_a_sound_that_unpacks_to_hours_is_not_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedance.media.clips.MAX_SECONDS", 10)
+    medium = Medium.from_path("audio", silence(tmp_path / "bomb.flac", 12))
+    with pytest.raises(BadOrder, match="too long"):
+        media.sound_blob(medium, MediaLimits(("audio/wav",)), nearest=True, work_dir=tmp_path)
+    assert not list(tmp_path.glob("*.wav"))
+    cut = MediaLimits(("audio/wav",), seconds=(1, 5))
+    blob, _ = media.sound_blob(medium, cut, nearest=True, work_dir=tmp_path)
+    assert blob.seconds == pytest.approx(5, abs=0.1)
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = png_bomb(4000, 4000)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: 4000 * 4000 * 3)
+    for read in (
+        lambda: media.read_picture(picture),
+        lambda: media.picture_blob(Medium.from_data("image", picture), MediaLimits(("image/png",))),
+    ):
+        with pytest.raises(BadOrder, match="memory"):
+            read()
+
+
+def test_a_clip_of_more_pictures_than_anybody_films_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures in which nothing changes take a few bytes each, and time each."""
+    file = clips.write(tmp_path / "clip.mp4", width=64, height=48, frames=30)
+    monkeypatch.setattr("seedance.media.frames.MOST_PIXELS", 64 * 48 * 3)
+    for read in (media.last_frame, media.decode_frames, lambda path: list(media.iter_frames(path))):
+        with pytest.raises(BadOrder, match="too long"):
+            read(file)
+
+
+def test_a_clip_that_is_cut_is_not_decoded_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = clips.write(tmp_path / "clip.mp4", width=320, height=240, frames=240, audio=True)
+    decoded = []
+    add_at = media_clips._add_at
+    monkeypatch.setattr(media_clips, "_add_at", lambda *args: decoded.append(args) or add_at(*args))
+    limits = MediaLimits(("video/mp4",), seconds=(1, 2))
+    blob, _ = media.clip_blob(
+        Medium.from_path("video", file), limits, nearest=True, work_dir=tmp_path
+    )
+    assert blob.seconds == pytest.approx(2, abs=0.1)
+    assert len(decoded) < 120
 
 
 # ---------------------------------------------------------------------------------- the key file

@@ -23,12 +23,20 @@ def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
     return (info.frames if count is None else count) * info.height * info.width * 3 * 4
 
 
+OF_A_VIDEO = (
+    "The video itself is safe on disk. Use the video output instead of the frames, or a lower "
+    "resolution or a shorter duration."
+)
+
+
 @contextmanager
-def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[None]:
+def ensure_memory(
+    nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
+) -> Iterator[None]:
     """Hold `nbytes` for the time of the `with` block.
 
-    Raises BadOrder if they do not fit beside the other decodes under way. Where the system does
-    not tell how much is free, everything is allowed.
+    Raises BadOrder, with `hint`, if they do not fit beside the other decodes under way. Where the
+    system does not tell how much is free, everything is allowed.
     """
     global _under_way
     with _lock:
@@ -37,8 +45,7 @@ def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[Non
             busy = f" beside {_size(_under_way)} being decoded" if _under_way else ""
             raise BadOrder(
                 f"{what} need {_size(nbytes)} of memory{busy}, and {_size(free)} are free.",
-                hint="The video itself is safe on disk. Use the video output instead of the "
-                "frames, or a lower resolution or a shorter duration.",
+                hint=hint,
             )
         _under_way += nbytes
     try:
