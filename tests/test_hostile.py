@@ -947,6 +947,19 @@ def test_more_sound_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert decoded is not None and decoded[0].shape == (2, 300 * 48000)
 
 
+def test_memory_that_does_not_suffice_after_all_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    file = silence(tmp_path / "short.flac", 1)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: None)
+    monkeypatch.setattr("seedance.media.sound.np.concatenate", no_memory)
+    with pytest.raises(BadOrder, match="memory"):
+        media.decode_audio(file)
+
+
 def test_a_sound_that_unpacks_to_hours_is_not_converted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,8 +35,9 @@ def ensure_memory(
 ) -> Iterator[None]:
     """Hold `nbytes` for the time of the `with` block.
 
-    Raises BadOrder, with `hint`, if they do not fit beside the other decodes under way. Where the
-    system does not tell how much is free, everything is allowed.
+    Raises BadOrder, with `hint`, if they do not fit beside the other decodes under way, or if in
+    the block the memory turns out not to suffice. Where the system does not tell how much is free,
+    everything is tried.
     """
     global _under_way
     with _lock:
@@ -50,6 +51,10 @@ def ensure_memory(
         _under_way += nbytes
     try:
         yield
+    except MemoryError:
+        raise BadOrder(
+            f"{what} need more memory than there is ({_size(nbytes)}).", hint=hint
+        ) from None
     finally:
         with _lock:
             _under_way -= nbytes

@@ -12,6 +12,7 @@ import numpy as np
 from .info import open_media
 from .memory import ensure_memory
 
+_WHAT = "The samples of the sound"
 _STEP = 64 * 2**20  # bytes of samples after which memory is looked at again
 
 
@@ -39,12 +40,13 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
                 seen = len(parts)
             if size > asked:
                 asked = size + _STEP
-                with ensure_memory(asked + _STEP, "The samples of the sound"):
+                with ensure_memory(asked + _STEP, _WHAT):
                     pass  # what comes next, and all of it once more when it is joined
         if not parts:
             return None
         parts.extend(ready.to_ndarray() for ready in resampler.resample(None))
-        return np.ascontiguousarray(np.concatenate(parts, axis=1)), stream.sample_rate
+        with ensure_memory(size, _WHAT):
+            return np.ascontiguousarray(np.concatenate(parts, axis=1)), stream.sample_rate
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:
