@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder
+from ..seedance.order import kind_by_ending
 from . import host
 
 if TYPE_CHECKING:
@@ -108,10 +109,15 @@ def _whole(query: Mapping[str, Any], name: str, default: int) -> int:
 
 
 def video(row_id: int) -> Path:
-    """The saved video of a row. Raises BadOrder if there is none."""
+    """The saved video of a row. Raises BadOrder if there is none.
+
+    A journal may be shared, so that others write into it: that must not open any file here.
+    """
     file = host.runner().journal.get(row_id).file
     if file is None or not file.is_file():
         raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
+    if kind_by_ending(file.name) != "video":
+        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
     return file
 
 
@@ -134,10 +140,10 @@ def _picture(file: Path) -> Path:
 def _small(picture: Path, _changed: int) -> bytes:
     import io
 
-    from PIL import Image
+    from ..seedance.media.pictures import open_picture
 
     made = io.BytesIO()
-    with Image.open(picture) as image:
+    with open_picture(picture) as image:
         image.thumbnail(THUMBNAIL)
         image.convert("RGB").save(made, "JPEG", quality=82)
     return made.getvalue()

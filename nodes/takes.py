@@ -240,18 +240,19 @@ def _take_values(outcome: Outcome, decode_frames: bool) -> tuple[Any, ...]:
     if isinstance(outcome, SeedanceError):
         return (_Failure(str(outcome)),) * len(outputs())
     return (
-        _frames(outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
+        _decoded(tensors.frames, outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
         tensors.video(outcome.file),
-        tensors.audio(outcome.file) if outcome.has_audio else None,
+        _decoded(tensors.audio, outcome.file) if outcome.has_audio else None,
         outcome.fps,
         tensors.last_frame(outcome.last_frame),
         outcome.task,
     )
 
 
-def _frames(file: Path) -> Any:
-    """The frames, or a blocker where memory does not suffice: the video is there all the same."""
+def _decoded(decode: Callable[[Path], Any], file: Path) -> Any:
+    """What is in the file, or a blocker where memory does not suffice: the video is there all the
+    same."""
     try:
-        return tensors.frames(file)
+        return decode(file)
     except SeedanceError as error:
         return _Failure(str(error))

@@ -21,9 +21,14 @@ builtin error that a caller would expect. This file imports nothing of ours.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Spent = Literal["no", "yes", "unknown"]
+
+# What a provider says may quote an address that was signed for it. Errors are logged, kept in the
+# journal and shown, so they name addresses without what follows the question mark.
+_SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+", re.IGNORECASE)
 
 
 class SeedanceError(Exception):
@@ -45,9 +50,8 @@ class SeedanceError(Exception):
         spent: Spent | None = None,
         row: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = (_SIGNED.sub(r"\1?...", text) for text in (message, hint))
+        super().__init__(self.message)
         self.task = task
         self.spent: Spent = spent or self.spent_by_default
         self.row = row

@@ -23,12 +23,21 @@ def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
     return (info.frames if count is None else count) * info.height * info.width * 3 * 4
 
 
+OF_A_VIDEO = (
+    "The video itself is safe on disk. Use the video output instead of the frames, or a lower "
+    "resolution or a shorter duration."
+)
+
+
 @contextmanager
-def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[None]:
+def ensure_memory(
+    nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
+) -> Iterator[None]:
     """Hold `nbytes` for the time of the `with` block.
 
-    Raises BadOrder if they do not fit beside the other decodes under way. Where the system does
-    not tell how much is free, everything is allowed.
+    Raises BadOrder, with `hint`, if they do not fit beside the other decodes under way, or if in
+    the block the memory turns out not to suffice. Where the system does not tell how much is free,
+    everything is tried.
     """
     global _under_way
     with _lock:
@@ -37,12 +46,15 @@ def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[Non
             busy = f" beside {_size(_under_way)} being decoded" if _under_way else ""
             raise BadOrder(
                 f"{what} need {_size(nbytes)} of memory{busy}, and {_size(free)} are free.",
-                hint="The video itself is safe on disk. Use the video output instead of the "
-                "frames, or a lower resolution or a shorter duration.",
+                hint=hint,
             )
         _under_way += nbytes
     try:
         yield
+    except MemoryError:
+        raise BadOrder(
+            f"{what} need more memory than there is ({_size(nbytes)}).", hint=hint
+        ) from None
     finally:
         with _lock:
             _under_way -= nbytes

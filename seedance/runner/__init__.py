@@ -71,6 +71,7 @@ class Runner:
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
         check_words(order)
+        plan.check_no_key(order, self.settings)
         jobs, failures = [], []
         for number in range(takes):
             take = order.take(number)
@@ -286,6 +287,7 @@ class Runner:
     def check(self, order: Order) -> list[Quote]:
         """What each provider would make of an order: payload, changes, price. Sends nothing."""
         check_words(order)
+        plan.check_no_key(order, self.settings)
         check_handles(order)
         return plan.quotes(order, self.settings)
 

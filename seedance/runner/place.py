@@ -276,6 +276,7 @@ class Placing:
                 part,
                 own_origin=origin(self.talk.provider.config.base_url),
                 largest=self._limits(item.medium.kind).max_bytes or LARGEST_FETCH,
+                with_key=False,
             )
         except (SeedanceError, OSError) as error:
             said = error.message if isinstance(error, SeedanceError) else error.strerror

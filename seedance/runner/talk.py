@@ -194,9 +194,10 @@ class Talk:
         return ahead is None or abs(ahead) < within
 
     def quote_last_reply(self) -> str:
-        """The last answer for the log: shortened, and without the signatures of addresses in it."""
-        text = self.last_reply.body[:1000].decode("utf-8", "replace")
-        return re.sub(r"\?[^\s\"']+", "?...", text)
+        """The last answer for the log: shortened, and without the addresses in it, since whoever
+        has that of a result can fetch it."""
+        text = self.last_reply.body.decode("utf-8", "replace")
+        return re.sub(r"https?:[^\s\"'<>]+", "(an address)", text, flags=re.IGNORECASE)[:1000]
 
 
 async def held_free(talk: Talk, flow: Flow[T]) -> T:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.cookiejar
+import logging
 import re
 import socket
 import threading
@@ -86,6 +87,8 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
     connection: Any = pool.ConnectionCls
 
     class Connection(connection):  # type: ignore[misc]
+        debuglevel = 0  # http.client's, which others set to 1 for all, would print the headers
+
         def _new_conn(self) -> Any:
             sock = super()._new_conn()
             _attempt.sockets.append(sock)
@@ -127,7 +130,7 @@ def _attempt_within(seconds: float, *, guard: bool) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
-    _attempt.connected, _attempt.guard = False, guard
+    _attempt.under_way, _attempt.connected, _attempt.guard = True, False, guard
     _attempt.sockets, _attempt.overdue = sockets, overdue
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
@@ -136,6 +139,27 @@ def _attempt_within(seconds: float, *, guard: bool) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        _attempt.under_way = False
+
+
+def _is_others(_record: logging.LogRecord) -> bool:
+    """Whether a word of the library's is not about a call of ours: it quotes whole addresses, of
+    which those of uploads and results hold signatures."""
+    return not getattr(_attempt, "under_way", False)
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_is_others)
+
+
+@contextlib.contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Errors of ours leave without the library's behind them, which hold the request, and so the
+    key."""
+    try:
+        yield
+    except SeedanceError as error:
+        error.__context__ = None
+        raise
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -206,12 +230,12 @@ class Transport:
         session = self._new_session() if call.spends else self._session
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
         try:
-            with self._sending(session, call, seconds) as response:
+            with _errors_alone(), self._sending(session, call, seconds) as response:
                 headers = {
-                    name.lower(): self._without_key(value.encode()).decode()
+                    name.lower(): self._without_key(value)
                     for name, value in response.headers.items()
                 }
-                return Reply(response.status_code, headers, self._read(response))
+                return Reply(response.status_code, headers, self._read(response, headers))
         finally:
             if call.spends:
                 session.close()
@@ -274,9 +298,9 @@ class Transport:
             )
         return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
         # Other packings, or several, unpack a few bytes to any size before they can be counted.
-        packing = response.headers.get("content-encoding", "identity").strip().lower()
+        packing = headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", ""):
             raise OddReply(f"The answer is packed in a way not asked for ({packing[:40]}).")
         body = bytearray()
@@ -284,11 +308,11 @@ class Transport:
             body += block
             if len(body) > LARGEST_REPLY:
                 raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
-        return self._without_key(bytes(body))
+        return self._key.sub(b"(your key)", bytes(body)) if self._key else bytes(body)
 
-    def _without_key(self, text: bytes) -> bytes:
+    def _without_key(self, text: str) -> str:
         """A provider may quote the key that it refuses."""
-        return self._key.sub(b"(your key)", text) if self._key else text
+        return self._key.sub(b"(your key)", text.encode()).decode() if self._key else text
 
     @contextlib.contextmanager
     def fetching(
@@ -309,8 +333,8 @@ class Transport:
             own = origin(url) == own_origin
             if not own:
                 check_public_url(url)
-            key = self.credentials.header(url) if own and authorized else None
-            with _attempt_within(seconds, guard=not own):
+            auth = _Authorization(self.credentials.header(url) if own and authorized else None)
+            with _errors_alone(), _attempt_within(seconds, guard=not own):
                 try:
                     response = self._session.get(
                         url,
@@ -319,7 +343,7 @@ class Transport:
                             "Accept-Encoding": "identity",
                             **headers,
                         },
-                        auth=_Authorization(key),
+                        auth=auth,
                         timeout=(CONNECT_SECONDS, READ_SECONDS),
                         proxies=_proxies(url),
                         allow_redirects=False,
@@ -337,7 +361,7 @@ class Transport:
                     return
                 response.close()
             try:
-                url = urljoin(url, response.headers["location"])
+                url = urljoin(url, self._without_key(response.headers["location"]))
             except ValueError:
                 raise ForbiddenAddress(f"{short(url)} redirects to no address.") from None
         raise OddReply(f"{short(url)} redirects in a circle.")
@@ -348,16 +372,24 @@ class Transport:
 
 
 def _spellings(key: str) -> re.Pattern[bytes] | None:
-    """Finds a key as it is, with letters escaped as JSON or an address may have them, or in base64
-    (but for its last letters, which depend on what follows)."""
+    """Finds a key as it is, with letters escaped as JSON, an address or a web page may have them,
+    once or more often, in base64 wherever it begins (but for the letters at either end that
+    depend on what stands there), or in hexadecimal."""
     if not key:
         return None
-    escaped = (
-        rf"(?:\\?{re.escape(letter)}|\\u00(?i:{ord(letter):02x})|%(?i:{ord(letter):02x}))"
+    letters = "".join(
+        rf"(?:\\*{re.escape(letter)}|\\+u00(?i:{ord(letter):02x})|%(?:25)*(?i:{ord(letter):02x})"
+        rf"|&#(?:{ord(letter)}|[xX]0*(?i:{ord(letter):x}));)"
         for letter in key
     )
-    packed = base64.b64encode(key.encode())[: len(key) // 3 * 4]
-    return re.compile("".join(escaped).encode() + b"|" + re.escape(packed))
+    if len(key) < 8:  # no key, but somebody's stand-in, whose other forms are in every text
+        return re.compile(letters.encode())
+    forms = [letters, f"(?i:{key.encode().hex()})"]
+    for before in range(3):
+        packed = base64.b64encode(bytes(before) + key.encode()).decode()
+        whole = packed[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
+        forms.append(re.sub("[+/]", lambda found: "[+-]" if found[0] == "+" else "[/_]", whole))
+    return re.compile("|".join(forms).encode())
 
 
 class _Authorization(requests.auth.AuthBase):

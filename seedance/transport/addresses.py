@@ -19,6 +19,7 @@ class ForbiddenAddress(OddReply):
     """An address that must not be fetched: private, loopback, or not https."""
 
 
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _VPN_RANGE = ipaddress.ip_network("198.18.0.0/15")  # fake addresses of local VPNs and proxies
 
 
@@ -31,6 +32,8 @@ def is_public(address: str) -> bool:
             embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if embedded is not None:
             return is_public(str(embedded))
+        if ip not in _GLOBAL_UNICAST:  # e.g. site-local ones, which no table calls private
+            return False
     elif ip in _VPN_RANGE:
         return True
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
