@@ -5,13 +5,14 @@ Owns the conversion from the clip's colours to RGB. Must not know pictures' file
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -40,8 +41,12 @@ _WHITE = np.float32(255)
 
 HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
 
-_CONVERTERS = 2  # threads that convert while libav's own threads decode
-_WAITING = 3  # decoded frames that may wait for them
+# Threads that convert while libav's own threads decode: one a core, and no more than keep up with
+# the decoder. So many decoded frames and one more may wait for them.
+_CONVERTERS = min(max(os.cpu_count() or 2, 2), 4)
+# They are the threads: swscale's own, which PyAV switches on from 17 on, would only take turns.
+_ALONE: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+_STRIP = 32  # rows turned into floats at once: they stay in the processor's cache
 
 
 class Converter(threading.local):
@@ -72,13 +77,18 @@ class Converter(threading.local):
             src_color_range=range_of(frame),
             dst_color_range=FULL,
             interpolation=_TO_RGB,
+            **_ALONE,
         )
-        for plane, channel in zip(planar.planes, (1, 2, 0)):  # green, blue, red
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-            if target.dtype == np.uint8:
-                target[:, :, channel] = rows[:, :width]
-            else:
-                np.divide(rows[:, :width], _WHITE, out=target[:, :, channel], dtype=np.float32)
+        planes = [
+            np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, :width]
+            for plane in planar.planes
+        ]
+        for top in range(0, height, _STRIP):
+            strip = target[top : top + _STRIP]
+            for plane, channel in zip(planes, (1, 2, 0)):  # green, blue, red
+                strip[:, :, channel] = plane[top : top + _STRIP]
+            if strip.dtype == np.float32:
+                np.divide(strip, _WHITE, out=strip)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:
@@ -155,7 +165,7 @@ def _fill(
                 more = found // 8 + 1
                 with ensure_memory(frames_bytes(info, more), f"{found + more} frames"):
                     frames.resize((found + more, *frames.shape[1:]), refcheck=False)
-            if len(waiting) >= _WAITING:
+            if len(waiting) > _CONVERTERS:
                 waiting.popleft().result()
             waiting.append(pool.submit(convert, frame, frames[found]))
             found += 1
