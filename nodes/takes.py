@@ -21,6 +21,7 @@ from ..seedance.errors import SeedanceError
 from . import host, tensors
 
 if TYPE_CHECKING:
+    from ..seedance.media import Promise
     from ..seedance.runner import Job, Result, Runner
 
     Outcome = Union[Result, SeedanceError]
@@ -224,7 +225,14 @@ def _values(outcomes: Sequence[Outcome], decode_frames: bool) -> list[tuple[Any,
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
         raise _all_failed(errors)
-    return [_take_values(outcome, decode_frames) for outcome in outcomes]
+    files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
+    frames = iter(_frames(files) if decode_frames else [ExecutionBlocker(NOT_DECODED)] * len(files))
+    return [
+        (_Failure(str(outcome)),) * len(outputs())
+        if isinstance(outcome, SeedanceError)
+        else _take_values(outcome, next(frames))
+        for outcome in outcomes
+    ]
 
 
 def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
@@ -236,22 +244,29 @@ def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     return type(first)(f"All {len(errors)} takes failed. " + " ".join(sentences), spent=first.spent)
 
 
-def _take_values(outcome: Outcome, decode_frames: bool) -> tuple[Any, ...]:
-    if isinstance(outcome, SeedanceError):
-        return (_Failure(str(outcome)),) * len(outputs())
+def _take_values(result: Result, frames: Any) -> tuple[Any, ...]:
     return (
-        _frames(outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
-        tensors.video(outcome.file),
-        tensors.audio(outcome.file) if outcome.has_audio else None,
-        outcome.fps,
-        tensors.last_frame(outcome.last_frame),
-        outcome.task,
+        frames,
+        tensors.video(result.file),
+        tensors.audio(result.file) if result.has_audio else None,
+        result.fps,
+        tensors.last_frame(result.last_frame),
+        result.task,
     )
 
 
-def _frames(file: Path) -> Any:
-    """The frames, or a blocker where memory does not suffice: the video is there all the same."""
+def _frames(files: Sequence[Path]) -> list[Any]:
+    """The frames of each file; blockers where memory does not suffice for all of them, since the
+    videos are there all the same."""
     try:
-        return tensors.frames(file)
+        with tensors.memory_for(files) as memory:
+            return [_frames_of(file, memory) for file in files]
+    except SeedanceError as error:
+        return [_Failure(str(error))] * len(files)
+
+
+def _frames_of(file: Path, memory: Promise) -> Any:
+    try:
+        return tensors.frames(file, memory)
     except SeedanceError as error:
         return _Failure(str(error))

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
 from .info import ClipInfo, open_media, probe, video_stream
-from .memory import ensure_memory, frames_bytes
+from .memory import Promise, ensure_memory, frames_bytes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -109,10 +110,12 @@ def decode_frames(
     start: int = 0,
     count: int | None = None,
     out: np.ndarray | None = None,
+    memory: Promise | None = None,
 ) -> np.ndarray:
     """The frames of a clip as float32 (frames, height, width, 3), RGB in 0..1, C-contiguous.
 
     `start` and `count` choose a part, in frames. `out` is an array to fill instead of a new one.
+    `memory` comes from `ensure_memory` where the frames were counted already, with those of others.
     The array is allocated once, at the size that the header promises, and each frame is written
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
     as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
@@ -124,11 +127,13 @@ def decode_frames(
         expected = min(expected, count)
     if out is not None:
         _check_out(out, info)
-        return out[: _fill(path, info, out, start, min(len(out), count or len(out)))[1]]
+        most = len(out) if count is None else min(len(out), count)
+        return out[: _fill(path, info, out, start, most, Promise(0))[1]]
     what = f"{expected} frames of {info.width}x{info.height}"
-    with ensure_memory(frames_bytes(info, expected), what):
+    own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
+    with own as promise:
         frames = np.empty((expected, info.height, info.width, 3), np.float32)
-        frames, found = _fill(path, info, frames, start, count)
+        frames, found = _fill(path, info, frames, start, count, promise)
         if expected and not found:
             raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
         if found < len(frames):
@@ -144,7 +149,12 @@ def _check_out(out: np.ndarray, info: ClipInfo) -> None:
 
 
 def _fill(
-    path: Path, info: ClipInfo, frames: np.ndarray, start: int, count: int | None
+    path: Path,
+    info: ClipInfo,
+    frames: np.ndarray,
+    start: int,
+    count: int | None,
+    promise: Promise,
 ) -> tuple[np.ndarray, int]:
     """Decode into `frames` from its beginning; returns it and how many frames were written.
 
@@ -168,6 +178,7 @@ def _fill(
             if len(waiting) > _CONVERTERS:
                 waiting.popleft().result()
             waiting.append(pool.submit(convert, frame, frames[found]))
+            promise.filled(frames[found].nbytes)
             found += 1
         while waiting:
             waiting.popleft().result()
