@@ -223,6 +223,49 @@ def test_frames_that_do_not_fit_into_memory_leave_the_video(
     assert pack.fingerprint("SeedanceT2V", prompt="grey") != before
 
 
+def test_the_frames_of_all_takes_are_counted_before_the_first_is_decoded(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one - 1)
+    frames, videos, *_, last_frames, tasks = pack.run("SeedanceT2V", prompt="grey", takes=3).args
+    assert len({blocker.message for blocker in frames}) == 1
+    (why,) = {blocker.message for blocker in frames}
+    assert "The frames of 3 videos need 2.7 MB of memory, and 2.7 MB are free." in why
+    assert "video output" in why
+    assert [video.get_stream_source() for video in videos] == [str(clip)] * 3
+    assert [len(last_frame) for last_frame in last_frames] == [1] * 3
+    assert len(tasks) == 3
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in frames] == [12] * 3
+
+
+def test_takes_that_failed_need_no_memory(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 2 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in (frames[0], frames[2])] == [12, 12]
+
+
+def test_a_file_that_was_lost_spoils_only_its_own_frames(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.mp4"
+    scripted(
+        pack,
+        monkeypatch,
+        lambda order: result(pack, clip, order, file=clip if order.seed else gone),
+    )
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=2).args[0]
+    assert "gone.mp4" in frames[0].message
+    assert len(frames[1]) == 12
+
+
 # --------------------------------------------------------------------------------------- waiting
 
 
