@@ -1,6 +1,7 @@
-// The blueprints of subgraphs/: what goes into each, and what it shows of itself.
+// The blueprints of subgraphs/, by the name that the page shows.
 //
-// `around` are nodes that only lend their links: where a link crosses, the blueprint has a socket.
+// `around` are nodes that stay outside and only lend their links: where a link crosses, the blueprint
+// has a socket, which `sockets` names. `widgets` are those that it shows of the nodes inside.
 
 const SHOT = { provider: 'preview', resolution: '480p', duration: 4 }
 
@@ -41,8 +42,9 @@ module.exports = {
       ['shot', 'last_frame', 'ticket', 'source'],
     ],
     sockets: {
-      image: 'last_frame', 'images.image0': 'frames', audio1: 'audio', IMAGE: 'frames', AUDIO: 'audio',
+      image: 'last_frame', 'images.image0': 'frames', audio1: 'audio',
+      IMAGE: 'frames', AUDIO: 'audio',
     },
-    widgets: ['prompt', 'provider', 'model', 'resolution', 'duration', 'seed', 'takes'].map((name) => ['shot', name]),
+    widgets: { shot: ['prompt', 'provider', 'model', 'resolution', 'duration', 'seed'] },
   },
 }
