@@ -484,7 +484,7 @@ def test_a_clock_that_is_set_while_a_task_runs_does_not_end_it(
 ) -> None:
     desk.fake.polls_until_done = FOREVER
     job = desk.start()
-    until(lambda: job.task)
+    until(lambda: any(map(is_poll, desk.fake.requests)))
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 30 * 86400)
     polls = len(desk.fake.requests)
