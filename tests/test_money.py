@@ -932,3 +932,12 @@ def test_a_failed_upload_spends_nothing(tmp_path: Path) -> None:
         fake.fault(lambda request: True, "status:400", times=FOREVER)
         error = failing(desk, first_frame=picture())
         assert (error.spent, fake.creates, desk.row().state) == ("no", 0, "refused")
+
+
+def test_an_upload_that_is_answered_with_a_web_page_is_an_odd_reply(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"]() as fake:
+        desk = Desk(fake, tmp_path)
+        fake.fault(lambda request: True, "html:200", times=FOREVER)
+        error = failing(desk, first_frame=picture())
+        assert (error.kind, error.exit_code, error.spent) == ("OddReply", 9, "no")
+        assert (fake.creates, desk.row().state) == (0, "refused")
