@@ -205,27 +205,30 @@ def last_frame(path: Path) -> np.ndarray:
     Raises BadOrder if the file cannot be read.
     """
     path = Path(path)
-    info = probe(path)
     # Twice, because a cut file may have nothing where its end should be.
-    last = _last_from(path, near_end=True) or _last_from(path, near_end=False)
+    last = _last_from(path, near_end=True)
+    if last is None:
+        last = _last_from(path, near_end=False)
     if last is None:
         raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
-    pixels = np.empty((info.height, info.width, 3), np.uint8)
-    Converter()(last, pixels)
-    return pixels
+    return last
 
 
-def _last_from(path: Path, *, near_end: bool) -> av.VideoFrame | None:
-    """The last frame found when decoding from the last key frame, or from the beginning."""
+def _last_from(path: Path, *, near_end: bool) -> np.ndarray | None:
+    """The last picture found when decoding from the last key frame, or from the beginning."""
     last = None
     with open_media(path) as container:
+        stream = video_stream(container, path.name)
+        pixels = np.empty((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
         if near_end:
-            stream = video_stream(container, path.name)
             end = (stream.start_time or 0) + (stream.duration or 0)
             container.seek(max(end - 1, 0), stream=stream, backward=True)
         for frame in _decoded(container, path.name):
             last = frame
-    return last
+    if last is None:
+        return None
+    Converter()(last, pixels)
+    return pixels
 
 
 def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:

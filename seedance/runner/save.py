@@ -98,7 +98,7 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     """
     info = media.probe(files.part)
     try:
-        media.tag_colour(files.part)  # so that players show the colours that we decode
+        media.tag_colour(files.part, info)  # so that players show the colours that we decode
     except Exception as error:  # whatever it is: the video is paid for, and stays as it came
         logger.info("The colours of %s stay untagged: %r", files.video.name, error)
     if last_frame is not None and _same_size(last_frame, info.width, info.height):
