@@ -20,6 +20,8 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 from aiohttp import web
 from rim import Pack, loaded_pack
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-nobody-may-see-this"
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4, "prompt": "a hill"}
 
