@@ -22,6 +22,8 @@ from seedance.transport import (
 )
 from seedance.wire import Blob, Call
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-the-key-that-nobody-may-see"
 PICTURE = Blob("image", "image/png", "cat.png", 1, "digest", data=b"x")
 

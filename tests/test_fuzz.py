@@ -31,7 +31,7 @@ from seedance.errors import SeedanceError
 from seedance.runner.ends import failure
 from seedance.runner.talk import retry_after
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("SEEDANCE_FUZZ", "0"))
 ANSWERS = ROUNDS or 300

@@ -54,7 +54,7 @@ from seedance.wire import (
     add_extra,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 KEY = "sk-the-key-that-nobody-may-see"
 PROVIDERS = sorted(fakes.all())

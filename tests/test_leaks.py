@@ -44,7 +44,7 @@ from seedance.settings import Settings, origin
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 # Letters that JSON, addresses and base64 spell in other ways.
 KEY = "sk-LEAK/7f3a+canary=9c~e5d1-abcdefghij"

@@ -21,6 +21,8 @@ from aiohttp import web
 from rim import Pack, loaded_pack
 from running import until
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-nobody-may-see-this"
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4, "prompt": "a hill"}
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.safety
+
 ROOT = Path(__file__).parent.parent
 PYTHON = [
     ROOT / "__init__.py",
