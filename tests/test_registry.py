@@ -61,11 +61,16 @@ def test_pictures_are_what_the_script_draws(file: Path) -> None:
 
 
 def test_only_what_a_running_comfyui_reads_is_published() -> None:
-    ignored = [*_patterns(".comfyignore"), *_patterns(".gitignore"), ".git"]
+    lines = _lines(".comfyignore")
+    assert all(line.startswith("/") for line in lines), (
+        "it would leave out web/docs as well as docs"
+    )
+    left_out = [line.strip("/") for line in lines]
+    local = [line.rstrip("/") for line in _lines(".gitignore")] + [".git"]
     published = {
         path.name
         for path in ROOT.iterdir()
-        if not any(fnmatch(path.name, pattern) for pattern in ignored)
+        if path.name not in left_out and not any(fnmatch(path.name, name) for name in local)
     }
     assert published == {
         *("__init__.py", "nodes", "seedance", "web", "locales", "example_workflows", "subgraphs"),
@@ -79,6 +84,6 @@ def _kept(file: Path) -> Any:
         return np.asarray(picture, int)
 
 
-def _patterns(name: str) -> list[str]:
-    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+def _lines(name: str) -> list[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
