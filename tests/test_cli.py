@@ -376,9 +376,14 @@ def test_what_is_no_file_is_neither_paid_for_nor_replaced(
 # ------------------------------------------------------------------------------------- interrupt
 
 
+def heeded() -> None:
+    """Tests that run in the background may have inherited that some signals are ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def interrupted(when: Callable[[], bool], *words: str, by: int = signal.SIGINT) -> Ran:
     """Run a command as a process, press Ctrl-C once `when` holds, and see how it ends."""
-    # Tests that run in the background may have inherited that SIGINT is ignored.
     child = subprocess.Popen(
         [sys.executable, "-m", "seedance", *words],
         env={**os.environ, "SEEDANCE_POLL_INTERVAL": "0.05"},
@@ -386,7 +391,7 @@ def interrupted(when: Callable[[], bool], *words: str, by: int = signal.SIGINT) 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heeded,
     )
     deadline = time.monotonic() + 60
     while not when() and child.poll() is None and time.monotonic() < deadline:
@@ -422,13 +427,14 @@ def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path
 
 
 @posix_only
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interrupt_waits_for_the_answer_to_a_create(
-    command: Command, lumenfall: fakes.Fake, by: int
+    command: Command, lumenfall: fakes.Fake, by: str
 ) -> None:
     lumenfall.polls_until_done = FOREVER
     lumenfall.fault(is_create, "hang:2")
-    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json", by=by)
+    stop = getattr(signal, by)
+    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json", by=stop)
     assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
     assert ran.json["error"]["task"] == "lumenfall:vid_0001"
     assert command("tasks", "--json").json[0]["task"] == "lumenfall:vid_0001"

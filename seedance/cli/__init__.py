@@ -9,17 +9,18 @@ imported before a command needs it, so that `--help` answers at once.
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON
+    stops       Ctrl-C, a kill, a terminal that is closed
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 from ..errors import Cancelled, SeedanceError
+from . import stops
 from .arguments import parser
 from .show import failure
 
@@ -28,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
-    # Who stops the process waits for the answer to what was paid, as who presses Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = stops.as_ctrl_c()
     try:
         args = parser().parse_args(words)
         code: int = args.run(args)
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             spent="unknown",
         )
     finally:
-        signal.signal(signal.SIGTERM, before)
+        stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, as_json="--json" in words)
     return problem.exit_code

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import Cancelled, SeedanceError, Spent
-from . import orders, show
+from . import orders, show, stops
 from .setup import runner_for
 
 if TYPE_CHECKING:
@@ -56,13 +55,11 @@ def _target(args: argparse.Namespace) -> Path | None:
 def _settle(runner: Runner) -> None:
     """Wait until no request that may cost money is on its way, whatever the person presses: its
     answer holds the only ticket to what was paid."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(each, signal.SIG_IGN) for each in signals]
+    before = stops.ignored()
     try:
         runner.settle()
     finally:
-        for each, handler in zip(signals, before):
-            signal.signal(each, handler)
+        stops.restore(before)
 
 
 # ------------------------------------------------------------------------------ waiting together
