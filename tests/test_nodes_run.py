@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -368,6 +369,28 @@ def test_a_cancel_of_another_prompt_is_not_ours(
     asyncio.run(first())
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
     assert pack.run("SeedanceT2V", prompt="grey").args[5] == ["preview:0"]
+
+
+def test_values_that_nobody_waits_for_any_more_are_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None], clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    read, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(pack.takes, "_values", lambda *_: read.set())
+    busy = [pack.host.computing(go_on.wait) for _ in range(os.cpu_count() or 1)]
+
+    async def cancelled() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: len(texts(pack)) > 0)  # what was made; its values are next
+        interrupt()
+        with pytest.raises(host("comfy.model_management").InterruptProcessingException):
+            await node
+
+    asyncio.run(cancelled())
+    go_on.set()
+    assert all(each.result(10) for each in busy)
+    pack.host.computing(lambda: None).result(10)
+    assert not read.is_set()
 
 
 def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
