@@ -88,8 +88,11 @@ async def deliver(
         jobs = _result(starting)
         outcomes = await _finished(jobs, node)
         node.say("\n".join(_lines(jobs, outcomes)))
-        reading = host.in_thread(lambda: _values(outcomes, decode_frames))
-        await node.until_done(reading)
+        reading = host.computing(lambda: _values(outcomes, decode_frames))
+        try:
+            await node.until_done(reading)
+        finally:
+            reading.cancel()  # where it has not even begun
     except host.Interrupted:
         _cancel(starting, node)
         raise

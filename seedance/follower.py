@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,9 @@ T = TypeVar("T")
 # while all others hang.
 WORKERS = 32
 QUICK_WORKERS = 8
+# Work for the processor (encoding, decoding) has a queue too: more of it at once than there are
+# cores would be no faster, and whoever shares the process, as ComfyUI's server does, would wait.
+COMPUTING_WORKERS = os.cpu_count() or 1
 HEARTBEAT_SECONDS = 15.0
 
 
@@ -103,6 +107,7 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: asyncio.Semaphore | None = None
         self._quick_workers: asyncio.Semaphore | None = None
+        self._computing_workers: asyncio.Semaphore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = threading.Condition()
         self._locks: weakref.WeakValueDictionary[object, asyncio.Lock] = (
@@ -147,6 +152,7 @@ class Follower:
             asyncio.set_event_loop(loop)
             self._workers = asyncio.Semaphore(WORKERS)
             self._quick_workers = asyncio.Semaphore(QUICK_WORKERS)
+            self._computing_workers = asyncio.Semaphore(COMPUTING_WORKERS)
             beat = loop.create_task(self._beat())
             self._tasks.add(beat)
             loop.run_forever()
@@ -199,6 +205,12 @@ class Follower:
         """As `blocking`, for a short call that must not wait behind long ones."""
         assert self._quick_workers is not None, "only called from the follower's loop"
         async with self._quick_workers:
+            return await self._in_thread(lambda: function(*args, **kwargs))
+
+    async def computing(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """As `blocking`, for what keeps a processor busy."""
+        assert self._computing_workers is not None, "only called from the follower's loop"
+        async with self._computing_workers:
             return await self._in_thread(lambda: function(*args, **kwargs))
 
     async def _in_thread(self, function: Callable[[], T]) -> T:

@@ -123,6 +123,29 @@ def test_the_journal_is_written_while_all_workers_hang() -> None:
     go.set()
 
 
+def test_no_more_is_computed_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    ours, go, begun = Follower(), threading.Event(), threading.Semaphore(0)
+
+    def compute() -> None:
+        begun.release()
+        go.wait()
+
+    async def carried(carry: Carry) -> None:
+        await ours.computing(compute)
+
+    async def other(carry: Carry) -> str:
+        return await ours.blocking(lambda: "polled")
+
+    carries = [ours.carry(number, carried) for number in range(5)]
+    assert [begun.acquire(timeout=10) for _ in range(2)] == [True, True]
+    assert ours.carry("row", other).done.result(10) == "polled"
+    assert not begun.acquire(timeout=0.2)
+    go.set()
+    for carry in carries:
+        carry.done.result(10)
+
+
 def test_a_failing_heartbeat_beats_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.02)
     beats: list[Any] = []

@@ -434,6 +434,35 @@ def test_five_generations_do_not_shift_colours(tmp_path: Path) -> None:
     assert np.abs(picture.astype(int) - first).max() <= 3
 
 
+def test_ten_generations_do_not_move_a_colour(tmp_path: Path) -> None:
+    """4:2:0 has one colour for four pixels: where it lies must be the same for both directions."""
+    first = np.full((96, 160, 3), (200, 40, 40), np.uint8)
+    first[:, 80:] = (40, 160, 40)
+    picture = first
+    for number in range(10):
+        path = tmp_path / f"{number}.mp4"
+        media.write_clip(path, [picture] * 2, 24, crf=0)
+        picture = media.last_frame(path)
+    red = picture[48, :, 0].astype(int)
+    assert abs((red > 120).sum() - 80) <= 1
+    assert np.abs(red - first[48, :, 0])[[70, 89]].max() <= 3
+
+
+@pytest.mark.skipif(
+    int(av.__version__.partition(".")[0]) < 17, reason="an older PyAV does not ask where they lie"
+)
+@pytest.mark.parametrize(("place", "shift"), [(None, 0.0), (0, 0.0), (1, 0.5)])
+def test_colours_lie_where_the_clip_says_and_else_on_the_left_pixels(
+    tmp_path: Path, place: int | None, shift: float
+) -> None:
+    options = {} if place is None else {"x264-params": f"chromaloc={place}"}
+    path = clips.write_ramp(tmp_path / "a.mp4", **options)
+    red = media.decode_frames(path)[0, 48, :, 0] * 255
+    level = (red - 255 / 219 * 104) / (2 * (1 - 0.2126) * 255 / 224)  # of V, above 128
+    pixels = np.arange(40, 120)
+    assert (pixels - 2 * (level[pixels] + 32)).mean() == pytest.approx(shift, abs=0.05)
+
+
 # ---------------------------------------------------------------------------------------- tags
 
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -105,6 +106,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def key_of(site: Site, provider: str) -> Any:
     return next(item["key"] for item in site.get("/seedance/providers") if item["id"] == provider)
+
+
+def test_the_page_is_answered_while_nodes_decode(site: Site) -> None:
+    go_on = threading.Event()
+    decoding = [site.pack.host.computing(go_on.wait) for _ in range(20)]
+    try:
+        assert site.get("/seedance/tasks") == []
+    finally:
+        go_on.set()
+    assert all(each.result(10) for each in decoding)
 
 
 # --------------------------------------------------------------------------------- who may ask

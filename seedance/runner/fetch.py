@@ -63,7 +63,7 @@ class Fetch:
                 await self._download(done.video_url or "", files.part)
                 last_frame = await self._provider_last_frame(done, files)
                 record = sidecar_record(self.hold.row, done)
-                measured: dict[str, Any] = await self.hold.blocking(
+                measured: dict[str, Any] = await self.hold.computing(
                     save.finish, files, record, last_frame
                 )
                 return measured

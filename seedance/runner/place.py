@@ -244,7 +244,7 @@ class Placing:
 
     async def _encoded(self, item: Item, medium: Medium, limits: MediaLimits) -> _Made:
         try:
-            blob, reasons = await self.follower.blocking(self._encode, medium, item.size, limits)
+            blob, reasons = await self.follower.computing(self._encode, medium, item.size, limits)
         except BadOrder as error:
             text = f"{item.label.capitalize()}: {error.message}"
             raise BadOrder(text, hint=error.hint) from error

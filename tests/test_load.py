@@ -1,0 +1,84 @@
+"""What many orders at once take of the process that they share with ComfyUI."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes.lumenfall import FakeLumenfall
+from running import Desk, until
+
+from seedance import follower, media
+from seedance.order import Medium
+from seedance.runner import save
+
+FOREVER = 10**9  # polls
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeLumenfall]:
+    with FakeLumenfall() as fake:
+        yield fake
+
+
+class AtOnce:
+    """Counts how often a function runs, and how often at the same time."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.calls = self.most = self._now = 0
+        self._lock = threading.Lock()
+        self._seen = threading.Event()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            self.calls += 1
+            self._now += 1
+            self.most = max(self.most, self._now)
+        self._seen.wait(0.1)  # so that others would come in
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+def test_no_more_videos_are_finished_at_once_than_there_are_cores(
+    fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    finish = AtOnce(save.finish)
+    monkeypatch.setattr(save, "finish", finish)
+    desk = Desk(fake, tmp_path)
+    runner = desk.runner()
+    jobs = [desk.start(runner, seed) for seed in range(8)]
+    assert [job.wait().state for job in jobs] == ["saved"] * 8
+    assert (finish.calls, finish.most) == (8, 2)
+
+
+def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
+    fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    encode = AtOnce(media.picture_blob)
+    monkeypatch.setattr(media, "picture_blob", encode)
+    pictures = tuple(
+        Medium.from_pixels(np.full((320, 320, 3), level, np.uint8)) for level in range(8)
+    )
+    Desk(fake, tmp_path).video(references=pictures)
+    assert (encode.calls, encode.most) == (8, 2)
+
+
+def test_tasks_that_run_hold_no_threads(fake: FakeLumenfall, tmp_path: Path) -> None:
+    fake.polls_until_done = FOREVER
+    desk = Desk(fake, tmp_path, SEEDANCE_POLL_INTERVAL="5")
+    runner = desk.runner()
+    before = threading.active_count()
+    jobs = [desk.start(runner, seed) for seed in range(100)]
+    until(lambda: fake.creates == 100)
+    until(lambda: threading.active_count() - before < 20)  # the fake's own are among them
+    assert not any(job.progress.text == "saved" for job in jobs)
