@@ -140,7 +140,8 @@ Flow: TypeAlias = Generator[Call | Pause, Reply, Result]
 
 @dataclass(frozen=True)
 class Money:
-    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`).
+    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`), of
+    which at most ten letters are kept, whatever an answer has in its place.
 
     `estimated` says it was not told by the provider for this task; `as_of` is the date of the
     price list, ISO 8601.
@@ -150,6 +151,9 @@ class Money:
     currency: str
     estimated: bool = False
     as_of: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "currency", self.currency[:10])
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: `{amount, currency, estimated}`."""
@@ -401,10 +405,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Balance:
-    """What the account has left, and a name to recognise it by."""
+    """What the account has left, and a name (at most 100 letters) to recognise it by."""
 
     account: str
     left: Money | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", self.account[:100])
 
 
 class Provider(ABC):

@@ -140,6 +140,7 @@ def check_outcome(outcome: Any) -> None:
         text.encode()
     for money in filter(None, (getattr(outcome, name, None) for name in ("cost", "left"))):
         assert len(money.currency) <= 10
+    assert len(getattr(outcome, "account", "")) <= 100
     if isinstance(outcome, wire.Ticket):
         assert wire.Ticket.parse(str(outcome)).opaque == outcome.opaque
     if isinstance(outcome, wire.Failed):

@@ -310,7 +310,7 @@ def _cost(answer: dict[str, Any]) -> Money | None:
     amount = number_at(answer, "cost", "amount")
     if amount is not None:
         unit = text_at(answer, "cost", "unit")
-        return Money(amount, UNITS.get(unit.upper(), unit[:10] or "credits"))
+        return Money(amount, UNITS.get(unit.upper(), unit or "credits"))
     credits = number_at(answer, "apiCreditCost")
     return Money(credits, "credits") if credits else None
 

@@ -216,7 +216,7 @@ class Lumenfall(Provider):
 
 def _cost(video: dict[str, Any]) -> Money | None:
     """What the video cost, or the estimate that stands there until it is known."""
-    currency = text_at(video, "metadata", "cost_currency").upper()[:10] or "USD"
+    currency = text_at(video, "metadata", "cost_currency").upper() or "USD"
     cost = number_at(video, "metadata", "cost")
     if cost is not None:
         return Money(cost, currency)
