@@ -275,7 +275,7 @@ def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse
             status = 400 if isinstance(error, BadOrder) else 409
             return web.json_response(_error(error.kind, error.message, error.hint), status=status)
         except Exception:
-            host.log.exception("Seedance: %s %s failed.", request.method, request.path)
+            host.log.exception("Seedance: the route %s failed.", work.__name__)
             message = "This failed inside the Seedance pack; ComfyUI's log says more."
             return web.json_response(_error("SeedanceError", message, ""), status=500)
 

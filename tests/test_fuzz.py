@@ -138,6 +138,9 @@ def check_outcome(outcome: Any) -> None:
     """What may leave a flow can be written to a file and a database, and be shown."""
     for text in texts(outcome):
         text.encode()
+    for money in filter(None, (getattr(outcome, name, None) for name in ("cost", "left"))):
+        assert len(money.currency) <= 10
+    assert len(getattr(outcome, "account", "")) <= 100
     if isinstance(outcome, wire.Ticket):
         assert wire.Ticket.parse(str(outcome)).opaque == outcome.opaque
     if isinstance(outcome, wire.Failed):

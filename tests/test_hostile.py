@@ -696,6 +696,31 @@ def test_a_word_of_a_provider_is_kept_short(tmp_path: Path) -> None:
         assert len(json.dumps(desk.row().error)) < 4000
 
 
+def test_a_word_of_a_provider_does_not_steer_a_terminal_or_write_lines_of_a_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nasty = "no\x1b[2J\x1b]52;c;cm0gLXJm\x07 \u202egnp.exe\x9b1m\r\nINFO root: all is well"
+    with fakes.all()["lumenfall"](fail_with={"code": nasty, "message": nasty}) as fake:
+        fake.fault(
+            lambda each: each.method == "GET" and "/videos/" in each.path,
+            Answer(200, body=json.dumps({"status": nasty}, ensure_ascii=False).encode()),
+        )
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(SeedanceError) as caught:
+            desk.video()
+    for text in (str(caught.value), json.dumps(caught.value.as_dict(), ensure_ascii=False)):
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", text)
+    assert "undocumented status word" in caplog.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|^INFO root", caplog.text, re.M)
+
+
+@pytest.mark.parametrize("text", ["\\", "%25", "&#x", "\\u00", "sk-the-key-that-nobody-may-se"])
+def test_looking_for_the_key_takes_no_longer_for_an_answer_made_to_take_long(text: str) -> None:
+    body = text.encode() * (4 * 2**20 // len(text))
+    with Server(lambda request: Answer(200, body=body)) as server:
+        assert transport_for(server.url).perform(Call("GET", server.url)).body == body
+
+
 # ---------------------------------------------------------------------------- pictures and clips
 
 

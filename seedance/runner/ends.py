@@ -35,7 +35,8 @@ STAGE_WORDS = {
 def failure(status: Failed) -> TaskFailed:
     """The error that a failed task is, with its stage and whether it was billed."""
     said = " ".join(status.message.split())[:400].rstrip(".") or "no reason was given"
-    code = f" ({status.code[:100]})" if status.code and status.code not in said else ""
+    code = " ".join(status.code.split())[:100]
+    code = f" ({code})" if code and code not in said else ""
     error = TaskFailed(
         f"The task failed, {STAGE_WORDS[status.stage]}: {said}{code}.",
         hint=BILLED_WORDS[status.billed],

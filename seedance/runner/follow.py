@@ -121,7 +121,7 @@ class Follow:
         if status.unknown is not None and status.unknown not in self._odd_words:
             self._odd_words.add(status.unknown)
             logger.warning(
-                "%s: undocumented status word %r, taken as running. The answer was: %s",
+                "%s: undocumented status word %r, taken as running. The answer was: %r",
                 ticket,
                 status.unknown[:80],
                 self.hold.talk.quote_last_reply(),

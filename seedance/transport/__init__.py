@@ -373,13 +373,13 @@ class Transport:
 
 def _spellings(key: str) -> re.Pattern[bytes] | None:
     """Finds a key as it is, with letters escaped as JSON, an address or a web page may have them,
-    once or more often, in base64 wherever it begins (but for the letters at either end that
-    depend on what stands there), or in hexadecimal."""
+    up to a few times over, in base64 wherever it begins (but for the letters at either end that
+    depend on what stands there), or in hexadecimal. It takes a time in proportion to the text."""
     if not key:
         return None
     letters = "".join(
-        rf"(?:\\*{re.escape(letter)}|\\+u00(?i:{ord(letter):02x})|%(?:25)*(?i:{ord(letter):02x})"
-        rf"|&#(?:{ord(letter)}|[xX]0*(?i:{ord(letter):x}));)"
+        rf"(?:\\{{0,8}}{re.escape(letter)}|\\{{1,8}}u00(?i:{ord(letter):02x})"
+        rf"|%(?:25){{0,4}}(?i:{ord(letter):02x})|&#(?:{ord(letter)}|[xX](?i:{ord(letter):x}));)"
         for letter in key
     )
     if len(key) < 8:  # no key, but somebody's stand-in, whose other forms are in every text

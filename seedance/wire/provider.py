@@ -58,10 +58,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Balance:
-    """What the account has left, and a name to recognise it by."""
+    """What the account has left, and a name (at most 100 letters) to recognise it by."""
 
     account: str
     left: Money | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", self.account[:100])
 
 
 class Provider(ABC):

@@ -15,7 +15,8 @@ from ..errors import BadOrder, OddReply
 
 @dataclass(frozen=True)
 class Money:
-    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`).
+    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`), of
+    which at most ten letters are kept, whatever an answer has in its place.
 
     `estimated` says it was not told by the provider for this task; `as_of` is the date of the
     price list, ISO 8601.
@@ -25,6 +26,9 @@ class Money:
     currency: str
     estimated: bool = False
     as_of: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "currency", self.currency[:10])
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: `{amount, currency, estimated}`."""
