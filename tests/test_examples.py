@@ -94,7 +94,7 @@ def test_the_note_names_the_model_that_is_set() -> None:
     assert loader["widgets_values"] == [model["name"]]
     assert f"`{model['name']}`" in note["widgets_values"][0]
     assert model["directory"] == "checkpoints"
-    assert model["url"].startswith(f"https://huggingface.co/Comfy-Org/{'stable-diffusion-v1-5'}")
+    assert model["url"].startswith("https://huggingface.co/Comfy-Org/stable-diffusion-v1-5")
 
 
 # --------------------------------------------------------------------------------- what they make
