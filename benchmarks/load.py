@@ -16,16 +16,13 @@ import logging
 import multiprocessing
 import os
 import random
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
+import stage
 from fakes.lumenfall import FakeLumenfall
 
 from seedance.errors import SeedanceError
@@ -73,6 +70,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--faults", type=float, default=0.05, help="share of requests")
     parser.add_argument("--polls", type=int, default=10, help="until a task is done")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between lines")
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between polls")
     args = parser.parse_args()
     logging.getLogger("seedance").setLevel(logging.CRITICAL)
@@ -84,13 +82,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         variables = {**ours.recv(), "SEEDANCE_POLL_INTERVAL": str(args.interval)}
         runner = Runner(Settings(Path(folder) / "home", Path(folder) / "output", variables))
-        outcomes = asyncio.run(load(runner, args.tasks, 60 * args.minutes))
+        outcomes = asyncio.run(load(runner, args.tasks, 60 * args.minutes, args.every))
         ours.send("creates?")
-        print(f"{dict(outcomes)}, creates accepted: {ours.recv()}")
+        print(f"\n{dict(outcomes)}, creates accepted: {ours.recv()}")
     fake.terminate()
 
 
-async def load(runner: Runner, at_once: int, seconds: float) -> collections.Counter[str]:
+async def load(
+    runner: Runner, at_once: int, seconds: float, every: float
+) -> collections.Counter[str]:
     """Keep `at_once` tasks under way for so long; returns how often each outcome came."""
     outcomes: collections.Counter[str] = collections.Counter()
     seeds = itertools.count()
@@ -106,15 +106,14 @@ async def load(runner: Runner, at_once: int, seconds: float) -> collections.Coun
                 outcomes[error.kind] += 1
 
     workers = asyncio.gather(*(order_again_and_again() for _ in range(at_once)))
-    print(f"{'seconds':>8}{'ended':>7}{'threads':>9}{'MB':>7}{'sockets':>9}{'files':>7}")
+    stage.table(("seconds", "ended", "threads", "MB", "sockets", "files"), ())
     while not workers.done():
         sockets, files = open_files()
-        print(
-            f"{time.monotonic() - began:8.0f}{outcomes.total():7}"
-            f"{threading.active_count():9}{memory():7.0f}{sockets:9}{files:7}",
-            flush=True,
+        passed = f"{time.monotonic() - began:.0f}"
+        stage.row(
+            (passed, outcomes.total(), threading.active_count(), round(memory()), sockets, files)
         )
-        await asyncio.wait({workers}, timeout=5)
+        await asyncio.wait({workers}, timeout=every)
     await workers
     return outcomes
 
