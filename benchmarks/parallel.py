@@ -19,7 +19,7 @@ from typing import Any
 import stage
 from comfyui import ComfyUI, missing
 
-# Seconds. Not a divisor of 20: a poll that falls on the very end of a task sees it or not by chance.
+# Seconds. A poll that falls on the very end of a task would see it or not by chance.
 POLL = "3"
 WAYS = {"one node": (1, 1), "8 nodes": (8, 1), "8 nodes with 8 takes each (64 tasks)": (8, 8)}
 _seeds = itertools.count(0, 100)
