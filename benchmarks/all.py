@@ -23,7 +23,7 @@ EVERYTHING = (
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
     ("startup", (), "ComfyUI's start, and the command line's"),
     ("journal", (), "A large journal"),
-    ("load", ("--tasks", "500", "--minutes", "1", "--every", "15"), "500 live tickets"),
+    ("load", ("--tasks", "500", "--minutes", "2"), "500 live tickets, and faults"),
     ("polling", (), "How late the end of a task is seen (simulated)"),
 )
 

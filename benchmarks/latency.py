@@ -6,7 +6,7 @@ nodes that wait for their tasks and save them; a 1080p clip of 5 s that becomes 
 ComfyUI's own nodes and with ours; a clip of 50 MB that goes up. Providers are fakes in a process of
 their own. Needs COMFYUI_PATH (and COMFYUI_PYTHON, its interpreter).
 
-    python benchmarks/latency.py [--repeat 3]
+    python benchmarks/latency.py [--repeat 2]
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def measure(comfyui: ComfyUI, graph: Callable[[], dict[str, Any]] | None) -> tup
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=2)
     options = parser.parse_args()
     if missing():
         print(f"Left out: {missing()}.")

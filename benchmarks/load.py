@@ -1,9 +1,10 @@
 """Many tasks at once through one process, on a fake provider with faults, watched over time.
 
-    python benchmarks/load.py --tasks 200 --minutes 1 --faults 0.05
+    python benchmarks/load.py --tasks 500 --minutes 10 --faults 0.05
 
-Each line shows the tasks, threads, memory, sockets and open files at that moment: none of them may
-grow with the time. The fake runs in a process of its own.
+Each line shows the tasks, threads, memory, sockets and open files at a moment: none of them may
+grow with the time. In the end the provider's books are compared with the journal, and that with the
+files. Ends with 1 if anything grew or does not match. The fake runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import contextlib
 import itertools
 import logging
 import multiprocessing
 import os
 import random
+import sys
 import tempfile
 import threading
 import time
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +34,43 @@ from seedance.order import Order
 from seedance.runner import Runner
 from seedance.settings import Settings
 
+SAMPLES = 60  # in the given time, of which every sixth is shown
 FAULTS = ("reset", "reset-after", "truncate", "status:503", "html:502", "429:1")
 
 
 def serve(share: float, polls: int, connection: Any) -> None:
-    """Run the fake until its process is ended."""
+    """Run the fake until its process is ended; asked, it tells how often it was paid by seed."""
     dice = random.Random(1)
-    with FakeLumenfall(polls_until_done=polls) as fake:
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stderr(nowhere),  # its connections break because they shall
+        FakeLumenfall(polls_until_done=polls) as fake,
+    ):
         for what in FAULTS:
             fake.fault(lambda _: dice.random() < share / len(FAULTS), what, times=10**9)
         connection.send(fake.environment())
-        while connection.poll(None):
-            connection.recv()
-            connection.send(fake.creates)
+        while not connection.poll(5):
+            fake.requests.clear()
+        connection.recv()
+        connection.send(collections.Counter(task.body["seed"] for task in fake.tasks.values()))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process had at one moment."""
+
+    seconds: float
+    ended: int
+    threads: int
+    megabytes: float
+    sockets: int
+    files: int
+
+
+def sample(seconds: float, ended: int) -> Sample:
+    """What the process has now."""
+    sockets, files = open_files()
+    return Sample(seconds, ended, threading.active_count(), memory(), sockets, files)
 
 
 def open_files() -> tuple[int, int]:
@@ -63,14 +91,13 @@ def memory() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def main() -> None:
+def main() -> int:
     """Keep as many tasks under way as asked for, for as long, and print what that takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=200, help="at once")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--faults", type=float, default=0.05, help="share of requests")
     parser.add_argument("--polls", type=int, default=10, help="until a task is done")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between lines")
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between polls")
     args = parser.parse_args()
     logging.getLogger("seedance").setLevel(logging.CRITICAL)
@@ -82,17 +109,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         variables = {**ours.recv(), "SEEDANCE_POLL_INTERVAL": str(args.interval)}
         runner = Runner(Settings(Path(folder) / "home", Path(folder) / "output", variables))
-        outcomes = asyncio.run(load(runner, args.tasks, 60 * args.minutes, args.every))
-        ours.send("creates?")
-        print(f"\n{dict(outcomes)}, creates accepted: {ours.recv()}")
+        outcomes, samples = asyncio.run(load(runner, args.tasks, 60 * args.minutes))
+        ours.send("paid?")
+        problems = mismatches(runner, outcomes, ours.recv())
     fake.terminate()
+    problems += growth([each for each in samples if each.seconds <= 60 * args.minutes], args.tasks)
+    for problem in problems:
+        print(f"BAD: {problem}")
+    print("nothing grew, everything matches" if not problems else "FAILED")
+    return 1 if problems else 0
 
 
 async def load(
-    runner: Runner, at_once: int, seconds: float, every: float
-) -> collections.Counter[str]:
-    """Keep `at_once` tasks under way for so long; returns how often each outcome came."""
+    runner: Runner, at_once: int, seconds: float
+) -> tuple[collections.Counter[str], list[Sample]]:
+    """Keep `at_once` tasks under way for so long; returns how often each outcome came, and what
+    was seen meanwhile."""
     outcomes: collections.Counter[str] = collections.Counter()
+    samples: list[Sample] = []
     seeds = itertools.count()
     began = time.monotonic()
 
@@ -106,17 +140,67 @@ async def load(
                 outcomes[error.kind] += 1
 
     workers = asyncio.gather(*(order_again_and_again() for _ in range(at_once)))
-    stage.table(("seconds", "ended", "threads", "MB", "sockets", "files"), ())
+    stage.table(("seconds", "tasks ended", "threads", "MB", "sockets", "files"), ())
     while not workers.done():
-        sockets, files = open_files()
-        passed = f"{time.monotonic() - began:.0f}"
-        stage.row(
-            (passed, outcomes.total(), threading.active_count(), round(memory()), sockets, files)
-        )
-        await asyncio.wait({workers}, timeout=every)
+        now = sample(time.monotonic() - began, outcomes.total())
+        if len(samples) % 6 == 0:
+            stage.row([round(value) for value in astuple(now)])
+        samples.append(now)
+        await asyncio.wait({workers}, timeout=min(5, seconds / SAMPLES))
     await workers
-    return outcomes
+    print()
+    return outcomes, samples
+
+
+def mismatches(
+    runner: Runner, outcomes: collections.Counter[str], paid: collections.Counter[int]
+) -> list[str]:
+    """Where the callers, the journal, the files and the provider's books contradict each other.
+
+    An unclear order may have been paid or not; every other one says which.
+    """
+    rows = runner.tasks(sys.maxsize)
+    states = collections.Counter(row.state for row in rows)
+    videos = list(runner.settings.output.rglob("*.mp4"))
+    print(f"orders {len(rows)}: {dict(states)}; callers heard {dict(outcomes)}")
+    unclear = sum(paid[row.seed] for row in rows if row.state == "unclear")
+    tickets = sum(row.task is not None for row in rows)
+    print(f"creates {paid.total()} = tickets {tickets} + unclear {unclear}; videos {len(videos)}")
+    found = {
+        "orders were lost": len({row.seed for row in rows}) != outcomes.total(),
+        "an order was paid twice": max(paid.values(), default=0) > 1,
+        "a ticket was not paid for": any(row.task and not paid[row.seed] for row in rows),
+        "what was refused was paid for": any(
+            paid[row.seed] for row in rows if row.state in ("refused", "cancelled")
+        ),
+        "creates and orders differ": paid.total() != tickets + unclear,
+        "videos and successes differ": not len(videos) == states["saved"] == outcomes["saved"],
+        "orders were left under way": any(row.live for row in rows),
+        "a video is not whole": len({video.stat().st_size for video in videos}) > 1,
+        "parts were left": bool(list(runner.settings.output.rglob("*.part"))),
+        "nothing was made": not videos,
+    }
+    return [problem for problem, there in found.items() if there]
+
+
+def growth(samples: list[Sample], at_once: int) -> list[str]:
+    """What the process never had as little of in the last third of the time as in the first, once
+    each task has come round. What comes and goes is no leak, so that the least counts; memory may
+    grow by a tenth, with the pages that the journal keeps."""
+    steady = [each for each in samples if each.ended >= at_once]
+    third = len(steady) // 3
+    if third < 5:
+        return ["it was too short to see whether anything grows"]
+    found = []
+    for name, spare in (("threads", 2), ("megabytes", 16), ("sockets", 2), ("files", 2)):
+        first, last = (
+            min(getattr(each, name) for each in part) for part in (steady[:third], steady[-third:])
+        )
+        print(f"{name}: at least {first:.0f} in the first third, {last:.0f} in the last")
+        if last > first * 1.1 + spare:
+            found.append(f"{name} grew from {first:.0f} to {last:.0f}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,38 +5,40 @@ Owns nothing but the view. Files are found by the rows of the journal alone, so 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import asdict
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder
+from ..seedance.order import kind_by_ending
 from . import host
 
 if TYPE_CHECKING:
     from ..seedance.journal import Row
 
 MOST_ROWS = 1000
-EVERY_ROW = 1_000_000
 THUMBNAIL = (320, 320)  # pixels at most; a row shows half of that on a dense screen
 
 
 def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest rows, at most `limit`; with `since`, of these only what changed since then
-    (Unix seconds)."""
+    (Unix seconds) or is under way."""
     limit = min(_whole(query, "limit", 200), MOST_ROWS)
-    since = datetime.fromtimestamp(_whole(query, "since", 0), timezone.utc)
-    return [_shown(row) for row in host.runner().tasks(limit) if row.updated >= since]
+    since = _whole(query, "since", 0)
+    return [_shown(row) for row in host.runner().journal.newest(limit, since)]
 
 
 def _shown(row: Row) -> dict[str, Any]:
     order = row.order
+    progress = host.runner().progress(row.id) if row.live else None
     return {
         **row.as_dict(),
         "live": row.live,
+        "progress": asdict(progress) if progress else None,
         "mode": _mode(order),
         "resolution": order.get("resolution"),
         "ratio": order.get("ratio"),
@@ -83,23 +85,16 @@ def order(row_id: int) -> dict[str, Any]:
 def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was spent in the last `days` days (this machine's), by day, provider and currency."""
     days = min(_whole(query, "days", 30), 366)
-    first = date.today() - timedelta(days=days - 1)
-    sums: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(
-        lambda: {"amount": 0.0, "videos": 0, "estimated": False}
-    )
-    for row in host.runner().tasks(EVERY_ROW):
-        day = row.created.astimezone().date()
-        if day < first:
-            break  # the rest is older
-        if row.cost is None or not row.cost.amount:
-            continue
-        total = sums[day.isoformat(), row.provider, row.cost.currency]
-        total["amount"] += row.cost.amount
-        total["videos"] += 1
-        total["estimated"] |= row.cost.estimated
     return [
-        {"day": day, "provider": provider, "currency": currency, **total}
-        for (day, provider, currency), total in sorted(sums.items())
+        {
+            "day": total.day.isoformat(),
+            "provider": total.provider,
+            "currency": total.amount.currency,
+            "amount": total.amount.amount,
+            "videos": total.orders,
+            "estimated": total.amount.estimated,
+        }
+        for total in host.runner().journal.spent(days)
     ]
 
 
@@ -114,10 +109,15 @@ def _whole(query: Mapping[str, Any], name: str, default: int) -> int:
 
 
 def video(row_id: int) -> Path:
-    """The saved video of a row. Raises BadOrder if there is none."""
+    """The saved video of a row. Raises BadOrder if there is none.
+
+    A journal may be shared, so that others write into it: that must not open any file here.
+    """
     file = host.runner().journal.get(row_id).file
     if file is None or not file.is_file():
         raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
+    if kind_by_ending(file.name) != "video":
+        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
     return file
 
 
@@ -140,10 +140,10 @@ def _picture(file: Path) -> Path:
 def _small(picture: Path, _changed: int) -> bytes:
     import io
 
-    from PIL import Image
+    from ..seedance.media.pictures import open_picture
 
     made = io.BytesIO()
-    with Image.open(picture) as image:
+    with open_picture(picture) as image:
         image.thumbnail(THUMBNAIL)
         image.convert("RGB").save(made, "JPEG", quality=82)
     return made.getvalue()

@@ -7,6 +7,7 @@ is made here can be checked and priced, never carried out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from ..seedance.errors import BadOrder
@@ -28,8 +29,7 @@ _SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
 }
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
 _NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "last_frame_url")
-_DEFAULTS = Order()
-_UNKNOWN = object()
+_FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
 
 
 def from_page(body: Body) -> Order:
@@ -53,9 +53,9 @@ def _of_fields(body: Body) -> Order:
 
 def _order(values: Body) -> Order:
     for name, value in values.items():
-        expected = getattr(_DEFAULTS, name, _UNKNOWN)
-        if expected is _UNKNOWN:
+        if name not in _FIELDS:
             raise BadOrder(f"An order has no {name[:40]!r}.")
+        expected = _FIELDS[name]
         if isinstance(expected, (str, int)) and type(value) is not type(expected):
             raise BadOrder(f"{name} must be {type(expected).__name__}.")
     return Order(**values)

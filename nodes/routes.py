@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path as File
@@ -33,6 +34,10 @@ MAX_BODY = 256 * 1024  # bytes; a long prompt is a few thousand
 SECRET = frozenset({"access_key_id", "secret_access_key"})
 BUCKET = frozenset({"bucket", "endpoint", "region", "prefix", "keep"}) | SECRET
 BUDGET = frozenset({"day", "month", "unknown_price"})
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+
+# Another site's page must not embed what we answer, nor take it for a script.
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
 _routes: list[tuple[str, str, Work]] = []
 
@@ -136,7 +141,7 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     bucket = _group(body, "bucket", BUCKET)
     budget = _group(body, "budget", BUDGET)
     for name, value in budget.items():
-        if value is not None and not value.replace(".", "", 1).isdecimal():
+        if value is not None and not _AMOUNT.fullmatch(value):
             raise BadOrder(f"The budget's {name} must be an amount in USD, not {value[:40]!r}.")
     settings = host.settings()
     if {"endpoint", "bucket"} & bucket.keys():
@@ -251,6 +256,11 @@ class _NotAllowed(Exception):
 
 def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
+        response = await respond(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    async def respond(request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
         try:
@@ -265,7 +275,7 @@ def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse
             status = 400 if isinstance(error, BadOrder) else 409
             return web.json_response(_error(error.kind, error.message, error.hint), status=status)
         except Exception:
-            host.log.exception("Seedance: %s %s failed.", request.method, request.path)
+            host.log.exception("Seedance: the route %s failed.", work.__name__)
             message = "This failed inside the Seedance pack; ComfyUI's log says more."
             return web.json_response(_error("SeedanceError", message, ""), status=500)
 
@@ -280,7 +290,7 @@ def _answer(result: Any) -> web.StreamResponse:
         cache = {"Cache-Control": "private, max-age=3600"}
         return web.Response(body=result, content_type="image/jpeg", headers=cache)
     if isinstance(result, File):
-        return web.FileResponse(result, headers={"X-Content-Type-Options": "nosniff"})
+        return web.FileResponse(result)
     return web.json_response(result)
 
 

@@ -21,7 +21,6 @@ from ..seedance.errors import SeedanceError
 from . import host, tensors
 
 if TYPE_CHECKING:
-    from ..seedance.media import Promise
     from ..seedance.runner import Job, Result, Runner
 
     Outcome = Union[Result, SeedanceError]
@@ -251,7 +250,7 @@ def _take_values(result: Result, frames: Any) -> tuple[Any, ...]:
     return (
         frames,
         tensors.video(result.file),
-        tensors.audio(result.file) if result.has_audio else None,
+        _decoded(tensors.audio, result.file) if result.has_audio else None,
         result.fps,
         tensors.last_frame(result.last_frame),
         result.task,
@@ -263,13 +262,15 @@ def _frames(files: Sequence[Path]) -> list[Any]:
     videos are there all the same."""
     try:
         with tensors.memory_for(files) as memory:
-            return [_frames_of(file, memory) for file in files]
+            return [_decoded(tensors.frames, file, memory) for file in files]
     except SeedanceError as error:
         return [_Failure(str(error))] * len(files)
 
 
-def _frames_of(file: Path, memory: Promise) -> Any:
+def _decoded(decode: Callable[..., Any], *given: Any) -> Any:
+    """What is in a file, or a blocker where memory does not suffice: the video is there all the
+    same."""
     try:
-        return tensors.frames(file, memory)
+        return decode(*given)
     except SeedanceError as error:
         return _Failure(str(error))

@@ -34,14 +34,17 @@ def fetch(
     own_origin: str,
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
     largest: int = LARGEST_FILE,
+    with_key: bool = True,
 ) -> None:
     """Fetch `url` into `part`, going on where a broken connection stopped.
 
-    `on_progress(bytes so far, bytes in all or None)`. Raises Gone where the address has expired,
-    OddReply for an answer that is no file or too large, Lost or NotSent when several attempts in
-    a row brought nothing, and OSError when the disk refuses.
+    `on_progress(bytes so far, bytes in all or None)`. `with_key` lets the key be shown to
+    `own_origin` if it asks for one: for an address that the provider gave, not for one of a
+    workflow. Raises Gone where the address has expired, OddReply for an answer that is no file or
+    too large, Lost or NotSent when several attempts in a row brought nothing, and OSError when the
+    disk refuses.
     """
-    attempt = _Attempt(transport, url, part, own_origin, on_progress, largest)
+    attempt = _Attempt(transport, url, part, own_origin, on_progress, largest, with_key)
     part.unlink(missing_ok=True)
     failures = 0
     while not attempt.finished:
@@ -67,10 +70,11 @@ class _Attempt:
         own_origin: str,
         on_progress: Callable[[int, int | None], None],
         largest: int,
+        with_key: bool,
     ) -> None:
         self.transport, self.url, self.part = transport, url, part
         self.own_origin, self.on_progress = own_origin, on_progress
-        self.largest = largest
+        self.largest, self.with_key = largest, with_key
         self.done = 0
         self.total: int | None = None
         self.finished = False
@@ -93,7 +97,7 @@ class _Attempt:
             seconds=max(self._deadline - time.monotonic(), 0.0),
         ) as response:
             status = response.status_code
-            if status == 401 and not self._authorized:
+            if status == 401 and self.with_key and not self._authorized:
                 # Some gateways serve results behind the key; off their origin it is never sent.
                 self._authorized = True
                 return

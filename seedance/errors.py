@@ -21,9 +21,16 @@ builtin error that a caller would expect. This file imports nothing of ours.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Spent = Literal["no", "yes", "unknown"]
+
+# What a provider says may quote an address that was signed for it, or steer a terminal. Errors are
+# logged, kept in the journal and shown, so they name addresses without what follows the question
+# mark, and have no control characters but ends of lines.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+", re.IGNORECASE)
 
 
 class SeedanceError(Exception):
@@ -45,9 +52,10 @@ class SeedanceError(Exception):
         spent: Spent | None = None,
         row: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = (
+            _CONTROL.sub(" ", _SIGNED.sub(r"\1?...", text)) for text in (message, hint)
+        )
+        super().__init__(self.message)
         self.task = task
         self.spent: Spent = spent or self.spent_by_default
         self.row = row

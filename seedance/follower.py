@@ -134,6 +134,11 @@ class Follower:
         loop.call_soon_threadsafe(self._launch, carry, coroutine)
         return carry
 
+    def progress(self, key: object) -> Progress | None:
+        """How far `key` is; None if it is not being carried here."""
+        carry = self._carries.get(key)
+        return carry.progress if carry else None
+
     def wake(self) -> None:
         """Start the thread, and with it the heartbeat, if it does not run yet."""
         with self._lock:
@@ -263,6 +268,8 @@ UNDOCUMENTED_INTERVAL = 2.0
 # A task with a history is asked for at the full rate in so many intervals before its expected end
 # and as many after it: with the few polls before them that makes less than 30 until the median.
 DENSE_POLLS = 22
+# Seconds. Also a task that should have ended long ago, or was taken up days later, may end now.
+LONGEST_WAIT = 100.0
 
 
 @dataclass(frozen=True)
@@ -293,4 +300,4 @@ class Pace:
             early = self.expected - dense - elapsed
             late = elapsed - self.expected - dense
             wait = min(early, self.expected / 8) if early > 0 else late / 8
-        return max(self.interval, wait * (0.9 + 0.2 * dice))
+        return max(self.interval, min(wait, LONGEST_WAIT) * (0.9 + 0.2 * dice))

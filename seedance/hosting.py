@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,14 @@ READ_SECONDS = 30
 
 # Answers that ask for patience, whatever their HTTP status.
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500")
+
+
+# What these say at DEBUG holds all that is needed to make a signed address from it.
+_TELLTALES = ("botocore.auth", "botocore.endpoint")
+
+
+def _is_harmless(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
 
 
 def _values(settings: Settings) -> dict[str, str]:
@@ -108,6 +117,9 @@ def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
             hint='Install the extra: pip install "comfyui-seedance[s3]".',
         ) from error
     bucket = values.get("bucket", "")
+    _check_whose_key(settings, values)
+    for name in _TELLTALES:
+        logging.getLogger(name).addFilter(_is_harmless)
     try:
         client = boto3.client(
             "s3",
@@ -145,6 +157,18 @@ def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
             hint="Check SEEDANCE_S3_BUCKET, SEEDANCE_S3_ENDPOINT, SEEDANCE_S3_REGION, "
             "SEEDANCE_S3_ACCESS_KEY_ID and SEEDANCE_S3_SECRET_ACCESS_KEY.",
         ) from None
+
+
+def _check_whose_key(settings: Settings, values: dict[str, str]) -> None:
+    """Raise BadOrder where boto3 would take the keys that this machine has for Amazon to an
+    endpoint that was stored, as whoever reaches the page can do."""
+    own = values.get("access_key_id") and values.get("secret_access_key")
+    if values.get("endpoint") and not own and not settings.is_set("SEEDANCE_S3_ENDPOINT"):
+        raise BadOrder(
+            f"The bucket at {values['endpoint']} has no key of its own; nothing was spent.",
+            hint="Store both parts of its key with it, or set SEEDANCE_S3_ENDPOINT in the "
+            "environment to use the keys that boto3 finds on this machine.",
+        )
 
 
 _WHAT_TO_CHECK = {

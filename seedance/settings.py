@@ -65,6 +65,27 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+class Key(str):
+    """A secret as text, which tools that print variables do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "(a key)" if self else "''"
+
+
+_SECRETS = ("key", "access_key_id", "secret_access_key")
+_SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")
+
+
+def _hidden(record: dict[str, Any]) -> dict[str, Any]:
+    """A part of the key file, with its secrets as such."""
+    return {
+        name: Key(value) if name in _SECRETS and isinstance(value, str) else value
+        for name, value in record.items()
+    }
+
+
 class Settings:
     """Everything that is configured. Reading it never touches the network.
 
@@ -74,7 +95,10 @@ class Settings:
     def __init__(self, home: Path, output: Path, environment: Mapping[str, str]) -> None:
         self.home = home
         self.output = output
-        self._environment = environment
+        self._environment = {
+            name: Key(value) if name.endswith(_SECRET_VARIABLES) else value
+            for name, value in environment.items()
+        }
         self._journal = home / "journal.db"
         self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{self._journal}"
         self.poll_interval = self._number("SEEDANCE_POLL_INTERVAL")
@@ -165,7 +189,7 @@ class Settings:
                     hint=f"Set {_variable(provider_id, 'BASE_URL')} in the environment too.",
                 )
             return _clean(key, provider)
-        if key := str(record.get("key") or "").strip():
+        if key := Key(str(record.get("key") or "").strip()):
             base = origin(self.config(provider_id).base_url)
             if record.get("origin") != base:
                 raise NeedsKey(
@@ -191,15 +215,24 @@ class Settings:
             return None
         return "environment" if self._environment_key(provider) else "file"
 
-    def _environment_key(self, provider: type[Provider]) -> str:
-        return self._environment.get(provider.key_variable or "", "").strip()
+    def _environment_key(self, provider: type[Provider]) -> Key:
+        return Key(self._environment.get(provider.key_variable or "", "").strip())
+
+    def key_in(self, text: str) -> str | None:
+        """The name of the provider whose key stands in `text`, None if none does."""
+        for provider in providers.registry().values():
+            stored = str(self._record(provider.id).get("key") or "")
+            for key in (self._environment_key(provider), stored):
+                if len(key) >= 8 and key in text:
+                    return provider.name
+        return None
 
     def set_key(self, provider_id: str, key: str) -> None:
         """Store a key for the origin of the present base URL."""
         provider = providers.get(provider_id)
         if provider.key_variable is None:
             raise BadOrder(f"{provider.name} needs no key.")
-        key = _clean(key.strip(), provider)
+        key = _clean(Key(key.strip()), provider)
         base = origin(self.config(provider_id).base_url)
         with self._editing() as records:
             records.setdefault(provider_id, {}).update(key=key, origin=base)
@@ -242,7 +275,11 @@ class Settings:
         }
         if "secret_access_key" in mine:
             return mine  # a key of the environment is for no place that a route has stored
-        return {key: str(value) for key, value in self._record(name).items()} | mine
+        stored = {
+            key: value if isinstance(value, str) else str(value)
+            for key, value in self._record(name).items()
+        }
+        return stored | mine
 
     def set_section(self, name: Literal["s3", "budget"], values: Mapping[str, str | None]) -> None:
         """Store values of a group; None removes one."""
@@ -270,6 +307,10 @@ class Settings:
             if name in ("day", "month", "unknown_price")
         }
 
+    def is_set(self, variable: str) -> bool:
+        """Whether the environment has a value for `variable`."""
+        return bool(self._environment.get(variable))
+
     # ----------------------------------------------------------------------- the key file
 
     @property
@@ -295,7 +336,7 @@ class Settings:
                         hint=f"Run: chmod 600 '{self.key_file}'. If this machine is shared, "
                         "replace the keys in it.",
                     )
-                records = json.load(file)
+                records = json.load(file, object_hook=_hidden)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -375,7 +416,7 @@ def _positive(text: str, what: str) -> float:
     return number
 
 
-def _clean(key: str, provider: type[Provider]) -> str:
+def _clean(key: Key, provider: type[Provider]) -> Key:
     """A key that can stand in a header. The key itself is never part of the error."""
     if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > 4096:
         raise BadOrder(

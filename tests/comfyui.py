@@ -40,10 +40,10 @@ def missing() -> str:
 
 
 class ComfyUI:
-    """One base folder, in which ComfyUI can be started more than once."""
+    """One base folder, in which ComfyUI can be started more than once, with the same `flags`."""
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    def __init__(self, base: Path, *flags: str) -> None:
+        self.base, self.flags = base, flags
         for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
             (base / name).mkdir(parents=True)
         (base / "custom_nodes" / "comfyui-seedance").symlink_to(ROOT)
@@ -59,7 +59,7 @@ class ComfyUI:
         command = [
             *(os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu"),
             *("--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(self.base)),
-            *("--database-url", "sqlite:///:memory:", "--disable-api-nodes"),
+            *("--database-url", "sqlite:///:memory:", "--disable-api-nodes", *self.flags),
         ]
         with self.log_file.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(

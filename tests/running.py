@@ -25,7 +25,8 @@ POLL_SECONDS = 0.05
 
 def order_for(provider: str, seed: int = 0, **fields: Any) -> Order:
     """An order that every provider can take."""
-    return Order(prompt="a fox", provider=provider, ratio="16:9", seed=seed, **fields)
+    values: dict[str, Any] = {"prompt": "a fox", "ratio": "16:9", **fields}
+    return Order(provider=provider, seed=seed, **values)
 
 
 def picture() -> Medium:

@@ -22,6 +22,8 @@ from seedance.transport import (
 )
 from seedance.wire import Blob, Call
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-the-key-that-nobody-may-see"
 PICTURE = Blob("image", "image/png", "cat.png", 1, "digest", data=b"x")
 
@@ -68,6 +70,11 @@ def transport_for(url: str) -> Transport:
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::a9fe:a9fe", False),
         ("2001:db8::1", False),
+        ("fec0::1", False),  # site-local, of old
+        ("64:ff9b:1::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("4000::1", False),
+        ("2001:0:a9fe:a9fe::", False),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:

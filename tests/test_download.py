@@ -19,6 +19,8 @@ from seedance.errors import OddReply
 from seedance.settings import origin
 from seedance.transport import Credentials, ForbiddenAddress, Lost, NotSent, Transport
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-the-key-that-nobody-may-see"
 CLIP = os.urandom(1 << 20)
 HALF = len(CLIP) // 2  # whole blocks of the download: what breaks within one is asked for again

@@ -201,6 +201,14 @@ def test_no_early_wait_reaches_far_into_the_dense_time(
         assert asked <= dense_from + interval
 
 
+@given(intervals, st.none() | st.floats(1, 5000), st.floats(0, 1e9), st.floats(0, 1))
+def test_a_task_is_never_left_alone_for_longer_than_a_minute_or_two(
+    interval: float, expected: float | None, elapsed: float, dice: float
+) -> None:
+    """A task of last month that is taken up again, or a clock that was set, is no reason to."""
+    assert Pace(interval, expected).after(elapsed, dice) <= max(interval, 120)
+
+
 def test_the_users_interval_is_used_always() -> None:
     assert Pace(5.0, 100.0, fixed=0.05).after(3.0) == 0.05
 

@@ -31,7 +31,7 @@ from seedance.errors import SeedanceError
 from seedance.runner.ends import failure
 from seedance.runner.talk import retry_after
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("SEEDANCE_FUZZ", "0"))
 ANSWERS = ROUNDS or 300
@@ -138,6 +138,9 @@ def check_outcome(outcome: Any) -> None:
     """What may leave a flow can be written to a file and a database, and be shown."""
     for text in texts(outcome):
         text.encode()
+    for money in filter(None, (getattr(outcome, name, None) for name in ("cost", "left"))):
+        assert len(money.currency) <= 10
+    assert len(getattr(outcome, "account", "")) <= 100
     if isinstance(outcome, wire.Ticket):
         assert wire.Ticket.parse(str(outcome)).opaque == outcome.opaque
     if isinstance(outcome, wire.Failed):

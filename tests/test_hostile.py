@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
 import clips
 import fakes
+import numpy as np
 import pytest
 import requests
 from fakes import Answer, Request
@@ -36,6 +38,7 @@ from seedance import download, media, transport
 from seedance.errors import BadOrder, OddReply, SeedanceError
 from seedance.fit import check_words
 from seedance.journal import Journal
+from seedance.media import clips as media_clips
 from seedance.order import DEEPEST_EXTRA, LARGEST_EXTRA, Medium, Order
 from seedance.providers import get
 from seedance.runner import Runner
@@ -51,7 +54,7 @@ from seedance.wire import (
     add_extra,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 KEY = "sk-the-key-that-nobody-may-see"
 PROVIDERS = sorted(fakes.all())
@@ -328,13 +331,60 @@ def test_a_reasonable_extra_is_sent() -> None:
         "webhook_events_filter",
         "notify_hook",
         "notifyUrl",
+        "notification_url",
+        "Webhoo\u212a",  # ends with a Kelvin sign
+        "num_frames",
     ],
 )
-@pytest.mark.parametrize("inside", [False, True])
-def test_extra_cannot_change_what_is_paid_for_or_who_is_told(name: str, inside: bool) -> None:
-    value: Any = {name: "https://evil.example"}
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda value: value,
+        lambda value: {"options": value},
+        lambda value: {"tools": [value]},
+        lambda value: {"tools": [[{"deep": [value]}]]},
+    ],
+    ids=["here", "in an object", "in a list", "deep in lists"],
+)
+def test_extra_cannot_change_what_is_paid_for_or_who_is_told(
+    name: str, wrap: Callable[[Any], Any]
+) -> None:
     with pytest.raises(BadOrder, match="may not set"):
-        add_extra({"options": {}}, {"options": value} if inside else value)
+        add_extra({"options": {}}, wrap({name: "https://evil.example"}))
+
+
+@pytest.mark.parametrize("name", ["Duration", "DURATION", "dur_ation", "aspectRatio", "\u017feed"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_extra_cannot_replace_a_field_by_another_spelling(name: str, inside: bool) -> None:
+    """Some servers, those written in Go among them, read names whatever their case; the last one
+    counts."""
+    fields = {"duration": 5, "aspect_ratio": "16:9", "seed": 1}
+    extra = {name: 15}
+    with pytest.raises(BadOrder, match="may not replace"):
+        add_extra({"in": fields} if inside else fields, {"in": extra} if inside else extra)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("lumenfall", "seconds"),
+        ("uniall", "content"),
+        ("uniall", "Seconds"),
+        ("uniall", "metadata"),
+        ("byteplus", "frames"),
+        ("volcengine", "frames"),
+        ("aihubmax", "quality"),
+        ("evolink", "resolution"),
+    ],
+)
+def test_extra_cannot_replace_a_field_by_the_providers_other_name_for_it(
+    provider: str, name: str, tmp_path: Path
+) -> None:
+    with fakes.all()[provider]() as fake:
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(BadOrder, match="may not replace"):
+            desk.runner().start(desk.order(extra={provider: {name: 15}}))
+        assert fake.requests == []
 
 
 @pytest.mark.parametrize(
@@ -382,6 +432,52 @@ def first_call(provider: str, desk: Desk, extra: dict[str, Any]) -> Call:
     call = next(flow)
     assert isinstance(call, Call)
     return call
+
+
+def test_a_workflow_cannot_make_us_show_the_key_at_an_address_of_its_own_choice(
+    tmp_path: Path,
+) -> None:
+    """Leonardo takes no addresses, so a picture at one is fetched here first; one of its own API is
+    such an address too."""
+    with fakes.all()["leonardo"]() as fake:
+        handle = fake.handle
+
+        def asks_for_the_key(request: Request) -> Answer:
+            return Answer(401) if request.path == "/account.png" else handle(request)
+
+        fake.handle = asks_for_the_key  # type: ignore[method-assign]
+        desk = Desk(fake, tmp_path)
+        medium = Medium.from_address("image", f"{fake.url}/account.png")
+        with pytest.raises(BadOrder, match="could not be fetched"):
+            desk.video(first_frame=medium)
+        asked = [each for each in fake.requests if each.path == "/account.png"]
+        assert len(asked) == 1
+        assert "authorization" not in asked[0].headers
+        assert fake.creates == 0
+
+
+@pytest.mark.parametrize("where", ["prompt", "extra", "address"])
+def test_a_key_that_was_pasted_by_mistake_is_not_sent_or_kept(where: str, tmp_path: Path) -> None:
+    with fakes.all()["lumenfall"]() as fake:
+        desk = Desk(fake, tmp_path)
+        key = fake.key
+        other = {"FAL_KEY": "another-key-0123456789abcdef"}
+        for secret in (key, other["FAL_KEY"]):
+            runner = desk.runner(**other)
+            order = {
+                "prompt": lambda secret: desk.order(prompt=f"a fox {secret}"),
+                "extra": lambda secret: desk.order(extra={"lumenfall": {"style": secret}}),
+                "address": lambda secret: desk.order(
+                    first_frame=Medium.from_address("image", f"https://a.example/{secret}.png")
+                ),
+            }[where](secret)
+            for doing in (runner.start, runner.check):
+                with pytest.raises(BadOrder, match="holds the key of") as caught:
+                    doing(order)
+                assert secret not in str(caught.value)
+        assert fake.requests == []
+        for file in tmp_path.rglob("*"):
+            assert not file.is_file() or key.encode() not in file.read_bytes(), file
 
 
 # --------------------------------------------------------- prompts, names and headers on their way
@@ -598,6 +694,31 @@ def test_a_word_of_a_provider_is_kept_short(tmp_path: Path) -> None:
             desk.video()
         assert len(str(caught.value)) < 2000
         assert len(json.dumps(desk.row().error)) < 4000
+
+
+def test_a_word_of_a_provider_does_not_steer_a_terminal_or_write_lines_of_a_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nasty = "no\x1b[2J\x1b]52;c;cm0gLXJm\x07 \u202egnp.exe\x9b1m\r\nINFO root: all is well"
+    with fakes.all()["lumenfall"](fail_with={"code": nasty, "message": nasty}) as fake:
+        fake.fault(
+            lambda each: each.method == "GET" and "/videos/" in each.path,
+            Answer(200, body=json.dumps({"status": nasty}, ensure_ascii=False).encode()),
+        )
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(SeedanceError) as caught:
+            desk.video()
+    for text in (str(caught.value), json.dumps(caught.value.as_dict(), ensure_ascii=False)):
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", text)
+    assert "undocumented status word" in caplog.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|^INFO root", caplog.text, re.M)
+
+
+@pytest.mark.parametrize("text", ["\\", "%25", "&#x", "\\u00", "sk-the-key-that-nobody-may-se"])
+def test_looking_for_the_key_takes_no_longer_for_an_answer_made_to_take_long(text: str) -> None:
+    body = text.encode() * (4 * 2**20 // len(text))
+    with Server(lambda request: Answer(200, body=body)) as server:
+        assert transport_for(server.url).perform(Call("GET", server.url)).body == body
 
 
 # ---------------------------------------------------------------------------- pictures and clips
@@ -824,6 +945,98 @@ def test_more_frames_than_memory_are_refused_though_the_header_hid_them(
         media.decode_frames(file)
 
 
+def silence(file: Path, seconds: int) -> Path:
+    """A FLAC file of silence: a few hundred bytes for each second, whatever they unpack to."""
+    rate = 48000
+    with av.open(str(file), "w", format="flac") as container:
+        stream: Any = container.add_stream("flac", rate=rate)
+        stream.layout = "stereo"
+        for number in range(seconds):
+            samples = np.zeros((1, 2 * rate), np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = rate, number * rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file
+
+
+def test_more_sound_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = silence(tmp_path / "bomb.flac", 300)
+    unpacked = 300 * 48000 * 2 * 4
+    assert file.stat().st_size < unpacked / 1000
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: unpacked)
+    with pytest.raises(BadOrder, match="memory"):
+        media.decode_audio(file)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: 4 * unpacked)
+    decoded = media.decode_audio(file)
+    assert decoded is not None and decoded[0].shape == (2, 300 * 48000)
+
+
+def test_memory_that_does_not_suffice_after_all_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    file = silence(tmp_path / "short.flac", 1)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: None)
+    monkeypatch.setattr("seedance.media.sound.np.concatenate", no_memory)
+    with pytest.raises(BadOrder, match="memory"):
+        media.decode_audio(file)
+
+
+def test_a_sound_that_unpacks_to_hours_is_not_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedance.media.clips.MAX_SECONDS", 10)
+    medium = Medium.from_path("audio", silence(tmp_path / "bomb.flac", 12))
+    with pytest.raises(BadOrder, match="too long"):
+        media.sound_blob(medium, MediaLimits(("audio/wav",)), nearest=True, work_dir=tmp_path)
+    assert not list(tmp_path.glob("*.wav"))
+    cut = MediaLimits(("audio/wav",), seconds=(1, 5))
+    blob, _ = media.sound_blob(medium, cut, nearest=True, work_dir=tmp_path)
+    assert blob.seconds == pytest.approx(5, abs=0.1)
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = png_bomb(4000, 4000)
+    monkeypatch.setattr("seedance.media.memory.free_memory", lambda: 4000 * 4000 * 3)
+    for read in (
+        lambda: media.read_picture(picture),
+        lambda: media.picture_blob(Medium.from_data("image", picture), MediaLimits(("image/png",))),
+    ):
+        with pytest.raises(BadOrder, match="memory"):
+            read()
+
+
+def test_a_clip_of_more_pictures_than_anybody_films_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures in which nothing changes take a few bytes each, and time each."""
+    file = clips.write(tmp_path / "clip.mp4", width=64, height=48, frames=30)
+    monkeypatch.setattr("seedance.media.frames.MOST_PIXELS", 64 * 48 * 3)
+    for read in (media.last_frame, media.decode_frames, lambda path: list(media.iter_frames(path))):
+        with pytest.raises(BadOrder, match="too long"):
+            read(file)
+
+
+def test_a_clip_that_is_cut_is_not_decoded_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = clips.write(tmp_path / "clip.mp4", width=320, height=240, frames=240, audio=True)
+    decoded = []
+    add_at = media_clips._add_at
+    monkeypatch.setattr(media_clips, "_add_at", lambda *args: decoded.append(args) or add_at(*args))
+    limits = MediaLimits(("video/mp4",), seconds=(1, 2))
+    blob, _ = media.clip_blob(
+        Medium.from_path("video", file), limits, nearest=True, work_dir=tmp_path
+    )
+    assert blob.seconds == pytest.approx(2, abs=0.1)
+    assert len(decoded) < 120
+
+
 # ---------------------------------------------------------------------------------- the key file
 
 
@@ -923,6 +1136,21 @@ def test_a_key_is_never_written_into_the_packs_folder(folder: str) -> None:
     with pytest.raises(BadOrder, match="pack's own folder"):
         Settings(PACK / folder, PACK, {}).set_key("lumenfall", KEY)
     assert set(PACK.iterdir()) == before
+
+
+def test_the_journal_is_for_its_owner_alone_wherever_it_is(tmp_path: Path) -> None:
+    """It holds prompts, and addresses of uploads, which whoever has them can read."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        journal = Journal(f"sqlite:///{home / 'journal.db'}")
+        journal.newest()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in home.iterdir()}
+    journal.close()
+    assert modes and set(modes.values()) == {0o600}, modes
 
 
 def test_a_link_into_the_packs_folder_is_seen_through(tmp_path: Path) -> None:

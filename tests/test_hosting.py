@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import requests
-from bucket import SECRET, Bucket
+from bucket import KEY_ID, SECRET, Bucket
 from loopback import Connection, Raw
 
 from seedance import hosting, providers
@@ -178,6 +179,56 @@ def test_uploads_are_found_again_only_in_the_same_place(name: str, configured: C
     assert hosting.account(configured("https://store.example", **{name: "other"})) != one
 
 
+# -------------------------------------------------------------------------------- the bucket's keys
+
+
+def test_no_log_line_holds_what_signs_an_address(
+    bucket: Bucket, configured: Configure, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings = configured(bucket)
+    big = tmp_path / "big"
+    big.write_bytes(bytes(9 * 2**20))  # goes up in parts, by threads of boto3's own
+    for what in (blob(), blob(path=big)):
+        address = hosting.address(settings, put(settings, what))
+        signature = parse_qs(urlsplit(address).query)["X-Amz-Signature"][0]
+        for secret in (SECRET, signature, f"Credential={KEY_ID}/"):
+            assert secret not in caplog.text
+    assert caplog.text
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_amazons_keys_of_this_machine_go_to_no_endpoint_that_the_page_has_set(
+    own: bool, bucket: Bucket, configured: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(bucket)
+    for name in ("ENDPOINT", "BUCKET", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(f"SEEDANCE_S3_{name}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ambient")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ambient-secret")
+    settings = Settings.load()
+    keys = {"access_key_id": KEY_ID, "secret_access_key": SECRET} if own else {}
+    settings.set_section("s3", {"endpoint": bucket.url, "bucket": "mine", **keys})
+    if own:
+        put(settings)
+        assert bucket.puts() == 1
+    else:
+        with pytest.raises(BadOrder, match="no key of its own"):
+            put(settings)
+        assert bucket.requests == []
+
+
+def test_amazons_keys_of_this_machine_serve_an_endpoint_of_the_environment(
+    bucket: Bucket, configured: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(bucket)
+    for ours, theirs in (("ACCESS_KEY_ID", KEY_ID), ("SECRET_ACCESS_KEY", SECRET)):
+        monkeypatch.delenv(f"SEEDANCE_S3_{ours}")
+        monkeypatch.setenv(f"AWS_{ours}", theirs)
+    put(Settings.load())
+    assert bucket.puts() == 1
+
+
 # ----------------------------------------------------------------------------------------- refusals
 
 
@@ -316,7 +367,7 @@ def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Jou
 def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
     journal.hosted.note(first.id, ACCOUNT, "object")
-    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     journal.advance(first.id, "saved")
     assert journal.hosted.unused(ACCOUNT) == ["object"]
     assert journal.hosted.find(ACCOUNT, "digest", second.id) is None
@@ -325,7 +376,7 @@ def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clo
 def test_who_finds_an_object_uses_it(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
     journal.hosted.note(first.id, ACCOUNT, "object")
-    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     for _ in range(2):  # the same clip twice in one order
         assert journal.hosted.find(ACCOUNT, "digest", second.id) == "object"
     journal.advance(first.id, "saved")

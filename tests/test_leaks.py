@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
+import http.client
 import io
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -27,18 +30,21 @@ import fakes
 import numpy as np
 import pytest
 from fakes import Answer, Fake, Request, ranged, tiny_clip
-from loopback import Server
+from loopback import Connection, Raw, Server
 from rim import Pack, loaded_pack
 from running import Desk, is_result, order_for
 
+from seedance import hosting
+from seedance.download import fetch
+from seedance.errors import OddReply, SeedanceError
 from seedance.order import Medium
-from seedance.providers import get
+from seedance.providers import get, registry
 from seedance.runner import Runner
 from seedance.settings import Settings, origin
 from seedance.transport import Credentials, Transport
-from seedance.wire import Call
+from seedance.wire import Blob, Call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
 # Letters that JSON, addresses and base64 spell in other ways.
 KEY = "sk-LEAK/7f3a+canary=9c~e5d1-abcdefghij"
@@ -76,13 +82,27 @@ class World:
                     self.add(path.name, path.read_bytes())
 
     def add_error(self, error: BaseException) -> None:
-        """An error as logs, dialogs and reports show it, with the chain of its causes."""
+        """An error as logs, dialogs and reports show it, with the chain of its causes, and as the
+        tools show it that print the variables of each function and what an error carries."""
         self.add("traceback", "".join(traceback.format_exception(error)))
         while error is not None:
             self.add("error", f"{error} {error!r} {error.args}")
             if hasattr(error, "as_dict"):
                 self.add("error as JSON", json.dumps(error.as_dict()))
+            with contextlib.suppress(Exception):
+                self.add("pickled error", pickle.dumps(error))
+            for name in ("request", "response"):
+                carried = getattr(error, name, None)
+                self.add(f"the {name} of an error", repr(getattr(carried, "headers", "")))
+            self._add_variables(error)
             error = error.__cause__ or error.__context__  # type: ignore[assignment]
+
+    def _add_variables(self, error: BaseException) -> None:
+        of_tests = str(Path(__file__).parent)
+        for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
+            if not frame.filename.startswith(of_tests):
+                for name, shown in (frame.locals or {}).items():
+                    self.add(f"{name} in {frame.name}, {frame.filename}", shown)
 
     def add_processes(self) -> None:
         """The arguments of this process and of those that it started, as other users see them."""
@@ -221,6 +241,12 @@ def quotes() -> dict[str, bytes]:
         "some letters": KEY.replace("+", "\\u002b").replace("=", "\\u003D"),
         "address": f"https://console.example/?key={quote(KEY, safe='')}",
         "base64": f"Basic {base64.b64encode(KEY.encode()).decode()}",
+        "base64 of a header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+        "base64 of a pair": base64.urlsafe_b64encode(f"me:{KEY}".encode()).decode(),
+        "hexadecimal": KEY.encode().hex(),
+        "web page": html.escape(KEY).replace("/", "&#x2F;").replace("+", "&#43;"),
+        "JSON in JSON": json.dumps(json.dumps(KEY.replace("/", "\\/")))[3:-3],
+        "address in an address": quote(quote(KEY, safe=""), safe=""),
     }
     return {name: text.encode() for name, text in found.items()}
 
@@ -376,6 +402,147 @@ def test_a_quoted_key_is_taken_out_of_an_answer(form: str) -> None:
     world.add("headers", repr(reply.headers))
     assert world.leaks() == []
     assert "(your key)" in reply.json()["message"]
+
+
+def test_what_is_no_key_stays_in_an_answer() -> None:
+    text = json.dumps({"message": base64.b64encode(bytes(range(256))).decode(), "n": "6b" * 50})
+    with Server(lambda request: Answer(200, body=text.encode())) as server:
+        for key in (KEY, "k", "key"):
+            sender = Transport(Credentials("Bearer", key, frozenset({origin(server.url)})))
+            assert sender.perform(Call("GET", server.url)).body.count(b"(your key)") == (
+                text.count(key) if key != KEY else 0
+            )
+
+
+def test_a_redirect_that_quotes_the_key_is_refused_without_it(tmp_path: Path) -> None:
+    to_key = Answer(302, headers={"location": f"http://10.0.0.1/{KEY}"})
+    with Server(lambda request: to_key) as server, pytest.raises(OddReply) as caught:
+        sender = Transport(Credentials("Bearer", KEY, frozenset({origin(server.url)})))
+        fetch(sender, server.url, tmp_path / "part", own_origin=origin(server.url))
+    world = World()
+    world.add_error(caught.value)
+    assert world.leaks() == []
+    assert "(your key)" in str(caught.value)
+
+
+# ------------------------------------------------------------- what others make programs tell of us
+
+
+def nobody_there(connection: Connection) -> None:
+    connection.read_request()
+
+
+def test_an_error_carries_no_request_and_no_variable_with_the_key(tmp_path: Path) -> None:
+    """What requests raises holds its request, whose headers hold the key."""
+    world = World()
+    with Raw(nobody_there) as server:
+        origins = frozenset({origin(server.url), "http://127.0.0.1:9"})
+        sender = Transport(Credentials("Bearer", KEY, origins))
+        for url in (server.url, "http://127.0.0.1:9"):
+            for spends in (False, True):
+                with pytest.raises(SeedanceError) as caught:
+                    sender.perform(Call("POST", url, json={}, spends=spends))
+                world.add_error(caught.value)
+            with (
+                pytest.raises(SeedanceError) as caught,
+                sender.fetching(url, headers={}, own_origin=origin(url), authorized=True),
+            ):
+                pass
+            world.add_error(caught.value)
+        assert all(KEY.encode() in received for received in server.received)
+    assert world.leaks() == []
+    assert len(world.seen) > 20
+
+
+def test_an_error_of_the_settings_shows_no_key_that_was_at_hand(tmp_path: Path) -> None:
+    world = World()
+    order = order_for("lumenfall")
+    stored = Settings(tmp_path / "home", tmp_path / "output", {})
+    stored.set_key("lumenfall", KEY)
+    stored.set_section("s3", {"bucket": "b" * 100, "secret_access_key": KEY})
+    costly = {"SEEDANCE_BUDGET_DAY": "0.01"}
+    moved = {"SEEDANCE_LUMENFALL_BASE_URL": "https://gateway.example"}
+    for variables in (costly, moved, {**costly, "LUMENFALL_API_KEY": KEY}):
+        with pytest.raises(SeedanceError) as caught:
+            Runner(Settings(tmp_path / "home", tmp_path / "output", variables)).start(order)
+        world.add_error(caught.value)
+    blob = Blob("image", "image/png", "a.png", 1, "digest", data=b"x")
+    for variables in ({}, {"SEEDANCE_S3_BUCKET": "b" * 100, "SEEDANCE_S3_SECRET_ACCESS_KEY": KEY}):
+        with pytest.raises(SeedanceError) as caught:
+            hosting.put(Settings(tmp_path / "home", tmp_path, variables), blob, "a.png")
+        world.add_error(caught.value)
+    world.add("what is shown of a key", repr(stored.key("lumenfall")))
+    assert world.leaks() == []
+    assert stored.key("lumenfall") == KEY
+    for provider in registry().values():  # each variable is known for a secret
+        if provider.key_variable:
+            settings = Settings(tmp_path, tmp_path, {provider.key_variable: KEY})
+            assert KEY not in repr(vars(settings))
+
+
+def test_printing_all_headers_does_not_print_ours(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """http.client's own way to be verbose, which people switch on for the whole program."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with Server(lambda request: Answer(json={})) as server:
+        sender = Transport(Credentials("Bearer", KEY, frozenset({origin(server.url)})))
+        assert sender.perform(Call("GET", server.url)).ok
+    assert KEY not in capfd.readouterr().out
+
+
+SIGNATURE = "X-Amz-Signature=5ec4e7f00d"
+
+
+def test_a_signed_address_is_in_no_log_line_and_no_error(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Whoever has the address of an upload or a result can use it."""
+    caplog.set_level(logging.DEBUG)
+    with Server(lambda request: Answer(404)) as server, Raw(nobody_there) as broken:
+        sender = Transport(Credentials("Bearer", KEY, frozenset({origin(server.url)})))
+        for host in (server.url, broken.url, "http://127.0.0.1:9"):
+            url = f"{host}/clip.mp4?{SIGNATURE}"
+            with contextlib.suppress(SeedanceError):
+                sender.perform(Call("PUT", url, json={}, auth=False))
+            with pytest.raises(SeedanceError) as caught:
+                fetch(sender, url, tmp_path / "part", own_origin=origin(host))
+            assert SIGNATURE not in "".join(traceback.format_exception(caught.value))
+        assert all("X-Amz-Signature" in request.query for request in server.requests)
+        assert server.requests
+    logging.getLogger("urllib3.connectionpool").debug("said of another program's call")
+    assert SIGNATURE not in caplog.text
+    assert "said of another program's call" in caplog.text
+
+
+def test_a_signed_address_that_a_provider_quotes_is_shortened(tmp_path: Path) -> None:
+    said = f"cannot read https://files.example/a.png?{SIGNATURE}&x=1: HTTP 403"
+    with fakes.all()["lumenfall"](fail_with={"code": "FAILED", "message": said}) as fake:
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(SeedanceError, match=r"https://files\.example/a\.png\?\.\.\.") as caught:
+            desk.video()
+        assert SIGNATURE not in json.dumps([caught.value.as_dict(), desk.row().error])
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or SIGNATURE.encode() not in file.read_bytes(), file
+
+
+def test_an_odd_status_is_logged_without_the_addresses_beside_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(request: Request, answer: Answer) -> Answer:
+        if request.method == "GET" and isinstance(answer.json, dict) and not told:
+            told.append(request)
+            escaped = f'"https:\\/\\/files.example/secret-path\\u003f{SIGNATURE}"'
+            return Answer(200, body=b'{"status": "hatching", "url": %s}' % escaped.encode())
+        return answer
+
+    told: list[Request] = []
+    with fakes.all()["lumenfall"]() as fake:
+        handle = fake.handle
+        fake.handle = lambda request: odd(request, handle(request))  # type: ignore[method-assign]
+        Desk(fake, tmp_path).video()
+    assert "hatching" in caplog.text
+    assert "secret-path" not in caplog.text and SIGNATURE not in caplog.text
 
 
 # -------------------------------------------------------------------------------- the command line

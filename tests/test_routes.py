@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 from aiohttp import web
 from rim import Pack, loaded_pack
+from running import until
+
+pytestmark = pytest.mark.safety
 
 KEY = "sk-nobody-may-see-this"
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4, "prompt": "a hill"}
@@ -133,6 +138,50 @@ def test_comfyuis_own_page_may_ask(site: Site) -> None:
     origin = f"http://127.0.0.1:{site.port}"
     assert site.ask("GET", "/seedance/settings", Origin=origin).status == 200
     assert site.ask("GET", "/seedance/settings", Sec_Fetch_Site="same-origin").status == 200
+
+
+@pytest.mark.parametrize("site_", ["cross-site", "same-site", ""])
+@pytest.mark.parametrize(
+    "path", ["settings", "providers", "tasks", "tasks/1", "tasks/1/video", "tasks/1/thumbnail"]
+)
+def test_another_site_may_not_even_look(site: Site, path: str, site_: str) -> None:
+    assert site.ask("GET", f"/seedance/{path}", Sec_Fetch_Site=site_).status == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "", "http://evil.example", "http://127.0.0.1:{}.evil.example", "file://"]
+)
+def test_an_origin_that_is_not_ours_is_turned_away(site: Site, origin: str) -> None:
+    reply = site.ask("POST", "/seedance/check", {}, Origin=origin.format(site.port))
+    assert reply.status == 403
+
+
+def test_no_answer_can_be_embedded_elsewhere_or_taken_for_another_type(site: Site) -> None:
+    """Over plain http, browsers do not say which site's page a picture or script is for."""
+    row = site.made().row
+    for path in ("settings", "tasks", f"tasks/{row}/video", f"tasks/{row}/thumbnail", "tasks/99"):
+        headers = site.ask("GET", f"/seedance/{path}").headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_looking_changes_nothing(site: Site) -> None:
+    """Any page can make a browser look, so that only PUT, POST and DELETE may do something."""
+    site.made()
+    before = contents(site.pack.host.settings().home)
+    paths = {path for method, path, _ in site.pack.routes._routes if method == "GET"}
+    assert len(paths) > 5
+    for path in paths:
+        site.ask("GET", path.replace(r"{row:\d+}", "1"))
+    assert contents(site.pack.host.settings().home) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """What is in the files of a folder; of the journal, in its rows."""
+    with closing(sqlite3.connect(folder / "journal.db")) as database:
+        rows = "\n".join(database.iterdump()).encode()
+    files = [path for path in folder.rglob("*") if path.is_file() and "journal" not in path.name]
+    return {folder / "journal.db": rows, **{path: path.read_bytes() for path in files}}
 
 
 # --------------------------------------------------------------------------- what may come in
@@ -256,9 +305,10 @@ def test_a_budget_is_kept_and_reset(site: Site) -> None:
     assert site.put("/seedance/settings", {"budget": {"day": None}})["budget"] == {"month": 50.5}
 
 
-@pytest.mark.parametrize("amount", ["-1", "1e9", "lots", "nan", "1.2.3"])
-def test_a_budget_is_an_amount(site: Site, amount: str) -> None:
+@pytest.mark.parametrize("amount", ["-1", "1e9", "lots", "nan", "1.2.3", "9" * 30, 10**30, "٣"])
+def test_a_budget_is_an_amount(site: Site, amount: Any) -> None:
     assert site.ask("PUT", "/seedance/settings", {"budget": {"day": amount}}).status == 400
+    assert site.get("/seedance/settings")["budget"] == {}
 
 
 @pytest.mark.parametrize(
@@ -363,6 +413,9 @@ def test_an_order_can_be_checked_without_a_node(site: Site) -> None:
         {"references": "x"},
         {"references": [{"kind": "text", "address": "https://x.example"}]},
         {"steps": 20},
+        {"media": 1},
+        {"describe": 1},
+        {"__class__": 1},
         {"duration": True},
         {"extra": []},
     ],
@@ -397,7 +450,22 @@ def test_the_order_of_a_task_can_be_had_again(site: Site) -> None:
 def test_a_look_since_now_gives_nothing_old(site: Site) -> None:
     site.made()
     assert len(site.get("/seedance/tasks?since=1")) == 1
-    assert site.get("/seedance/tasks?since=99999999999") == []
+    for later in ("99999999999", "9" * 12):
+        assert site.get(f"/seedance/tasks?since={later}") == []
+
+
+def test_a_task_under_way_says_how_far_it_is_however_late_one_looks(site: Site) -> None:
+    order = site.pack.core("order").Order(**{**PREVIEW, "resolution": "1080p", "duration": 15})
+    (job,) = site.pack.host.runner().start(order)
+    try:
+        until(lambda: "rendering" in site.get("/seedance/tasks")[0]["progress"]["text"])
+        (row,) = site.get("/seedance/tasks?since=99999999999")
+        assert row["live"] is True
+        assert 0 <= row["progress"]["fraction"] <= 1
+    finally:
+        job.cancel()
+    until(lambda: not site.get("/seedance/tasks")[0]["live"])
+    assert site.get("/seedance/tasks")[0]["progress"] is None
 
 
 def test_a_forgotten_task_can_be_made_again(site: Site) -> None:
@@ -426,6 +494,46 @@ def test_a_lost_video_is_collected_again(site: Site) -> None:
 def test_what_is_free_is_no_part_of_the_totals(site: Site) -> None:
     site.made()
     assert site.get("/seedance/totals?days=7") == []
+
+
+@pytest.mark.parametrize("name", ["secret.txt", "page.html", "passwd", "clip.mp4.html", "."])
+def test_only_a_video_is_served_whatever_the_journal_says(
+    site: Site, name: str, tmp_path: Path
+) -> None:
+    """A journal may be shared by several machines, and so be written by others."""
+    row = site.made().row
+    path = tmp_path / name
+    if name != ".":
+        path.write_text("<script>alert('s3cret')</script>")
+    write_into_row(site, row, file=str(path))
+    for what in ("video", "thumbnail"):
+        reply = site.ask("GET", f"/seedance/tasks/{row}/{what}")
+        assert (reply.status, reply.error["kind"]) == (400, "BadOrder")
+        assert b"s3cret" not in reply.body
+
+
+def test_a_last_frame_that_is_a_program_is_not_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import EpsImagePlugin
+
+    ran: list[Any] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **_: ran.append(args))
+    result = site.made()
+    result.last_frame.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    )
+    reply = site.ask("GET", f"/seedance/tasks/{result.row}/thumbnail")
+    assert (reply.status, reply.error["kind"]) == (400, "BadOrder")
+    assert ran == []
+
+
+def write_into_row(site: Site, row: int, **values: Any) -> None:
+    """Change the journal behind the pack's back."""
+    with closing(sqlite3.connect(site.pack.host.settings().home / "journal.db")) as database:
+        for name, value in values.items():
+            database.execute(f"UPDATE orders SET {name} = ? WHERE id = ?", (value, row))
+        database.commit()
 
 
 # ---------------------------------------------------------------------------------- the modules

@@ -18,6 +18,8 @@ from seedance import providers, settings
 from seedance.errors import BadOrder, NeedsKey
 from seedance.settings import Settings
 
+pytestmark = pytest.mark.safety
+
 KEY = "sk-the-key-that-nobody-may-see"
 OTHER = "sk-another-key-that-nobody-may-see"
 GATEWAY = "https://gateway.example/v1"

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+pytestmark = pytest.mark.safety
 
 ROOT = Path(__file__).parent.parent
 PYTHON = [
@@ -143,6 +147,119 @@ def test_no_text_becomes_code_or_markup_in_the_page(path: Path) -> None:
 )
 def test_the_search_in_the_page_sees(line: str) -> None:
     assert IN_THE_PAGE.search(line)
+
+
+# ------------------------------------------------------------------- all that is published, and how
+
+READABLE = {".py", ".js", ".mjs", ".css", ".md", ".json", ".txt", ".toml", ".typed", ""}
+PICTURES = {".jpg"}
+NOT_PUBLISHED = set((ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines())
+# Folders that are no part of the project, in a working copy.
+PRIVATE = re.compile(r"\.|__pycache__|node_modules|build|dist|.*\.egg-info|venv")
+
+
+def published(folder: Path = ROOT) -> Iterator[Path]:
+    """Every file that the registry would publish."""
+    for path in sorted(folder.iterdir()):
+        name = f"/{path.relative_to(ROOT)}/"
+        if PRIVATE.match(path.name) or (path.is_dir() and name in NOT_PUBLISHED):
+            continue
+        if path.is_dir():
+            yield from published(path)
+        else:
+            yield path
+
+
+def test_no_python_or_script_is_published_unseen() -> None:
+    code = {path for path in published() if path.suffix in (".py", ".js", ".mjs", ".css")}
+    assert code == {*PYTHON, *SCRIPTS}
+
+
+def test_nothing_is_published_that_nobody_can_read() -> None:
+    """No libraries, archives, models or compiled code; pictures are what they are called."""
+    files = [path for path in published() if path.parent != ROOT]  # there, outputs may lie about
+    assert len(files) > 100
+    assert {path.suffix for path in files} <= READABLE | PICTURES
+    for path in files:
+        data = path.read_bytes()
+        if path.suffix in PICTURES:
+            assert data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9"), path
+            assert b"PK\x03\x04" not in data and b"<script" not in data, path
+        else:
+            assert not set(data.decode("utf-8")) & set(map(chr, [*range(9), 127, 0x202E])), path
+
+
+BLOB = re.compile(r"[A-Za-z0-9+/_=-]{120,}|(\\x[0-9a-fA-F]{2}){20,}|(\\u[0-9a-fA-F]{4}){20,}")
+
+
+@pytest.mark.parametrize("path", [*PYTHON, *SCRIPTS], ids=name_of)
+def test_nothing_is_packed_into_a_text(path: Path) -> None:
+    assert [each[0] for each in BLOB.finditer(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("blob", ["QUJD" * 40, "\\x41" * 30, "deadbeef" * 20])
+def test_the_search_for_packed_texts_sees(blob: str) -> None:
+    assert BLOB.search(f'x = "{blob}"')
+
+
+def test_nothing_is_installed_or_fetched_to_be_run() -> None:
+    """No script that a manager would run after it has fetched the pack, and no installing."""
+    assert not [path for path in published() if path.name in ("install.py", "prestartup_script.py")]
+    for path in (*PYTHON, *SCRIPTS):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pip3? install (?!\"comfyui-seedance\[)", text), path
+
+
+def test_a_manager_finds_the_nodes_by_reading() -> None:
+    """ComfyUI-Manager reads the source for classes of nodes and the ids in their schemas."""
+    found = set()
+    for path in PYTHON:
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef) and any(
+                isinstance(base, ast.Attribute) and base.attr == "ComfyNode" for base in node.bases
+            ):
+                found.add(node.name)
+    assert found == {
+        *("SeedanceT2V", "SeedanceI2V", "SeedanceFrames", "SeedanceReference", "SeedanceV2V"),
+        "SeedanceTask",
+    }
+
+
+# --------------------------------------------------------------------------------- dependencies
+
+
+def project() -> dict[str, Any]:
+    """The tables of pyproject.toml."""
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 reads TOML")
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+
+
+def test_dependencies_have_lower_bounds_alone_and_come_from_the_index() -> None:
+    """So that installing the pack changes nothing that ComfyUI has brought."""
+    tables = project()["project"]
+    wanted = [*tables["dependencies"]]
+    for extra in ("s3", "postgres"):
+        wanted += tables["optional-dependencies"][extra]
+    for line in wanted:
+        assert re.fullmatch(r"[A-Za-z0-9]+(\[[a-z]+\])?>=[0-9]+(\.[0-9]+)*", line), line
+
+
+def test_what_is_imported_is_what_is_required() -> None:
+    """Nothing of a stranger's is loaded because it happens to be there."""
+    names = {"pillow": "PIL", "SQLAlchemy": "sqlalchemy"}
+    known = [re.split("[>\\[]", line)[0] for line in project()["project"]["dependencies"]]
+    # urllib3 is what requests is made of; boto3 and psycopg are the extras'.
+    allowed = {names.get(name, name) for name in known} | {"urllib3", "boto3", "botocore"}
+    for path in sorted((ROOT / "seedance").rglob("*.py")):
+        for node in nodes(path):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module or ""]
+            for module in modules:
+                top = module.split(".")[0]
+                assert top in allowed | set(sys.stdlib_module_names) | {"seedance"}, (path, module)
 
 
 def test_every_promise_names_a_test_that_is_there() -> None:

@@ -20,7 +20,10 @@ def open_engine(url: sa.URL) -> sa.Engine:
     cannot be opened.
     """
     if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = Path(url.database)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (url.database == ":memory:" or "uri" in url.query or file.exists()):
+            file.touch(mode=0o600)  # SQLite gives the files beside it the same mode
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

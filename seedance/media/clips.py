@@ -237,6 +237,8 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             streams = [video, *sounds[:1]]
             start: float | None = None
             for packet in container.demux(streams):
+                if _is_full(writer, limit):
+                    break  # what is cut off need not be decoded
                 try:
                     decoded = packet.decode()
                 except av.InvalidDataError:
@@ -253,11 +255,20 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                 raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
 
 
+def _is_full(writer: ClipWriter, limit: float) -> bool:
+    """Whether pictures and sound have come to `limit` seconds."""
+    sound = writer.sound is None or writer.samples >= limit * writer.sound.rate
+    return sound and writer.frames >= _most_frames(writer, limit)
+
+
+def _most_frames(writer: ClipWriter, limit: float) -> int:
+    return int(limit * writer.fps + Fraction(1, 1000))
+
+
 def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float) -> None:
     """Append `frame` as often as the writer's frame rate wants it at `time` seconds."""
     until = int(time * writer.fps + Fraction(1, 2)) + 1
-    most = int(limit * writer.fps + Fraction(1, 1000))
-    for _ in range(writer.frames, min(until, most)):
+    for _ in range(writer.frames, min(until, _most_frames(writer, limit))):
         writer.add(frame)
 
 
@@ -266,7 +277,10 @@ def _even(side: int) -> int:
 
 
 def convert_sound(source: Path, target: Path, codec: str, seconds: float | None = None) -> None:
-    """Write the sound of `source` to `target`, `codec` being `mp3` or `wav`; cut at `seconds`."""
+    """Write the sound of `source` to `target`, `codec` being `mp3` or `wav`; cut at `seconds`.
+
+    Raises BadOrder if the source cannot be read, or is absurdly long and not to be cut.
+    """
     name, layout_format = {"mp3": ("libmp3lame", "fltp"), "wav": ("pcm_s16le", "s16")}[codec]
     with open_media(source, "sound") as container, av.open(str(target), "w", format=codec) as out:
         sound = container.streams.audio[0]
@@ -277,10 +291,15 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         if codec == "mp3":
             stream.bit_rate = 192_000
         resampler = av.AudioResampler(format=layout_format, layout=layout, rate=rate)
-        left = None if seconds is None else int(seconds * rate)
+        most = int((seconds or MAX_SECONDS) * rate)
         written = 0
         for frame in _sound_frames(container, resampler):
-            if left is not None and written + frame.samples > left:
+            if written + frame.samples > most:
+                if seconds is None:
+                    raise BadOrder(
+                        f"{source.name} is too long to be converted.",
+                        hint=f"Up to {MAX_SECONDS} s are converted.",
+                    )
                 break
             frame.pts, frame.time_base = written, Fraction(1, rate)
             written += frame.samples

@@ -42,6 +42,8 @@ _WHITE = np.float32(255)
 
 HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
 
+MOST_PIXELS = 10**12  # decoded from one clip: two hours of 4K, and minutes of work where it lies
+
 # Threads that convert while libav's own threads decode: one a core, and no more than keep up with
 # the decoder. So many decoded frames and one more may wait for them.
 _CONVERTERS = min(max(os.cpu_count() or 2, 2), 4)
@@ -233,8 +235,14 @@ def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:
     """Decode the picture track from where the container stands, leaving out what is damaged."""
     stream: VideoStream = video_stream(container, name)
     stream.thread_type = "AUTO"
+    pixels = 0
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()
+            decoded = packet.decode()
         except av.InvalidDataError:
             continue
+        for frame in decoded:
+            pixels += frame.width * frame.height
+            if pixels > MOST_PIXELS:
+                raise BadOrder(f"{name} is too long: it holds more pictures than can be decoded.")
+            yield frame

@@ -46,12 +46,21 @@ def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
     return (info.frames if count is None else count) * info.height * info.width * 3 * 4
 
 
+OF_A_VIDEO = (
+    "What was made is safe on disk. Use the video output instead of the frames, or a lower "
+    "resolution, a shorter duration or fewer takes."
+)
+
+
 @contextmanager
-def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[Promise]:
+def ensure_memory(
+    nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
+) -> Iterator[Promise]:
     """Hold `nbytes` for the time of the `with` block.
 
-    Raises BadOrder if they do not fit beside what other decodes under way will still fill. Where
-    the system does not tell how much is free, everything is allowed.
+    Raises BadOrder, with `hint`, if they do not fit beside what other decodes under way will still
+    fill, or if in the block the memory turns out not to suffice. Where the system does not tell how
+    much is free, everything is tried.
     """
     global _promised
     with _lock:
@@ -60,13 +69,16 @@ def ensure_memory(nbytes: int, what: str = "The decoded frames") -> Iterator[Pro
             busy = f" beside {_size(_promised)} for others being decoded" if _promised else ""
             raise BadOrder(
                 f"{what} need {_size(nbytes)} of memory{busy}, and {_size(free)} are free.",
-                hint="What was made is safe on disk. Use the video output instead of the frames, "
-                "or a lower resolution, a shorter duration or fewer takes.",
+                hint=hint,
             )
         _promised += nbytes
     promise = Promise(nbytes)
     try:
         yield promise
+    except MemoryError:
+        raise BadOrder(
+            f"{what} need more memory than there is ({_size(nbytes)}).", hint=hint
+        ) from None
     finally:
         promise.end()
 

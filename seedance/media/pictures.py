@@ -19,12 +19,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import BadOrder
+from .memory import ensure_memory
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
 
 # Of the formats that Pillow reads, those of pictures that people have. EPS, for one, is a program,
 # which Pillow would have run by Ghostscript.
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+
+_LARGE_PIXELS = 12_000_000  # above which memory is looked at
+_BYTES_PER_PIXEL = 24  # while a picture with transparency is turned and laid over white
 
 _BLOCK = 64  # rows filtered at once: they stay in the processor's cache
 
@@ -60,7 +64,12 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
         with picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            yield picture
+            if picture.width * picture.height > _LARGE_PIXELS:
+                need = picture.width * picture.height * _BYTES_PER_PIXEL
+                with ensure_memory(need, f"{name}: its pixels", "Use a smaller picture."):
+                    yield picture
+            else:
+                yield picture
     except Image.DecompressionBombError as error:
         raise BadOrder(
             f"{name} is too large: a picture may have {MAX_PIXELS / 1e6:.0f} million pixels."

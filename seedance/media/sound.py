@@ -10,13 +10,17 @@ import av
 import numpy as np
 
 from .info import open_media
+from .memory import ensure_memory
+
+_WHAT = "The samples of the sound"
+_STEP = 64 * 2**20  # bytes of samples after which memory is looked at again
 
 
 def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     """The sound of a file as (float32 (channels, samples) in -1..1, samples a second).
 
     None if the file is silent. Pictures are not decoded. Raises BadOrder if the file cannot be
-    read.
+    read, or the memory does not suffice: silence of any length takes next to no bytes in a file.
     """
     with open_media(path) as container:
         if not container.streams.audio:
@@ -24,6 +28,7 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp")
         parts: list[np.ndarray] = []
+        seen = size = asked = 0
         for packet in container.demux(stream):
             try:
                 decoded = packet.decode()
@@ -31,10 +36,17 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
                 continue  # leave out what is damaged
             for frame in decoded:
                 parts.extend(ready.to_ndarray() for ready in resampler.resample(frame))
+                size += sum(part.nbytes for part in parts[seen:])
+                seen = len(parts)
+            if size > asked:
+                asked = size + _STEP
+                with ensure_memory(asked + _STEP, _WHAT):
+                    pass  # what comes next, and all of it once more when it is joined
         if not parts:
             return None
         parts.extend(ready.to_ndarray() for ready in resampler.resample(None))
-        return np.ascontiguousarray(np.concatenate(parts, axis=1)), stream.sample_rate
+        with ensure_memory(size, _WHAT):
+            return np.ascontiguousarray(np.concatenate(parts, axis=1)), stream.sample_rate
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:

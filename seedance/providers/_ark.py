@@ -86,7 +86,7 @@ class Ark(Provider):
         if word == "cancelled":
             return Cancelled()
         if word == "expired":
-            return Expired("it did not finish within its time, and nothing is billed")
+            return Expired("it did not finish within its time, and nothing is billed", "no")
         if word in ("queued", "running"):
             return Running(note="queued" if word == "queued" else "rendering")
         return Running(unknown=text_at(task, "status"))
@@ -193,7 +193,8 @@ class Ark(Provider):
         }
         if order.mode in OPERATIONS:
             body["omni_reference_task_type"] = order.mode
-        add_extra(body, order.extra.get(self.id, {}), f"extra.{self.id}")
+        extra = order.extra.get(self.id, {})
+        add_extra(body, extra, f"extra.{self.id}", others={"frames": "duration"})
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
         if size > LARGEST_REQUEST:
             raise BadOrder(

@@ -119,7 +119,8 @@ class AIHubMax(Relay):
             "audio_urls": list(placed.audios),
         }
         body.update({name: value for name, value in optional.items() if value})
-        add_extra(body, order.extra.get(self.id, {}))
+        # EvoLink, whose routes are the same, calls it so.
+        add_extra(body, order.extra.get(self.id, {}), others={"quality": "resolution"})
         reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
         return self.ticket(reply)
 

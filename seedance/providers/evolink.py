@@ -133,7 +133,8 @@ class EvoLink(Relay):
             "audio_urls": list(placed.audios),
         }
         body.update({name: urls for name, urls in optional.items() if urls})
-        add_extra(body, order.extra.get(self.id, {}))
+        # AIHubMax, whose routes are the same, calls it so.
+        add_extra(body, order.extra.get(self.id, {}), others={"resolution": "quality"})
         reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
         return self.ticket(reply)
 

@@ -59,6 +59,8 @@ PRICES = {"text": 0.303, "image": 0.302, "reference": 0.302, "edit": 0.181}
 # them is sent, never both: SEEDANCE_LUMENFALL_VIDEO_FIELD=input_video chooses the other.
 VIDEO_FIELDS = ("video_url", "input_video")
 
+OTHER_NAMES = {"seconds": "duration"}  # docs.lumenfall.ai
+
 MODERATED = "CONTENT_POLICY_VIOLATION"
 
 MODEL = ModelLimits(
@@ -180,11 +182,6 @@ class Lumenfall(Provider):
 
     def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
         extra = order.extra.get(self.id, {})
-        if "seconds" in extra:  # docs.lumenfall.ai: another name of `duration`
-            raise BadOrder(
-                f"extra.{self.id} may not set 'seconds', which is the duration.",
-                hint="Use the node's own duration, or remove the field from extra.",
-            )
         body: dict[str, Any] = {
             "model": self.model_id(order),
             "prompt": order.prompt,
@@ -204,7 +201,7 @@ class Lumenfall(Provider):
             body["keep_audio"] = order.keep_audio
         if placed.audios:
             body["audio_urls"] = list(placed.audios)
-        add_extra(body, extra, f"extra.{self.id}")
+        add_extra(body, extra, f"extra.{self.id}", others=OTHER_NAMES)
         return body
 
     def _video_field(self) -> str:

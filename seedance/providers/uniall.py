@@ -31,6 +31,14 @@ from ._unified import Meaning, Relay, address, read_status, video_address
 
 CREATE_PATH = "/v1/video/generations"
 PLURAL_CREATE_PATH = "/v1/videos/generations"
+# The newer page's `content` goes before the flat fields; relay software with these routes also
+# takes the others.
+OTHER_NAMES = {
+    "content": "prompt",
+    "seconds": "duration",
+    "size": "aspect_ratio",
+    "metadata": "extra_body",
+}
 
 # For compatible clients (seed 001). Text and a lone first frame need no hint.
 OPERATIONS: dict[Mode, str] = {
@@ -154,7 +162,7 @@ class UniAll(Relay):
             "audios": list(placed.audios),
         }
         body.update({name: value for name, value in optional.items() if value})
-        add_extra(body, order.extra.get(self.id, {}))
+        add_extra(body, order.extra.get(self.id, {}), others=OTHER_NAMES)
         return body
 
     def check(self, ticket: Ticket) -> Flow[Status]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..errors import (
     Cancelled,
     OddReply,
-    Refused,
     SeedanceError,
     TaskFailed,
     Unclear,
@@ -36,7 +35,8 @@ STAGE_WORDS = {
 def failure(status: Failed) -> TaskFailed:
     """The error that a failed task is, with its stage and whether it was billed."""
     said = " ".join(status.message.split())[:400].rstrip(".") or "no reason was given"
-    code = f" ({status.code[:100]})" if status.code and status.code not in said else ""
+    code = " ".join(status.code.split())[:100]
+    code = f" ({code})" if code and code not in said else ""
     error = TaskFailed(
         f"The task failed, {STAGE_WORDS[status.stage]}: {said}{code}.",
         hint=BILLED_WORDS[status.billed],
@@ -51,7 +51,8 @@ def as_public(error: SeedanceError) -> SeedanceError:
     if isinstance(error, (Unsettled, Lost, Busy)):
         return Unreachable(error.message, hint=error.hint or "It is safe to try again.")
     if isinstance(error, OddReply):
-        return Refused(error.message, hint=error.hint or "Nothing was spent.", spent="no")
+        hint = error.hint or "The order was not sent. Check the base URL, and try again."
+        return OddReply(error.message, hint=hint, spent="no")
     return error
 
 

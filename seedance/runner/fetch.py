@@ -102,8 +102,10 @@ class Fetch:
 
     async def _download(self, url: str, part: Path, largest: int = download.LARGEST_FILE) -> None:
         def show(done: int, total: int | None) -> None:
-            megabytes = f"{done >> 20} of {total >> 20} MB" if total else f"{done >> 20} MB"
-            self.hold.say(f"downloading {megabytes}", done / total if total else None)
+            if total:
+                self.hold.say(f"downloading {done >> 20} of {total >> 20} MB", done / total)
+            else:
+                self.hold.say(f"downloading {done >> 20} MB")
 
         await self.hold.blocking(
             download.fetch,

@@ -276,6 +276,7 @@ class Placing:
                 part,
                 own_origin=origin(self.talk.provider.config.base_url),
                 largest=self._limits(item.medium.kind).max_bytes or LARGEST_FETCH,
+                with_key=False,
             )
         except (SeedanceError, OSError) as error:
             said = error.message if isinstance(error, SeedanceError) else error.strerror
@@ -361,13 +362,13 @@ class Placing:
     async def _by_upload(self, blob: Blob) -> str:
         key = (self.talk.provider.id, self.row.account, blob.digest)
         async with self.follower.lock(("upload", *key)):
-            known = await self.follower.blocking(self.journal.find_upload, *key)
+            known = await self.follower.blocking(self.journal.uploads.find, *key)
             if known:
                 return str(known)
             uploaded = await held_free(self.talk, self.talk.provider.upload(blob))
             expires_at = uploaded.expires_at or time.time() + UNDATED_UPLOAD_SECONDS
             await self.follower.blocking(
-                self.journal.keep_upload, *key, uploaded.reference, expires_at
+                self.journal.uploads.keep, *key, uploaded.reference, expires_at
             )
             return uploaded.reference
 
@@ -389,7 +390,7 @@ class Placing:
                 hosting.remove(self.settings, name)
                 raise Cancelled("Given up while a file went up; nothing was spent.", spent="no")
             expires_at = time.time() + hosting.PRESIGNED_SECONDS
-            self.journal.keep_upload(BUCKET, account, blob.digest, name, expires_at)
+            self.journal.uploads.keep(BUCKET, account, blob.digest, name, expires_at)
         return hosting.address(self.settings, name)
 
 

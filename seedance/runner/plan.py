@@ -6,6 +6,7 @@ Owns `auto` and the preview of a payload. Must not send anything.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any
 from .. import providers
 from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, check_handles, check_words, fit, spelled
-from ..order import Order
+from ..order import Order, plain
 from ..settings import Settings
 from ..transport import ForbiddenAddress, check_public_url
 from ..wire import Call, Money, Provider
@@ -112,6 +113,18 @@ def _fitted(order: Order, provider_id: str, settings: Settings) -> Choice:
     return Choice(
         provider, fitted.order, fitted.changes, fitted.notes, provider.estimate(fitted.order)
     )
+
+
+def check_no_key(order: Order, settings: Settings) -> None:
+    """Raise BadOrder if a key was pasted into what is sent, kept and shared with the workflow."""
+    addresses = (medium.address or "" for medium in order.media)
+    words = (order.prompt, json.dumps(plain(order.extra), ensure_ascii=False), *addresses)
+    if name := settings.key_in("\n".join(words)):
+        raise BadOrder(
+            f"The order holds the key of {name}, in its prompt, extra or an address; it was not "
+            "sent.",
+            hint="Take it out, and out of saved workflows. A key belongs into Settings > Seedance.",
+        )
 
 
 def _check_addresses(value: Any) -> None:

@@ -63,6 +63,13 @@ def numbered(target: Path, number: int) -> Path:
     return target if number == 0 else target.with_name(f"{target.stem}-{number + 1}{target.suffix}")
 
 
+def check_target(video: Path | None) -> None:
+    """Raise BadOrder for a name that something other than a file has: a video is put in its place
+    by a rename, which a folder refuses, and a device does not survive."""
+    if video is not None and video.exists() and not video.is_file():
+        raise BadOrder(f"{video} is no file.", hint="Give the name of a file to save as.")
+
+
 def check_writable(folder: Path) -> None:
     """Raise BadOrder unless a video can be written to `folder`: before anything is spent."""
     hint = "Choose another folder (SEEDANCE_OUTPUT, or -o on the command line)."
