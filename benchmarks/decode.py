@@ -3,6 +3,8 @@
 Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_components` and with
 the usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every
 contestant runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
+Before each run another process uses as much memory as the hungriest of them and ends: a virtual
+machine that has to ask its host for memory would else be measured, and not a contestant.
 
     python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3]
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,17 +27,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-
+import stage
 
 # --------------------------------------------------------------------------- the contestants
-# Each imports what it needs and returns what shall be measured.
+# Each imports and prepares what it needs for a clip, and returns what shall be measured.
+
+Contestant = Callable[[], Any]
 
 
-def bare_decode() -> Callable[[str], Any]:
+def bare_decode(path: str) -> Contestant:
     import av
 
-    def run(path: str) -> int:
+    def run() -> int:
         with av.open(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
@@ -43,12 +47,12 @@ def bare_decode() -> Callable[[str], Any]:
     return run
 
 
-def fill_array() -> Callable[[str], Any]:
+def fill_array(path: str) -> Contestant:
     import numpy as np
 
     from seedance import media
 
-    def run(path: str) -> Any:
+    def run() -> Any:
         info = media.probe(Path(path))
         array = np.empty((info.frames, info.height, info.width, 3), np.float32)
         array.fill(0.5)
@@ -57,24 +61,31 @@ def fill_array() -> Callable[[str], Any]:
     return run
 
 
-def seedance() -> Callable[[str], Any]:
+def seedance(path: str) -> Contestant:
     from seedance.media import frames
 
-    return lambda path: frames.decode_frames(Path(path))
+    return lambda: frames.decode_frames(Path(path))
 
 
-def comfyui() -> Callable[[str], Any]:
+def seedance_again(path: str) -> Contestant:
+    from seedance.media import frames
+
+    used = frames.decode_frames(Path(path))
+    return lambda: frames.decode_frames(Path(path), out=used)
+
+
+def comfyui(path: str) -> Contestant:
     sys.path.insert(0, os.environ["COMFYUI_PATH"])
     from comfy_api.latest._input_impl.video_types import VideoFromFile
 
-    return lambda path: VideoFromFile(path).get_components().images.numpy()
+    return lambda: VideoFromFile(path).get_components().images.numpy()
 
 
-def opencv() -> Callable[[str], Any]:
+def opencv(path: str) -> Contestant:
     import cv2
     import numpy as np
 
-    def run(path: str) -> Any:
+    def run() -> Any:
         capture, frames = cv2.VideoCapture(path), []
         while True:
             found, frame = capture.read()
@@ -85,20 +96,18 @@ def opencv() -> Callable[[str], Any]:
     return run
 
 
-def imageio() -> Callable[[str], Any]:
+def imageio(path: str) -> Contestant:
     import imageio.v3
     import numpy as np
 
-    def run(path: str) -> Any:
-        return np.stack(
-            [frame.astype(np.float32) / 255 for frame in imageio.v3.imiter(path, plugin="pyav")]
-        )
-
-    return run
+    return lambda: np.stack(
+        [frame.astype(np.float32) / 255 for frame in imageio.v3.imiter(path, plugin="pyav")]
+    )
 
 
-CONTESTANTS: dict[str, tuple[str, Callable[[], Callable[[str], Any]]]] = {
+CONTESTANTS: dict[str, tuple[str, Callable[[str], Contestant]]] = {
     "seedance": ("seedance.media.decode_frames", seedance),
+    "again": ("the same, into an array that was used before", seedance_again),
     "comfyui": ("ComfyUI VideoFromFile.get_components", comfyui),
     "opencv": ("OpenCV, list and stack", opencv),
     "imageio": ("imageio (PyAV), list and stack", imageio),
@@ -110,18 +119,21 @@ CONTESTANTS: dict[str, tuple[str, Callable[[], Callable[[str], Any]]]] = {
 # -------------------------------------------------------------------------------- measuring
 
 
-def measure(name: str, path: str) -> None:
+USE_MEMORY = "import sys, numpy; numpy.empty(int(sys.argv[1]), numpy.uint8).fill(1)"
+
+
+def measure(name: str, path: str, memory: str) -> None:
     """Run one contestant in this process; prints seconds, peak memory and size of the result."""
     sys.argv = sys.argv[:1]  # ComfyUI reads it
-    sys.path.insert(0, str(ROOT))
     try:
-        run = CONTESTANTS[name][1]()
+        run = CONTESTANTS[name][1](path)
     except (ImportError, KeyError) as error:
         print(json.dumps({"missing": str(error)}))
         return
+    subprocess.run([sys.executable, "-c", USE_MEMORY, memory], check=True)
     before = peak()
     start, cpu = time.perf_counter(), time.process_time()
-    result = run(path)
+    result = run()
     measured = {
         "seconds": time.perf_counter() - start,
         "cpu": time.process_time() - cpu,
@@ -142,32 +154,16 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def in_own_process(name: str, path: Path) -> dict[str, float] | None:
+def in_own_process(name: str, path: Path, memory: int) -> dict[str, float] | None:
     python = sys.executable
     if name == "comfyui":
         if "COMFYUI_PATH" not in os.environ:
             return None
         python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    command = [python, __file__, "--run", name, str(path)]
+    command = [python, __file__, "--run", name, str(path), str(memory)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     return None if "missing" in answer else answer
-
-
-def make_clip(path: Path, width: int, height: int, frames: int) -> None:
-    """A clip with detail and movement, as a generation has, with sound."""
-    import numpy as np
-
-    from seedance import media
-
-    generator = np.random.default_rng(1)
-    x = np.linspace(0, 12, width * 2, dtype=np.float32)[None, :, None]
-    y = np.linspace(0, 9, height, dtype=np.float32)[:, None, None]
-    scene = 120 + 90 * np.sin(x + y * np.array([1, -1, 0.5], np.float32)) * np.cos(y - x / 2)
-    scene = (scene + generator.integers(0, 24, scene.shape)).clip(0, 255).astype(np.uint8)
-    moving = (scene[:, number * 4 % width :][:, :width] for number in range(frames))
-    tone = generator.uniform(-0.1, 0.1, (2, frames * 2000)).astype(np.float32)
-    media.write_clip(path, moving, 24, (tone, 48000), crf=20)
 
 
 def main() -> None:
@@ -176,21 +172,21 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--frames", type=int, default=121)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--run", nargs=2, metavar=("NAME", "CLIP"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         measure(*options.run)
         return
-    sys.path.insert(0, str(ROOT))
     results: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.mp4"
-        make_clip(clip, options.width, options.height, options.frames)
+        size = (options.width, options.height, options.frames)
+        clip = stage.make_clip(Path(folder) / "clip.mp4", *size)
+        memory = 3 * math.prod(size) * 3 * 4
         names = list(CONTESTANTS)
         for number in range(options.rounds):
             # Each begins a round once: who comes first may meet memory that nobody has touched yet.
             for name in names[number % len(names) :] + names[: number % len(names)]:
-                if answer := in_own_process(name, clip):
+                if answer := in_own_process(name, clip, memory):
                     results.setdefault(name, []).append(answer)
     report(results)
 
@@ -203,14 +199,12 @@ def report(results: dict[str, list[dict[str, float]]]) -> None:
         if name in results
     }
     ours = best["seedance"]["seconds"]
-    print("| | time | time / ours | CPU time | peak memory / result |")
-    print("|---|---|---|---|---|")
+    rows = []
     for name, row in best.items():
-        memory = f"{row['memory'] / row['size']:.2f}" if row["size"] else "-"
-        print(
-            f"| {CONTESTANTS[name][0]} | {row['seconds']:.2f} s "
-            f"| {row['seconds'] / ours:.2f} | {row['cpu']:.2f} s | {memory} |"
-        )
+        memory = f"{row['memory'] / row['size']:.2f}" if row["size"] and name != "again" else "-"
+        times = (f"{row['seconds']:.2f} s", f"{row['seconds'] / ours:.2f}", f"{row['cpu']:.2f} s")
+        rows.append((CONTESTANTS[name][0], *times, memory))
+    stage.table(("", "time", "time / ours", "CPU time", "peak memory / result"), rows)
 
 
 if __name__ == "__main__":

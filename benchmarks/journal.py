@@ -6,16 +6,13 @@ Fills an empty journal with finished rows, then times what a click and the tasks
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import sqlalchemy as sa
+import stage
 
 from seedance.journal import Journal, NewRow, schema
 from seedance.order import Order
@@ -83,7 +80,7 @@ def main() -> None:
         journal = Journal(args.url or f"sqlite:///{folder}/journal.db")
         began = time.perf_counter()
         fill(journal, args.rows)
-        print(f"{args.rows} rows written in {time.perf_counter() - began:.1f} s")
+        print(f"{args.rows:,} rows, written in {time.perf_counter() - began:.1f} s.\n")
         order = Order(prompt="a new fox", provider="lumenfall").describe()
         budget = {"day": 1e6, "month": 1e6}
 
@@ -92,6 +89,7 @@ def main() -> None:
             journal.advance(journal.reserve(new, budget)[0].id, "failed")
 
         newest = journal.newest(1)[0]
+        lines = []
         for what, function in (
             ("find an order by its fingerprint", lambda n: journal.held(f"{n * 97:064x}")),
             ("find an order as it was asked", lambda n: journal.held_as_asked(f"{n * 97:064x}")),
@@ -104,8 +102,9 @@ def main() -> None:
             ("reserve within a budget, and end", reserve),
         ):
             typical, longest = milliseconds(function)
-            print(f"{what:<34}{typical:8.2f} ms, longest {longest:8.2f} ms")
+            lines.append((what, f"{typical:.2f} ms", f"{longest:.2f} ms"))
         journal.close()
+    stage.table(("", "median", "longest"), lines)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/load.py --tasks 500 --minutes 10 --faults 0.05
 
-Each line shows the tasks, threads, memory, sockets and open files at that moment: none of them may
+Each line shows the tasks, threads, memory, sockets and open files at a moment: none of them may
 grow with the time. In the end the provider's books are compared with the journal, and that with the
 files. Ends with 1 if anything grew or does not match. The fake runs in a process of its own.
 """
@@ -22,13 +22,11 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
+import stage
 from fakes.lumenfall import FakeLumenfall
 
 from seedance.errors import SeedanceError
@@ -36,6 +34,7 @@ from seedance.order import Order
 from seedance.runner import Runner
 from seedance.settings import Settings
 
+SAMPLES = 60  # in the given time, of which every sixth is shown
 FAULTS = ("reset", "reset-after", "truncate", "status:503", "html:502", "429:1")
 
 
@@ -141,17 +140,15 @@ async def load(
                 outcomes[error.kind] += 1
 
     workers = asyncio.gather(*(order_again_and_again() for _ in range(at_once)))
-    print(f"{'seconds':>8}{'ended':>7}{'threads':>9}{'MB':>7}{'sockets':>9}{'files':>7}")
+    stage.table(("seconds", "tasks ended", "threads", "MB", "sockets", "files"), ())
     while not workers.done():
         now = sample(time.monotonic() - began, outcomes.total())
+        if len(samples) % 6 == 0:
+            stage.row([round(value) for value in astuple(now)])
         samples.append(now)
-        print(
-            f"{now.seconds:8.0f}{now.ended:7}{now.threads:9}{now.megabytes:7.0f}"
-            f"{now.sockets:9}{now.files:7}",
-            flush=True,
-        )
-        await asyncio.wait({workers}, timeout=min(5, seconds / 60))
+        await asyncio.wait({workers}, timeout=min(5, seconds / SAMPLES))
     await workers
+    print()
     return outcomes, samples
 
 

@@ -13,16 +13,13 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
+import stage
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from seedance import media
 
@@ -71,10 +68,11 @@ def main() -> None:
     ]
     best = {name: min(done[name] for done in rounds) for name in ways}
     ours, our_size = best["seedance.media.encode_png"]
-    print("| | time | time / ours | size / ours |")
-    print("|---|---|---|---|")
-    for name, (took, size) in best.items():
-        print(f"| {name} | {took:.2f} s | {took / ours:.2f} | {size / our_size:.2f} |")
+    rows = [
+        (name, f"{took:.2f} s", f"{took / ours:.2f}", f"{size / our_size:.2f}")
+        for name, (took, size) in best.items()
+    ]
+    stage.table(("", "time", "time / ours", "size / ours"), rows)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ import math
 import random
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median, quantiles
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import stage
 
 from seedance.follower import Pace
 
@@ -52,10 +51,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=20_000)
     tasks: int = parser.parse_args().tasks
-    print(f"{tasks} tasks a line, spread {SPREAD}; polls and delay in seconds: median (90 %)")
-    print(
-        f"{'interval':>8} {'median':>7} {'history':>8} {'polls':>10} {'delay':>14} {'/interval':>9}"
-    )
+    print(f"{tasks:,} tasks a line, spread {SPREAD}; polls and delay: median (90 %).\n")
+    rows = []
     usual_is_good = True
     for interval in INTERVALS:
         for typical in MEDIANS:
@@ -67,12 +64,18 @@ def main() -> int:
                 if known and typical < 600:
                     seen_soon = median(delays) <= 0.6 * interval
                     usual_is_good &= seen_soon and median(counts) <= MOST_POLLS
-                print(
-                    f"{interval:8.0f} {typical:7.0f} {'known' if known else 'unknown':>8} "
-                    f"{median(counts):5.0f} ({quantiles(counts, n=10)[-1]:3.0f}) "
-                    f"{median(delays):6.2f} ({quantiles(delays, n=10)[-1]:5.2f}) "
-                    f"{median(delays) / interval:9.2f}"
+                rows.append(
+                    (
+                        f"{interval:g} s",
+                        f"{typical:g} s",
+                        "known" if known else "unknown",
+                        f"{median(counts):.0f} ({quantiles(counts, n=10)[-1]:.0f})",
+                        f"{median(delays):.2f} s ({quantiles(delays, n=10)[-1]:.2f} s)",
+                        f"{median(delays) / interval:.2f}",
+                    )
                 )
+    head = ("interval", "task", "history", "polls", "end seen late by", "late / interval")
+    stage.table(head, rows)
     return int(not usual_is_good)
 
 

@@ -146,6 +146,8 @@ def warn_of_taken_ids(ours: Mapping[str, type]) -> None:
 
 def _resume() -> None:
     try:
+        if settings().unused:
+            return  # a ComfyUI that never uses the pack does not load it either
         if count := runner().resume():
             log.info("Seedance: %d unfinished task(s) taken up again.", count)
     except SeedanceError as error:

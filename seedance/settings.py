@@ -99,9 +99,15 @@ class Settings:
             name: Key(value) if name.endswith(_SECRET_VARIABLES) else value
             for name, value in environment.items()
         }
-        self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{home}/journal.db"
+        self._journal = home / "journal.db"
+        self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{self._journal}"
         self.poll_interval = self._number("SEEDANCE_POLL_INTERVAL")
         self.timeout = self._number("SEEDANCE_TIMEOUT") or 3600.0
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing was ever ordered here, as far as that shows without opening a journal."""
+        return "SEEDANCE_JOURNAL_URL" not in self._environment and not self._journal.exists()
 
     @classmethod
     def load(cls, *, home: Path | None = None, output: Path | None = None) -> Settings:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,27 +184,63 @@ def test_the_manager_finds_every_node_by_parsing() -> None:
     assert found == set(INPUTS)
 
 
-def test_loading_the_pack_imports_nothing_heavy() -> None:
-    script = f"""
-import asyncio, importlib.util, sys
+LOAD = f"""
+import asyncio, importlib.util, os, sys
 sys.path.insert(0, {str(STUB)!r})
 import comfy_api.latest, server
 server.PromptServer.instance = server.PromptServer()
-before = set(sys.modules)
-spec = importlib.util.spec_from_file_location("pack", {str(ROOT / "__init__.py")!r})
-module = sys.modules["pack"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-extension = asyncio.run(module.comfy_entrypoint())
-asyncio.run(extension.on_load())
-print(*(set(sys.modules) - before))
+
+async def load():
+    spec = importlib.util.spec_from_file_location("pack", {str(ROOT / "__init__.py")!r})
+    module = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    extension = await module.comfy_entrypoint()
+    await extension.on_load()
+    await extension.get_node_list()
+
+def heard(event, arguments):
+    if event in ("open", "os.listdir", "os.mkdir") or event.startswith(("socket.", "subprocess.")):
+        events.append((event, str(arguments[0]) if arguments else ""))
 """
+
+
+def loading(script: str) -> list[str]:
+    """What a script prints that loads the pack, over the stand-in, in a process of its own."""
     child = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOAD + script], capture_output=True, text=True, check=True
     )
-    loaded = {name.partition(".")[0] for name in child.stdout.split()}
-    assert "pack" in loaded
-    assert not loaded & {"torch", "numpy", "av", "PIL", "requests", "sqlalchemy", "alembic"}
-    assert "pack.seedance.runner" not in child.stdout.split()
+    return child.stdout.splitlines()
+
+
+def test_loading_the_pack_imports_nothing_heavy() -> None:
+    modules = loading(
+        "before = set(sys.modules)\n"
+        "asyncio.run(load())\n"
+        "print(*(set(sys.modules) - before), sep='\\n')"
+    )
+    assert "pack" in modules
+    heavy = {"torch", "numpy", "av", "PIL", "requests", "sqlalchemy", "alembic"}
+    assert not {name.partition(".")[0] for name in modules} & heavy
+    assert "pack.seedance.runner" not in modules
+
+
+def test_loading_the_pack_touches_no_file_but_its_own_and_no_network() -> None:
+    # Twice: what it imports of Python's own library is opened by the first.
+    events = loading(
+        "asyncio.run(load())\n"
+        "for name in [name for name in sys.modules if name.startswith('pack')]:\n"
+        "    del sys.modules[name]\n"
+        "events = []\n"
+        "async def main():\n"
+        "    sys.addaudithook(heard)\n"
+        "    await load()\n"
+        "    print(*(event + ' ' + what for event, what in list(events)), sep='\\n')\n"
+        "asyncio.run(main())"
+    )
+    assert any(str(ROOT / "nodes") in event for event in events)
+    prefix = sys.pycache_prefix or str(ROOT)
+    places = [event.partition(" ")[2] for event in events]
+    assert [place for place in places if not place.startswith((str(ROOT), prefix))] == []
 
 
 # ------------------------------------------------------------------------- what an order becomes
@@ -518,11 +555,9 @@ async def start(server: Any) -> None:
         await begin(server.app)
 
 
-def test_unfinished_tasks_are_taken_up_when_the_server_starts_and_not_before(
-    pack: Pack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import threading
-
+@pytest.fixture
+def resumed(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when the runner is made and takes up unfinished tasks."""
     resumed = threading.Event()
 
     class Runner:
@@ -531,10 +566,45 @@ def test_unfinished_tasks_are_taken_up_when_the_server_starts_and_not_before(
             return 0
 
     monkeypatch.setattr(pack.host, "runner", Runner)
+    return resumed
+
+
+def begin_to_serve(pack: Pack) -> None:
+    """Start the server, and wait for the threads that this starts."""
+    asyncio.run(start(pack.server))
+    for thread in threading.enumerate():
+        if thread.name == "seedance-resume":
+            thread.join(10)
+
+
+def test_unfinished_tasks_are_taken_up_when_the_server_starts_and_not_before(
+    pack: Pack, resumed: threading.Event
+) -> None:
+    home = pack.host.settings().home
+    home.mkdir(parents=True)
+    (home / "journal.db").touch()
     pack.load()
     assert not resumed.is_set()
-    asyncio.run(start(pack.server))
-    assert resumed.wait(10)
+    begin_to_serve(pack)
+    assert resumed.is_set()
+
+
+def test_where_nothing_was_ever_ordered_nothing_is_loaded_at_the_start(
+    pack: Pack, resumed: threading.Event
+) -> None:
+    pack.load()
+    begin_to_serve(pack)
+    assert not resumed.is_set()
+    assert not pack.host.settings().home.exists()
+
+
+def test_a_journal_elsewhere_is_looked_at_when_the_server_starts(
+    pack: Pack, resumed: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgresql://127.0.0.1/journal")
+    pack.load()
+    begin_to_serve(pack)
+    assert resumed.is_set()
 
 
 def test_the_log_names_a_node_id_that_another_pack_took(

@@ -1,0 +1,78 @@
+"""How long many nodes at once take in a real ComfyUI, compared with one.
+
+Every task takes so many seconds at a fake provider (a process of its own) and gives a 720p clip of
+5 s, which is saved. One node, eight nodes, and eight nodes with eight takes each, in turns; the
+best of the rounds counts. Needs COMFYUI_PATH (and COMFYUI_PYTHON, its interpreter).
+
+    python benchmarks/parallel.py [--seconds 20 --rounds 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import stage
+from comfyui import ComfyUI, missing
+
+# Seconds. A poll that falls on the very end of a task would see it or not by chance.
+POLL = "3"
+WAYS = {"one node": (1, 1), "8 nodes": (8, 1), "8 nodes with 8 takes each (64 tasks)": (8, 8)}
+_seeds = itertools.count(0, 100)
+
+
+def nodes(count: int, takes: int) -> dict[str, Any]:
+    """A graph of so many nodes, none of which has run before."""
+    graph: dict[str, Any] = {}
+    for number in range(count):
+        inputs = {"provider": "lumenfall", "prompt": "a fox", "seed": next(_seeds), "takes": takes}
+        graph[f"make {number}"] = {"class_type": "SeedanceT2V", "inputs": inputs}
+        graph[f"show {number}"] = {
+            "class_type": "PreviewAny",
+            "inputs": {"source": [f"make {number}", 5]},
+        }
+    return graph
+
+
+def seconds(comfyui: ComfyUI, count: int, takes: int) -> float:
+    began = time.perf_counter()
+    entry = comfyui.run(nodes(count, takes))
+    took = time.perf_counter() - began
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    if missing():
+        print(f"Left out: {missing()}.")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        clip = stage.make_clip(Path(folder) / "clip.mp4", 1280, 720, 121)
+        comfyui = ComfyUI(Path(folder) / "base")
+        with (
+            stage.providers(options.seconds, clip, "lumenfall") as variables,
+            comfyui.running(**variables, SEEDANCE_POLL_INTERVAL=POLL),
+        ):
+            seconds(comfyui, 1, 1)  # the first node imports what all need
+            rounds = [
+                {name: seconds(comfyui, *way) for name, way in WAYS.items()}
+                for _ in range(options.rounds)
+            ]
+    best = {name: min(done[name] for done in rounds) for name in WAYS}
+    one = best["one node"]
+    stage.table(
+        (f"tasks of {options.seconds:g} s", "time", "time / one node"),
+        [(name, f"{took:.1f} s", f"{took / one:.2f}") for name, took in best.items()],
+    )
+
+
+if __name__ == "__main__":
+    main()
