@@ -5,9 +5,9 @@ Owns nothing but the view. Files are found by the rows of the journal alone, so 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import asdict
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,23 +21,24 @@ if TYPE_CHECKING:
     from ..seedance.journal import Row
 
 MOST_ROWS = 1000
-EVERY_ROW = 1_000_000
 THUMBNAIL = (320, 320)  # pixels at most; a row shows half of that on a dense screen
 
 
 def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest rows, at most `limit`; with `since`, of these only what changed since then
-    (Unix seconds)."""
+    (Unix seconds) or is under way."""
     limit = min(_whole(query, "limit", 200), MOST_ROWS)
     since = _whole(query, "since", 0)
-    return [_shown(row) for row in host.runner().tasks(limit) if row.updated.timestamp() >= since]
+    return [_shown(row) for row in host.runner().journal.newest(limit, since)]
 
 
 def _shown(row: Row) -> dict[str, Any]:
     order = row.order
+    progress = host.runner().progress(row.id) if row.live else None
     return {
         **row.as_dict(),
         "live": row.live,
+        "progress": asdict(progress) if progress else None,
         "mode": _mode(order),
         "resolution": order.get("resolution"),
         "ratio": order.get("ratio"),
@@ -84,23 +85,16 @@ def order(row_id: int) -> dict[str, Any]:
 def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was spent in the last `days` days (this machine's), by day, provider and currency."""
     days = min(_whole(query, "days", 30), 366)
-    first = date.today() - timedelta(days=days - 1)
-    sums: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(
-        lambda: {"amount": 0.0, "videos": 0, "estimated": False}
-    )
-    for row in host.runner().tasks(EVERY_ROW):
-        day = row.created.astimezone().date()
-        if day < first:
-            break  # the rest is older
-        if row.cost is None or not row.cost.amount:
-            continue
-        total = sums[day.isoformat(), row.provider, row.cost.currency]
-        total["amount"] += row.cost.amount
-        total["videos"] += 1
-        total["estimated"] |= row.cost.estimated
     return [
-        {"day": day, "provider": provider, "currency": currency, **total}
-        for (day, provider, currency), total in sorted(sums.items())
+        {
+            "day": total.day.isoformat(),
+            "provider": total.provider,
+            "currency": total.amount.currency,
+            "amount": total.amount.amount,
+            "videos": total.orders,
+            "estimated": total.amount.estimated,
+        }
+        for total in host.runner().journal.spent(days)
     ]
 
 

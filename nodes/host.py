@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import html
 import logging
+import os
 import struct
 import threading
 from collections import Counter
@@ -71,12 +72,21 @@ def runner() -> Runner:
 
 
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="seedance-node")
+_computing_threads = ThreadPoolExecutor(
+    max_workers=os.cpu_count() or 1, thread_name_prefix="seedance-media"
+)
 
 
 def in_thread(work: Callable[[], Value]) -> Future[Value]:
     """Run `work` in one of our own threads. A prompt's event loop, when it ends, would wait for
     the threads of `asyncio.to_thread`, and so hold up a Cancel."""
     return _threads.submit(work)
+
+
+def computing(work: Callable[[], Value]) -> Future[Value]:
+    """As `in_thread`, for what keeps a processor busy: no more of it at once than there are cores,
+    so that the server still answers, and the page's requests do not wait for it."""
+    return _computing_threads.submit(work)
 
 
 # ----------------------------------------------------------------------------------- the server

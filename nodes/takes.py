@@ -88,8 +88,11 @@ async def deliver(
         jobs = _result(starting)
         outcomes = await _finished(jobs, node)
         node.say("\n".join(_lines(jobs, outcomes)))
-        reading = host.in_thread(lambda: _values(outcomes, decode_frames))
-        await node.until_done(reading)
+        reading = host.computing(lambda: _values(outcomes, decode_frames))
+        try:
+            await node.until_done(reading)
+        finally:
+            reading.cancel()  # where it has not even begun
     except host.Interrupted:
         _cancel(starting, node)
         raise
@@ -224,7 +227,14 @@ def _values(outcomes: Sequence[Outcome], decode_frames: bool) -> list[tuple[Any,
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
         raise _all_failed(errors)
-    return [_take_values(outcome, decode_frames) for outcome in outcomes]
+    files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
+    frames = iter(_frames(files) if decode_frames else [ExecutionBlocker(NOT_DECODED)] * len(files))
+    return [
+        (_Failure(str(outcome)),) * len(outputs())
+        if isinstance(outcome, SeedanceError)
+        else _take_values(outcome, next(frames))
+        for outcome in outcomes
+    ]
 
 
 def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
@@ -236,23 +246,31 @@ def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     return type(first)(f"All {len(errors)} takes failed. " + " ".join(sentences), spent=first.spent)
 
 
-def _take_values(outcome: Outcome, decode_frames: bool) -> tuple[Any, ...]:
-    if isinstance(outcome, SeedanceError):
-        return (_Failure(str(outcome)),) * len(outputs())
+def _take_values(result: Result, frames: Any) -> tuple[Any, ...]:
     return (
-        _decoded(tensors.frames, outcome.file) if decode_frames else ExecutionBlocker(NOT_DECODED),
-        tensors.video(outcome.file),
-        _decoded(tensors.audio, outcome.file) if outcome.has_audio else None,
-        outcome.fps,
-        tensors.last_frame(outcome.last_frame),
-        outcome.task,
+        frames,
+        tensors.video(result.file),
+        _decoded(tensors.audio, result.file) if result.has_audio else None,
+        result.fps,
+        tensors.last_frame(result.last_frame),
+        result.task,
     )
 
 
-def _decoded(decode: Callable[[Path], Any], file: Path) -> Any:
-    """What is in the file, or a blocker where memory does not suffice: the video is there all the
+def _frames(files: Sequence[Path]) -> list[Any]:
+    """The frames of each file; blockers where memory does not suffice for all of them, since the
+    videos are there all the same."""
+    try:
+        with tensors.memory_for(files) as memory:
+            return [_decoded(tensors.frames, file, memory) for file in files]
+    except SeedanceError as error:
+        return [_Failure(str(error))] * len(files)
+
+
+def _decoded(decode: Callable[..., Any], *given: Any) -> Any:
+    """What is in a file, or a blocker where memory does not suffice: the video is there all the
     same."""
     try:
-        return decode(file)
+        return decode(*given)
     except SeedanceError as error:
         return _Failure(str(error))

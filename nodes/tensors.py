@@ -6,7 +6,8 @@ and PyAV are imported when a value is first converted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from comfy_api.latest import Input
+
+    from ..seedance.media import Promise
 
 # ------------------------------------------------------------------------------------ into an order
 
@@ -97,12 +100,22 @@ def sound(audio: dict[str, Any], name: str) -> Medium:
 # --------------------------------------------------------------------------------- out of a result
 
 
-def frames(file: Path) -> torch.Tensor:
-    """IMAGE: float32 (frames, height, width, 3) in 0..1. Raises BadOrder if memory does not
-    suffice."""
+def memory_for(files: Sequence[Path]) -> AbstractContextManager[Promise]:
+    """Hold the memory that the frames of all `files` need, for `frames`. Raises BadOrder if it
+    does not suffice."""
+    needed = 0
+    for file in files:
+        with suppress(BadOrder):  # which decoding it will say again
+            needed += media.frames_bytes(media.probe(file))
+    what = "The frames of the video" if len(files) == 1 else f"The frames of {len(files)} videos"
+    return media.ensure_memory(needed, what)
+
+
+def frames(file: Path, memory: Promise) -> torch.Tensor:
+    """IMAGE: float32 (frames, height, width, 3) in 0..1. Raises BadOrder if it cannot be read."""
     import torch
 
-    return torch.from_numpy(media.decode_frames(file))
+    return torch.from_numpy(media.decode_frames(file, memory=memory))
 
 
 def video(file: Path) -> Input.Video:

@@ -84,25 +84,14 @@ def _sections(
     if node_id in MODES:
         yield f"## {heads['line']}\n\n{words['line']}\n\n{words['paid']}"
     yield f"## {heads['inputs']}"
-    yield _table(
-        words["columns"]["input"],
-        (
-            (
-                _named(item.id, names["inputs"][item.id]["name"]),
-                _range(item, words),
-                _default(item, words),
-                names["inputs"][item.id]["tooltip"],
-            )
-            for item in schema.inputs
-        ),
+    yield "\n".join(
+        f"- {_named(item.id, **names['inputs'][item.id])}<br>*{_values(item, words)}*"
+        for item in schema.inputs
     )
     yield f"## {heads['outputs']}"
-    yield _table(
-        words["columns"]["output"],
-        (
-            (_named(item.id, name["name"]), name["tooltip"])
-            for item, name in zip(schema.outputs, names["outputs"].values())
-        ),
+    yield "\n".join(
+        f"- {_named(item.id, **name)}"
+        for item, name in zip(schema.outputs, names["outputs"].values())
     )
     if node_id in MODES:
         yield f"## {heads['providers']}"
@@ -114,11 +103,20 @@ def _sections(
     yield "\n".join(f"- **{sentence}**: {advice}" for sentence, advice in errors.items())
 
 
-def _named(name: str, label: str) -> str:
-    return f"`{name}`" if name == label else f"`{name}` {label}"
+# Lists rather than tables: ComfyUI shows help in a narrow panel.
+
+
+def _named(item: str, name: str, tooltip: str) -> str:
+    return f"`{item}` {tooltip}" if item == name else f"`{item}` {name} – {tooltip}"
 
 
 # ------------------------------------------------------------------------------------------ inputs
+
+
+def _values(item: Any, words: Mapping[str, Any]) -> str:
+    default = _default(item, words)
+    spoken = [str(words["default"]).format(value=default)] if default else []
+    return str(words["between"]).join([_range(item, words), *spoken])
 
 
 def _range(item: Any, words: Mapping[str, Any]) -> str:
@@ -126,7 +124,7 @@ def _range(item: Any, words: Mapping[str, Any]) -> str:
     if "template" in options:
         return str(words["grows"]).format(most=len(options["template"].names))
     if "options" in options:
-        return ", ".join(f"`{value}`" for value in options["options"])
+        return ", ".join(options["options"])
     if item.io_type == "INT":
         if item.id == "duration":
             spoken = words["to"].format(low=4, high=options["max"])
@@ -143,7 +141,7 @@ def _default(item: Any, words: Mapping[str, Any]) -> str:
     default = item.options.get("default")
     if isinstance(default, bool):
         return str(words["on" if default else "off"])
-    return f"`{default}`" if default not in (None, "") else ""
+    return str(default) if default not in (None, "") else ""
 
 
 # --------------------------------------------------------------------------------------- providers
@@ -153,8 +151,7 @@ def _abilities(node_id: str, words: Mapping[str, Any]) -> str:
     from seedance import providers
     from seedance.providers._summary import capabilities
 
-    references = [words["columns"]["reference"]] if node_id == "SeedanceReference" else []
-    rows = []
+    lines = []
     for provider in providers.registry().values():
         groups: list[tuple[list[str], dict[str, Any]]] = []
         for name, able in capabilities(provider)["models"].items():
@@ -168,11 +165,11 @@ def _abilities(node_id: str, words: Mapping[str, Any]) -> str:
                 groups.append(([name], able))
             else:
                 names.append(name)
-        rows += [
-            _ability(provider.name, names, able, words, counted=bool(references))
-            for names, able in groups
+        counted = node_id == "SeedanceReference"
+        lines += [
+            _ability(provider.name, names, able, words, counted=counted) for names, able in groups
         ]
-    return _table([*words["columns"]["provider"], *references], rows)
+    return "\n".join(lines)
 
 
 def _ability(
@@ -182,21 +179,22 @@ def _ability(
     words: Mapping[str, Any],
     *,
     counted: bool,
-) -> list[str]:
+) -> str:
     low, high = able["durations"]
     seconds = words["to"].format(low=low, high=high)
-    cells = [
-        provider,
-        ", ".join(name.removeprefix("seedance-") for name in names),
+    if able["auto_duration"]:
+        seconds = words["or_auto"].format(range=seconds)
+    facts = [
         ", ".join(able["resolutions"]),
         ", ".join(able["ratios"]),
-        words["or_auto"].format(range=seconds) if able["auto_duration"] else seconds,
-        words["yes" if able["generates_audio"] else "no"],
-        words["yes" if able["seed"] else "no"],
+        words["seconds"].format(range=seconds),
+        words["with_sound" if able["generates_audio"] else "no_sound"],
+        words["with_seed" if able["seed"] else "no_seed"],
     ]
     if counted:
-        cells.append(" / ".join(str(able[kind]) for kind in ("images", "videos", "audios")))
-    return cells
+        facts.append(words["references"].format(**able))
+    models = ", ".join(name.removeprefix("seedance-") for name in names)
+    return f"- **{provider}** ({models}): {words['between'].join(facts)}"
 
 
 def _prices(node_id: str, words: Mapping[str, Any]) -> str:
@@ -220,7 +218,7 @@ def _prices(node_id: str, words: Mapping[str, Any]) -> str:
                 (price.as_of if price else None) or "",
             )
         )
-    return _table(words["columns"]["price"], rows)
+    return _table(words["price_columns"], rows)
 
 
 def _example(node_id: str) -> Any:

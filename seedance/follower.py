@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,9 @@ T = TypeVar("T")
 # while all others hang.
 WORKERS = 32
 QUICK_WORKERS = 8
+# Work for the processor (encoding, decoding) has a queue too: more of it at once than there are
+# cores would be no faster, and whoever shares the process, as ComfyUI's server does, would wait.
+COMPUTING_WORKERS = os.cpu_count() or 1
 HEARTBEAT_SECONDS = 15.0
 
 
@@ -103,6 +107,7 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: asyncio.Semaphore | None = None
         self._quick_workers: asyncio.Semaphore | None = None
+        self._computing_workers: asyncio.Semaphore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = threading.Condition()
         self._locks: weakref.WeakValueDictionary[object, asyncio.Lock] = (
@@ -129,6 +134,11 @@ class Follower:
         loop.call_soon_threadsafe(self._launch, carry, coroutine)
         return carry
 
+    def progress(self, key: object) -> Progress | None:
+        """How far `key` is; None if it is not being carried here."""
+        carry = self._carries.get(key)
+        return carry.progress if carry else None
+
     def wake(self) -> None:
         """Start the thread, and with it the heartbeat, if it does not run yet."""
         with self._lock:
@@ -142,6 +152,7 @@ class Follower:
             asyncio.set_event_loop(loop)
             self._workers = asyncio.Semaphore(WORKERS)
             self._quick_workers = asyncio.Semaphore(QUICK_WORKERS)
+            self._computing_workers = asyncio.Semaphore(COMPUTING_WORKERS)
             beat = loop.create_task(self._beat())
             self._tasks.add(beat)
             loop.run_forever()
@@ -194,6 +205,12 @@ class Follower:
         """As `blocking`, for a short call that must not wait behind long ones."""
         assert self._quick_workers is not None, "only called from the follower's loop"
         async with self._quick_workers:
+            return await self._in_thread(lambda: function(*args, **kwargs))
+
+    async def computing(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """As `blocking`, for what keeps a processor busy."""
+        assert self._computing_workers is not None, "only called from the follower's loop"
+        async with self._computing_workers:
             return await self._in_thread(lambda: function(*args, **kwargs))
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
@@ -251,6 +268,8 @@ UNDOCUMENTED_INTERVAL = 2.0
 # A task with a history is asked for at the full rate in so many intervals before its expected end
 # and as many after it: with the few polls before them that makes less than 30 until the median.
 DENSE_POLLS = 22
+# Seconds. Also a task that should have ended long ago, or was taken up days later, may end now.
+LONGEST_WAIT = 100.0
 
 
 @dataclass(frozen=True)
@@ -281,4 +300,4 @@ class Pace:
             early = self.expected - dense - elapsed
             late = elapsed - self.expected - dense
             wait = min(early, self.expected / 8) if early > 0 else late / 8
-        return max(self.interval, wait * (0.9 + 0.2 * dice))
+        return max(self.interval, min(wait, LONGEST_WAIT) * (0.9 + 0.2 * dice))

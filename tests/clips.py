@@ -77,6 +77,24 @@ def write(
     return path
 
 
+def write_ramp(path: Path, **options: str) -> Path:
+    """A lossless clip of one frame, 160 x 96, whose V rises by a level for every two pixels, from
+    96 on; Y is 120, U 128. Tagged BT.709."""
+    frame = flat(160, 96, (120, 128, 0), "yuv420p")
+    plane = frame.planes[2]
+    rows = np.tile(np.arange(96, 96 + plane.line_size, dtype=np.uint8), (plane.height, 1))
+    plane.update(rows.tobytes())
+    with av.open(str(path), "w") as out:
+        video: Any = out.add_stream("libx264", rate=24)
+        video.width, video.height, video.pix_fmt = frame.width, frame.height, "yuv420p"
+        video.options = {"qp": "0", **options}
+        video.codec_context.colorspace = BT709
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
 def flat(width: int, height: int, planes: tuple[int, int, int], pix_fmt: str) -> av.VideoFrame:
     """A frame of one colour, given as the levels of its planes."""
     frame = av.VideoFrame(width, height, pix_fmt)

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from seedance.cli.arguments import parser
 from seedance.cli.generate import exit_code
 from seedance.cli.orders import order_of
 from seedance.cli.show import clean, money
-from seedance.cli.tasks import costs
 from seedance.errors import KINDS, BadOrder
 from seedance.wire import Money
 
 pytestmark = pytest.mark.slow
 
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
 FOREVER = 10**6
 FOX = ("generate", "--provider", "lumenfall", "--prompt", "a fox")
 
@@ -191,6 +192,22 @@ def test_takes_that_all_failed_are_an_error_and_still_listed(
     assert [take["state"] for take in ran.json["takes"]] == ["refused", "unclear"]
 
 
+def test_an_unclear_take_outweighs_one_that_may_not_be_sent(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumenfall.fault(is_create, "reset-after")
+    command(*FOX, "--seed", "1")
+    ran = command(*FOX, "--takes", "2", "--json")
+    assert [take["state"] for take in ran.json["takes"]] == ["saved", "unclear"]
+
+    monkeypatch.setenv("SEEDANCE_BUDGET_DAY", "0.01")
+    ran = command(*FOX, "--takes", "2", "--seed", "2", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (4, "OverBudget")
+    assert command("forget", "2").code == 0
+    ran = command(*FOX, "--takes", "2", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (5, "Unclear")
+
+
 @pytest.mark.parametrize(
     ("kinds", "code"),
     [
@@ -299,7 +316,9 @@ def test_unreachable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         (["generate", "--extra", "[]"], "not a JSON object keyed by provider"),
         (["collect", "nonsense"], "'nonsense' is not a ticket"),
         (["cancel", "7"], "7"),
+        (["cancel", "9" * 5000], "is not a ticket"),
         (["forget", "lumenfall:unknown"], "does not know the ticket"),
+        (["forget", "²"], "is not a ticket"),
         (["key", "set", "preview"], "needs no key"),
         (["--comfyui", ".", "tasks"], "is not a ComfyUI installation"),
         (["dance"], "invalid choice: 'dance'"),
@@ -320,12 +339,51 @@ def test_a_wrong_flag_beside_json_is_json_too(command: Command) -> None:
     assert ran.json["error"]["kind"] == "BadOrder"
 
 
+def test_an_error_that_nobody_foresaw_is_json_too(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(runner.Runner, "start", start)
+    ran = command(*FOX, "--json")
+    assert (ran.code, ran.json["error"]["kind"], ran.json["error"]["spent"]) == (
+        *(1, "SeedanceError", "unknown"),
+    )
+    assert "out of luck" in ran.json["error"]["message"]
+    assert "Traceback" in ran.err
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, pytest.param(lambda path: os.mkfifo(path), marks=posix_only)]
+)
+def test_what_is_no_file_is_neither_paid_for_nor_replaced(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    target = tmp_path / "target"
+    make(target)
+    ran = command(*FOX, "-o", str(target), "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (2, "BadOrder")
+    assert lumenfall.requests == []
+
+    command(*FOX)
+    assert command(*FOX, "-o", str(target)).code == 2
+    assert command("collect", "lumenfall:vid_0001", "-o", str(target)).code == 2
+    assert target.exists()
+    assert not target.is_file()
+
+
 # ------------------------------------------------------------------------------------- interrupt
 
 
-def interrupted(when: Callable[[], bool], *words: str) -> Ran:
+def heeded() -> None:
+    """Tests that run in the background may have inherited that some signals are ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def interrupted(when: Callable[[], bool], *words: str, by: int = signal.SIGINT) -> Ran:
     """Run a command as a process, press Ctrl-C once `when` holds, and see how it ends."""
-    # Tests that run in the background may have inherited that SIGINT is ignored.
     child = subprocess.Popen(
         [sys.executable, "-m", "seedance", *words],
         env={**os.environ, "SEEDANCE_POLL_INTERVAL": "0.05"},
@@ -333,20 +391,17 @@ def interrupted(when: Callable[[], bool], *words: str) -> Ran:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heeded,
     )
     deadline = time.monotonic() + 60
     while not when() and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(by)
     out, err = child.communicate(timeout=60)
     return Ran(child.returncode, out, err)
 
 
-on_posix = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
-
-
-@on_posix
+@posix_only
 def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
     command: Command, lumenfall: fakes.Fake
 ) -> None:
@@ -358,7 +413,7 @@ def test_ctrl_c_leaves_a_task_that_cannot_be_cancelled_free_of_charge(
     assert command("tasks", "--json").json[0]["state"] == "running"
 
 
-@on_posix
+@posix_only
 def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path: Path) -> None:
     def rendering() -> bool:
         return any(tmp_path.joinpath("home", "preview", "tasks").glob("*"))
@@ -371,11 +426,15 @@ def test_ctrl_c_cancels_a_task_that_is_free_to_cancel(command: Command, tmp_path
     assert not list(tmp_path.joinpath("output").glob("*.mp4"))
 
 
-@on_posix
-def test_ctrl_c_waits_for_the_answer_to_a_create(command: Command, lumenfall: fakes.Fake) -> None:
+@posix_only
+@pytest.mark.parametrize("by", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_waits_for_the_answer_to_a_create(
+    command: Command, lumenfall: fakes.Fake, by: str
+) -> None:
     lumenfall.polls_until_done = FOREVER
     lumenfall.fault(is_create, "hang:2")
-    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json")
+    stop = getattr(signal, by)
+    ran = interrupted(lambda: lumenfall.creates == 1, *FOX, "--json", by=stop)
     assert (ran.code, ran.json["error"]["kind"]) == (130, "Cancelled")
     assert ran.json["error"]["task"] == "lumenfall:vid_0001"
     assert command("tasks", "--json").json[0]["task"] == "lumenfall:vid_0001"
@@ -431,15 +490,15 @@ def test_tasks_csv_cannot_hold_a_formula(command: Command, lumenfall: fakes.Fake
 def test_costs_are_summed_by_day_and_provider(command: Command, lumenfall: fakes.Fake) -> None:
     command(*FOX, "--takes", "2")
     (total,) = command("tasks", "--costs", "--json").json
-    assert (total["provider"], total["tasks"], total["amount"]) == ("lumenfall", 2, 3.02)
+    assert total.pop("day") == date.today().isoformat()
+    assert total == {
+        "provider": "lumenfall",
+        "currency": "USD",
+        "tasks": 2,
+        "amount": 3.02,
+        "estimated": False,
+    }
     assert "3.02" in command("tasks", "--costs").out
-
-
-def test_what_is_not_billed_is_no_cost(command: Command, lumenfall: fakes.Fake) -> None:
-    command(*FOX)
-    (row,) = runner.shared().tasks()
-    assert costs([row])
-    assert costs([replace(row, error={"kind": "Cancelled", "spent": "no"})]) == []
 
 
 def test_a_key_goes_from_standard_input_to_the_key_file(
@@ -476,6 +535,16 @@ def test_doctor_finds_a_folder_that_cannot_be_written(
     ran = command("doctor")
     assert ran.code == 1
     assert "BAD output:" in ran.out
+
+
+def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
+    key_file = tmp_path / "home" / "keys.json"
+    key_file.parent.mkdir(exist_ok=True)
+    key_file.write_text("{broken")
+    key_file.chmod(0o600)
+    ran = command("doctor")
+    assert ran.code == 1
+    assert f"BAD key file: The key file {key_file}" in ran.out
 
 
 def test_comfyui_gives_the_folders_of_an_installation(

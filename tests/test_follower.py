@@ -123,6 +123,29 @@ def test_the_journal_is_written_while_all_workers_hang() -> None:
     go.set()
 
 
+def test_no_more_is_computed_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    ours, go, begun = Follower(), threading.Event(), threading.Semaphore(0)
+
+    def compute() -> None:
+        begun.release()
+        go.wait()
+
+    async def carried(carry: Carry) -> None:
+        await ours.computing(compute)
+
+    async def other(carry: Carry) -> str:
+        return await ours.blocking(lambda: "polled")
+
+    carries = [ours.carry(number, carried) for number in range(5)]
+    assert [begun.acquire(timeout=10) for _ in range(2)] == [True, True]
+    assert ours.carry("row", other).done.result(10) == "polled"
+    assert not begun.acquire(timeout=0.2)
+    go.set()
+    for carry in carries:
+        carry.done.result(10)
+
+
 def test_a_failing_heartbeat_beats_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.02)
     beats: list[Any] = []
@@ -176,6 +199,14 @@ def test_no_early_wait_reaches_far_into_the_dense_time(
     if elapsed < dense_from:
         asked = elapsed + Pace(interval, expected).after(elapsed)
         assert asked <= dense_from + interval
+
+
+@given(intervals, st.none() | st.floats(1, 5000), st.floats(0, 1e9), st.floats(0, 1))
+def test_a_task_is_never_left_alone_for_longer_than_a_minute_or_two(
+    interval: float, expected: float | None, elapsed: float, dice: float
+) -> None:
+    """A task of last month that is taken up again, or a clock that was set, is no reason to."""
+    assert Pace(interval, expected).after(elapsed, dice) <= max(interval, 120)
 
 
 def test_the_users_interval_is_used_always() -> None:

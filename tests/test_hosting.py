@@ -369,7 +369,7 @@ def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Jou
 def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
     journal.hosted.note(first.id, ACCOUNT, "object")
-    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     journal.advance(first.id, "saved")
     assert journal.hosted.unused(ACCOUNT) == ["object"]
     assert journal.hosted.find(ACCOUNT, "digest", second.id) is None
@@ -378,7 +378,7 @@ def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clo
 def test_who_finds_an_object_uses_it(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
     journal.hosted.note(first.id, ACCOUNT, "object")
-    journal.keep_upload("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
+    journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     for _ in range(2):  # the same clip twice in one order
         assert journal.hosted.find(ACCOUNT, "digest", second.id) == "object"
     journal.advance(first.id, "saved")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import clips
@@ -62,6 +64,13 @@ def test_a_part_beyond_the_end_is_cut_there(tmp_path: Path) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=12)
     assert len(media.decode_frames(path, start=10, count=5)) == 2
     assert len(media.decode_frames(path, start=12)) == 0
+
+
+def test_nothing_is_decoded_into_an_array_where_no_frame_is_wanted(tmp_path: Path) -> None:
+    out = np.zeros((5, 96, 160, 3), np.float32)
+    frames = media.decode_frames(clips.write(tmp_path / "a.mp4"), out=out, count=0)
+    assert len(frames) == 0
+    assert not out.any()
 
 
 def test_frames_go_into_the_array_that_is_given(tmp_path: Path) -> None:
@@ -303,6 +312,22 @@ def test_decodes_under_way_count_until_they_end(monkeypatch: pytest.MonkeyPatch)
         pass
 
 
+def test_what_a_decode_has_filled_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=12)
+    frame = media.frames_bytes(media.probe(path), 1)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100 * frame)
+    with media.ensure_memory(40 * frame) as promise:
+        media.decode_frames(path, memory=promise)  # from now on the system says so
+        with media.ensure_memory(72 * frame):
+            pass
+        with pytest.raises(BadOrder, match=r"beside 5\.2 MB"), media.ensure_memory(73 * frame):
+            pass
+    with media.ensure_memory(100 * frame):
+        pass
+
+
 def test_a_decode_that_failed_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
     with pytest.raises(RuntimeError), media.ensure_memory(1000):
@@ -315,6 +340,22 @@ def test_unknown_memory_allows_everything(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     with media.ensure_memory(10**18):
         pass
+
+
+def test_a_little_memory_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_available", lambda: memory.SPARE + 600)
+    monkeypatch.setattr(memory, "_group_rest", lambda: memory.SPARE + 500)
+    assert memory.free_memory() == 500
+    monkeypatch.setattr(memory, "_group_rest", lambda: 3)
+    assert memory.free_memory() == 0
+
+
+def test_where_there_is_no_proc_psutil_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=700))
+    monkeypatch.setitem(sys.modules, "psutil", there)
+    assert memory._available(tmp_path / "none") == 700
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
@@ -391,6 +432,35 @@ def test_five_generations_do_not_shift_colours(tmp_path: Path) -> None:
         media.write_clip(path, [picture] * 3, 24, crf=10)
         picture = media.last_frame(path)
     assert np.abs(picture.astype(int) - first).max() <= 3
+
+
+def test_ten_generations_do_not_move_a_colour(tmp_path: Path) -> None:
+    """4:2:0 has one colour for four pixels: where it lies must be the same for both directions."""
+    first = np.full((96, 160, 3), (200, 40, 40), np.uint8)
+    first[:, 80:] = (40, 160, 40)
+    picture = first
+    for number in range(10):
+        path = tmp_path / f"{number}.mp4"
+        media.write_clip(path, [picture] * 2, 24, crf=0)
+        picture = media.last_frame(path)
+    red = picture[48, :, 0].astype(int)
+    assert abs((red > 120).sum() - 80) <= 1
+    assert np.abs(red - first[48, :, 0])[[70, 89]].max() <= 3
+
+
+@pytest.mark.skipif(
+    int(av.__version__.partition(".")[0]) < 17, reason="an older PyAV does not ask where they lie"
+)
+@pytest.mark.parametrize(("place", "shift"), [(None, 0.0), (0, 0.0), (1, 0.5)])
+def test_colours_lie_where_the_clip_says_and_else_on_the_left_pixels(
+    tmp_path: Path, place: int | None, shift: float
+) -> None:
+    options = {} if place is None else {"x264-params": f"chromaloc={place}"}
+    path = clips.write_ramp(tmp_path / "a.mp4", **options)
+    red = media.decode_frames(path)[0, 48, :, 0] * 255
+    level = (red - 255 / 219 * 104) / (2 * (1 - 0.2126) * 255 / 224)  # of V, above 128
+    pixels = np.arange(40, 120)
+    assert (pixels - 2 * (level[pixels] + 32)).mean() == pytest.approx(shift, abs=0.05)
 
 
 # ---------------------------------------------------------------------------------------- tags

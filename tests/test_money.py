@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import http.server
 import logging
 import os
 import subprocess
@@ -144,11 +145,13 @@ def test_a_busy_provider_is_asked_again_as_it_says(
 
 
 def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
-    desk.fake.fault(is_create, "429:5", times=FOREVER)
+    busy = {"error": {"message": "slow down", "code": "RATE_LIMITED"}}
+    desk.fake.fault(is_create, Answer(429, json=busy, headers={"retry-after": "5"}), times=FOREVER)
     runner = desk.runner(SEEDANCE_TIMEOUT="1")
     with pytest.raises(Refused) as caught:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
+    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it stayed")
 
 
 def test_a_quota_that_is_used_up_is_not_waited_for(desk: Desk) -> None:
@@ -392,6 +395,27 @@ def test_an_order_that_surely_never_arrived_is_sent_again(ark: Desk) -> None:
     assert (ark.fake.creates, ark.sent_creates) == (1, 2)
 
 
+def test_that_nothing_is_listed_proves_nothing_where_clocks_differ(
+    ark: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that is ahead, each listed task is older than the order that made it."""
+    ahead = 8 * 3600
+    now = http.server.BaseHTTPRequestHandler.date_time_string
+    monkeypatch.setattr(
+        http.server.BaseHTTPRequestHandler,
+        "date_time_string",
+        lambda self, timestamp=None: now(self, time.time() - ahead),
+    )
+    ark.fake.fault(is_create, "reset-after")
+    ark.fake.fault(is_list, "status:403")
+    failing(ark)
+    age(ark, create.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
+    for task_id in ark.fake.created:  # type: ignore[attr-defined]
+        ark.fake.created[task_id] -= ahead  # type: ignore[attr-defined]
+    assert isinstance(failing(ark), Unclear)
+    assert (ark.fake.creates, ark.sent_creates) == (1, 1)
+
+
 def test_an_order_older_than_the_list_of_tasks_stays_unclear(ark: Desk) -> None:
     ark.fake.fault(is_create, "reset-after")
     ark.fake.fault(is_list, "status:403")
@@ -455,6 +479,20 @@ def test_polling_survives(desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
     assert desk.sent_creates == 1
 
 
+def test_a_clock_that_is_set_while_a_task_runs_does_not_end_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.fake.polls_until_done = FOREVER
+    job = desk.start()
+    until(lambda: any(map(is_poll, desk.fake.requests)))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 30 * 86400)
+    polls = len(desk.fake.requests)
+    until(lambda: len(desk.fake.requests) > polls + 3)
+    desk.fake.polls_until_done = 0
+    assert job.wait().state == "saved"
+
+
 def test_an_odd_word_is_logged_once_with_the_answer(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -502,6 +540,18 @@ def test_a_task_that_the_provider_no_longer_knows_has_expired(
     error = failing(desk)
     assert isinstance(error, TaskFailed)
     assert (error.spent, desk.row().state) == ("unknown", "expired")
+
+
+def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        with pytest.raises(TaskFailed, match="does not know"):
+            desk.runner().collect("leonardo:00000000-0000-4000-8000-00000000dead").wait()
+        assert len(fake.requests) == follow.PERMANENT_ANSWERS
+        # A task that was just created may not be known everywhere yet.
+        nothing = Answer(200, json={"generations_by_pk": None})
+        fake.fault(is_poll, nothing, times=follow.PERMANENT_ANSWERS + 1)
+        assert desk.video().state == "saved"
 
 
 def test_a_success_that_never_gets_an_address_can_be_collected(
@@ -699,6 +749,24 @@ def test_a_failed_task_may_be_sent_again(ark: Desk) -> None:
     assert ark.fake.creates == 2
 
 
+@pytest.mark.parametrize("word", ["expired", "cancelled"])
+def test_a_task_that_is_not_billed_costs_nothing(ark: Desk, word: str) -> None:
+    """Ark charges only for success."""
+    task = {"id": "cgt-1", "model": "dreamina-seedance-2-0-260128", "status": word}
+    ark.fake.fault(is_poll, Answer(200, json=task))
+    error = failing(ark)
+    assert (error.spent, ark.row().state, ark.row().cost) == ("no", word, None)
+    assert ark.runner().journal.spent(1) == []
+
+
+def test_whether_a_task_that_ended_there_is_billed_may_be_unknown(desk: Desk) -> None:
+    task = {"id": "vid_0001", "status": "cancelled"}
+    desk.fake.fault(is_poll, Answer(200, json=task))
+    error = failing(desk)
+    assert (error.spent, desk.row().state) == ("unknown", "cancelled")
+    assert desk.row().cost is not None
+
+
 # --------------------------------------------------------------------- waiting, leaving, cancelling
 
 
@@ -864,3 +932,12 @@ def test_a_failed_upload_spends_nothing(tmp_path: Path) -> None:
         fake.fault(lambda request: True, "status:400", times=FOREVER)
         error = failing(desk, first_frame=picture())
         assert (error.spent, fake.creates, desk.row().state) == ("no", 0, "refused")
+
+
+def test_an_upload_that_is_answered_with_a_web_page_is_an_odd_reply(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"]() as fake:
+        desk = Desk(fake, tmp_path)
+        fake.fault(lambda request: True, "html:200", times=FOREVER)
+        error = failing(desk, first_frame=picture())
+        assert (error.kind, error.exit_code, error.spent) == ("OddReply", 9, "no")
+        assert (fake.creates, desk.row().state) == (0, "refused")

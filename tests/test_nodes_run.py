@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rim import Pack, ScriptedRunner, host, loaded_pack, scripted
 
@@ -223,6 +225,49 @@ def test_frames_that_do_not_fit_into_memory_leave_the_video(
     assert pack.fingerprint("SeedanceT2V", prompt="grey") != before
 
 
+def test_the_frames_of_all_takes_are_counted_before_the_first_is_decoded(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one - 1)
+    frames, videos, *_, last_frames, tasks = pack.run("SeedanceT2V", prompt="grey", takes=3).args
+    assert len({blocker.message for blocker in frames}) == 1
+    (why,) = {blocker.message for blocker in frames}
+    assert "The frames of 3 videos need 2.7 MB of memory, and 2.7 MB are free." in why
+    assert "video output" in why
+    assert [video.get_stream_source() for video in videos] == [str(clip)] * 3
+    assert [len(last_frame) for last_frame in last_frames] == [1] * 3
+    assert len(tasks) == 3
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in frames] == [12] * 3
+
+
+def test_takes_that_failed_need_no_memory(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 2 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in (frames[0], frames[2])] == [12, 12]
+
+
+def test_a_file_that_was_lost_spoils_only_its_own_frames(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.mp4"
+    scripted(
+        pack,
+        monkeypatch,
+        lambda order: result(pack, clip, order, file=clip if order.seed else gone),
+    )
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=2).args[0]
+    assert "gone.mp4" in frames[0].message
+    assert len(frames[1]) == 12
+
+
 # --------------------------------------------------------------------------------------- waiting
 
 
@@ -325,6 +370,28 @@ def test_a_cancel_of_another_prompt_is_not_ours(
     asyncio.run(first())
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
     assert pack.run("SeedanceT2V", prompt="grey").args[5] == ["preview:0"]
+
+
+def test_values_that_nobody_waits_for_any_more_are_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None], clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    read, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(pack.takes, "_values", lambda *_: read.set())
+    busy = [pack.host.computing(go_on.wait) for _ in range(os.cpu_count() or 1)]
+
+    async def cancelled() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: len(texts(pack)) > 0)  # what was made; its values are next
+        interrupt()
+        with pytest.raises(host("comfy.model_management").InterruptProcessingException):
+            await node
+
+    asyncio.run(cancelled())
+    go_on.set()
+    assert all(each.result(10) for each in busy)
+    pack.host.computing(lambda: None).result(10)
+    assert not read.is_set()
 
 
 def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
@@ -436,6 +503,30 @@ def test_a_last_frame_chained_into_the_next_shot_is_the_same_order_each_time(pac
         tickets.append(first.args[5] + second.args[5])
     assert tickets[0] == tickets[1]
     assert len(pack.host.runner().tasks()) == 2
+
+
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="the shared media are not here")
+def test_a_chain_of_ten_shots_keeps_its_colours(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each begins on the last frame of the one before. With a fixed camera the preview ends on the
+    picture that it began with, its label aside; here it draws five frames, without loss."""
+    media, render = pack.core("media"), pack.core("providers.preview.render")
+    write_clip = media.write_clip
+    monkeypatch.setattr(render, "FPS", 1)
+    monkeypatch.setattr(
+        media, "write_clip", lambda *args, **options: write_clip(*args, **{**options, "crf": 0})
+    )
+    pixels = media.fit_cover(media.read_picture(MEDIA / "coffee.png"), 1280, 720)
+    first = image = torch.from_numpy(pixels / np.float32(255))[None]
+    settings = {"provider": "preview", "resolution": "720p", "ratio": "16:9", "duration": 4}
+    settings |= {"camera_fixed": True, "decode_frames": False, "generate_audio": False}
+    for _ in range(10):
+        image = pack.run("SeedanceI2V", image=image, **settings).args[4][0]
+    drift = 255 * (image - first)[0, : 720 * 8 // 10]
+    assert len(pack.host.runner().tasks()) == 10
+    assert drift.abs().mean() < 1
+    assert drift.mean(dim=(0, 1)).abs().max() < 0.25
 
 
 def test_bad_input_is_one_sentence_and_leaves_no_row(pack: Pack) -> None:

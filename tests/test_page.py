@@ -31,12 +31,17 @@ def node_path() -> str:
     return str(Path(given).parent) if given else os.environ.get("NODE_PATH", "")
 
 
+def installed(package: str) -> bool:
+    """Whether node finds a package."""
+    folders = filter(None, node_path().split(os.pathsep))
+    return any((Path(folder) / package).is_dir() for folder in folders)
+
+
 def missing() -> str:
     """Why there is no browser to test with; empty if there is one."""
     if not shutil.which("node"):
         return "node is not installed"
-    folders = filter(None, node_path().split(os.pathsep))
-    if not any((Path(folder) / "playwright-core").is_dir() for folder in folders):
+    if not installed("playwright-core"):
         return "neither PLAYWRIGHT_CORE nor a folder of NODE_PATH holds playwright-core"
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     return "" if Path(chromium).exists() else f"there is no {chromium}"
@@ -105,11 +110,13 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert impossible["lists"]["resolution"] == ["720p"]
     assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
     assert impossible["labels"]["resolution"] == "⚠ resolution"
+    assert impossible["red"] == (["4k"] if rendering == "vue" else [])
     assert "nearest: 720p" in impossible["line"]
     assert "no key" in impossible["line"]
     preview = found["preview"]
     assert preview["lists"]["resolution"] == ["480p", "720p", "1080p", "4k"]
     assert preview["labels"]["resolution"] == "resolution"
+    assert preview["red"] == []
     assert "free" in preview["line"]
     assert len(found["saved"]) == 15, "what the page adds to a node is no part of a workflow"
     assert "subfolder=seedance" in found["clip"]
@@ -122,6 +129,27 @@ def test_a_node_speaks_chinese(server: ComfyUI) -> None:
     assert found["impossible"]["labels"]["resolution"] == "⚠ 分辨率"
     assert "没有密钥" in found["impossible"]["line"]
     assert "免费" in found["preview"]["line"]
+    assert found["words"].startswith("preview · 种子 3 · 864×496")
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("options", "inputs", "fits"),
+    [
+        (["en"], "Inputs", "Who makes the video."),
+        (["zh", "vue"], "输入", "由谁生成。"),
+    ],
+    ids=["en", "zh"],
+)
+def test_each_node_has_help_that_fits_its_panel(
+    server: ComfyUI, options: list[str], inputs: str, fits: str
+) -> None:
+    found = play(server, "help.mjs", *options)
+    assert len(found) == 5
+    for page in found.values():
+        assert inputs in page["heads"]
+        assert fits in page["words"]
+        assert page["tooWide"] == 0
 
 
 @in_browser
@@ -136,9 +164,21 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
 
 
 @in_browser
+@pytest.mark.skipif(not installed("axe-core"), reason="no folder of NODE_PATH holds axe-core")
+@pytest.mark.parametrize("options", [["dark"], ["light", "vue"]], ids=" ".join)
+def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
+    found = play(server, "accessible.mjs", *options)
+    assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
+    assert found["focus"] == "fal: Set key", "Escape gives the focus back"
+    assert found["open"] == 0, "Escape closes the dialog"
+
+
+@in_browser
 def test_tasks_are_followed_loaded_forgotten_and_cancelled(server: ComfyUI) -> None:
-    found = play(server, "tasks.mjs")
+    found = play(server, "tasks.mjs", str(server.base / "output" / "seedance"))
     assert "the reload" in found["reloaded"]
+    assert found["collected"] == 1
+    assert found["progress"] == 1
     assert found["picture"] > 100
     assert found["opens"].endswith("/video")
     loaded = found["loaded"]

@@ -82,7 +82,8 @@ def test_every_exit_code_is_listed() -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     version = seedance.__version__
     assert f'\nversion = "{version}"\n' in PYPROJECT
-    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(\d.*)\]", changes, re.MULTILINE)[0] == version
 
 
 def test_manager_and_pip_install_the_same() -> None:

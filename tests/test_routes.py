@@ -7,6 +7,7 @@ import http.client
 import json
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 from aiohttp import web
 from rim import Pack, loaded_pack
+from running import until
 
 pytestmark = pytest.mark.safety
 
@@ -104,6 +106,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def key_of(site: Site, provider: str) -> Any:
     return next(item["key"] for item in site.get("/seedance/providers") if item["id"] == provider)
+
+
+def test_the_page_is_answered_while_nodes_decode(site: Site) -> None:
+    go_on = threading.Event()
+    decoding = [site.pack.host.computing(go_on.wait) for _ in range(20)]
+    try:
+        assert site.get("/seedance/tasks") == []
+    finally:
+        go_on.set()
+    assert all(each.result(10) for each in decoding)
 
 
 # --------------------------------------------------------------------------------- who may ask
@@ -440,6 +452,20 @@ def test_a_look_since_now_gives_nothing_old(site: Site) -> None:
     assert len(site.get("/seedance/tasks?since=1")) == 1
     for later in ("99999999999", "9" * 12):
         assert site.get(f"/seedance/tasks?since={later}") == []
+
+
+def test_a_task_under_way_says_how_far_it_is_however_late_one_looks(site: Site) -> None:
+    order = site.pack.core("order").Order(**{**PREVIEW, "resolution": "1080p", "duration": 15})
+    (job,) = site.pack.host.runner().start(order)
+    try:
+        until(lambda: "rendering" in site.get("/seedance/tasks")[0]["progress"]["text"])
+        (row,) = site.get("/seedance/tasks?since=99999999999")
+        assert row["live"] is True
+        assert 0 <= row["progress"]["fraction"] <= 1
+    finally:
+        job.cancel()
+    until(lambda: not site.get("/seedance/tasks")[0]["live"])
+    assert site.get("/seedance/tasks")[0]["progress"] is None
 
 
 def test_a_forgotten_task_can_be_made_again(site: Site) -> None:

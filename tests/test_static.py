@@ -153,7 +153,7 @@ def test_the_search_in_the_page_sees(line: str) -> None:
 
 READABLE = {".py", ".js", ".mjs", ".css", ".md", ".json", ".txt", ".toml", ".typed", ""}
 PICTURES = {".jpg"}
-NOT_PUBLISHED = set((ROOT / ".comfyignore").read_text(encoding="utf-8").split("\n")[1:])
+NOT_PUBLISHED = set((ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines())
 # Folders that are no part of the project, in a working copy.
 PRIVATE = re.compile(r"\.|__pycache__|node_modules|build|dist|.*\.egg-info|venv")
 
@@ -161,7 +161,7 @@ PRIVATE = re.compile(r"\.|__pycache__|node_modules|build|dist|.*\.egg-info|venv"
 def published(folder: Path = ROOT) -> Iterator[Path]:
     """Every file that the registry would publish."""
     for path in sorted(folder.iterdir()):
-        name = f"{path.relative_to(ROOT)}/"
+        name = f"/{path.relative_to(ROOT)}/"
         if PRIVATE.match(path.name) or (path.is_dir() and name in NOT_PUBLISHED):
             continue
         if path.is_dir():

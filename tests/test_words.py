@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -53,6 +54,40 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
     }
     assert len(asked) > 50
     assert asked <= there
+
+
+def spoken(source: str) -> Iterator[str]:
+    """The texts in a module that say how far an order is, with `#` for what is filled in."""
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call):
+            continue
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        said = [word.value for word in call.keywords if word.arg == "note"]
+        said += call.args[:1] if name in ("say", "report", "Progress") else []
+        for expression in said:
+            yield from texts(expression)
+
+
+def texts(expression: ast.AST) -> Iterator[str]:
+    if isinstance(expression, ast.JoinedStr):
+        parts = (getattr(part, "value", None) for part in expression.values)
+        said = "".join(part if isinstance(part, str) else "#" for part in parts)
+        yield re.sub(r"\d+", "#", said)
+    elif isinstance(expression, ast.Constant):
+        if isinstance(expression.value, str):
+            yield expression.value
+    else:
+        for inner in ast.iter_child_nodes(expression):
+            yield from texts(inner)
+
+
+def test_the_page_knows_how_the_server_says_how_far_an_order_is() -> None:
+    modules = [*ROOT.glob("seedance/runner/*.py"), *ROOT.glob("seedance/providers/*.py")]
+    said = {text for module in modules for text in spoken(module.read_text(encoding="utf-8"))}
+    assert {"queued", "waiting for a slot (# in use)", ", about # s left"} <= said
+    known = words("zh", "main")["seedance"]["server"].keys()
+    parts = {part for text in said for part in re.split(r": | · |, |\n", text)}
+    assert {part for part in parts if re.search("[a-z]", part)} <= known
 
 
 def test_help_pages_and_english_labels_are_up_to_date() -> None:

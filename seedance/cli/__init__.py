@@ -9,15 +9,18 @@ imported before a command needs it, so that `--help` answers at once.
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON
+    stops       Ctrl-C, a kill, a terminal that is closed
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from ..errors import Cancelled, SeedanceError
+from . import stops
 from .arguments import parser
 from .show import failure
 
@@ -26,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
+    before = stops.as_ctrl_c()
     try:
         args = parser().parse_args(words)
         code: int = args.run(args)
@@ -39,6 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        traceback.print_exc()
+        problem = SeedanceError(
+            f"Something unforeseen happened: {error!r}.",
+            hint="What became of the order is in: seedance tasks.",
+            spent="unknown",
+        )
+    finally:
+        stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, as_json="--json" in words)
     return problem.exit_code

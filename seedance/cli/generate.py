@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import Cancelled, SeedanceError, Spent
-from . import orders, show
+from . import orders, show, stops
 from .setup import runner_for
 
 if TYPE_CHECKING:
@@ -56,11 +55,11 @@ def _target(args: argparse.Namespace) -> Path | None:
 def _settle(runner: Runner) -> None:
     """Wait until no request that may cost money is on its way, whatever the person presses: its
     answer holds the only ticket to what was paid."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = stops.ignored()
     try:
         runner.settle()
     finally:
-        signal.signal(signal.SIGINT, before)
+        stops.restore(before)
 
 
 # ------------------------------------------------------------------------------ waiting together
@@ -205,9 +204,10 @@ def result_record(
 
 def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, SeedanceError):
+        row = job.row or outcome.row
         return {
             "task": outcome.task or job.task,
-            "state": runner.journal.get(job.row).state if job.row else None,
+            "state": runner.journal.get(row).state if row else None,
             "file": None,
             "seed": job.order.seed,
             "cost": None,

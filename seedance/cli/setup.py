@@ -156,6 +156,7 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
         writable = _writable(folder)
         yield topic, f"{folder}{'' if writable else ' cannot be written'}", writable
     yield _journal(settings)
+    yield _key_file(settings)
     for provider in registry().values():
         yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
     yield from _codecs()
@@ -178,6 +179,15 @@ def _journal(settings: Settings) -> tuple[str, str, bool]:
     except SeedanceError as error:
         return "journal", str(error), False
     return "journal", runner.journal.url.render_as_string(hide_password=True), True
+
+
+def _key_file(settings: Settings) -> tuple[str, str, bool]:
+    try:
+        settings.check_key_file()
+    except SeedanceError as error:
+        return "key file", str(error), False
+    there = settings.key_file.exists()
+    return "key file", str(settings.key_file) if there else "none", True
 
 
 def _codecs() -> Iterator[tuple[str, str, bool]]:

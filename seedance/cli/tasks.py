@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,21 @@ from . import show
 from .setup import runner_for
 
 if TYPE_CHECKING:
-    from ..journal import Row
+    from ..journal import Row, Total
 
 FIELDS = ("row", "task", "provider", "model", "state", "created", "updated", "prompt", "seed")
+COST_DAYS = 3660  # all of them
 COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
 
 
 def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
-    everything = args.costs or args.csv
-    rows = runner_for(args).tasks(limit=sys.maxsize if everything else args.limit)
-    records = costs(rows) if args.costs else [row.as_dict() for row in rows]
+    journal = runner_for(args).journal
+    if args.costs:
+        records = costs(journal.spent(COST_DAYS))
+    else:
+        rows = journal.newest(sys.maxsize if args.csv else args.limit)
+        records = [row.as_dict() for row in rows]
     if args.json:
         show.as_json(records)
     elif args.csv:
@@ -40,43 +43,35 @@ def tasks(args: argparse.Namespace) -> int:
     return 0
 
 
-def costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def costs(totals: Iterable[Total]) -> list[dict[str, Any]]:
     """What was spent by local day, provider and currency, newest day first."""
-    totals: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(
-        lambda: {"tasks": 0, "amount": 0.0, "estimated": False}
-    )
-    for row in rows:
-        if row.cost is None or (row.error or {}).get("spent") == "no":
-            continue
-        day = row.created.astimezone().date().isoformat()
-        total = totals[day, row.provider, row.cost.currency]
-        total["tasks"] += 1
-        total["amount"] = round(total["amount"] + row.cost.amount, 6)
-        total["estimated"] |= row.cost.estimated
-    newest_first = sorted(totals.items(), key=lambda item: item[0], reverse=True)
+    newest_first = sorted(totals, key=lambda total: total.day, reverse=True)
     return [
-        {"day": day, "provider": provider, "currency": currency, **total}
-        for (day, provider, currency), total in newest_first
+        {
+            "day": total.day.isoformat(),
+            "provider": total.provider,
+            "currency": total.amount.currency,
+            "tasks": total.orders,
+            "amount": total.amount.amount,
+            "estimated": total.amount.estimated,
+        }
+        for total in newest_first
     ]
 
 
 def cancel(args: argparse.Namespace) -> int:
     """`seedance cancel TICKET`."""
-    show.line(runner_for(args).cancel(_row_or_ticket(args.ticket)))
+    show.line(runner_for(args).cancel(args.ticket))
     return 0
 
 
 def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
-    row = runner_for(args).forget(_row_or_ticket(args.ticket))
+    row = runner_for(args).forget(args.ticket)
     show.line(
         f"Row {row.id} ({row.provider}, {row.state}) is forgotten; its order can be sent anew."
     )
     return 0
-
-
-def _row_or_ticket(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

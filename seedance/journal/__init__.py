@@ -1,8 +1,15 @@
 """What was paid, where it is, and what came of it.
 
-Owns the rows of orders, who works on them (leases), how many tasks run at once (slots), what was
-spent (budget), and which uploads can be used again. SQLAlchemy Core over SQLite, or over
-PostgreSQL where several machines share it. Must not know providers, media or the network.
+Owns the rows of orders, who works on them (leases) and how many tasks run at once (slots).
+SQLAlchemy Core over SQLite, or over PostgreSQL where several machines share it. Must not know
+providers, media or the network.
+
+    rows        what goes in and what comes out
+    spending    the budget, and what was spent by day
+    uploads     which uploads can be used again
+    hosted      which objects in the user's own bucket are still needed
+    opening     the database: its tables, made and brought up to date (schema, migrations)
+    holder      which process holds a row
 
 Every change of a row's state goes through `advance`, which only its holder can do. Methods block;
 they raise BadOrder where the journal cannot be read or written: then nothing may be spent.
@@ -15,7 +22,6 @@ import json
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,21 +29,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ..errors import BadOrder, OverBudget
+from ..errors import BadOrder
 from ..wire import Money
 from .holder import is_gone, new_holder
 from .hosted import BUCKET, Hosted
 from .opening import open_engine
 from .rows import NewRow, Row, row_of
-from .schema import ENDED, HELD, LIVE, is_held, orders, uploads
+from .schema import ENDED, HELD, LIVE, is_held, orders
+from .spending import Total, check_budget, spent
+from .uploads import Uploads
 
-__all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row"]
+__all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row", "Total"]
 
 LEASE_SECONDS = 60.0
 # A row that was laid down is not taken up unasked for so long.
 REST_SECONDS = 300.0
 # A task that nobody follows counts as running at its provider for so long.
 ABANDONED_SECONDS = 1800.0
+
+NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
 
 
 class LeaseLost(Exception):
@@ -59,6 +69,7 @@ class Journal:
         self._clock = clock
         self._engine: sa.Engine | None = None
         self.hosted = Hosted(self._writing, clock)
+        self.uploads = Uploads(self._reading, self._writing, clock)
 
     # -------------------------------------------------------------------------- opening
 
@@ -118,7 +129,7 @@ class Journal:
                     ).first()
                     if held is not None:
                         return row_of(held), False
-                    self._check_budget(connection, new, budget or {})
+                    check_budget(connection, new.budget_usd, budget or {}, self._clock())
                     return self._insert(connection, new), True
             except BadOrder as error:
                 if not isinstance(error.__cause__, IntegrityError):
@@ -173,29 +184,6 @@ class Journal:
                 .returning(orders)
             ).one()
             return row_of(record), True
-
-    def _check_budget(
-        self, connection: sa.Connection, new: NewRow, budget: Mapping[str, float]
-    ) -> None:
-        if not new.budget_usd:
-            return
-        today = datetime.fromtimestamp(self._clock()).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        )
-        for name, since in (("day", today), ("month", today.replace(day=1))):
-            if (limit := budget.get(name)) is None:
-                continue
-            spent = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)).where(
-                    orders.c.created >= since.timestamp()
-                )
-            ).scalar_one()
-            if spent + new.budget_usd > limit + 1e-9:
-                raise OverBudget(
-                    f"This order would cost about ${new.budget_usd:.2f}, and ${spent:.2f} of the "
-                    f"budget of ${limit:.2f} a {name} are spent; it was not sent.",
-                    hint=f"Raise SEEDANCE_BUDGET_{name.upper()}, or wait.",
-                )
 
     # ---------------------------------------------------------------- leases and states
 
@@ -289,7 +277,7 @@ class Journal:
             if cost.currency == "USD":
                 values["budget_usd"] = cost.amount
         if not_billed:
-            values.update(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
+            values.update(NOT_BILLED)
         if state not in LIVE:
             values.update(holder=None, lease_until=None)
         with self._writing() as connection:
@@ -392,7 +380,8 @@ class Journal:
         return row_of(record) if record is not None else None
 
     def forget(self, row_id: int) -> Row:
-        """Let the order be sent again: the row ends as `cancelled`. Files stay where they are.
+        """Let the order be sent again: the row ends as `cancelled`. Files stay where they are, and
+        what may be billed still counts.
 
         Raises BadOrder for a row that another process works on, and for one that is being sent:
         the answer to that is the only way to what was paid.
@@ -409,11 +398,14 @@ class Journal:
             raise BadOrder(
                 f"Row {row_id} is being sent right now.", hint="Try again in a few seconds."
             )
+        values = dict(state="cancelled", holder=None, lease_until=None, updated=self._clock())
+        if row.state == "preparing":
+            values.update(NOT_BILLED)
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
                 .where(orders.c.id == row_id, orders.c.state == row.state)
-                .values(state="cancelled", holder=None, lease_until=None, updated=self._clock())
+                .values(**values)
                 .returning(orders)
             ).first()
         if record is None:
@@ -421,6 +413,12 @@ class Journal:
         return row_of(record)
 
     # -------------------------------------------------------------------------- looking
+
+    def spent(self, days: int) -> list[Total]:
+        """What the orders of the last `days` days cost, by day, provider and currency, the oldest
+        day first. Days are this machine's."""
+        with self._reading() as connection:
+            return spent(connection, days, self._clock())
 
     def get(self, row_id: int) -> Row:
         """A row by its number. Raises BadOrder if there is none."""
@@ -464,9 +462,15 @@ class Journal:
             ).first()
         return row_of(record) if record is not None else None
 
-    def newest(self, limit: int = 50) -> list[Row]:
-        """Rows, the newest first."""
-        return self._list(sa.select(orders).order_by(orders.c.id.desc()).limit(limit))
+    def newest(self, limit: int = 50, since: float = 0.0) -> list[Row]:
+        """Rows, the newest first; of these `limit` only what changed from `since` (Unix seconds)
+        on or is under way."""
+        query = sa.select(orders).order_by(orders.c.id.desc())
+        if since:
+            newest = sa.select(orders.c.id).order_by(orders.c.id.desc()).limit(limit).subquery()
+            news = sa.or_(orders.c.updated >= since, orders.c.state.in_(LIVE))
+            query = query.where(orders.c.id.in_(sa.select(newest.c.id)), news)
+        return self._list(query.limit(limit))
 
     def live(self) -> list[Row]:
         """Rows under way, the oldest first, whoever holds them; not those that rest."""
@@ -498,32 +502,3 @@ class Journal:
             if seconds:
                 return float(median(seconds))
         return None
-
-    # -------------------------------------------------------------------------- uploads
-
-    def find_upload(self, provider: str, account: str, digest: str) -> str | None:
-        """The reference of an upload that can still be used, with an hour to spare."""
-        with self._reading() as connection:
-            found: str | None = connection.execute(
-                sa.select(uploads.c.reference).where(
-                    uploads.c.provider == provider,
-                    uploads.c.account == account,
-                    uploads.c.digest == digest,
-                    uploads.c.expires_at > self._clock() + 3600,
-                )
-            ).scalar_one_or_none()
-        return found
-
-    def keep_upload(
-        self, provider: str, account: str, digest: str, reference: str, expires_at: float
-    ) -> None:
-        """Remember an upload until it expires (Unix seconds)."""
-        key = {"provider": provider, "account": account, "digest": digest}
-        with self._writing(lock="seedance-uploads") as connection:
-            connection.execute(sa.delete(uploads).where(uploads.c.expires_at < self._clock()))
-            connection.execute(
-                sa.delete(uploads).where(*(uploads.c[name] == value for name, value in key.items()))
-            )
-            connection.execute(
-                sa.insert(uploads).values(reference=reference, expires_at=expires_at, **key)
-            )

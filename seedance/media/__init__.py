@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .clips import convert_clip, convert_sound, write_clip
     from .frames import decode_frames, iter_frames, last_frame
     from .info import ClipInfo, SoundInfo, probe, probe_sound
-    from .memory import ensure_memory, frames_bytes
+    from .memory import Promise, ensure_memory, frames_bytes
     from .pictures import encode_png, fit_cover, read_picture, save_png, to_8bit
     from .sound import decode_audio, encode_wav
     from .tags import tag_colour
@@ -42,6 +42,7 @@ _HOME = {
     "SoundInfo": "info",
     "probe": "info",
     "probe_sound": "info",
+    "Promise": "memory",
     "ensure_memory": "memory",
     "frames_bytes": "memory",
     "encode_png": "pictures",
@@ -56,6 +57,7 @@ _HOME = {
 
 __all__ = [
     "ClipInfo",
+    "Promise",
     "SoundInfo",
     "clip_blob",
     "convert_clip",

@@ -5,13 +5,15 @@ Owns the conversion from the clip's colours to RGB. Must not know pictures' file
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -19,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
 from .info import ClipInfo, open_media, probe, video_stream
-from .memory import ensure_memory, frames_bytes
+from .memory import Promise, ensure_memory, frames_bytes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -42,8 +44,12 @@ HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browse
 
 MOST_PIXELS = 10**12  # decoded from one clip: two hours of 4K, and minutes of work where it lies
 
-_CONVERTERS = 2  # threads that convert while libav's own threads decode
-_WAITING = 3  # decoded frames that may wait for them
+# Threads that convert while libav's own threads decode: one a core, and no more than keep up with
+# the decoder. So many decoded frames and one more may wait for them.
+_CONVERTERS = min(max(os.cpu_count() or 2, 2), 4)
+# They are the threads: swscale's own, which PyAV switches on from 17 on, would only take turns.
+_ALONE: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+_STRIP = 32  # rows turned into floats at once: they stay in the processor's cache
 
 
 class Converter(threading.local):
@@ -74,13 +80,18 @@ class Converter(threading.local):
             src_color_range=range_of(frame),
             dst_color_range=FULL,
             interpolation=_TO_RGB,
+            **_ALONE,
         )
-        for plane, channel in zip(planar.planes, (1, 2, 0)):  # green, blue, red
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-            if target.dtype == np.uint8:
-                target[:, :, channel] = rows[:, :width]
-            else:
-                np.divide(rows[:, :width], _WHITE, out=target[:, :, channel], dtype=np.float32)
+        planes = [
+            np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, :width]
+            for plane in planar.planes
+        ]
+        for top in range(0, height, _STRIP):
+            strip = target[top : top + _STRIP]
+            for plane, channel in zip(planes, (1, 2, 0)):  # green, blue, red
+                strip[:, :, channel] = plane[top : top + _STRIP]
+            if strip.dtype == np.float32:
+                np.divide(strip, _WHITE, out=strip)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:
@@ -101,10 +112,12 @@ def decode_frames(
     start: int = 0,
     count: int | None = None,
     out: np.ndarray | None = None,
+    memory: Promise | None = None,
 ) -> np.ndarray:
     """The frames of a clip as float32 (frames, height, width, 3), RGB in 0..1, C-contiguous.
 
     `start` and `count` choose a part, in frames. `out` is an array to fill instead of a new one.
+    `memory` comes from `ensure_memory` where the frames were counted already, with those of others.
     The array is allocated once, at the size that the header promises, and each frame is written
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
     as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
@@ -116,11 +129,13 @@ def decode_frames(
         expected = min(expected, count)
     if out is not None:
         _check_out(out, info)
-        return out[: _fill(path, info, out, start, min(len(out), count or len(out)))[1]]
+        most = len(out) if count is None else min(len(out), count)
+        return out[: _fill(path, info, out, start, most, Promise(0))[1]]
     what = f"{expected} frames of {info.width}x{info.height}"
-    with ensure_memory(frames_bytes(info, expected), what):
+    own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
+    with own as promise:
         frames = np.empty((expected, info.height, info.width, 3), np.float32)
-        frames, found = _fill(path, info, frames, start, count)
+        frames, found = _fill(path, info, frames, start, count, promise)
         if expected and not found:
             raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
         if found < len(frames):
@@ -136,7 +151,12 @@ def _check_out(out: np.ndarray, info: ClipInfo) -> None:
 
 
 def _fill(
-    path: Path, info: ClipInfo, frames: np.ndarray, start: int, count: int | None
+    path: Path,
+    info: ClipInfo,
+    frames: np.ndarray,
+    start: int,
+    count: int | None,
+    promise: Promise,
 ) -> tuple[np.ndarray, int]:
     """Decode into `frames` from its beginning; returns it and how many frames were written.
 
@@ -157,9 +177,10 @@ def _fill(
                 more = found // 8 + 1
                 with ensure_memory(frames_bytes(info, more), f"{found + more} frames"):
                     frames.resize((found + more, *frames.shape[1:]), refcheck=False)
-            if len(waiting) >= _WAITING:
+            if len(waiting) > _CONVERTERS:
                 waiting.popleft().result()
             waiting.append(pool.submit(convert, frame, frames[found]))
+            promise.filled(frames[found].nbytes)
             found += 1
         while waiting:
             waiting.popleft().result()
@@ -184,27 +205,30 @@ def last_frame(path: Path) -> np.ndarray:
     Raises BadOrder if the file cannot be read.
     """
     path = Path(path)
-    info = probe(path)
     # Twice, because a cut file may have nothing where its end should be.
-    last = _last_from(path, near_end=True) or _last_from(path, near_end=False)
+    last = _last_from(path, near_end=True)
+    if last is None:
+        last = _last_from(path, near_end=False)
     if last is None:
         raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
-    pixels = np.empty((info.height, info.width, 3), np.uint8)
-    Converter()(last, pixels)
-    return pixels
+    return last
 
 
-def _last_from(path: Path, *, near_end: bool) -> av.VideoFrame | None:
-    """The last frame found when decoding from the last key frame, or from the beginning."""
+def _last_from(path: Path, *, near_end: bool) -> np.ndarray | None:
+    """The last picture found when decoding from the last key frame, or from the beginning."""
     last = None
     with open_media(path) as container:
+        stream = video_stream(container, path.name)
+        pixels = np.empty((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
         if near_end:
-            stream = video_stream(container, path.name)
             end = (stream.start_time or 0) + (stream.duration or 0)
             container.seek(max(end - 1, 0), stream=stream, backward=True)
         for frame in _decoded(container, path.name):
             last = frame
-    return last
+    if last is None:
+        return None
+    Converter()(last, pixels)
+    return pixels
 
 
 def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder
 
@@ -15,7 +16,29 @@ if TYPE_CHECKING:
     from .info import ClipInfo
 
 _lock = threading.Lock()
-_under_way = 0  # bytes promised to decodes of this process that have not ended yet
+_promised = 0  # bytes that decodes of this process may still fill
+
+SPARE = 256 * 2**20  # bytes that stay free: for the decoders, and so that nothing begins to swap
+
+
+class Promise:
+    """Memory that a decode may fill. What it has filled, the system no longer calls free, so it
+    must not count twice."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._left = nbytes
+
+    def filled(self, nbytes: int) -> None:
+        """Take note that so many bytes more are in use now."""
+        global _promised
+        with _lock:
+            nbytes = min(nbytes, self._left)
+            self._left -= nbytes
+            _promised -= nbytes
+
+    def end(self) -> None:
+        """Give back what was not needed."""
+        self.filled(self._left)
 
 
 def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
@@ -24,53 +47,59 @@ def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
 
 
 OF_A_VIDEO = (
-    "The video itself is safe on disk. Use the video output instead of the frames, or a lower "
-    "resolution or a shorter duration."
+    "What was made is safe on disk. Use the video output instead of the frames, or a lower "
+    "resolution, a shorter duration or fewer takes."
 )
 
 
 @contextmanager
 def ensure_memory(
     nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
-) -> Iterator[None]:
+) -> Iterator[Promise]:
     """Hold `nbytes` for the time of the `with` block.
 
-    Raises BadOrder, with `hint`, if they do not fit beside the other decodes under way, or if in
-    the block the memory turns out not to suffice. Where the system does not tell how much is free,
-    everything is tried.
+    Raises BadOrder, with `hint`, if they do not fit beside what other decodes under way will still
+    fill, or if in the block the memory turns out not to suffice. Where the system does not tell how
+    much is free, everything is tried.
     """
-    global _under_way
+    global _promised
     with _lock:
         free = free_memory()
-        if free is not None and _under_way + nbytes > free:
-            busy = f" beside {_size(_under_way)} being decoded" if _under_way else ""
+        if free is not None and _promised + nbytes > free:
+            busy = f" beside {_size(_promised)} for others being decoded" if _promised else ""
             raise BadOrder(
                 f"{what} need {_size(nbytes)} of memory{busy}, and {_size(free)} are free.",
                 hint=hint,
             )
-        _under_way += nbytes
+        _promised += nbytes
+    promise = Promise(nbytes)
     try:
-        yield
+        yield promise
     except MemoryError:
         raise BadOrder(
             f"{what} need more memory than there is ({_size(nbytes)}).", hint=hint
         ) from None
     finally:
-        with _lock:
-            _under_way -= nbytes
+        promise.end()
 
 
 def free_memory() -> int | None:
-    """Bytes that can be had without swapping, or None where the system does not tell."""
+    """Bytes that can be had without swapping, less a little; None where the system does not tell.
+
+    ComfyUI brings psutil; Linux needs none.
+    """
     found = [value for value in (_available(), _group_rest()) if value is not None]
-    return min(found, default=None)
+    return max(min(found) - SPARE, 0) if found else None
 
 
-def _available() -> int | None:
+def _available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
     with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
+    with suppress(ImportError):
+        psutil: Any = importlib.import_module("psutil")
+        return int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError, AttributeError):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None

@@ -15,17 +15,18 @@ import av
 
 from ..errors import BadOrder
 from .frames import BT709, HD_LINES, LIMITED
-from .info import UNSPECIFIED, open_media, probe
+from .info import UNSPECIFIED, ClipInfo, open_media, probe
 
 
-def tag_colour(path: Path) -> bool:
+def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     """Tag an untagged HD clip as BT.709, which is how it is read; True if the file changed.
 
     Only the container is written anew, and the file is replaced only if every packet came through
-    as it was. Raises BadOrder if the file cannot be read.
+    as it was. `info` is what `probe` says of the file, where that is known. Raises BadOrder if it
+    cannot be read.
     """
     path = Path(path)
-    info = probe(path)
+    info = info or probe(path)
     tags = {info.matrix, info.primaries, info.transfer}
     if tags != {UNSPECIFIED} or info.height < HD_LINES or "mp4" not in info.format:
         return False

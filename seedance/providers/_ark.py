@@ -86,7 +86,7 @@ class Ark(Provider):
         if word == "cancelled":
             return Cancelled()
         if word == "expired":
-            return Expired("it did not finish within its time, and nothing is billed")
+            return Expired("it did not finish within its time, and nothing is billed", "no")
         if word in ("queued", "running"):
             return Running(note="queued" if word == "queued" else "rendering")
         return Running(unknown=text_at(task, "status"))

@@ -18,6 +18,7 @@ from ..wire import (
     Blob,
     Call,
     Done,
+    Expired,
     Failed,
     FilePart,
     Flow,
@@ -170,9 +171,12 @@ class Leonardo(Provider):
         reply = yield Call("GET", self.url(f"/v1/generations/{ticket.opaque}"))
         if not reply.ok:
             raise self.explain(reply)
-        generation = reply.object().get("generations_by_pk")
+        answer = reply.object()
+        generation = answer.get("generations_by_pk")
+        if generation is None and "generations_by_pk" in answer:
+            return Expired("it does not know the task", may_appear=True)
         if not isinstance(generation, dict):
-            raise OddReply("Leonardo.AI shows no generation with this id.")
+            raise OddReply("Leonardo.AI's answer shows no generation.")
         word = plain_word(generation.get("status"))
         if word == "complete":
             return _complete(generation)

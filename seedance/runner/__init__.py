@@ -2,28 +2,25 @@
 
     runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_async()  ->  Result
 
-Owns what a caller sees: Runner, Job, Result. The parts know one thing each: `plan` chooses the
-provider, `place` brings media to it, `talk` holds its conversations, `save` writes files, and
-`carry` knows the order of these steps. Must not know ComfyUI, nor any provider by name.
+Owns the Runner. The parts know one thing each: `job` is a take as its caller sees it, `plan`
+chooses the provider, `place` brings media to it, `talk` holds its conversations, `save` writes
+files, and `carry` knows the order of these steps. Must not know ComfyUI, nor any provider by name.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-import queue
 import threading
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from .. import providers
-from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, StillRunning
-from ..fit import Change, check_handles, check_words
+from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, Unclear
+from ..fit import check_handles, check_words
 from ..follower import Carry, Follower, Progress
 from ..journal import Journal, NewRow, Row
 from ..order import Order, asked_fingerprint, fingerprint
@@ -34,6 +31,7 @@ from . import plan, save
 from .carry import Carrier
 from .ends import error_of
 from .hold import Hold
+from .job import Job, Result
 from .place import plan as plan_media
 from .plan import Quote, account_of
 from .talk import Talk, held_free
@@ -41,234 +39,6 @@ from .talk import Talk, held_free
 __all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Result:
-    """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
-
-    `reused` says that it came from the journal, free of charge.
-    """
-
-    task: str
-    provider: str
-    model: str
-    state: str
-    file: Path
-    last_frame: Path
-    sidecar: Path
-    seed: int
-    width: int
-    height: int
-    fps: float
-    frames: int
-    duration: float
-    has_audio: bool
-    cost: Money | None
-    changes: tuple[Change, ...]
-    row: int
-    reused: bool
-
-
-class Job:
-    """One take under way. It is carried through whether anybody waits or not."""
-
-    def __init__(
-        self,
-        runner: Runner,
-        row: Row | None,
-        order: Order,
-        *,
-        hold: Hold | None = None,
-        changes: tuple[Change, ...] | None = None,
-        notes: tuple[str, ...] = (),
-        copy_to: Path | None = None,
-        error: SeedanceError | None = None,
-    ) -> None:
-        self.order, self.notes = order, notes
-        self._fit_changes = changes
-        self.cancel_note = ""
-        self._runner, self._row, self._hold = runner, row, hold
-        self._copy_to, self._error = copy_to, error
-        self._began = time.monotonic()
-        self._waiting = hold is not None
-        if hold is not None:
-            hold.carry.waiters += 1
-
-    @property
-    def row(self) -> int | None:
-        """The row in the journal, None if the take could not even be reserved."""
-        return self._current.id if self._current else None
-
-    @property
-    def task(self) -> str | None:
-        """The ticket, once there is one."""
-        return self._current.task if self._current else None
-
-    @property
-    def provider(self) -> str:
-        """The provider's id."""
-        return self._current.provider if self._current else self.order.provider
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """What is sent other than asked; for a task that was only collected, what its row says.
-
-        What had to be done to media is known when they have gone up.
-        """
-        row = self._current
-        noted = tuple(Change(**change) for change in row.changes) if row else ()
-        if self._fit_changes is None:
-            return noted
-        # Who made the row may have asked for something else; the media are the same.
-        return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is, in words."""
-        if self._error is not None:
-            return Progress("not sent")
-        return self._hold.carry.progress if self._hold else Progress("saved", 1.0, 0.0)
-
-    @property
-    def _current(self) -> Row | None:
-        return self._hold.row if self._hold else self._row
-
-    # ------------------------------------------------------------------------- waiting
-
-    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
-        """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
-        when `settings.timeout` is over; the task then goes on."""
-        if self._hold is None:
-            return self._outcome()
-        news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
-        carry = self._hold.carry
-        carry.listen(news.put)
-        carry.done.add_done_callback(lambda _: news.put(None))
-        try:
-            while not carry.done.done():
-                self._check_deadline()
-                try:
-                    progress = news.get(timeout=0.2)
-                except queue.Empty:
-                    continue
-                if progress is not None and on_progress is not None:
-                    on_progress(progress)
-            return self._outcome()
-        finally:
-            carry.unlisten(news.put)
-
-    async def wait_async(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
-        """As `wait`, in the caller's event loop, where `on_progress` is called too.
-
-        Cancelling this coroutine only stops the waiting.
-        """
-        if self._hold is None:
-            return await asyncio.to_thread(self._outcome)
-        loop = asyncio.get_running_loop()
-        news: asyncio.Queue[Progress | None] = asyncio.Queue()
-        carry = self._hold.carry
-
-        def tell(progress: Progress | None) -> None:
-            try:
-                loop.call_soon_threadsafe(news.put_nowait, progress)
-            except RuntimeError:
-                carry.unlisten(tell)  # the caller's loop is gone, and with it the waiter
-
-        carry.listen(tell)
-        carry.done.add_done_callback(lambda _: tell(None))
-        try:
-            while not carry.done.done():
-                self._check_deadline()
-                try:
-                    progress = await asyncio.wait_for(news.get(), 0.5)
-                except asyncio.TimeoutError:
-                    continue
-                if progress is not None and on_progress is not None:
-                    on_progress(progress)
-            return await asyncio.to_thread(self._outcome)
-        finally:
-            carry.unlisten(tell)
-
-    def _check_deadline(self) -> None:
-        timeout = self._runner.settings.timeout
-        if self.task and time.monotonic() - self._began > timeout:
-            self.release()
-            raise StillRunning(
-                f"The task is still running after {timeout:.0f} s. It is paid and goes on.",
-                hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
-                "Collect Task, or the Seedance tab; queueing the same order joins it again.",
-                task=self.task,
-                row=self.row,
-            )
-
-    def _outcome(self) -> Result:
-        if self._error is not None:
-            raise self._error
-        row = self._row
-        if self._hold is not None:
-            self.release()
-            row = self._hold.carry.done.result()
-        assert row is not None and row.file is not None
-        files = save.Files(row.file)
-        if self._copy_to is not None:
-            try:
-                files = save.copy_to(files, self._copy_to)
-            except OSError as error:
-                raise BadOrder(
-                    f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
-                    f"{error.strerror}."
-                ) from error
-        measured = {key: value for key, value in row.result.items() if key in _MEASURED}
-        return Result(
-            task=row.task or "",
-            provider=row.provider,
-            model=row.model,
-            state=row.state,
-            file=files.video,
-            last_frame=files.last_frame,
-            sidecar=files.sidecar,
-            cost=row.cost,
-            changes=self.changes,
-            row=row.id,
-            reused=self._hold is None,
-            **measured,
-        )
-
-    # ----------------------------------------------------------------------- cancelling
-
-    def release(self) -> None:
-        """Stop counting as somebody who waits. The task goes on."""
-        if self._waiting and self._hold is not None:
-            self._waiting = False
-            self._hold.carry.waiters -= 1
-
-    def cancel(self) -> None:
-        """A person cancelled: ask the provider to cancel too, where that is documented to cost
-        nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
-        if self._hold is None or self._hold.carry.done.done():
-            return
-        self.release()
-        carry, task = self._hold.carry, self.task
-        if carry.waiters:
-            self.cancel_note = "Somebody else waits for the same order, so it goes on."
-            return
-        keep = f"its video will be kept. Collect it with: seedance collect {task}"
-        if task is None:
-            self.cancel_note = (
-                "Cancelled before a task was made; if nothing was sent, nothing is spent."
-            )
-        elif type(self._hold.talk.provider).cancel_is_free:
-            self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
-        else:
-            self.cancel_note = (
-                f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
-            )
-        carry.request_cancel()
-
-
-_ORDER_FIELDS = {item.name for item in fields(Order)}
-_MEASURED = {"seed", "width", "height", "fps", "frames", "duration", "has_audio"}
 
 
 @dataclass
@@ -295,7 +65,8 @@ class Runner:
 
         `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
         (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
-        none can, the first reason is raised here: BadOrder, NeedsKey, OverBudget or Unclear.
+        none can, the reason is raised here: Unclear if that is one, or else the first of BadOrder,
+        NeedsKey or OverBudget.
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
@@ -306,12 +77,13 @@ class Runner:
             take = order.take(number)
             goal = save.numbered(target, number).absolute() if target else None
             try:
+                save.check_target(goal)
                 jobs.append(self._start(take, goal))
             except SeedanceError as error:
                 failures.append(error)
-                jobs.append(Job(self, None, take, error=error))
+                jobs.append(Job(self.settings, None, take, error=error))
         if len(failures) == takes:
-            raise failures[0]
+            raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
     def _start(self, order: Order, target: Path | None) -> Job:
@@ -357,12 +129,14 @@ class Runner:
         copy_to = target if target is not None and str(target) != row.target else None
         if row.state == "saved":
             if row.file is not None and row.file.exists():
-                return Job(self, row, order, changes=changes, notes=notes, copy_to=copy_to)
+                return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
             row = self.journal.reopen(row.id, "succeeded")
         if row.state == "unclear" and type(choice.provider).find is Provider.find:
             raise error_of(row)
         hold = self._carry(row, choice)
-        return Job(self, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to)
+        return Job(
+            self.settings, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to
+        )
 
     def _carry(self, row: Row, choice: plan.Choice | None = None) -> Hold:
         """Carry a row through in the follower, or join that."""
@@ -409,18 +183,19 @@ class Runner:
         known = Ticket.parse(ticket)
         providers.get(known.provider)
         target = target.absolute() if target else None
+        save.check_target(target)
         row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         if row.state == "saved" and row.file is not None and row.file.exists():
-            return Job(self, row, order, copy_to=copy_to)
+            return Job(self.settings, row, order, copy_to=copy_to)
         if row.state == "saved":
             row = self.journal.reopen(row.id, "succeeded")
         elif row.state in ("failed", "cancelled", "expired"):  # asking again costs nothing
             row = self.journal.reopen(row.id, "running")
         elif not row.live:
             raise error_of(row)
-        return Job(self, row, order, hold=self._carry(row), copy_to=copy_to)
+        return Job(self.settings, row, order, hold=self._carry(row), copy_to=copy_to)
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
@@ -440,12 +215,13 @@ class Runner:
 
     def find_row(self, row_or_ticket: int | str) -> Row:
         """The row of a number or a ticket. Raises BadOrder if there is none."""
-        if isinstance(row_or_ticket, int) or row_or_ticket.strip().isdigit():
-            return self.journal.get(int(row_or_ticket))
-        row = self.journal.by_ticket(str(Ticket.parse(row_or_ticket)))
+        text = str(row_or_ticket).strip()
+        if text.isdecimal() and len(text) < 12:
+            return self.journal.get(int(text))
+        row = self.journal.by_ticket(str(Ticket.parse(text)))
         if row is None:
             raise BadOrder(
-                f"The journal does not know the ticket {row_or_ticket.strip()}.",
+                f"The journal does not know the ticket {text}.",
                 hint="See: seedance tasks.",
             )
         return row
@@ -471,7 +247,7 @@ class Runner:
         if hold.carry.waiters:
             raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
         hold.carry.request_cancel()
-        job = Job(self, row, Order(provider=row.provider), hold=hold)
+        job = Job(self.settings, row, Order(provider=row.provider), hold=hold)
         job.release()
         try:
             job.wait()
@@ -501,6 +277,10 @@ class Runner:
     def tasks(self, limit: int = 50) -> list[Row]:
         """The newest rows of the journal."""
         return self.journal.newest(limit)
+
+    def progress(self, row_id: int) -> Progress | None:
+        """How far a row is; None if this process does not work on it."""
+        return self._follower.progress(row_id)
 
     # --------------------------------------------------------------------- free of charge
 

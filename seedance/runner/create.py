@@ -33,6 +33,7 @@ SLOT_SECONDS = 2.0
 FIND_ATTEMPTS = 3
 FIND_SECONDS = 2.0
 RESEND_AFTER_SECONDS = 300.0
+CLOCK_SECONDS = 60.0  # so far our clock and a provider's may be apart for that
 
 
 class Interrupted(Exception):
@@ -140,8 +141,8 @@ class Create:
                 failures += 1
                 wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
                 problem: SeedanceError = Refused(
-                    f"{error.message} It stayed so until the time to wait was over; nothing was "
-                    "accepted.",
+                    f"{error.message.rstrip('.')}; it stayed so until the time to wait was over, "
+                    "and nothing was accepted.",
                     hint="Try again later, or raise SEEDANCE_TIMEOUT.",
                 )
             except NotSent as error:
@@ -208,8 +209,9 @@ class Create:
         """Clear an unclear row by the provider's list of tasks, where it has one.
 
         A task that is there is taken up. That there is none counts only for an order that was sent
-        `certain_after` seconds ago or earlier (None: never), and not so long ago that the provider
-        has cleared its list; then it goes on to be sent again.
+        `certain_after` seconds ago or earlier (None: never), not so long ago that the provider has
+        cleared its list, and by a clock that is right: tasks are recognised by their time. Then it
+        goes on to be sent again.
         """
         provider, row = self.hold.talk.provider, self.hold.row
         if type(provider).find is Provider.find or self.order is None:
@@ -227,7 +229,8 @@ class Create:
             if ticket is not None:
                 return await self._settle(str(ticket))
             age = time.time() - sent_at
-            if certain_after is not None and certain_after < age < provider.limits.task_life:
+            certain = certain_after is not None and certain_after < age < provider.limits.task_life
+            if certain and self.hold.talk.clocks_agree(CLOCK_SECONDS):
                 return await self._settle(None)
         return False
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..errors import (
     Cancelled,
     OddReply,
-    Refused,
     SeedanceError,
     TaskFailed,
     Unclear,
@@ -52,7 +51,8 @@ def as_public(error: SeedanceError) -> SeedanceError:
     if isinstance(error, (Unsettled, Lost, Busy)):
         return Unreachable(error.message, hint=error.hint or "It is safe to try again.")
     if isinstance(error, OddReply):
-        return Refused(error.message, hint=error.hint or "Nothing was spent.", spent="no")
+        hint = error.hint or "The order was not sent. Check the base URL, and try again."
+        return OddReply(error.message, hint=hint, spent="no")
     return error
 
 

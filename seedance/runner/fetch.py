@@ -63,7 +63,7 @@ class Fetch:
                 await self._download(done.video_url or "", files.part)
                 last_frame = await self._provider_last_frame(done, files)
                 record = sidecar_record(self.hold.row, done)
-                measured: dict[str, Any] = await self.hold.blocking(
+                measured: dict[str, Any] = await self.hold.computing(
                     save.finish, files, record, last_frame
                 )
                 return measured
@@ -102,8 +102,10 @@ class Fetch:
 
     async def _download(self, url: str, part: Path, largest: int = download.LARGEST_FILE) -> None:
         def show(done: int, total: int | None) -> None:
-            megabytes = f"{done >> 20} of {total >> 20} MB" if total else f"{done >> 20} MB"
-            self.hold.say(f"downloading {megabytes}", done / total if total else None)
+            if total:
+                self.hold.say(f"downloading {done >> 20} of {total >> 20} MB", done / total)
+            else:
+                self.hold.say(f"downloading {done >> 20} MB")
 
         await self.hold.blocking(
             download.fetch,

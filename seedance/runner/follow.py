@@ -48,15 +48,17 @@ class Follow:
             expected,
             self.hold.settings.poll_interval,
         )
-        began = self.hold.row.submitted or time.time()
         permanent, without_address = 0, 0
         asked, wait = time.monotonic(), pace.fixed or pace.interval
+        # Counted from here on without the wall clock, which may be set meanwhile.
+        began = asked - max(time.time() - (self.hold.row.submitted or time.time()), 0.0)
         self.hold.say("queued", None, expected)
         while True:
             # The time that the last answer took is part of the wait.
             await self.hold.carry.pause(asked + wait - time.monotonic())
             await self._cancel_if_wanted(ticket)
-            asked, elapsed = time.monotonic(), time.time() - began
+            asked = time.monotonic()
+            elapsed = asked - began
             wait = pace.after(elapsed, random.random())
             try:
                 # A ticket that came from elsewhere is no newborn task.
@@ -96,18 +98,21 @@ class Follow:
             return
 
     async def ask(self, ticket: Ticket, *, patient: bool) -> Status:
-        """Ask once. A 404 or 410 is Expired when it stays so; with `patient` for a minute."""
+        """Ask once. That a task is not known (HTTP 404 or 410, or in the provider's own words) is
+        Expired when it stays so; with `patient` for a minute."""
         try:
             status = await self.hold.talk.hold(self.hold.talk.provider.check(ticket), polling=True)
         except Gone as error:
-            now = time.monotonic()
-            self._gone += 1
-            self._gone_since = self._gone_since or now
-            young = patient and now - self._gone_since < GONE_SECONDS
-            if young or self._gone < PERMANENT_ANSWERS:
-                raise Unsettled(error.message) from None
-            return Expired(error.message)
-        self._gone, self._gone_since = 0, None
+            status = Expired(error.message, may_appear=True)
+        if not isinstance(status, Expired) or not status.may_appear:
+            self._gone, self._gone_since = 0, None
+            return status
+        now = time.monotonic()
+        self._gone += 1
+        self._gone_since = self._gone_since or now
+        young = patient and now - self._gone_since < GONE_SECONDS
+        if young or self._gone < PERMANENT_ANSWERS:
+            raise Unsettled(status.message)
         return status
 
     def _running(
@@ -138,18 +143,23 @@ class Follow:
         elif isinstance(status, Failed):
             raise await self.hold.end("failed", failure(status), not_billed=status.billed == "no")
         elif isinstance(status, CancelledThere):
+            free = type(self.hold.talk.provider).cancel_is_free
             raise await self.hold.end(
-                "cancelled", Cancelled("The task was cancelled at the provider.", spent="unknown")
+                "cancelled",
+                Cancelled(
+                    "The task was cancelled at the provider.", spent="no" if free else "unknown"
+                ),
+                not_billed=free,
             )
-        else:
-            words = status.message if isinstance(status, Expired) else "it is gone"
+        elif isinstance(status, Expired):
             raise await self.hold.end(
                 "expired",
                 TaskFailed(
-                    f"{self.hold.talk.provider.name} gave the task up: {words}.",
+                    f"{self.hold.talk.provider.name} gave the task up: {status.message}.",
                     hint="Queue it again to send it anew.",
-                    spent="unknown",
+                    spent=status.billed,
                 ),
+                not_billed=status.billed == "no",
             )
 
     async def _cancel_if_wanted(self, ticket: Ticket) -> None:

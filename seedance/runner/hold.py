@@ -40,6 +40,10 @@ class Hold:
         """Run a blocking function in a worker thread."""
         return await self.follower.blocking(function, *args, **kwargs)
 
+    async def computing(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As `blocking`, for what keeps a processor busy."""
+        return await self.follower.computing(function, *args, **kwargs)
+
     async def quickly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """As `blocking`, for the journal: what was paid is not written down later because other
         orders are downloading."""

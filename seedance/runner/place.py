@@ -244,7 +244,7 @@ class Placing:
 
     async def _encoded(self, item: Item, medium: Medium, limits: MediaLimits) -> _Made:
         try:
-            blob, reasons = await self.follower.blocking(self._encode, medium, item.size, limits)
+            blob, reasons = await self.follower.computing(self._encode, medium, item.size, limits)
         except BadOrder as error:
             text = f"{item.label.capitalize()}: {error.message}"
             raise BadOrder(text, hint=error.hint) from error
@@ -362,13 +362,13 @@ class Placing:
     async def _by_upload(self, blob: Blob) -> str:
         key = (self.talk.provider.id, self.row.account, blob.digest)
         async with self.follower.lock(("upload", *key)):
-            known = await self.follower.blocking(self.journal.find_upload, *key)
+            known = await self.follower.blocking(self.journal.uploads.find, *key)
             if known:
                 return str(known)
             uploaded = await held_free(self.talk, self.talk.provider.upload(blob))
             expires_at = uploaded.expires_at or time.time() + UNDATED_UPLOAD_SECONDS
             await self.follower.blocking(
-                self.journal.keep_upload, *key, uploaded.reference, expires_at
+                self.journal.uploads.keep, *key, uploaded.reference, expires_at
             )
             return uploaded.reference
 
@@ -390,7 +390,7 @@ class Placing:
                 hosting.remove(self.settings, name)
                 raise Cancelled("Given up while a file went up; nothing was spent.", spent="no")
             expires_at = time.time() + hosting.PRESIGNED_SECONDS
-            self.journal.keep_upload(BUCKET, account, blob.digest, name, expires_at)
+            self.journal.uploads.keep(BUCKET, account, blob.digest, name, expires_at)
         return hosting.address(self.settings, name)
 
 

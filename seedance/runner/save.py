@@ -63,6 +63,13 @@ def numbered(target: Path, number: int) -> Path:
     return target if number == 0 else target.with_name(f"{target.stem}-{number + 1}{target.suffix}")
 
 
+def check_target(video: Path | None) -> None:
+    """Raise BadOrder for a name that something other than a file has: a video is put in its place
+    by a rename, which a folder refuses, and a device does not survive."""
+    if video is not None and video.exists() and not video.is_file():
+        raise BadOrder(f"{video} is no file.", hint="Give the name of a file to save as.")
+
+
 def check_writable(folder: Path) -> None:
     """Raise BadOrder unless a video can be written to `folder`: before anything is spent."""
     hint = "Choose another folder (SEEDANCE_OUTPUT, or -o on the command line)."
@@ -91,7 +98,7 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     """
     info = media.probe(files.part)
     try:
-        media.tag_colour(files.part)  # so that players show the colours that we decode
+        media.tag_colour(files.part, info)  # so that players show the colours that we decode
     except Exception as error:  # whatever it is: the video is paid for, and stays as it came
         logger.info("The colours of %s stay untagged: %r", files.video.name, error)
     if last_frame is not None and _same_size(last_frame, info.width, info.height):

@@ -54,11 +54,19 @@ def retry_after(reply: Reply) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except (TypeError, ValueError, OverflowError):
+        until = _seconds_until(text)
+        if until is None:
             return None
+        seconds = until
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+
+
+def _seconds_until(date: str) -> float | None:
+    """Seconds from now to the date in a header; None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Talk:
@@ -179,6 +187,11 @@ class Talk:
             status=reply.status,
             seconds=retry_after(reply),
         )
+
+    def clocks_agree(self, within: float) -> bool:
+        """Whether the last answer was dated within so many seconds of our clock, or not at all."""
+        ahead = _seconds_until(self.last_reply.headers.get("date", ""))
+        return ahead is None or abs(ahead) < within
 
     def quote_last_reply(self) -> str:
         """The last answer for the log: shortened, and without the addresses in it, since whoever

@@ -2,8 +2,8 @@
 //
 //   node tests/browser/examples.cjs <url of a ComfyUI>
 //
-// Prints a JSON object: { name: { event, data, same } }; `same` is whether the page would save the
-// values and links that the file holds.
+// Prints a JSON object: { name: { event, data, same, wrong } }; `same` is whether the page would save
+// the values and links that the file holds, `wrong` the types of nodes that it marks or does not have.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -24,7 +24,10 @@ async function main(url) {
       const workflow = JSON.parse(fs.readFileSync(path.join(FOLDER, file), 'utf8'))
       await load(page, workflow)
       const same = essence(await saved(page)) === essence(workflow)
-      ends[path.parse(file).name] = { ...(await run(page)), same }
+      const wrong = await page.evaluate(() => window.app.graph.nodes
+        .filter((node) => node.has_errors || !(node.type in window.LiteGraph.registered_node_types))
+        .map(({ type }) => type))
+      ends[path.parse(file).name] = { ...(await run(page)), same, wrong }
     }
   } finally {
     await browser.close()

@@ -29,6 +29,7 @@ async function open(url, viewport = { width: 1600, height: 1000 }) {
     ['Comfy.Graph.CanvasInfo', false],
     ['Comfy.RightSidePanel.IsOpen', false],
     ['Comfy.VueNodes.Enabled', false],
+    ['LiteGraph.Canvas.MinFontSizeForLOD', 0],
   ]) {
     await page.request.post(`${url}/settings/${name}`, { data: value })
   }
@@ -41,23 +42,20 @@ async function open(url, viewport = { width: 1600, height: 1000 }) {
 
 // Puts a graph on the page, as a person would by hand.
 //
-// spec.nodes: [{ name, type, pos, size?, title?, color?, widgets? }], the widgets by name;
+// spec.nodes: [{ name, type, pos, size?, title?, properties?, widgets? }], the widgets by name;
 // spec.links: [[from, output, to, input]] by names.
 async function build(page, spec) {
   await page.evaluate(async (spec) => {
     const app = window.app
     await app.extensionManager.command.execute('Comfy.NewBlankWorkflow')
     const made = {}
-    for (const { name, type, pos, size, title, color, widgets = {} } of spec.nodes) {
+    for (const { name, type, pos, size, title, properties, widgets = {} } of spec.nodes) {
       const node = window.LiteGraph.createNode(type)
       if (!node) throw new Error(`no node ${type}`)
       app.graph.add(node)
       node.pos = pos
       if (title) node.title = title
-      if (color) {
-        node.color = color[0]
-        node.bgcolor = color[1]
-      }
+      Object.assign(node.properties, properties)
       for (const [widget, value] of Object.entries(widgets)) {
         const found = node.widgets.find((item) => item.name === widget)
         if (!found) throw new Error(`${type} has no widget ${widget}`)
@@ -105,29 +103,6 @@ async function run(page) {
   })
 }
 
-// Brings the whole graph into view.
-async function fit(page) {
-  await page.evaluate(() => {
-    const canvas = window.app.canvas
-    canvas.deselectAll?.()
-    const bounds = [Infinity, Infinity, -Infinity, -Infinity]
-    for (const node of window.app.graph.nodes) {
-      bounds[0] = Math.min(bounds[0], node.pos[0])
-      bounds[1] = Math.min(bounds[1], node.pos[1] - 40)
-      bounds[2] = Math.max(bounds[2], node.pos[0] + node.size[0])
-      bounds[3] = Math.max(bounds[3], node.pos[1] + node.size[1])
-    }
-    const [width, height] = [window.innerWidth - 100, window.innerHeight - 150]
-    const scale = Math.min(
-      width / (bounds[2] - bounds[0]), height / (bounds[3] - bounds[1]), 1.2,
-    )
-    canvas.ds.scale = scale
-    canvas.ds.offset = [70 / scale - bounds[0], 120 / scale - bounds[1]]
-    window.app.graph.setDirtyCanvas(true, true)
-  })
-  await page.waitForTimeout(1500)
-}
-
 // Puts a saved workflow on the page, as dropping its file there does.
 async function load(page, workflow) {
   await page.evaluate(async (workflow) => {
@@ -136,4 +111,4 @@ async function load(page, workflow) {
   }, workflow)
 }
 
-module.exports = { open, build, load, saved, run, fit }
+module.exports = { open, build, load, saved, run }

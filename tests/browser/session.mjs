@@ -78,6 +78,8 @@ export const read = (page) =>
           widgets.find((widget) => widget.name === name).options.values,
         ]),
       ),
+      // Nodes 2.0 paints a value red that is not in its list.
+      red: [...document.querySelectorAll(".p-invalid")].map((list) => list.innerText.trim()),
       values: Object.fromEntries(widgets.map(({ name, value }) => [name, value])),
       labels: Object.fromEntries(widgets.map(({ name, label }) => [name, label ?? name])),
     };

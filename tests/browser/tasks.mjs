@@ -1,4 +1,6 @@
 /** The tab: what was made, collect, load into a node, forget, cancel; and a reload during a run. */
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { place, reload, visit } from "./session.mjs";
 
 await visit(async ({ page }) => {
@@ -26,6 +28,16 @@ await visit(async ({ page }) => {
     .evaluate((image) => image.decode().then(() => image.naturalWidth));
   found.opens = await first.getByRole("link").getAttribute("href");
 
+  // A file that is lost is fetched again.
+  const [, output] = process.argv.slice(2);
+  const clips = () => readdirSync(output).filter((name) => name.endsWith(".mp4"));
+  for (const name of clips()) rmSync(join(output, name));
+  await page.evaluate(() => window.app.extensionManager.command.execute("Seedance.ShowTasks"));
+  await open();
+  await first.getByRole("button", { name: "Collect" }).click();
+  await first.getByRole("link").waitFor({ timeout: 60_000 });
+  found.collected = clips().length;
+
   await first.getByRole("button", { name: "Load into a node" }).click();
   await page.waitForFunction(() =>
     window.app.graph.nodes.some(({ type }) => type === "SeedanceT2V"),
@@ -50,6 +62,8 @@ await visit(async ({ page }) => {
   await run();
   await has("the cancel");
   await has("Running");
+  await first.getByText(/^rendering \d+ %/).waitFor();
+  found.progress = await first.getByRole("progressbar", { name: "Progress" }).count();
   await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.Interrupt"));
   await has("Cancelled");
   found.cancelled = await first.innerText();

@@ -4,6 +4,7 @@
  * Owns how a refusal of the server becomes an error with words. Keeps nothing of what is sent.
  */
 import { app } from "../../../scripts/app.js";
+import { known as inWords } from "./words.mjs";
 
 /**
  * @typedef {{ amount: number, currency: string, estimated: boolean, as_of?: string | null }} Money
@@ -60,6 +61,8 @@ import { app } from "../../../scripts/app.js";
  * @property {Money | null} cost
  * @property {Trouble | null} error
  * @property {boolean} live
+ * @property {{ text: string, fraction: number | null, seconds_left: number | null } | null} progress
+ *   - of a task that this server works on
  * @property {string} mode
  * @property {string} resolution
  * @property {number} duration - seconds
@@ -107,15 +110,25 @@ async function ask(method, path, body) {
 let known;
 
 /**
- * The providers and what they can do; asked for once, until `forgetProviders`.
+ * The providers and what they can do, their names in the page's language; asked for once, until
+ * `forgetProviders`.
  * @returns {Promise<Provider[]>}
  */
 export function providers() {
-  known ??= ask("GET", "/providers").catch((error) => {
+  known ??= named().catch((error) => {
     known = undefined;
     throw error;
   });
-  return /** @type {Promise<Provider[]>} */ (known);
+  return known;
+}
+
+/** @returns {Promise<Provider[]>} */
+async function named() {
+  const all = await ask("GET", "/providers");
+  return all.map((/** @type {Provider} */ one) => ({
+    ...one,
+    name: inWords(`provider.${one.id}`) ?? one.name,
+  }));
 }
 
 /** Says `providers` when keys or addresses have changed. */

@@ -38,25 +38,41 @@ export const locale = () => app.extensionManager.setting.get("Comfy.Locale") ?? 
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values = {}) {
-  const wanted = locale();
-  const text = [wanted, wanted.split("-")[0], "en"]
-    .map((language) => at(languages[language], key.split(".")))
-    .find((found) => found !== undefined);
-  return (text ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return (known(key) ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+/** The text at `key`, if there is one. @param {string} key */
+export const known = (key) => inLanguage((words) => at(words, key.split(".")));
+
 /**
- * A phrase that the server made of known parts, `picture 2: by your bucket`, as far as it is known.
+ * What the server says, made of parts with numbers in them (`picture 2: by your bucket`,
+ * `rendering 40 %, about 50 s left`), as far as its parts are known: `#` stands for a number.
  * @param {string} phrase
  */
 export function translated(phrase) {
-  const part = (/** @type {string} */ text) => {
-    const [, words, number = ""] = /^(.*?)( \d+)?$/.exec(text) ?? [];
-    const key = `server.${words}`;
-    const found = t(key);
-    return found === key ? text : found + number;
-  };
-  return phrase.split(": ").map(part).join(": ");
+  return phrase.split(SEAMS).map(part).join("");
+}
+
+const SEAMS = /(: | · |, |\n)/;
+
+/** @param {string} text */
+function part(text) {
+  /** @type {string[]} */
+  const numbers = [];
+  const key = text.replace(/\d+(\.\d+)?/g, (number) => (numbers.push(number), "#"));
+  const found = inLanguage((words) => at(words, ["server", key]));
+  return found?.replace(/#/g, () => numbers.shift() ?? "#") ?? text;
+}
+
+/**
+ * What is found in the words of the page's language, else in the English ones.
+ * @param {(words: Words | undefined) => string | undefined} find
+ */
+function inLanguage(find) {
+  const wanted = locale();
+  return [wanted, wanted.split("-")[0], "en"]
+    .map((language) => find(languages[language]))
+    .find((found) => found !== undefined);
 }
 
 /**

@@ -1,13 +1,16 @@
 /**
- * What a Seedance node shows besides its inputs: narrowed lists, and a line with price and changes.
+ * What a Seedance node shows besides its inputs: narrowed lists, a line with price and changes, and
+ * the server's progress in the page's language.
  *
  * Owns when the node is looked at again. The line itself is node/line.mjs.
  */
+import { app } from "../../../../scripts/app.js";
 import { style } from "../dom.mjs";
 import * as server from "../server.mjs";
+import { translated } from "../words.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
-import { sketch } from "./sketch.mjs";
+import { sketch, widget } from "./sketch.mjs";
 
 const PAUSE = 400; // milliseconds without a change before the server is asked
 
@@ -21,6 +24,15 @@ const looks = new WeakMap();
 
 server.news.addEventListener("providers", () => {
   for (const node of nodes()) looks.get(node)?.(PAUSE);
+});
+
+/** ComfyUI has just put the server's words into this widget, in the server's language. */
+const PROGRESS = "$$node-text-preview";
+app.api.addEventListener("progress_text", () => {
+  for (const node of nodes()) {
+    const words = widget(node, PROGRESS);
+    if (typeof words?.value === "string") words.value = translated(words.value);
+  }
 });
 
 function* nodes() {

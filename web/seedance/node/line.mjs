@@ -90,14 +90,22 @@ const compareButton = (node) =>
     kind: "small",
   });
 
+/** ComfyUI's settings, at ours where the dialog can be told. */
+async function openSettings() {
+  await app.extensionManager.command.execute("Comfy.ShowSettingsDialog");
+  await new Promise((drawn) => setTimeout(drawn, 100));
+  const entries = document.querySelectorAll('[data-testid="settings-dialog"] [data-nav-id]');
+  const ours = [...entries].find(({ textContent }) => textContent?.trim() === "Seedance");
+  if (ours instanceof HTMLElement) ours.click();
+}
+
 function keyMissing() {
-  const open = () => app.extensionManager.command.execute("Comfy.ShowSettingsDialog");
   return h(
     "div",
     { class: "seedance-remark warn" },
     icon("key"),
     h("span", {}, t("line.noKey")),
-    button(t("line.openSettings"), open, { kind: "small" }),
+    button(t("line.openSettings"), openSettings, { kind: "small" }),
   );
 }
 

@@ -32,6 +32,16 @@ const full_ = new WeakMap();
 const valuesOf = (list) => /** @type {string[]} */ (list.options.values ?? []);
 
 /**
+ * The same array as Nodes 2.0 sees it, which draws the list again when it is changed through this.
+ * @param {ComfyWidget} list
+ * @returns {string[]}
+ */
+function watched(list) {
+  const { _state: state } = /** @type {any} */ (list);
+  return state?.options?.values ?? valuesOf(list);
+}
+
+/**
  * @param {ComfyNode} node
  * @param {Provider[]} providers
  */
@@ -43,7 +53,7 @@ export function narrow(node, providers) {
     if (!list || !full) continue;
     const offered = full.filter((item) => able[name].has(item));
     // In place: the page's own view of the list keeps the array that it was given.
-    valuesOf(list).splice(0, Infinity, ...(offered.length ? offered : full));
+    watched(list).splice(0, Infinity, ...(offered.length ? offered : full));
     mark(list, !offered.includes(String(list.value)));
   }
   const seconds = widget(node, "duration");

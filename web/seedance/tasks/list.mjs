@@ -60,7 +60,7 @@ export class List {
     if (present?.task === task && present.index === index && present.minute === minute) return;
     const element =
       present?.element ??
-      this.#inside.appendChild(h("article", { class: "seedance-task", role: "listitem" }));
+      this.#inside.appendChild(h("div", { class: "seedance-task", role: "listitem" }));
     element.style.transform = `translateY(${index * HEIGHT}px)`;
     element.setAttribute("aria-posinset", String(index + 1));
     element.setAttribute("aria-setsize", String(this.#tasks.length));

@@ -2,7 +2,7 @@
 import { app } from "../../../../scripts/app.js";
 import { amount, button, h, icon, relative, secondsUntil } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { t } from "../words.mjs";
+import { t, translated } from "../words.mjs";
 import { loadIntoNode } from "./load.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
@@ -43,7 +43,7 @@ export function drawRow(element, task, provider, changed) {
         h("span", { class: "seedance-provider", title: task.model }, provider),
       ),
       h("p", { title: words(task) }, words(task)),
-      h("small", {}, facts(task)),
+      h("small", { title: facts(task) }, facts(task)),
     ),
     h("div", { class: "seedance-actions" }, h("small", {}, kept(task)), ...actions(task, changed)),
   );
@@ -56,7 +56,12 @@ const words = ({ error, prompt, state }) =>
 /** @param {Task} task */
 function picture(task) {
   if (!task.picture)
-    return h("div", { class: "seedance-picture" }, icon(task.live ? "hourglass" : "video"));
+    return h(
+      "div",
+      { class: "seedance-picture" },
+      icon(task.live ? "hourglass" : "video"),
+      task.live && bar(task),
+    );
   return h("img", {
     class: "seedance-picture",
     src: server.fileOf(task.row, "thumbnail"),
@@ -67,7 +72,14 @@ function picture(task) {
 }
 
 /** @param {Task} task */
+function bar({ progress }) {
+  const label = t("tasks.progress");
+  return h("progress", { "aria-label": label, max: 1, value: progress?.fraction ?? undefined });
+}
+
+/** How far it is, or how old and what it cost. @param {Task} task */
 function facts(task) {
+  if (task.progress) return translated(task.progress.text);
   return `${relative(secondsUntil(task.created))} · ${cost(task)}`;
 }
 
@@ -87,7 +99,8 @@ function kept(task) {
 /** @param {Task} task @param {() => void} changed */
 function actions(task, changed) {
   const { row } = task;
-  const lost = task.task && !task.there && !["refused", "failed"].includes(task.state);
+  const lost =
+    task.task && !task.there && !task.progress && !["refused", "failed"].includes(task.state);
   const free = ["unclear", "saved", "expired"].includes(task.state);
   return [
     task.there && link(row),

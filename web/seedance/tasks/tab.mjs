@@ -51,6 +51,7 @@ class Tab {
   #stopped = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {Record<string, string>} */
   #names = {};
   #list;
   #totals = h("div");
@@ -124,9 +125,14 @@ class Tab {
   }
 
   /** @param {Task} task */
-  #isNew({ row, updated, state }) {
+  #isNew({ row, updated, state, progress }) {
     const known = this.#tasks.get(row);
-    return known?.updated !== updated || known.state !== state;
+    return (
+      known?.updated !== updated ||
+      known.state !== state ||
+      known.progress?.text !== progress?.text ||
+      known.progress?.fraction !== progress?.fraction
+    );
   }
 
   #rows() {

@@ -1,7 +1,10 @@
 """Performs a Call over requests, and says truthfully whether anything was sent.
 
-Owns connections, time-outs, the Authorization header and where it may go, and the check of
-addresses. Knows no provider. One `perform` is one attempt: repeating is decided elsewhere.
+Owns connections, time-outs, and the Authorization header and where it may go. Knows no provider.
+One `perform` is one attempt: repeating is decided elsewhere.
+
+    addresses   which addresses may be fetched
+    bodies      what is sent: JSON, forms, files
 """
 
 from __future__ import annotations
@@ -9,26 +12,35 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.cookiejar
-import ipaddress
-import json
 import logging
 import re
-import secrets
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.adapters
 import urllib3
 
-from . import __version__
-from .errors import BadOrder, OddReply, SeedanceError, Unreachable
-from .settings import is_loopback, origin
-from .wire import Blob, Call, FilePart, Reply
+from .. import __version__
+from ..errors import OddReply, SeedanceError, Unreachable
+from ..settings import is_loopback, origin
+from ..wire import Call, Reply
+from .addresses import ForbiddenAddress, check_public_url, is_public, short
+from .bodies import body_of, closing
+
+__all__ = [
+    "Credentials",
+    "ForbiddenAddress",
+    "Lost",
+    "NotSent",
+    "Transport",
+    "check_public_url",
+    "is_public",
+]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -59,10 +71,6 @@ class Credentials:
     def header(self, url: str) -> str | None:
         """The Authorization header for `url`, None where there is no key or it may not go."""
         return f"{self.scheme} {self.key}" if self.key and origin(url) in self.origins else None
-
-
-class ForbiddenAddress(OddReply):
-    """An address that must not be fetched: private, loopback, or not https."""
 
 
 # ---------------------------------------------------------------- connections that know their state
@@ -174,79 +182,6 @@ def _watch(manager: Any, *, proxied: bool) -> None:
     }
 
 
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_VPN_RANGE = ipaddress.ip_network("198.18.0.0/15")  # fake addresses of local VPNs and proxies
-
-
-def is_public(address: str) -> bool:
-    """Whether a numeric address may be fetched from: global, or of the range local VPNs use."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour
-        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
-            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public(str(embedded))
-        if ip not in _GLOBAL_UNICAST:  # e.g. site-local ones, which no table calls private
-            return False
-    elif ip in _VPN_RANGE:
-        return True
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def check_public_url(url: str) -> None:
-    """Raise ForbiddenAddress unless `url` is https and its name is not obviously private.
-
-    The connected address is checked again when the connection is made.
-    """
-    host = _host(url)
-    if not host or not url.lower().startswith("https:"):
-        raise ForbiddenAddress(f"{_short(url)} is not an https address.")
-    numeric = _numeric(host)
-    if numeric:
-        private = not is_public(numeric)
-    else:  # a name without a dot is one of the local network
-        private = "." not in host or host.endswith(_PRIVATE_NAMES)
-    if private:
-        raise ForbiddenAddress(f"{_short(url)} is not a public address.")
-
-
-# Names that no public server has (RFC 6761, 6762 and 8375, and ICANN's .internal).
-_PRIVATE_NAMES = tuple(
-    f".{name}"
-    for name in (
-        *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home"),
-        *("lan", "home.arpa"),
-    )
-)
-
-
-def _host(url: str) -> str:
-    """The host of an address as it will be looked up; empty if there is none. Other scripts have
-    dots and digits of their own, which a resolver takes for ours."""
-    try:
-        host = (urlsplit(url).hostname or "") if origin(url) else ""
-        host = host if host.isascii() else host.encode("idna").decode()
-    except ValueError:
-        return ""
-    host = host.lower().rstrip(".")
-    return host if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host) else ""
-
-
-def _numeric(host: str) -> str | None:
-    """The address that a host is, also in the old spellings (127.1, 0x7f.1); None for a name."""
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(host))
-    with contextlib.suppress(OSError, UnicodeError):
-        return socket.inet_ntoa(socket.inet_aton(host))
-    return None
-
-
-def _short(url: str) -> str:
-    """An address without its query, which may hold a signature."""
-    return repr(url.split("?", 1)[0][:120])
-
-
 # ------------------------------------------------------------------------------------- transport
 
 
@@ -317,7 +252,7 @@ class Transport:
         }
         if call.spends:
             headers["Connection"] = "close"
-        data, content_type = _body(call)
+        data, content_type = body_of(call)
         if content_type:
             headers["Content-Type"] = content_type
         guard = not self._trusted(call.url)
@@ -326,7 +261,7 @@ class Transport:
         try:
             with (
                 _attempt_within(LONGEST_REPLY_SECONDS, guard=guard),
-                _closing(data),
+                closing(data),
                 session.request(
                     call.method,
                     call.url,
@@ -428,8 +363,8 @@ class Transport:
             try:
                 url = urljoin(url, self._without_key(response.headers["location"]))
             except ValueError:
-                raise ForbiddenAddress(f"{_short(url)} redirects to no address.") from None
-        raise OddReply(f"{_short(url)} redirects in a circle.")
+                raise ForbiddenAddress(f"{short(url)} redirects to no address.") from None
+        raise OddReply(f"{short(url)} redirects in a circle.")
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -490,99 +425,3 @@ def _reason(error: BaseException) -> str:
         if re.search(pattern, text, re.IGNORECASE):
             return words
     return type(error).__name__
-
-
-# ------------------------------------------------------------------------------------------ bodies
-
-
-def _body(call: Call) -> tuple[Any, str | None]:
-    """What to send, and its content type. Files are streamed, anew for each attempt."""
-    if call.json is not None:
-        try:
-            text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)
-        except ValueError:
-            raise BadOrder(
-                "The order holds NaN or Infinity, which is not a number that JSON has.",
-                hint="Correct it in extra.",
-            ) from None
-        return text.encode("utf-8", "surrogatepass"), "application/json"
-    if call.file is not None or call.form:
-        boundary = secrets.token_hex(16)
-        return _Multipart(
-            call.form, call.file, boundary
-        ), f"multipart/form-data; boundary={boundary}"
-    if call.body is not None:
-        return _Multipart((), None, "", whole=call.body), call.body.mime
-    return None, None
-
-
-@contextlib.contextmanager
-def _closing(data: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if isinstance(data, _Multipart):
-            data.close()
-
-
-class _Multipart:
-    """A body of known length made of fields and one file, read block by block."""
-
-    def __init__(
-        self,
-        form: Any,
-        file: FilePart | None,
-        boundary: str,
-        whole: Blob | None = None,
-    ) -> None:
-        head, tail, blob = b"", b"", whole
-        for name, value in form:
-            head += (
-                f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
-                f"{value}\r\n"
-            ).encode()
-        if file is not None:
-            blob = file.blob
-            head += (
-                f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(file.field)}"; '
-                f'filename="{_quoted(blob.name)}"\r\nContent-Type: {blob.mime}\r\n\r\n'
-            ).encode()
-            tail += b"\r\n"
-        if boundary:
-            tail += f"--{boundary}--\r\n".encode()
-        self.len = len(head) + (blob.size if blob else 0) + len(tail)  # requests asks for `len`
-        self._left = [head, blob, tail]
-        self._file: BinaryIO | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most `size`; empty at the end."""
-        size = size if size and size > 0 else 1 << 16
-        while self._left:
-            part = self._left[0]
-            if isinstance(part, Blob):
-                block = self._read_blob(part, size)
-            else:
-                block, rest = (part or b"")[:size], (part or b"")[size:]
-                self._left[0] = rest
-            if block:
-                return block
-            self._left.pop(0)
-        return b""
-
-    def _read_blob(self, blob: Blob, size: int) -> bytes:
-        if blob.path is None:
-            data = blob.data or b""
-            self._left[0] = data[size:] if len(data) > size else b""
-            return data[:size]
-        if self._file is None:
-            self._file = blob.path.open("rb")
-        return self._file.read(size)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-
-
-def _quoted(text: str) -> str:
-    return re.sub(r'[\r\n"\\]', "_", text)

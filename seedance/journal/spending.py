@@ -1,0 +1,106 @@
+"""What orders cost: the budget that a new one must keep to, and what was spent by day.
+
+Owns what counts as spent, and the local days of this machine. Must not know how rows change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from ..errors import OverBudget
+from ..wire import Money
+from .schema import orders
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the `orders` of one local day cost at one provider in one currency, all together.
+
+    The amount is `estimated` if any part of it is.
+    """
+
+    day: date
+    provider: str
+    orders: int
+    amount: Money
+
+
+def check_budget(
+    connection: sa.Connection, cost: float | None, budget: Mapping[str, float], now: float
+) -> None:
+    """Raise OverBudget if `cost` (USD) would exceed the budget of the day or the month of `now`."""
+    if not cost:
+        return
+    today = datetime.fromtimestamp(now).date()
+    for name, first in (("day", today), ("month", today.replace(day=1))):
+        if (limit := budget.get(name)) is None:
+            continue
+        gone = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)).where(
+                orders.c.created >= _midnight(first)
+            )
+        ).scalar_one()
+        if gone + cost > limit + 1e-9:
+            raise OverBudget(
+                f"This order would cost about ${cost:.2f}, and ${gone:.2f} of the "
+                f"budget of ${limit:.2f} a {name} are spent; it was not sent.",
+                hint=f"Raise SEEDANCE_BUDGET_{name.upper()}, or wait.",
+            )
+
+
+def spent(connection: sa.Connection, days: int, now: float) -> list[Total]:
+    """See `Journal.spent`. Free orders are no part of it, nor one that is only prepared."""
+    today = datetime.fromtimestamp(now).date()
+    spans = [
+        (day.isoformat(), _midnight(day), _midnight(day + timedelta(days=1)))
+        for day in (today - timedelta(days=before) for before in range(days))
+    ]
+    # The days come from here: only this machine knows where they begin, and which have 23 hours.
+    span = (
+        sa.values(
+            *(
+                sa.column("day", sa.String),
+                sa.column("begin", sa.Float),
+                sa.column("end", sa.Float),
+            ),
+            name="days",
+            literal_binds=True,  # more than SQLite takes as parameters
+        )
+        .data(spans)
+        .cte()
+    )
+    keys = (span.c.day, orders.c.provider, orders.c.cost_currency)
+    query = (
+        sa.select(
+            *keys,
+            sa.func.count(),
+            sa.func.sum(orders.c.cost_amount),
+            sa.func.max(sa.cast(orders.c.cost_estimated, sa.Integer)),
+        )
+        .join_from(
+            span,
+            orders,
+            sa.and_(orders.c.created >= span.c.begin, orders.c.created < span.c.end),
+        )
+        .where(orders.c.cost_amount > 0, orders.c.state != "preparing")
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    return [
+        Total(
+            date.fromisoformat(day),
+            provider,
+            count,
+            Money(round(amount, 6), currency or "", bool(estimated)),
+        )
+        for day, provider, currency, count, amount, estimated in connection.execute(query)
+    ]
+
+
+def _midnight(day: date) -> float:
+    """When a local day begins, as Unix seconds."""
+    return datetime(day.year, day.month, day.day).timestamp()

@@ -1,0 +1,252 @@
+"""One take under way, as its caller sees it: progress, waiting, the result, cancelling.
+
+Owns what waiting and cancelling mean to the person who waits. Must not know how a take is carried
+through: the follower does that whether anybody waits or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ..errors import BadOrder, SeedanceError, StillRunning
+from ..fit import Change
+from ..follower import Progress
+from ..journal import Row
+from ..order import Order
+from ..settings import Settings
+from ..wire import Money
+from . import save
+from .hold import Hold
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
+
+    `reused` says that it came from the journal, free of charge.
+    """
+
+    task: str
+    provider: str
+    model: str
+    state: str
+    file: Path
+    last_frame: Path
+    sidecar: Path
+    seed: int
+    width: int
+    height: int
+    fps: float
+    frames: int
+    duration: float
+    has_audio: bool
+    cost: Money | None
+    changes: tuple[Change, ...]
+    row: int
+    reused: bool
+
+
+class Job:
+    """One take under way. It is carried through whether anybody waits or not."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        row: Row | None,
+        order: Order,
+        *,
+        hold: Hold | None = None,
+        changes: tuple[Change, ...] | None = None,
+        notes: tuple[str, ...] = (),
+        copy_to: Path | None = None,
+        error: SeedanceError | None = None,
+    ) -> None:
+        self.order, self.notes = order, notes
+        self._fit_changes = changes
+        self.cancel_note = ""
+        self._settings, self._row, self._hold = settings, row, hold
+        self._copy_to, self._error = copy_to, error
+        self._began = time.monotonic()
+        self._waiting = hold is not None
+        if hold is not None:
+            hold.carry.waiters += 1
+
+    @property
+    def row(self) -> int | None:
+        """The row in the journal, None if the take could not even be reserved."""
+        return self._current.id if self._current else None
+
+    @property
+    def task(self) -> str | None:
+        """The ticket, once there is one."""
+        return self._current.task if self._current else None
+
+    @property
+    def provider(self) -> str:
+        """The provider's id."""
+        return self._current.provider if self._current else self.order.provider
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is sent other than asked; for a task that was only collected, what its row says.
+
+        What had to be done to media is known when they have gone up.
+        """
+        row = self._current
+        noted = tuple(Change(**change) for change in row.changes) if row else ()
+        if self._fit_changes is None:
+            return noted
+        # Who made the row may have asked for something else; the media are the same.
+        return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, in words."""
+        if self._error is not None:
+            return Progress("not sent")
+        return self._hold.carry.progress if self._hold else Progress("saved", 1.0, 0.0)
+
+    @property
+    def _current(self) -> Row | None:
+        return self._hold.row if self._hold else self._row
+
+    # ------------------------------------------------------------------------- waiting
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
+        when `settings.timeout` is over; the task then goes on."""
+        if self._hold is None:
+            return self._outcome()
+        news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
+        carry = self._hold.carry
+        carry.listen(news.put)
+        carry.done.add_done_callback(lambda _: news.put(None))
+        try:
+            while not carry.done.done():
+                self._check_deadline()
+                try:
+                    progress = news.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+                if progress is not None and on_progress is not None:
+                    on_progress(progress)
+            return self._outcome()
+        finally:
+            carry.unlisten(news.put)
+
+    async def wait_async(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """As `wait`, in the caller's event loop, where `on_progress` is called too.
+
+        Cancelling this coroutine only stops the waiting.
+        """
+        if self._hold is None:
+            return await asyncio.to_thread(self._outcome)
+        loop = asyncio.get_running_loop()
+        news: asyncio.Queue[Progress | None] = asyncio.Queue()
+        carry = self._hold.carry
+
+        def tell(progress: Progress | None) -> None:
+            try:
+                loop.call_soon_threadsafe(news.put_nowait, progress)
+            except RuntimeError:
+                carry.unlisten(tell)  # the caller's loop is gone, and with it the waiter
+
+        carry.listen(tell)
+        carry.done.add_done_callback(lambda _: tell(None))
+        try:
+            while not carry.done.done():
+                self._check_deadline()
+                try:
+                    progress = await asyncio.wait_for(news.get(), 0.5)
+                except asyncio.TimeoutError:
+                    continue
+                if progress is not None and on_progress is not None:
+                    on_progress(progress)
+            return await asyncio.to_thread(self._outcome)
+        finally:
+            carry.unlisten(tell)
+
+    def _check_deadline(self) -> None:
+        timeout = self._settings.timeout
+        if self.task and time.monotonic() - self._began > timeout:
+            self.release()
+            raise StillRunning(
+                f"The task is still running after {timeout:.0f} s. It is paid and goes on.",
+                hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
+                "Collect Task, or the Seedance tab; queueing the same order joins it again.",
+                task=self.task,
+                row=self.row,
+            )
+
+    def _outcome(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        row = self._row
+        if self._hold is not None:
+            self.release()
+            row = self._hold.carry.done.result()
+        assert row is not None and row.file is not None
+        files = save.Files(row.file)
+        if self._copy_to is not None:
+            try:
+                files = save.copy_to(files, self._copy_to)
+            except OSError as error:
+                raise BadOrder(
+                    f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
+                    f"{error.strerror}."
+                ) from error
+        measured = {key: value for key, value in row.result.items() if key in _MEASURED}
+        return Result(
+            task=row.task or "",
+            provider=row.provider,
+            model=row.model,
+            state=row.state,
+            file=files.video,
+            last_frame=files.last_frame,
+            sidecar=files.sidecar,
+            cost=row.cost,
+            changes=self.changes,
+            row=row.id,
+            reused=self._hold is None,
+            **measured,
+        )
+
+    # ----------------------------------------------------------------------- cancelling
+
+    def release(self) -> None:
+        """Stop counting as somebody who waits. The task goes on."""
+        if self._waiting and self._hold is not None:
+            self._waiting = False
+            self._hold.carry.waiters -= 1
+
+    def cancel(self) -> None:
+        """A person cancelled: ask the provider to cancel too, where that is documented to cost
+        nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
+        if self._hold is None or self._hold.carry.done.done():
+            return
+        self.release()
+        carry, task = self._hold.carry, self.task
+        if carry.waiters:
+            self.cancel_note = "Somebody else waits for the same order, so it goes on."
+            return
+        keep = f"its video will be kept. Collect it with: seedance collect {task}"
+        if task is None:
+            self.cancel_note = (
+                "Cancelled before a task was made; if nothing was sent, nothing is spent."
+            )
+        elif type(self._hold.talk.provider).cancel_is_free:
+            self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
+        else:
+            self.cancel_note = (
+                f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
+            )
+        carry.request_cancel()
+
+
+_ORDER_FIELDS = {item.name for item in fields(Order)}
+_MEASURED = {"seed", "width", "height", "fps", "frames", "duration", "has_audio"}

@@ -1,0 +1,92 @@
+"""Which addresses may be fetched: public ones, over https.
+
+Owns the rules, by name and by number. Must not know connections: those ask it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import socket
+from urllib.parse import urlsplit
+
+from ..errors import OddReply
+from ..settings import origin
+
+
+class ForbiddenAddress(OddReply):
+    """An address that must not be fetched: private, loopback, or not https."""
+
+
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_VPN_RANGE = ipaddress.ip_network("198.18.0.0/15")  # fake addresses of local VPNs and proxies
+
+
+def is_public(address: str) -> bool:
+    """Whether a numeric address may be fetched from: global, or of the range local VPNs use."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour
+        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
+        if ip not in _GLOBAL_UNICAST:  # e.g. site-local ones, which no table calls private
+            return False
+    elif ip in _VPN_RANGE:
+        return True
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def check_public_url(url: str) -> None:
+    """Raise ForbiddenAddress unless `url` is https and its name is not obviously private.
+
+    The connected address is checked again when the connection is made.
+    """
+    host = _host(url)
+    if not host or not url.lower().startswith("https:"):
+        raise ForbiddenAddress(f"{short(url)} is not an https address.")
+    numeric = _numeric(host)
+    if numeric:
+        private = not is_public(numeric)
+    else:  # a name without a dot is one of the local network
+        private = "." not in host or host.endswith(_PRIVATE_NAMES)
+    if private:
+        raise ForbiddenAddress(f"{short(url)} is not a public address.")
+
+
+# Names that no public server has (RFC 6761, 6762 and 8375, and ICANN's .internal).
+_PRIVATE_NAMES = tuple(
+    f".{name}"
+    for name in (
+        *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home"),
+        *("lan", "home.arpa"),
+    )
+)
+
+
+def _host(url: str) -> str:
+    """The host of an address as it will be looked up; empty if there is none. Other scripts have
+    dots and digits of their own, which a resolver takes for ours."""
+    try:
+        host = (urlsplit(url).hostname or "") if origin(url) else ""
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return ""
+    host = host.lower().rstrip(".")
+    return host if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host) else ""
+
+
+def _numeric(host: str) -> str | None:
+    """The address that a host is, also in the old spellings (127.1, 0x7f.1); None for a name."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host))
+    with contextlib.suppress(OSError, UnicodeError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None
+
+
+def short(url: str) -> str:
+    """An address without its query, which may hold a signature."""
+    return repr(url.split("?", 1)[0][:120])

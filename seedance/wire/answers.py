@@ -1,0 +1,84 @@
+"""Reading answers that may have any shape, for those who write flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import OddReply
+from .calls import Reply
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """The item at `path` inside nested dicts and lists, or None where there is none."""
+    for step in path:
+        if isinstance(step, int):
+            value = (
+                value[step]
+                if isinstance(value, list) and -len(value) <= step < len(value)
+                else None
+            )
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def text_at(value: Any, *path: str | int) -> str:
+    """The non-empty string at `path`, or an empty one."""
+    found = dig(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number_at(value: Any, *path: str | int) -> float | None:
+    """The finite number at `path` (a number or a numeric string), or None."""
+    found = dig(value, *path)
+    if isinstance(found, bool) or not isinstance(found, (int, float, str)):
+        return None
+    try:
+        number = float(str(found).rstrip("% "))
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e15 else None  # also false for NaN
+
+
+def error_text(reply: Reply) -> str:
+    """The sentence in an error answer, whichever of the usual places it stands in; at most 400
+    characters, one line. Empty for HTML."""
+    try:
+        body = reply.json()
+    except OddReply:
+        return ""
+    if isinstance(body, dict):
+        for path in (
+            ("error", "message"),
+            ("error_msg",),
+            ("message",),
+            ("error",),
+            ("detail",),
+            ("detail", 0, "msg"),
+            ("msg",),
+            ("title",),
+            ("error_code",),
+        ):
+            if found := text_at(body, *path):
+                return " ".join(found.split())[:400]
+    return ""
+
+
+def error_code(reply: Reply) -> str:
+    """The machine-readable code in an error answer, or an empty string."""
+    try:
+        body = reply.json()
+    except OddReply:
+        return ""
+    for path in (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",)):
+        found = dig(body, *path)
+        if isinstance(found, (str, int)) and not isinstance(found, bool):
+            return str(found)
+    return ""
+
+
+def plain_word(value: Any) -> str:
+    """A status word in lower case with underscores; empty if it is no string."""
+    return (
+        value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
+    )

@@ -1,0 +1,127 @@
+"""What a provider wants sent, and what came back: calls, files, replies, pauses.
+
+Owns the reading of a reply as JSON. Must not know what is asked for, nor how it is sent.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from ..errors import OddReply
+from ..order import Kind
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file as it goes up: encoded, measured, never changed again.
+
+    Exactly one of `data` and `path` is set; a path is streamed. `digest` is the SHA-256 of the
+    bytes, by which an upload is found again. `seconds` is None for pictures.
+    """
+
+    kind: Kind
+    mime: str
+    name: str
+    size: int
+    digest: str
+    data: bytes | None = field(default=None, repr=False)
+    path: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    fps: float | None = None
+
+    @property
+    def extension(self) -> str:
+        """The file name's ending without the dot: `png`, `jpg`, `mp4`."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """The one file of a multipart form; it is always sent last."""
+
+    field: str
+    blob: Blob
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request that a provider wants made.
+
+    `url` is absolute. At most one of `json`, (`form` and `file`) and `body` is set. `auth=False`
+    keeps our key away from a storage host. `spends=True` marks the one call that costs money: it
+    is sent once, on a fresh connection, and redirects are not followed. `any_status=True` marks one
+    whose 429 and 5xx are answers that the flow reads, not outages to wait out. `timeout`: seconds
+    without a byte from the other side, None for the transport's default.
+    """
+
+    method: str
+    url: str
+    json: Any = None
+    form: Sequence[tuple[str, str]] = ()
+    file: FilePart | None = None
+    body: Blob | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    auth: bool = True
+    spends: bool = False
+    any_status: bool = False
+    timeout: float | None = None
+
+
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # surrogates, one of which alone is half a character
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON. Raises OddReply if it is none."""
+        try:
+            text = self.body.decode("utf-8-sig")
+            value = jsonlib.loads(text)
+            # Half a character can be neither printed nor written to a file or a database.
+            if _HALVES.search(text):
+                whole = jsonlib.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+                value = jsonlib.loads(whole.decode("utf-16", "replace"))
+            return value
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
+            raise OddReply(
+                f"The provider answered HTTP {self.status} with {kind} where JSON was expected."
+            ) from error
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises OddReply if it is none."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise OddReply(f"The provider answered HTTP {self.status} with JSON that is no object.")
+        return value
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A wait that the provider's document asks for, in seconds, with words for the progress."""
+
+    seconds: float
+    note: str = ""
+
+
+Result = TypeVar("Result")
+Flow: TypeAlias = Generator[Call | Pause, Reply, Result]

@@ -1,0 +1,102 @@
+"""What a provider and its models can do: data, from their documents only. `fit` compares it with an
+order, `media` with pictures, clips and sounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ..order import Kind, Mode
+
+Travel = Literal["address", "inline", "upload", "handle"]
+Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """What a provider documents about one kind of medium. None means that nothing is documented.
+
+    `formats` are MIME types, the preferred first. Sides are pixels, `aspect` is width / height,
+    `seconds` and `fps` are inclusive bounds of each, `total_seconds` of all of the kind together.
+    """
+
+    formats: tuple[str, ...]
+    max_bytes: int | None = None
+    sides: tuple[int, int] | None = None
+    aspect: tuple[float, float] | None = None
+    pixels: tuple[int, int] | None = None
+    seconds: tuple[float, float] | None = None
+    total_seconds: tuple[float, float] | None = None
+    fps: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """What one model can do at one provider: data, from its documents only.
+
+    `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
+    provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
+    choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
+    length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
+    pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references; `total`
+    counts them together. `media` replaces the provider's limits of a kind of medium.
+    """
+
+    id: str
+    modes: frozenset[Mode]
+    resolutions: tuple[str, ...]
+    ratios: tuple[str, ...]
+    durations: tuple[int, int]
+    adaptive: frozenset[Mode] = frozenset()
+    source_ratio: frozenset[Mode] = frozenset()
+    source_duration: frozenset[Mode] = frozenset()
+    auto_duration: bool = False
+    prompt_max: int | None = None
+    prompt_optional: frozenset[Mode] = frozenset()
+    sizes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
+    images: int = 0
+    videos: int = 0
+    audios: int = 0
+    total: int | None = None
+    audio_alone: bool = False
+    edit_images: int = 0
+    generates_audio: bool = True
+    seed: bool = True
+    watermark: bool = False
+    camera_fixed: bool = False
+    keeps_audio: bool = False
+    media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a provider can do, as data.
+
+    `travel[kind]`: how such a medium may reach the provider, for a file best first: `address` (any
+    public one; for a file, by the user's bucket), `inline` (data URI), `upload` (the provider's
+    own), `handle` (its own ids only).
+    `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
+    seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
+    """
+
+    models: Mapping[str, ModelLimits]
+    travel: Mapping[Kind, tuple[Travel, ...]]
+    image: MediaLimits
+    video: MediaLimits | None = None
+    audio: MediaLimits | None = None
+    spelling: Mapping[Kind, str] = field(
+        default_factory=lambda: {"image": "@Image{n}", "video": "@Video{n}", "audio": "@Audio{n}"}
+    )
+    concurrent: int | None = None
+    poll_interval: float | None = None
+    result_life: float | None = None
+    task_life: float = 48 * 3600
+
+    def of(self, kind: Kind, model: str | None = None) -> MediaLimits | None:
+        """The limits of one kind of medium, for one of the models if it has its own."""
+        own = self.models[model].media if model else {}
+        if kind in own:
+            return own[kind]
+        return {"image": self.image, "video": self.video, "audio": self.audio}[kind]

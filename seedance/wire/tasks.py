@@ -1,0 +1,153 @@
+"""A paid task: its ticket, how it stands, and what it costs.
+
+Owns the text of tickets, and what of a stranger's may become part of a provider's path.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote, unquote
+
+from ..errors import BadOrder, OddReply
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`), of
+    which at most ten letters are kept, whatever an answer has in its place.
+
+    `estimated` says it was not told by the provider for this task; `as_of` is the date of the
+    price list, ISO 8601.
+    """
+
+    amount: float
+    currency: str
+    estimated: bool = False
+    as_of: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "currency", self.currency[:10])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: `{amount, currency, estimated}`."""
+        return {"amount": self.amount, "currency": self.currency, "estimated": self.estimated}
+
+    def __str__(self) -> str:
+        """`1.50 USD`, `0.0725 USD (estimated)` or `free`."""
+        if not self.amount:
+            return "free"
+        # Two decimals at least, more only where a price has them.
+        whole, _, decimals = f"{self.amount:.4f}".partition(".")
+        figure = f"{whole}.{decimals.rstrip('0'):0<2}"
+        return f"{figure} {self.currency}{' (estimated)' if self.estimated else ''}"
+
+
+_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,500})")
+_NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A paid task: `<provider id>:<opaque>`. With the key, enough to collect it anywhere.
+
+    `cost` is what the create answer said about the price; it is not part of the ticket's text.
+    """
+
+    provider: str
+    opaque: str
+    cost: Money | None = None
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.opaque}"
+
+    @classmethod
+    def issue(cls, provider: str, task_id: object, cost: Money | None = None) -> Ticket:
+        """A ticket for the id in a create answer. Raises OddReply if that is no id."""
+        if isinstance(task_id, bool) or not isinstance(task_id, (str, int)) or task_id == "":
+            raise OddReply("The provider's answer carries no task id.")
+        try:
+            opaque = quote(str(task_id), safe=":~")
+            cls.parse(f"{provider}:{opaque}")  # what is paid must be collectable
+        except ValueError:
+            raise OddReply(
+                f"The provider's task id {str(task_id)[:80]!r} cannot be used."
+            ) from None
+        return cls(provider, opaque, cost)
+
+    @classmethod
+    def parse(cls, text: str) -> Ticket:
+        """Read a ticket's text. Raises BadOrder if it is none.
+
+        A ticket comes from strangers' workflows and ends up in a path of the provider's API, so
+        what could climb out of that path is refused here, as is any escape but those of `issue`.
+        """
+        match = _TICKET.fullmatch(text.strip())
+        task_id = unquote(match[2]) if match else ""
+        if not match or _NOT_IN_A_PATH.search(task_id) or quote(task_id, safe=":~") != match[2]:
+            raise BadOrder(
+                f"{text.strip()[:80]!r} is not a ticket.",
+                hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
+            )
+        return cls(match[1], match[2])
+
+
+Billed = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """Queued or rendering. `progress` is 0..1 or None; `unknown` is an undocumented status word."""
+
+    progress: float | None = None
+    note: str = ""
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """Finished. `video_url` is None in the transient where the address is not there yet."""
+
+    video_url: str | None
+    last_frame_url: str | None = None
+    cost: Money | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Failed after it was accepted."""
+
+    message: str
+    code: str = ""
+    stage: Literal["prompt", "input", "output", "service"] = "service"
+    billed: Billed = "unknown"
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Cancelled at the provider."""
+
+
+@dataclass(frozen=True)
+class Expired:
+    """The provider gave the task up, or no longer knows it.
+
+    `may_appear`: it only does not know it, as a task that is seconds old may not be known
+    everywhere; that counts when it stays so.
+    """
+
+    message: str = "the provider no longer has the task"
+    billed: Billed = "unknown"
+    may_appear: bool = False
+
+
+@dataclass(frozen=True)
+class CannotCancel:
+    """The provider does not cancel this task; `reason` is shown to the person."""
+
+    reason: str
+
+
+Status: TypeAlias = Running | Done | Failed | Cancelled | Expired
