@@ -20,6 +20,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -297,7 +298,36 @@ def sources(folder: Path) -> list[Path]:
     ):
         picture.save(folder / name, **options)
         made.append(folder / name)
-    return made
+    frames = [Image.fromarray(clips.pattern(64, 48, phase)) for phase in range(3)]
+    for name in ("n.gif", "o.webp"):  # that move
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+        made.append(folder / name)
+    return made + [sound(folder / name, codec) for name, codec in SOUNDS.items()]
+
+
+SOUNDS = {
+    "p.wav": "pcm_s16le",
+    "q.mp3": "libmp3lame",
+    "r.flac": "flac",
+    "s.ogg": "libopus",
+    "t.m4a": "aac",
+}
+
+
+def sound(file: Path, codec: str) -> Path:
+    """A fifth of a second of noise."""
+    with av.open(str(file), "w") as container:
+        stream: Any = container.add_stream(codec, rate=48000)
+        stream.layout = "stereo"
+        resampler = av.AudioResampler(
+            stream.codec_context.format, "stereo", 48000, stream.codec_context.frame_size or 1024
+        )
+        noise = np.random.default_rng(1).integers(-9000, 9000, (1, 2 * 8820)).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
+        frame.sample_rate = 48000
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            container.mux(stream.encode(part))
+    return file
 
 
 CHILD = """
@@ -339,6 +369,21 @@ def read_everything(file: Path, work: Path) -> None:
                 Medium.from_path("audio", file), limits, nearest=True, work_dir=work / "fitted"
             ),
             lambda: media.tag_colour(file),
+        )
+    elif file.suffix in (".wav", ".mp3", ".flac", ".ogg", ".m4a"):
+        medium = Medium.from_path("audio", file)
+        doings = (
+            lambda: media.probe_sound(file),
+            lambda: media.decode_audio(file),
+            *(
+                lambda mime=mime: media.sound_blob(
+                    medium,
+                    wire.MediaLimits((mime,), seconds=(0.01, 0.1)),
+                    nearest=True,
+                    work_dir=work / "fitted",
+                )
+                for mime in ("audio/mpeg", "audio/wav")
+            ),
         )
     else:
         doings = (

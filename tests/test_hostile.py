@@ -1000,6 +1000,15 @@ def test_a_sound_that_unpacks_to_hours_is_not_converted(
     assert blob.seconds == pytest.approx(5, abs=0.1)
 
 
+def test_a_sound_in_which_nothing_can_be_decoded_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "noise.mp3"
+    good = silence(tmp_path / "good.flac", 1).read_bytes()
+    file.write_bytes(good[:200] + b"\x00" * 2000)
+    with pytest.raises(BadOrder, match="not a readable sound"):
+        media_clips.convert_sound(file, tmp_path / "target.wav", "wav", 1.0)
+    assert not (tmp_path / "target.wav").exists()
+
+
 def test_a_picture_that_does_not_fit_into_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
