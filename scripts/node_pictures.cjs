@@ -31,12 +31,7 @@ const NODES = {
 async function main(url) {
   const { browser, page } = await open(url)
   try {
-    for (const [name, value] of [
-      ['Comfy.VueNodes.Enabled', true],
-      ['Comfy.NodeBadge.NodeSourceBadgeMode', 'None'],
-    ]) {
-      await page.request.post(`${url}/settings/${name}`, { data: value })
-    }
+    await page.request.post(`${url}/settings/Comfy.VueNodes.Enabled`, { data: true })
     await page.reload()
     await page.waitForFunction(
       () => window.app?.graph && window.LiteGraph?.registered_node_types?.SeedanceT2V,

@@ -405,12 +405,13 @@ def test_a_written_clip_holds_what_went_in(tmp_path: Path) -> None:
     pictures = [clips.pattern(160, 96, number) for number in range(25)]
     sound = (clips.samples(25 / 24), 48000)
     path = tmp_path / "a.mp4"
-    media.write_clip(path, iter(pictures), 24, sound)
+    # Nearly lossless: what the encoder leaves out differs from run to run on a busy machine.
+    media.write_clip(path, iter(pictures), 24, sound, crf=4)
     info = media.probe(path)
     assert (info.frames, info.fps, info.has_audio, info.pixel_format) == (25, 24, True, "yuv420p")
     assert (info.matrix, info.primaries, info.transfer, info.colour_range) == (1, 1, 1, 1)
     frames = media.to_8bit(media.decode_frames(path)).astype(int)
-    assert np.abs(frames - pictures).mean() < 1.5
+    assert np.abs(frames - pictures).mean() < 0.8
     assert abs((frames - pictures).mean(axis=(0, 1, 2))).max() < 0.5
 
 

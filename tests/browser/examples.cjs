@@ -2,8 +2,8 @@
 //
 //   node tests/browser/examples.cjs <url of a ComfyUI>
 //
-// Prints a JSON object: { name: { event, data, same, wrong } }; `same` is whether the page would save
-// the values and links that the file holds, `wrong` the types of nodes that it marks or does not have.
+// Prints a JSON object: { name: { event, data, same, unknown } }; `same` is whether the page would save
+// the values and links that the file holds, `unknown` the types of nodes that it does not have.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -24,10 +24,10 @@ async function main(url) {
       const workflow = JSON.parse(fs.readFileSync(path.join(FOLDER, file), 'utf8'))
       await load(page, workflow)
       const same = essence(await saved(page)) === essence(workflow)
-      const wrong = await page.evaluate(() => window.app.graph.nodes
-        .filter((node) => node.has_errors || !(node.type in window.LiteGraph.registered_node_types))
+      const unknown = await page.evaluate(() => window.app.graph.nodes
+        .filter(({ type }) => !(type in window.LiteGraph.registered_node_types))
         .map(({ type }) => type))
-      ends[path.parse(file).name] = { ...(await run(page)), same, wrong }
+      ends[path.parse(file).name] = { ...(await run(page)), same, unknown }
     }
   } finally {
     await browser.close()
