@@ -57,7 +57,7 @@ def serve(share: float, polls: int, connection: Any) -> None:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the process had at one moment."""
+    """What the process had at one moment; `threads` without the clocks of calls in flight."""
 
     seconds: float
     ended: int
@@ -70,7 +70,13 @@ class Sample:
 def sample(seconds: float, ended: int) -> Sample:
     """What the process has now."""
     sockets, files = open_files()
-    return Sample(seconds, ended, threading.active_count(), memory(), sockets, files)
+    threads = threading.active_count() - clocks()
+    return Sample(seconds, ended, threads, memory(), sockets, files)
+
+
+def clocks() -> int:
+    """How many calls have a clock running, which is a thread that ends with them."""
+    return sum(isinstance(each, threading.Timer) for each in threading.enumerate())
 
 
 def open_files() -> tuple[int, int]:
@@ -112,6 +118,8 @@ def main() -> int:
         outcomes, samples = asyncio.run(load(runner, args.tasks, 60 * args.minutes))
         ours.send("paid?")
         problems = mismatches(runner, outcomes, ours.recv())
+    if clocks():
+        problems.append(f"{clocks()} clocks of calls that have ended were left")
     fake.terminate()
     problems += growth([each for each in samples if each.seconds <= 60 * args.minutes], args.tasks)
     for problem in problems:

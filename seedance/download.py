@@ -17,6 +17,7 @@ from .transport import Lost, NotSent, Transport
 LARGEST_FILE = 4 * 2**30
 LONGEST_SECONDS = 3600.0
 TRIES_WITHOUT_PROGRESS = 5
+_NUMBER = "[0-9]{1,18}"  # of bytes; `int` would fail over many more digits, or those of others
 BLOCK = 1 << 16  # bytes; of a connection that breaks, the block being read is lost
 
 
@@ -127,7 +128,9 @@ class _Attempt:
         """Find out where the bytes that follow belong, and how many there will be."""
         get = headers.get  # type: ignore[attr-defined]
         if status == 206:
-            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", get("content-range", ""))
+            match = re.fullmatch(
+                rf"bytes ({_NUMBER})-{_NUMBER}/({_NUMBER}|\*)", get("content-range", "")
+            )
             if not match or int(match[1]) != self.done:
                 self._restart()
                 raise Lost("The file's host answered with another range.")
@@ -135,7 +138,7 @@ class _Attempt:
         else:
             self._restart()
             length = get("content-length", "")
-            total = int(length) if length.isdigit() else None
+            total = int(length) if re.fullmatch(_NUMBER, length) else None
         if self.total is not None and total is not None and total != self.total:
             self._restart()
             raise Lost("The file changed during the download.")

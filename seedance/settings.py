@@ -220,8 +220,10 @@ class Settings:
 
     def key_in(self, text: str) -> str | None:
         """The name of the provider whose key stands in `text`, None if none does."""
+        records = self._read()
         for provider in providers.registry().values():
-            stored = str(self._record(provider.id).get("key") or "")
+            record = records.get(provider.id)
+            stored = str(record.get("key") or "") if isinstance(record, dict) else ""
             for key in (self._environment_key(provider), stored):
                 if len(key) >= 8 and key in text:
                     return provider.name

@@ -15,21 +15,25 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import clips
 import numpy as np
 import pytest
 import wire_player
+from loopback import Connection, Raw
 from PIL import Image
 
-from seedance import wire
+from seedance import download, wire
 from seedance.errors import SeedanceError
 from seedance.runner.ends import failure
 from seedance.runner.talk import retry_after
+from seedance.settings import origin
+from seedance.transport import Credentials, Transport
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
@@ -42,7 +46,8 @@ FILES = ROUNDS or 130
 # What stands where something else should.
 ODD = (
     *(None, True, False, 0, -1, 1, 0.5, 1e308, math.inf, -math.inf, math.nan, 10**30, 10**400),
-    *("", " ", "x", "0", "-1", "9" * 400, "1e999", "NaN", "%s%n", "{0.__class__}", "x" * 5000),
+    *("", " ", "x", "0", "-1", "9" * 400, "9" * 5000, "²", "٣", "1e999", "NaN", "x" * 5000),
+    *("%s%n", "{0.__class__}", "_" * 9, "1" * 30, "0x10", "1_000", "+5", "5.", "-0", "∞"),
     *("\ud800", "a\udfffz", "\x00", "\x1b[2J", "a\r\nX-Header: 1", "💥", "../../etc/passwd"),
     *("http://127.0.0.1/", "file:///etc/passwd", "https://files.example/a.mp4", "https://[::1"),
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-13-45T99:99:99Z"),
@@ -200,6 +205,55 @@ def test_generated_answers_give_only_our_errors(path: Path) -> None:
             raise AssertionError(f"round {number}, {exchange['name']!r}: {error!r}") from error
 
 
+# ------------------------------------------------------------------ what stands before an answer
+
+NUMBERS = (b"\xb2", b"9" * 5000, b"-1", b"0", b"5", b"1e5", b"", b" 5", b"0x5", b"5, 6", b"9" * 25)
+WORDS = (
+    *(b"\xff\xfe", b"", b"x" * 300, b"\x00", b"gzip", b"identity", b"text/html", b'W/"x"', b'"x"'),
+    *(b"bytes 0-4/\xb2", b"bytes 0-4/" + b"9" * 5000, b"bytes " + b"9" * 5000 + b"-4/5"),
+    *(b"bytes 0-4/*", b"bytes 0-4/5", b"bytes */5", b"http://[::1", b"//", b"file:///etc/passwd"),
+    *(b"http://127.0.0.1:1/", b"https://\xff/", b"?", b"javascript:1", b"chunked"),
+)
+HEADERS = (
+    *(b"Content-Length", b"Content-Range", b"ETag", b"Last-Modified", b"Content-Encoding"),
+    *(b"Content-Type", b"Location", b"Transfer-Encoding", b"Retry-After"),
+)
+
+
+def odd_head(connection: Connection, chance: random.Random) -> None:
+    """Answer a request with generated headers and a few bytes."""
+    connection.read_request()
+    head = b"HTTP/1.1 %d Odd\r\n" % chance.choice((*STATUSES, 206, 206, 206, 416, 199, 999))
+    for name in HEADERS:
+        if chance.random() < 0.5:
+            head += b"%s: %s\r\n" % (name, chance.choice((*NUMBERS, *WORDS)))
+    connection.socket.sendall(head + b"Connection: close\r\n\r\nhello"[: chance.randint(21, 26)])
+
+
+@pytest.mark.timeout(3600 if ROUNDS else 120)
+def test_generated_headers_give_only_our_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "TRIES_WITHOUT_PROGRESS", 2)
+    monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
+    chance = random.Random(1)
+    with Raw(lambda connection: odd_head(connection, chance)) as server:
+        own = origin(server.url)
+        sender = Transport(Credentials("Bearer", "a-key-of-the-provider", frozenset({own})))
+        for number in range(ANSWERS):
+            doings: tuple[Callable[[], object], ...] = (
+                lambda: download.fetch(sender, server.url, tmp_path / "part", own_origin=own),
+                lambda: retry_after(sender.perform(wire.Call("GET", server.url))),
+            )
+            for doing in doings:
+                try:
+                    doing()
+                except SeedanceError as error:
+                    check_error(error)
+                except Exception as error:
+                    raise AssertionError(f"round {number}: {error!r}") from error
+
+
 # ----------------------------------------------------------------------------- clips and pictures
 
 
@@ -244,7 +298,36 @@ def sources(folder: Path) -> list[Path]:
     ):
         picture.save(folder / name, **options)
         made.append(folder / name)
-    return made
+    frames = [Image.fromarray(clips.pattern(64, 48, phase)) for phase in range(3)]
+    for name in ("n.gif", "o.webp"):  # that move
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+        made.append(folder / name)
+    return made + [sound(folder / name, codec) for name, codec in SOUNDS.items()]
+
+
+SOUNDS = {
+    "p.wav": "pcm_s16le",
+    "q.mp3": "libmp3lame",
+    "r.flac": "flac",
+    "s.ogg": "libopus",
+    "t.m4a": "aac",
+}
+
+
+def sound(file: Path, codec: str) -> Path:
+    """A fifth of a second of noise."""
+    with av.open(str(file), "w") as container:
+        stream: Any = container.add_stream(codec, rate=48000)
+        stream.layout = "stereo"
+        resampler = av.AudioResampler(
+            stream.codec_context.format, "stereo", 48000, stream.codec_context.frame_size or 1024
+        )
+        noise = np.random.default_rng(1).integers(-9000, 9000, (1, 2 * 8820)).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
+        frame.sample_rate = 48000
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            container.mux(stream.encode(part))
+    return file
 
 
 CHILD = """
@@ -286,6 +369,21 @@ def read_everything(file: Path, work: Path) -> None:
                 Medium.from_path("audio", file), limits, nearest=True, work_dir=work / "fitted"
             ),
             lambda: media.tag_colour(file),
+        )
+    elif file.suffix in (".wav", ".mp3", ".flac", ".ogg", ".m4a"):
+        medium = Medium.from_path("audio", file)
+        doings = (
+            lambda: media.probe_sound(file),
+            lambda: media.decode_audio(file),
+            *(
+                lambda mime=mime: media.sound_blob(
+                    medium,
+                    wire.MediaLimits((mime,), seconds=(0.01, 0.1)),
+                    nearest=True,
+                    work_dir=work / "fitted",
+                )
+                for mime in ("audio/mpeg", "audio/wav")
+            ),
         )
     else:
         doings = (

@@ -56,6 +56,8 @@ from seedance.wire import (
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
+posix = pytest.mark.skipif(os.name != "posix", reason="file modes and links are those of POSIX")
+
 KEY = "sk-the-key-that-nobody-may-see"
 PROVIDERS = sorted(fakes.all())
 
@@ -998,6 +1000,14 @@ def test_a_sound_that_unpacks_to_hours_is_not_converted(
     assert blob.seconds == pytest.approx(5, abs=0.1)
 
 
+@pytest.mark.parametrize("codec", ["wav", "mp3"])
+def test_a_sound_in_which_nothing_can_be_decoded_is_refused(codec: str, tmp_path: Path) -> None:
+    file = tmp_path / "header.wav"
+    file.write_bytes(media.encode_wav(np.zeros((2, 0)), 48000))
+    with pytest.raises(BadOrder, match="nothing can be decoded"):
+        media.convert_sound(file, tmp_path / f"target.{codec}", codec, 1.0)
+
+
 def test_a_picture_that_does_not_fit_into_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -1074,6 +1084,7 @@ def test_keys_that_two_processes_store_at_once_do_not_undo_each_other(tmp_path: 
     assert [loaded.key(name) for name in names] == [f"key-of-{name}" for name in names]
 
 
+@posix
 def test_the_key_file_is_never_readable_by_others_not_even_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1096,6 +1107,7 @@ def test_the_key_file_is_never_readable_by_others_not_even_while_it_is_written(
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
 
 
+@posix
 def test_a_link_to_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     shared = tmp_path / "shared.json"
     shared.write_text(
@@ -1109,6 +1121,7 @@ def test_a_link_to_a_key_file_that_others_can_read_is_refused(tmp_path: Path) ->
         Settings(home, tmp_path, {}).key("lumenfall")
 
 
+@posix
 def test_a_key_is_not_written_through_a_link(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -1138,6 +1151,7 @@ def test_a_key_is_never_written_into_the_packs_folder(folder: str) -> None:
     assert set(PACK.iterdir()) == before
 
 
+@posix
 def test_the_journal_is_for_its_owner_alone_wherever_it_is(tmp_path: Path) -> None:
     """It holds prompts, and addresses of uploads, which whoever has them can read."""
     home = tmp_path / "home"
@@ -1153,6 +1167,7 @@ def test_the_journal_is_for_its_owner_alone_wherever_it_is(tmp_path: Path) -> No
     assert modes and set(modes.values()) == {0o600}, modes
 
 
+@posix
 def test_a_link_into_the_packs_folder_is_seen_through(tmp_path: Path) -> None:
     (tmp_path / "home").symlink_to(PACK / "web")
     with pytest.raises(BadOrder, match="pack's own folder"):

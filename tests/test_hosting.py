@@ -182,6 +182,7 @@ def test_uploads_are_found_again_only_in_the_same_place(name: str, configured: C
 # -------------------------------------------------------------------------------- the bucket's keys
 
 
+@pytest.mark.safety
 def test_no_log_line_holds_what_signs_an_address(
     bucket: Bucket, configured: Configure, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -197,6 +198,7 @@ def test_no_log_line_holds_what_signs_an_address(
     assert caplog.text
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize("own", [False, True])
 def test_amazons_keys_of_this_machine_go_to_no_endpoint_that_the_page_has_set(
     own: bool, bucket: Bucket, configured: Configure, monkeypatch: pytest.MonkeyPatch

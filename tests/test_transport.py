@@ -289,6 +289,7 @@ def test_the_key_stays_where_the_call_says_so() -> None:
     assert "authorization" not in server.requests[0].headers
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize("key", ["", KEY], ids=["without a key", "with a key"])
 def test_nothing_is_taken_from_netrc(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

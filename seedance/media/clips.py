@@ -304,6 +304,8 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
             frame.pts, frame.time_base = written, Fraction(1, rate)
             written += frame.samples
             out.mux(stream.encode(frame))
+        if not written:
+            raise BadOrder(f"{source.name} is not a readable sound: nothing can be decoded.")
         out.mux(stream.encode(None))
 
 

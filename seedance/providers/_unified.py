@@ -225,5 +225,5 @@ def _says_no(body: dict[str, Any]) -> bool:
         return True
     code = plain_word(str(body.get("code") or ""))
     if code.isdigit():
-        return 400 <= int(code) < 500
+        return re.fullmatch("4[0-9][0-9]", code) is not None
     return code not in ("", "success", "ok")

@@ -114,6 +114,10 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
     class Pool(pool):  # type: ignore[misc]
         ConnectionCls = Connection
 
+        def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+            # urllib3 1 takes a body that was cut off for a whole one unless it is told otherwise.
+            return super().urlopen(*args, **{**kwargs, "enforce_content_length": True})
+
     return Pool
 
 
