@@ -1,3 +1,3 @@
 """Seedance orders through any provider: the core, without ComfyUI and without torch."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
