@@ -66,6 +66,7 @@ def runner() -> Runner:
     from ..seedance.runner import shared
 
     found = shared(settings())
+    found.stay()
     # The answer to a create holds the only ticket to what was paid.
     atexit.register(found.settle, timeout=30)
     return found

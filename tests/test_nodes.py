@@ -598,6 +598,17 @@ def test_where_nothing_was_ever_ordered_nothing_is_loaded_at_the_start(
     assert not pack.host.settings().home.exists()
 
 
+def test_where_something_is_ordered_later_rows_are_taken_up_from_then_on(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack.load()
+    begin_to_serve(pack)
+    monkeypatch.setattr(pack.core("follower"), "HEARTBEAT_SECONDS", 0.02)
+    runner, looked = pack.host.runner(), threading.Event()
+    monkeypatch.setattr(runner, "resume", looked.set)
+    assert looked.wait(10)
+
+
 def test_a_journal_elsewhere_is_looked_at_when_the_server_starts(
     pack: Pack, resumed: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,13 +255,17 @@ class Runner:
             return cancelled.message
         return f"It was too late to cancel: row {row.id} is finished and its video is kept."
 
+    def stay(self) -> None:
+        """From now on, take up the rows that nobody works on from time to time."""
+        self._takes_up = True
+        self._follower.wake()
+
     def resume(self) -> int:
         """Take up the rows that nobody works on, now and from time to time from now on.
 
         Returns how many were taken up now. A row whose provider has no key any more is left alone.
         """
-        self._takes_up = True
-        self._follower.wake()
+        self.stay()
         count = 0
         for row in self.journal.live():
             claimed = self.journal.claim(row.id)
