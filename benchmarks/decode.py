@@ -3,8 +3,6 @@
 Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_components` and with
 the usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every
 contestant runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
-Before each run another process uses as much memory as the hungriest of them and ends: a virtual
-machine that has to ask its host for memory would else be measured, and not a contestant.
 
     python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3]
 
@@ -17,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import math
 import os
 import subprocess
 import sys
@@ -119,10 +116,7 @@ CONTESTANTS: dict[str, tuple[str, Callable[[str], Contestant]]] = {
 # -------------------------------------------------------------------------------- measuring
 
 
-USE_MEMORY = "import sys, numpy; numpy.empty(int(sys.argv[1]), numpy.uint8).fill(1)"
-
-
-def measure(name: str, path: str, memory: str) -> None:
+def measure(name: str, path: str) -> None:
     """Run one contestant in this process; prints seconds, peak memory and size of the result."""
     sys.argv = sys.argv[:1]  # ComfyUI reads it
     try:
@@ -130,7 +124,6 @@ def measure(name: str, path: str, memory: str) -> None:
     except (ImportError, KeyError) as error:
         print(json.dumps({"missing": str(error)}))
         return
-    subprocess.run([sys.executable, "-c", USE_MEMORY, memory], check=True)
     before = peak()
     start, cpu = time.perf_counter(), time.process_time()
     result = run()
@@ -154,13 +147,13 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def in_own_process(name: str, path: Path, memory: int) -> dict[str, float] | None:
+def in_own_process(name: str, path: Path) -> dict[str, float] | None:
     python = sys.executable
     if name == "comfyui":
         if "COMFYUI_PATH" not in os.environ:
             return None
         python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    command = [python, __file__, "--run", name, str(path), str(memory)]
+    command = [python, __file__, "--run", name, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     return None if "missing" in answer else answer
@@ -172,7 +165,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--frames", type=int, default=121)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         measure(*options.run)
@@ -181,12 +174,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         size = (options.width, options.height, options.frames)
         clip = stage.make_clip(Path(folder) / "clip.mp4", *size)
-        memory = 3 * math.prod(size) * 3 * 4
         names = list(CONTESTANTS)
         for number in range(options.rounds):
             # Each begins a round once: who comes first may meet memory that nobody has touched yet.
             for name in names[number % len(names) :] + names[: number % len(names)]:
-                if answer := in_own_process(name, clip, memory):
+                if answer := in_own_process(name, clip):
                     results.setdefault(name, []).append(answer)
     report(results)
 

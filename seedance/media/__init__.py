@@ -3,6 +3,7 @@
     info.py      what a file holds: probe, open_media
     frames.py    clip -> float32 frames, its last frame
     memory.py    whether decoded frames fit into memory
+    pages.py     which pages of memory they get
     pictures.py  picture files <-> pixels, PNG, fitting
     sound.py     sound track -> samples, WAV
     clips.py     frames -> clip; a clip or a sound brought within limits

@@ -22,6 +22,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import BadOrder
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
+from .pages import Pages
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -163,7 +164,12 @@ def _fill(
     It grows (in place, where the system can) if the clip holds more than its header promised.
     """
     stop = None if count is None else start + count
-    convert = Converter()
+    convert, pages = Converter(), Pages(frames)
+
+    def place(frame: av.VideoFrame, target: np.ndarray) -> None:
+        pages.touch(target)
+        convert(frame, target)
+
     waiting: deque[Future[None]] = deque()
     found = 0
     with (
@@ -179,7 +185,7 @@ def _fill(
                     frames.resize((found + more, *frames.shape[1:]), refcheck=False)
             if len(waiting) > _CONVERTERS:
                 waiting.popleft().result()
-            waiting.append(pool.submit(convert, frame, frames[found]))
+            waiting.append(pool.submit(place, frame, frames[found]))
             promise.filled(frames[found].nbytes)
             found += 1
         while waiting:
