@@ -32,9 +32,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     monkeypatch.setattr(pages, "time", SimpleNamespace(perf_counter=moments().__next__))
 
 
-def array() -> np.ndarray:
+def array() -> tuple[np.ndarray, Pages]:
     """64 MB that nobody has written to."""
-    return np.empty((8, HUGE), np.float32)
+    return pages.empty((8, HUGE))
 
 
 def has_small_pages(array: np.ndarray) -> bool:
@@ -68,18 +68,17 @@ def has_small_pages(array: np.ndarray) -> bool:
 def test_where_huge_pages_come_slowly_the_rest_is_small(
     monkeypatch: pytest.MonkeyPatch, seconds: list[float], small: bool
 ) -> None:
-    whole = array()
+    whole, ours = array()
     clock(monkeypatch, *seconds)
-    Pages(whole).touch(whole[0])
+    ours.touch(whole[0])
     assert has_small_pages(whole) is small
     whole.fill(0.5)
     assert whole.min() == whole.max() == 0.5
 
 
 def test_once_decided_nothing_is_timed_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = array()
+    whole, ours = array()
     clock(monkeypatch, *[SLOW * 3] * 4)
-    ours = Pages(whole)
     for part in whole:  # a fifth look at the clock would fail
         ours.touch(part)
 
@@ -87,8 +86,8 @@ def test_once_decided_nothing_is_timed_any_more(monkeypatch: pytest.MonkeyPatch)
 def test_where_the_system_gives_no_choice_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(mmap, "MADV_NOHUGEPAGE", raising=False)
     clock(monkeypatch)
-    whole = array()
-    Pages(whole).touch(whole[0])
+    whole, ours = array()
+    ours.touch(whole[0])
 
 
 @linux

@@ -5,7 +5,7 @@ Owns what counts as spent, and the local days of this machine. Must not know how
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from ..errors import OverBudget
 from ..wire import Money
 from .schema import orders
+
+MOST_DAYS = 400  # in one query: SQLite joins 500 selects at the most
 
 
 @dataclass(frozen=True)
@@ -55,24 +57,17 @@ def check_budget(
 def spent(connection: sa.Connection, days: int, now: float) -> list[Total]:
     """See `Journal.spent`. Free orders are no part of it, nor one that is only prepared."""
     today = datetime.fromtimestamp(now).date()
-    spans = [
-        (day.isoformat(), _midnight(day), _midnight(day + timedelta(days=1)))
-        for day in (today - timedelta(days=before) for before in range(days))
+    wanted = [today - timedelta(days=before) for before in reversed(range(days))]
+    return [
+        total
+        for first in range(0, days, MOST_DAYS)
+        for total in _spent(connection, wanted[first : first + MOST_DAYS])
     ]
+
+
+def _spent(connection: sa.Connection, days: Sequence[date]) -> list[Total]:
     # The days come from here: only this machine knows where they begin, and which have 23 hours.
-    span = (
-        sa.values(
-            *(
-                sa.column("day", sa.String),
-                sa.column("begin", sa.Float),
-                sa.column("end", sa.Float),
-            ),
-            name="days",
-            literal_binds=True,  # more than SQLite takes as parameters
-        )
-        .data(spans)
-        .cte()
-    )
+    span = sa.union_all(*map(_span, days)).cte("days")
     keys = (span.c.day, orders.c.provider, orders.c.cost_currency)
     query = (
         sa.select(
@@ -99,6 +94,15 @@ def spent(connection: sa.Connection, days: int, now: float) -> list[Total]:
         )
         for day, provider, currency, count, amount, estimated in connection.execute(query)
     ]
+
+
+def _span(day: date) -> sa.Select[tuple[str, float, float]]:
+    """A day, when it begins and when it ends; written out, since SQLite takes few parameters."""
+    return sa.select(
+        sa.literal_column(f"'{day.isoformat()}'", sa.String).label("day"),
+        sa.literal_column(repr(_midnight(day)), sa.Float).label("begin"),
+        sa.literal_column(repr(_midnight(day + timedelta(days=1))), sa.Float).label("end"),
+    )
 
 
 def _midnight(day: date) -> float:

@@ -22,7 +22,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import BadOrder
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
-from .pages import Pages
+from .pages import Pages, empty
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -131,17 +131,15 @@ def decode_frames(
     if out is not None:
         _check_out(out, info)
         most = len(out) if count is None else min(len(out), count)
-        return out[: _fill(path, info, out, start, most, Promise(0))[1]]
+        return out[: _fill(path, info, (out, Pages()), start, most, Promise(0))[1]]
     what = f"{expected} frames of {info.width}x{info.height}"
     own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
     with own as promise:
-        frames = np.empty((expected, info.height, info.width, 3), np.float32)
-        frames, found = _fill(path, info, frames, start, count, promise)
+        space = empty((expected, info.height, info.width, 3))
+        frames, found = _fill(path, info, space, start, count, promise)
         if expected and not found:
             raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
-        if found < len(frames):
-            frames.resize((found, *frames.shape[1:]), refcheck=False)
-    return frames
+    return frames[:found]
 
 
 def _check_out(out: np.ndarray, info: ClipInfo) -> None:
@@ -154,17 +152,18 @@ def _check_out(out: np.ndarray, info: ClipInfo) -> None:
 def _fill(
     path: Path,
     info: ClipInfo,
-    frames: np.ndarray,
+    space: tuple[np.ndarray, Pages],
     start: int,
     count: int | None,
     promise: Promise,
 ) -> tuple[np.ndarray, int]:
-    """Decode into `frames` from its beginning; returns it and how many frames were written.
+    """Decode into an array from its beginning; returns it and how many frames were written.
 
-    It grows (in place, where the system can) if the clip holds more than its header promised.
+    It is a larger copy if the clip holds more than its header promised.
     """
     stop = None if count is None else start + count
-    convert, pages = Converter(), Pages(frames)
+    frames, pages = space
+    convert = Converter()
 
     def place(frame: av.VideoFrame, target: np.ndarray) -> None:
         pages.touch(target)
@@ -181,8 +180,10 @@ def _fill(
                 while waiting:
                     waiting.popleft().result()
                 more = found // 8 + 1
-                with ensure_memory(frames_bytes(info, more), f"{found + more} frames"):
-                    frames.resize((found + more, *frames.shape[1:]), refcheck=False)
+                with ensure_memory(frames_bytes(info, found + more), f"{found + more} frames"):
+                    shorter = frames
+                    frames, pages = empty((found + more, *shorter.shape[1:]))
+                    frames[:found] = shorter
             if len(waiting) > _CONVERTERS:
                 waiting.popleft().result()
             waiting.append(pool.submit(place, frame, frames[found]))
