@@ -6,9 +6,10 @@ The ten minutes with 500 tasks are for a person to run; here it is a moment with
 from __future__ import annotations
 
 import collections
-import importlib.util
+import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,13 +25,11 @@ PROGRAM = Path(__file__).parent.parent / "benchmarks" / "load.py"
 
 
 @pytest.fixture(scope="module")
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("load", PROGRAM)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["load"] = module  # where dataclasses look for their module
-    spec.loader.exec_module(module)
-    return module
+def load() -> Iterator[ModuleType]:
+    """The program as a module, with its neighbours at hand as when it is run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROGRAM.parent)
+        yield importlib.import_module("load")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads what it has from /proc")
