@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from seedance import media
 from seedance.errors import BadOrder
 from seedance.media import memory
+from seedance.media.clips import convert_sound
 
 MEDIA = Path(__file__).parent.parent.parent / "shared" / "media"
 BUNNY = MEDIA / "bigbuckbunny.mp4"
@@ -280,6 +282,33 @@ def test_flipped_bits_do_no_more_than_spoil_pictures(tmp_path: Path) -> None:
     assert media.decode_frames(path).shape[1:] == (96, 160, 3)
 
 
+LEAVES_EARLY = """
+import sys
+from pathlib import Path
+import av
+from seedance import media
+av.logging.set_level(av.logging.PANIC)  # as another node pack may do
+for number in range(100):
+    media.decode_frames(Path(sys.argv[1]), count=3 + number % 20)
+"""
+
+
+@pytest.mark.safety
+@pytest.mark.slow
+def test_leaving_a_damaged_clip_early_does_not_freeze_the_process(tmp_path: Path) -> None:
+    """Where PyAV logs, FFmpeg's threads take the interpreter's lock to tell of damage: whoever
+    closes the clip, holding the lock, and waits for them waits for ever."""
+    path = clips.write(tmp_path / "a.mp4", width=320, height=240, frames=60)
+    data = bytearray(path.read_bytes())
+    for place in np.random.default_rng(1).integers(2000, len(data) - 3000, 300):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES_EARLY, str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # -------------------------------------------------------------------------------------- memory
 
 
@@ -380,6 +409,25 @@ def test_sound_comes_back_as_it_went_in(tmp_path: Path) -> None:
     spectrum = np.abs(np.fft.rfft(samples[0, 12000:60000]))
     assert spectrum.argmax() == 440
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.safety
+@pytest.mark.parametrize("rate", [1, 40, 268_483_456, 2**31 - 1])
+def test_an_absurd_rate_of_sound_is_refused_at_once(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(
+        media.encode_wav(clips.samples(0.2), 48000).replace(
+            (48000).to_bytes(4, "little"), rate.to_bytes(4, "little"), 1
+        )
+    )
+    reads = (
+        media.probe_sound,
+        media.decode_audio,
+        lambda path: convert_sound(path, tmp_path / "b.mp3", "mp3"),
+    )
+    for read in reads:
+        with pytest.raises(BadOrder, match="sound"):
+            read(path)
 
 
 def test_a_silent_clip_has_no_sound(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from .frames import (
     matrix_of,
     range_of,
 )
-from .info import open_media, probe, video_stream
+from .info import open_media, probe, sound_stream, video_stream
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -220,21 +220,20 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             hint=f"Up to {MAX_SECONDS} s and {MAX_FPS} frames a second are converted.",
         )
     with open_media(source) as container:
-        sounds = [sound for sound in container.streams.audio if sound.codec_context is not None]
-        rate = sounds[0].sample_rate if sounds else None
+        sound = sound_stream(container, source.name)
         writer = ClipWriter(
             target,
             _even(plan.width or info.width),
             _even(plan.height or info.height),
             fps,
-            rate=min(rate, 48000) if rate else None,
-            channels=sounds[0].codec_context.layout.nb_channels if sounds else 2,
+            rate=min(sound.sample_rate, 48000) if sound else None,
+            channels=sound.codec_context.layout.nb_channels if sound else 2,
             bit_rate=plan.bit_rate,
         )
         with writer:
             video = video_stream(container, source.name)
             video.thread_type = "AUTO"
-            streams = [video, *sounds[:1]]
+            streams = [video, sound] if sound else [video]
             start: float | None = None
             for packet in container.demux(streams):
                 if _is_full(writer, limit):
@@ -283,7 +282,9 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
     """
     name, layout_format = {"mp3": ("libmp3lame", "fltp"), "wav": ("pcm_s16le", "s16")}[codec]
     with open_media(source, "sound") as container, av.open(str(target), "w", format=codec) as out:
-        sound = container.streams.audio[0]
+        sound = sound_stream(container, source.name)
+        if sound is None:
+            raise BadOrder(f"{source.name} is not a readable sound: it has no sound track.")
         rate = min(sound.sample_rate, 48000)
         stream: Any = out.add_stream(name, rate=rate)
         layout = "mono" if sound.codec_context.layout.nb_channels == 1 else "stereo"
@@ -293,7 +294,7 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         resampler = av.AudioResampler(format=layout_format, layout=layout, rate=rate)
         most = int((seconds or MAX_SECONDS) * rate)
         written = 0
-        for frame in _sound_frames(container, resampler):
+        for frame in _sound_frames(container, sound, resampler):
             if written + frame.samples > most:
                 if seconds is None:
                     raise BadOrder(
@@ -309,8 +310,8 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         out.mux(stream.encode(None))
 
 
-def _sound_frames(container: Any, resampler: Any) -> Iterator[av.AudioFrame]:
-    for packet in container.demux(container.streams.audio[0]):
+def _sound_frames(container: Any, sound: Any, resampler: Any) -> Iterator[av.AudioFrame]:
+    for packet in container.demux(sound):
         try:
             decoded = packet.decode()
         except av.InvalidDataError:

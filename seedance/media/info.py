@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ import av
 from ..errors import BadOrder
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -29,6 +30,8 @@ _FORMATS = (
 )
 
 MAX_PIXELS = 8192 * 4608  # of a clip: above 8K, where a few kilobytes can unpack to gigabytes
+
+RATES = (1000, 768_000)  # samples a second; to convert from a rate of millions takes minutes
 
 # Boxes of MP4 and MOV: those that hold others, and those whose table FFmpeg unrolls into memory by
 # the number that they claim, with the place of that number.
@@ -100,13 +103,29 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
         _check_claims(path, what)
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         with av.open(str(path.resolve()), options=options, **_TOLERANT) as container:
-            yield container
+            try:
+                yield container
+            finally:
+                _finish_decoding(container)
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOrder(
             f"{path.name} is not a readable {what}: {reason}.",
             hint="Play it in a video player; if that fails too, make or fetch it again.",
         ) from error
+
+
+def _finish_decoding(container: InputContainer) -> None:
+    """Let FFmpeg's threads come to their end, where a reader left before the last frame.
+
+    Closing would wait for them holding the interpreter's lock. If another node pack switched on
+    PyAV's logging, they want that lock to tell of damage, and the whole process stands still.
+    """
+    streams: tuple[Any, ...] = (*container.streams.video, *container.streams.audio)
+    for stream in streams:
+        if stream.codec_context is not None and stream.codec_context.is_open:
+            with suppress(av.FFmpegError):
+                stream.decode(None)
 
 
 def _check_claims(path: Path, what: str) -> None:
@@ -177,6 +196,20 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     raise BadOrder(f"{name} is not a readable video: it has no picture track.")
 
 
+def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
+    """The first sound track of a known codec, or None. Raises BadOrder for an absurd rate."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            rate = stream.codec_context.sample_rate
+            if not RATES[0] <= rate <= RATES[1]:
+                raise BadOrder(
+                    f"{name} has no readable sound: it claims {rate:,} samples a second.",
+                    hint=f"{RATES[0]:,} to {RATES[1]:,} are read.",
+                )
+            return stream
+    return None
+
+
 def probe(path: Path) -> ClipInfo:
     """Read a clip's header. Raises BadOrder if the file is no readable video."""
     path = Path(path)
@@ -216,7 +249,7 @@ def probe_sound(path: Path) -> SoundInfo:
     """Read the header of a sound file. Raises BadOrder if it holds no readable sound."""
     path = Path(path)
     with open_media(path, "sound") as container:
-        stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+        stream = sound_stream(container, path.name)
         if stream is None:
             raise BadOrder(f"{path.name} is not a readable sound: it has no sound track.")
         context = stream.codec_context

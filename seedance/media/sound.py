@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from .info import open_media
+from .info import open_media, sound_stream
 from .memory import ensure_memory
 
 _WHAT = "The samples of the sound"
@@ -23,9 +23,9 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     read, or the memory does not suffice: silence of any length takes next to no bytes in a file.
     """
     with open_media(path) as container:
-        if not container.streams.audio:
+        stream = sound_stream(container, Path(path).name)
+        if stream is None:
             return None
-        stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp")
         parts: list[np.ndarray] = []
         seen = size = asked = 0
