@@ -136,6 +136,8 @@ def audio(file: Path) -> dict[str, Any] | None:
 
 def last_frame(png: Path) -> torch.Tensor:
     """IMAGE (1, height, width, 3): float32 in 0..1 that gives the PNG's own 8 bits again."""
+    import numpy as np
     import torch
 
-    return torch.from_numpy(media.read_picture(png).astype("float32") / 255)[None]
+    pixels = media.read_picture(png)
+    return torch.from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))[None]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import clips
@@ -16,8 +15,7 @@ import pytest
 
 from seedance import media
 from seedance.errors import BadOrder
-from seedance.media import memory
-from seedance.media.clips import convert_sound
+from seedance.media import frames as media_frames
 
 MEDIA = Path(__file__).parent.parent.parent / "shared" / "media"
 BUNNY = MEDIA / "bigbuckbunny.mp4"
@@ -97,14 +95,10 @@ def test_an_array_that_does_not_suit_is_refused(tmp_path: Path, out: np.ndarray)
 def test_a_wrong_number_of_frames_in_the_header_does_no_harm(
     tmp_path: Path, promised: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from seedance.media import frames
-
     path = clips.write(tmp_path / "a.mp4", frames=12)
     whole = media.decode_frames(path)
     truth = media.probe(path)
-    monkeypatch.setattr(frames, "probe", lambda path: replace(truth, frames=promised))
+    monkeypatch.setattr(media_frames, "probe", lambda path: replace(truth, frames=promised))
     assert np.array_equal(media.decode_frames(path), whole)
 
 
@@ -173,22 +167,58 @@ def test_the_last_frame_is_the_last_of_all(tmp_path: Path, keyframe_every: int) 
     assert np.array_equal(media.last_frame(path), media.to_8bit(media.decode_frames(path)[-1]))
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The frames that are decoded from now on."""
+    decoded: list[object] = []
+    original = media_frames._decoded
+
+    def counting(container: object, name: str, **options: object) -> object:
+        for frame in original(container, name, **options):
+            decoded.append(frame)
+            yield frame
+
+    monkeypatch.setattr(media_frames, "_decoded", counting)
+    return decoded
+
+
 def test_only_the_end_is_decoded_for_the_last_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seedance.media import frames
-
-    decoded = []
-    original = frames._decoded
-
-    def counting(container: object, name: str) -> object:
-        for frame in original(container, name):
-            decoded.append(frame.pts)
-            yield frame
-
-    monkeypatch.setattr(frames, "_decoded", counting)
+    decoded = counted(monkeypatch)
     media.last_frame(clips.write(tmp_path / "a.mp4", frames=60, keyframe_every=10))
     assert len(decoded) <= 10
+
+
+def with_b_frames(path: Path, frames: int) -> Path:
+    """A clip as generations are: one key frame, and pictures that no other refers to."""
+    pictures = (clips.pattern(160, 96, number) for number in range(frames))
+    media.write_clip(path, pictures, 24)
+    return path
+
+
+@pytest.mark.parametrize("frames", [*range(1, 12), 48])
+def test_pictures_that_no_other_refers_to_are_not_decoded_for_the_last_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
+    path = with_b_frames(tmp_path / "a.mp4", frames)
+    expected = media.to_8bit(media.decode_frames(path)[-1])
+    decoded = counted(monkeypatch)
+    assert np.array_equal(media.last_frame(path), expected)
+    assert len(decoded) <= max(frames - frames // 4, 1)
+
+
+def test_where_the_last_picture_is_damaged_the_one_before_it_is_the_last(tmp_path: Path) -> None:
+    path = with_b_frames(tmp_path / "a.mp4", 30)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        last = max(packets, key=lambda packet: packet.pts)
+        place, size = last.pos, last.size
+    data = bytearray(path.read_bytes())
+    data[place + 4 : place + size] = bytes(size - 4)
+    path.write_bytes(data)
+    frames = media.decode_frames(path)
+    assert len(frames) == 29
+    assert np.array_equal(media.last_frame(path), media.to_8bit(frames[-1]))
 
 
 @needs_media
@@ -307,233 +337,3 @@ def test_leaving_a_damaged_clip_early_does_not_freeze_the_process(tmp_path: Path
         [sys.executable, "-c", LEAVES_EARLY, str(path)], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-
-
-# -------------------------------------------------------------------------------------- memory
-
-
-def test_bytes_of_frames_are_those_of_the_array(tmp_path: Path) -> None:
-    path = clips.write(tmp_path / "a.mp4", frames=12)
-    info = media.probe(path)
-    assert media.frames_bytes(info) == media.decode_frames(path).nbytes
-    assert media.frames_bytes(info, 5) == media.decode_frames(path, count=5).nbytes
-
-
-def test_too_little_memory_is_said_with_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = clips.write(tmp_path / "a.mp4", frames=12)
-    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
-    with pytest.raises(BadOrder) as raised:
-        media.decode_frames(path)
-    assert "12 frames of 160x96 need 2.2 MB of memory, and 1.0 MB are free" in str(raised.value)
-    assert "video output" in raised.value.hint and "safe on disk" in raised.value.hint
-
-
-def test_decodes_under_way_count_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
-    with media.ensure_memory(600):
-        with media.ensure_memory(400):
-            pass
-        with pytest.raises(BadOrder, match="beside"), media.ensure_memory(401):
-            pass
-    with media.ensure_memory(1000):
-        pass
-
-
-def test_what_a_decode_has_filled_is_not_counted_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = clips.write(tmp_path / "a.mp4", frames=12)
-    frame = media.frames_bytes(media.probe(path), 1)
-    monkeypatch.setattr(memory, "free_memory", lambda: 100 * frame)
-    with media.ensure_memory(40 * frame) as promise:
-        media.decode_frames(path, memory=promise)  # from now on the system says so
-        with media.ensure_memory(72 * frame):
-            pass
-        with pytest.raises(BadOrder, match=r"beside 5\.2 MB"), media.ensure_memory(73 * frame):
-            pass
-    with media.ensure_memory(100 * frame):
-        pass
-
-
-def test_a_decode_that_failed_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
-    with pytest.raises(RuntimeError), media.ensure_memory(1000):
-        raise RuntimeError
-    with media.ensure_memory(1000):
-        pass
-
-
-def test_unknown_memory_allows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: None)
-    with media.ensure_memory(10**18):
-        pass
-
-
-def test_a_little_memory_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_available", lambda: memory.SPARE + 600)
-    monkeypatch.setattr(memory, "_group_rest", lambda: memory.SPARE + 500)
-    assert memory.free_memory() == 500
-    monkeypatch.setattr(memory, "_group_rest", lambda: 3)
-    assert memory.free_memory() == 0
-
-
-def test_where_there_is_no_proc_psutil_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=700))
-    monkeypatch.setitem(sys.modules, "psutil", there)
-    assert memory._available(tmp_path / "none") == 700
-
-
-def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("4000\n")
-    (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
-    assert memory._group_rest(tmp_path) == 1700
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._group_rest(tmp_path) is None
-
-
-# --------------------------------------------------------------------------------------- sound
-
-
-def test_sound_comes_back_as_it_went_in(tmp_path: Path) -> None:
-    path = clips.write(tmp_path / "a.mp4", frames=48, audio=True)
-    decoded = media.decode_audio(path)
-    assert decoded is not None
-    samples, rate = decoded
-    assert (rate, samples.dtype, samples.shape[0]) == (48000, np.float32, 2)
-    assert samples.shape[1] == pytest.approx(2 * 48000, abs=2048)
-    spectrum = np.abs(np.fft.rfft(samples[0, 12000:60000]))
-    assert spectrum.argmax() == 440
-    assert np.abs(samples).max() == pytest.approx(0.5, abs=0.05)
-
-
-@pytest.mark.safety
-@pytest.mark.parametrize("rate", [1, 40, 268_483_456, 2**31 - 1])
-def test_an_absurd_rate_of_sound_is_refused_at_once(tmp_path: Path, rate: int) -> None:
-    path = tmp_path / "a.wav"
-    path.write_bytes(
-        media.encode_wav(clips.samples(0.2), 48000).replace(
-            (48000).to_bytes(4, "little"), rate.to_bytes(4, "little"), 1
-        )
-    )
-    reads = (
-        media.probe_sound,
-        media.decode_audio,
-        lambda path: convert_sound(path, tmp_path / "b.mp3", "mp3"),
-    )
-    for read in reads:
-        with pytest.raises(BadOrder, match="sound"):
-            read(path)
-
-
-def test_a_silent_clip_has_no_sound(tmp_path: Path) -> None:
-    assert media.decode_audio(clips.write(tmp_path / "a.mp4")) is None
-
-
-def test_wav_keeps_16_bits_and_clips_what_is_louder() -> None:
-    import wave
-
-    samples = np.array([[0.0, 0.5, 1.0, 7.0], [-0.5, -1.0, -7.0, 0.0]], np.float32)
-    data = media.encode_wav(samples, 44100)
-    assert data == media.encode_wav(samples, 44100)
-    with wave.open(io.BytesIO(data)) as file:
-        assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (2, 44100, 4)
-        levels = np.frombuffer(file.readframes(4), "<i2").reshape(4, 2).T
-    assert levels.tolist() == [[0, 16384, 32767, 32767], [-16384, -32767, -32767, 0]]
-
-
-# ------------------------------------------------------------------------------------- writing
-
-
-def test_a_written_clip_holds_what_went_in(tmp_path: Path) -> None:
-    pictures = [clips.pattern(160, 96, number) for number in range(25)]
-    sound = (clips.samples(25 / 24), 48000)
-    path = tmp_path / "a.mp4"
-    # Nearly lossless: what the encoder leaves out differs from run to run on a busy machine.
-    media.write_clip(path, iter(pictures), 24, sound, crf=4)
-    info = media.probe(path)
-    assert (info.frames, info.fps, info.has_audio, info.pixel_format) == (25, 24, True, "yuv420p")
-    assert (info.matrix, info.primaries, info.transfer, info.colour_range) == (1, 1, 1, 1)
-    frames = media.to_8bit(media.decode_frames(path)).astype(int)
-    assert np.abs(frames - pictures).mean() < 0.8
-    assert abs((frames - pictures).mean(axis=(0, 1, 2))).max() < 0.5
-
-
-def test_a_clip_that_cannot_be_finished_is_removed(tmp_path: Path) -> None:
-    def pictures() -> object:
-        yield clips.pattern(160, 96)
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        media.write_clip(tmp_path / "a.mp4", pictures(), 24)  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_five_generations_do_not_shift_colours(tmp_path: Path) -> None:
-    """A last frame that becomes the next shot's first must not drift in colour."""
-    first = picture = np.full((720, 128, 3), (200, 90, 40), np.uint8)
-    for number in range(5):
-        path = tmp_path / f"{number}.mp4"
-        media.write_clip(path, [picture] * 3, 24, crf=10)
-        picture = media.last_frame(path)
-    assert np.abs(picture.astype(int) - first).max() <= 3
-
-
-def test_ten_generations_do_not_move_a_colour(tmp_path: Path) -> None:
-    """4:2:0 has one colour for four pixels: where it lies must be the same for both directions."""
-    first = np.full((96, 160, 3), (200, 40, 40), np.uint8)
-    first[:, 80:] = (40, 160, 40)
-    picture = first
-    for number in range(10):
-        path = tmp_path / f"{number}.mp4"
-        media.write_clip(path, [picture] * 2, 24, crf=0)
-        picture = media.last_frame(path)
-    red = picture[48, :, 0].astype(int)
-    assert abs((red > 120).sum() - 80) <= 1
-    assert np.abs(red - first[48, :, 0])[[70, 89]].max() <= 3
-
-
-@pytest.mark.skipif(
-    int(av.__version__.partition(".")[0]) < 17, reason="an older PyAV does not ask where they lie"
-)
-@pytest.mark.parametrize(("place", "shift"), [(None, 0.0), (0, 0.0), (1, 0.5)])
-def test_colours_lie_where_the_clip_says_and_else_on_the_left_pixels(
-    tmp_path: Path, place: int | None, shift: float
-) -> None:
-    options = {} if place is None else {"x264-params": f"chromaloc={place}"}
-    path = clips.write_ramp(tmp_path / "a.mp4", **options)
-    red = media.decode_frames(path)[0, 48, :, 0] * 255
-    level = (red - 255 / 219 * 104) / (2 * (1 - 0.2126) * 255 / 224)  # of V, above 128
-    pixels = np.arange(40, 120)
-    assert (pixels - 2 * (level[pixels] + 32)).mean() == pytest.approx(shift, abs=0.05)
-
-
-# ---------------------------------------------------------------------------------------- tags
-
-
-@pytest.mark.skipif(
-    int(av.__version__.partition(".")[0]) < 18, reason="an older PyAV cannot copy with other tags"
-)
-def test_tags_are_added_without_touching_the_pictures(tmp_path: Path) -> None:
-    path = clips.write(tmp_path / "a.mp4", height=720, frames=5, audio=True)
-    before = media.decode_frames(path)
-    assert media.tag_colour(path) is True
-    info = media.probe(path)
-    assert (info.matrix, info.primaries, info.transfer, info.frames) == (1, 1, 1, 5)
-    assert info.has_audio
-    assert np.array_equal(media.decode_frames(path), before)
-    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
-
-
-@pytest.mark.parametrize(
-    "options", [{"height": 720, "matrix": clips.BT601}, {"height": 480}], ids=["tagged", "SD"]
-)
-def test_other_clips_are_left_alone(tmp_path: Path, options: dict[str, int]) -> None:
-    path = clips.write(tmp_path / "a.mp4", frames=5, **options)
-    before = path.read_bytes()
-    assert media.tag_colour(path) is False
-    assert path.read_bytes() == before

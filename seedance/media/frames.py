@@ -207,43 +207,59 @@ def iter_frames(path: Path) -> Iterator[np.ndarray]:
 
 
 def last_frame(path: Path) -> np.ndarray:
-    """The last picture of a clip, uint8 (height, width, 3), RGB; only the end is decoded.
+    """The last picture of a clip, uint8 (height, width, 3), RGB; only what it needs is decoded.
 
     Raises BadOrder if the file cannot be read.
     """
     path = Path(path)
-    # Twice, because a cut file may have nothing where its end should be.
-    last = _last_from(path, near_end=True)
-    if last is None:
-        last = _last_from(path, near_end=False)
-    if last is None:
-        raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
-    return last
+    # Ever less is left out, because a cut or damaged file may have nothing where its end should be.
+    for near_end, sparing in ((True, True), (True, False), (False, False)):
+        last = _last_from(path, near_end=near_end, sparing=sparing)
+        if last is not None:
+            return last
+    raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
 
 
-def _last_from(path: Path, *, near_end: bool) -> np.ndarray | None:
-    """The last picture found when decoding from the last key frame, or from the beginning."""
-    last = None
+def _last_from(path: Path, *, near_end: bool, sparing: bool) -> np.ndarray | None:
+    """The last picture found when decoding from the last key frame, or from the beginning.
+
+    `sparing` leaves out the pictures that no other refers to; then nothing but the picture that the
+    file has at its end will do.
+    """
+    last = end = None
     with open_media(path) as container:
         stream = video_stream(container, path.name)
         pixels = np.empty((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
         if near_end:
-            end = (stream.start_time or 0) + (stream.duration or 0)
-            container.seek(max(end - 1, 0), stream=stream, backward=True)
-        for frame in _decoded(container, path.name):
+            _seek_end(container, stream)
+        if sparing:
+            end = max((p.pts for p in container.demux(stream) if p.pts is not None), default=None)
+            _seek_end(container, stream)
+        for frame in _decoded(container, path.name, spared_until=end):
             last = frame
-    if last is None:
-        return None
+        if last is None or (sparing and last.pts != end):
+            return None
     Converter()(last, pixels)
     return pixels
 
 
-def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame]:
-    """Decode the picture track from where the container stands, leaving out what is damaged."""
+def _seek_end(container: InputContainer, stream: VideoStream) -> None:
+    end = (stream.start_time or 0) + (stream.duration or 0)
+    container.seek(max(end - 1, 0), stream=stream, backward=True)
+
+
+def _decoded(
+    container: InputContainer, name: str, *, spared_until: int | None = None
+) -> Iterator[av.VideoFrame]:
+    """Decode the picture track from where the container stands, leaving out what is damaged, and,
+    before the time `spared_until`, what no other picture refers to."""
     stream: VideoStream = video_stream(container, name)
     stream.thread_type = "AUTO"
     pixels = 0
     for packet in container.demux(stream):
+        if spared_until is not None:
+            needed = packet.pts == spared_until
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             decoded = packet.decode()
         except av.InvalidDataError:

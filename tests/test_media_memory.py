@@ -1,0 +1,98 @@
+"""Whether decoded frames fit into memory."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import clips
+import pytest
+
+from seedance import media
+from seedance.errors import BadOrder
+from seedance.media import memory
+
+
+def test_bytes_of_frames_are_those_of_the_array(tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=12)
+    info = media.probe(path)
+    assert media.frames_bytes(info) == media.decode_frames(path).nbytes
+    assert media.frames_bytes(info, 5) == media.decode_frames(path, count=5).nbytes
+
+
+def test_too_little_memory_is_said_with_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=12)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
+    with pytest.raises(BadOrder) as raised:
+        media.decode_frames(path)
+    assert "12 frames of 160x96 need 2.2 MB of memory, and 1.0 MB are free" in str(raised.value)
+    assert "video output" in raised.value.hint and "safe on disk" in raised.value.hint
+
+
+def test_decodes_under_way_count_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    with media.ensure_memory(600):
+        with media.ensure_memory(400):
+            pass
+        with pytest.raises(BadOrder, match="beside"), media.ensure_memory(401):
+            pass
+    with media.ensure_memory(1000):
+        pass
+
+
+def test_what_a_decode_has_filled_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=12)
+    frame = media.frames_bytes(media.probe(path), 1)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100 * frame)
+    with media.ensure_memory(40 * frame) as promise:
+        media.decode_frames(path, memory=promise)  # from now on the system says so
+        with media.ensure_memory(72 * frame):
+            pass
+        with pytest.raises(BadOrder, match=r"beside 5\.2 MB"), media.ensure_memory(73 * frame):
+            pass
+    with media.ensure_memory(100 * frame):
+        pass
+
+
+def test_a_decode_that_failed_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    with pytest.raises(RuntimeError), media.ensure_memory(1000):
+        raise RuntimeError
+    with media.ensure_memory(1000):
+        pass
+
+
+def test_unknown_memory_allows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
+    with media.ensure_memory(10**18):
+        pass
+
+
+def test_a_little_memory_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_available", lambda: memory.SPARE + 600)
+    monkeypatch.setattr(memory, "_group_rest", lambda: memory.SPARE + 500)
+    assert memory.free_memory() == 500
+    monkeypatch.setattr(memory, "_group_rest", lambda: 3)
+    assert memory.free_memory() == 0
+
+
+def test_where_there_is_no_proc_psutil_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=700))
+    monkeypatch.setitem(sys.modules, "psutil", there)
+    assert memory._available(tmp_path / "none") == 700
+
+
+def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
+    assert memory._group_rest(tmp_path) == 1700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._group_rest(tmp_path) is None
