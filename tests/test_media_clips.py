@@ -12,7 +12,7 @@ import pytest
 
 from seedance import media
 from seedance.errors import BadOrder
-from seedance.media.clips import convert_sound
+from seedance.media.clips import ClipPlan, convert_clip, convert_sound
 
 # --------------------------------------------------------------------------------------- sound
 
@@ -46,6 +46,50 @@ def test_an_absurd_rate_of_sound_is_refused_at_once(tmp_path: Path, rate: int) -
     for read in reads:
         with pytest.raises(BadOrder, match="sound"):
             read(path)
+
+
+def mp3(folder: Path, layout: str, rate: int) -> bytes:
+    """Half a second of a tone."""
+    path = folder / "one.mp3"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libmp3lame", rate=rate, layout=layout)
+        samples = clips.samples(0.5, rate)[: 1 if layout == "mono" else 2]
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "fltp", layout)
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("other", [("mono", 48000), ("stereo", 32000), ("mono", 16000)])
+def test_a_sound_that_changes_its_form_midway_is_read_as_its_header_says(
+    tmp_path: Path, other: tuple[str, int]
+) -> None:
+    path, wav = tmp_path / "a.mp3", tmp_path / "a.wav"
+    path.write_bytes(mp3(tmp_path, "stereo", 48000) + mp3(tmp_path, *other))
+    convert_sound(path, wav, "wav")
+    for file in (path, wav):
+        info, decoded = media.probe_sound(file), media.decode_audio(file)
+        assert decoded is not None
+        samples, rate = decoded
+        assert (rate, len(samples)) == (info.rate, info.channels)
+        assert samples.shape[1] == pytest.approx(rate, rel=0.15)
+        middle = samples[0, rate * 6 // 10 : rate * 85 // 100]  # of the second half
+        assert np.abs(np.fft.rfft(middle)).argmax() == 110  # 440 Hz in a quarter of a second
+
+
+def test_a_clip_whose_sound_changes_its_form_midway_is_converted(tmp_path: Path) -> None:
+    path = tmp_path / "a.ts"
+    halves = [
+        clips.write(tmp_path / "half.ts", container="mpegts", audio=True, rate=rate).read_bytes()
+        for rate in (48000, 32000)
+    ]
+    path.write_bytes(b"".join(halves))
+    convert_clip(path, tmp_path / "b.mp4", ClipPlan(seconds=1.0))
+    decoded = media.decode_audio(tmp_path / "b.mp4")
+    assert decoded is not None
+    assert decoded[1] == 48000
+    assert decoded[0].shape[1] == pytest.approx(48000, abs=6000)
 
 
 def test_a_silent_clip_has_no_sound(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from .frames import (
     range_of,
 )
 from .info import open_media, probe, sound_stream, video_stream
+from .sound import Resampler
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -87,9 +88,9 @@ class ClipWriter:
         if rate:
             self.sound = self.container.add_stream("aac", rate=rate)
             self.sound.layout = "mono" if channels == 1 else "stereo"
-            self.resampler = av.AudioResampler(
-                format="fltp", layout=self.sound.layout, rate=rate, frame_size=_SOUND_BLOCK
-            )
+            form: dict[str, Any] = {"format": "fltp", "layout": self.sound.layout, "rate": rate}
+            self._resample = Resampler(**form)
+            self._blocks = av.AudioResampler(**form, frame_size=_SOUND_BLOCK)
         self.reformatter = VideoReformatter()
         self.frames = 0
         self.samples = 0
@@ -141,11 +142,15 @@ class ClipWriter:
         self._encode_sound(sound)
 
     def _encode_sound(self, sound: av.AudioFrame | None) -> None:
-        for ready in self.resampler.resample(sound):
-            ready.pts = self.samples
-            ready.time_base = Fraction(1, self.sound.rate)
-            self.samples += ready.samples
-            self.container.mux(self.sound.encode(ready))
+        even = list(self._resample(sound))
+        for part in even if sound is not None else (*even, None):
+            if part is not None:
+                part.pts = None
+            for ready in self._blocks.resample(part):
+                ready.pts = self.samples
+                ready.time_base = Fraction(1, self.sound.rate)
+                self.samples += ready.samples
+                self.container.mux(self.sound.encode(ready))
 
 
 def write_clip(
@@ -291,10 +296,10 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         stream.layout = layout
         if codec == "mp3":
             stream.bit_rate = 192_000
-        resampler = av.AudioResampler(format=layout_format, layout=layout, rate=rate)
+        resample = Resampler(format=layout_format, layout=layout, rate=rate)
         most = int((seconds or MAX_SECONDS) * rate)
         written = 0
-        for frame in _sound_frames(container, sound, resampler):
+        for frame in _sound_frames(container, sound, resample):
             if written + frame.samples > most:
                 if seconds is None:
                     raise BadOrder(
@@ -310,12 +315,12 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         out.mux(stream.encode(None))
 
 
-def _sound_frames(container: Any, sound: Any, resampler: Any) -> Iterator[av.AudioFrame]:
+def _sound_frames(container: Any, sound: Any, resample: Resampler) -> Iterator[av.AudioFrame]:
     for packet in container.demux(sound):
         try:
             decoded = packet.decode()
         except av.InvalidDataError:
             continue
         for frame in decoded:
-            yield from resampler.resample(frame)
-    yield from resampler.resample(None)
+            yield from resample(frame)
+    yield from resample(None)

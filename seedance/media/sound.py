@@ -1,10 +1,13 @@
-"""Sound as samples: a track -> float32, samples -> WAV. Must not decode pictures."""
+"""Sound as samples: a track -> float32, samples -> WAV, one form -> another. Must not decode
+pictures."""
 
 from __future__ import annotations
 
 import io
 import wave
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,17 +19,41 @@ _WHAT = "The samples of the sound"
 _STEP = 64 * 2**20  # bytes of samples after which memory is looked at again
 
 
+class Resampler:
+    """Gives decoded frames the form that is `wanted` (arguments of PyAV's AudioResampler), also
+    where a track changes its own midway, which one of PyAV's does not bear."""
+
+    def __init__(self, **wanted: Any) -> None:
+        self._wanted = wanted
+        self._form: tuple[str, str, int] | None = None
+        self._current: av.AudioResampler | None = None
+
+    def __call__(self, frame: av.AudioFrame | None) -> Iterator[av.AudioFrame]:
+        """What is ready once `frame` came in; None at the end of the track."""
+        form = None
+        if frame is not None:
+            form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._form:
+            if self._current is not None:
+                yield from self._current.resample(None)
+            self._form, self._current = form, av.AudioResampler(**self._wanted)
+        if frame is not None and self._current is not None:
+            yield from self._current.resample(frame)
+
+
 def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     """The sound of a file as (float32 (channels, samples) in -1..1, samples a second).
 
-    None if the file is silent. Pictures are not decoded. Raises BadOrder if the file cannot be
-    read, or the memory does not suffice: silence of any length takes next to no bytes in a file.
+    None if the file is silent. Pictures are not decoded. A track that changes its channels or rate
+    midway comes as its header says. Raises BadOrder if the file cannot be read, or the memory does
+    not suffice: silence of any length takes next to no bytes in a file.
     """
     with open_media(path) as container:
         stream = sound_stream(container, Path(path).name)
         if stream is None:
             return None
-        resampler = av.AudioResampler(format="fltp")
+        rate, layout = stream.sample_rate, stream.codec_context.layout
+        resample = Resampler(format="fltp", layout=layout, rate=rate)
         parts: list[np.ndarray] = []
         seen = size = asked = 0
         for packet in container.demux(stream):
@@ -35,7 +62,7 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
             except av.InvalidDataError:
                 continue  # leave out what is damaged
             for frame in decoded:
-                parts.extend(ready.to_ndarray() for ready in resampler.resample(frame))
+                parts.extend(ready.to_ndarray() for ready in resample(frame))
                 size += sum(part.nbytes for part in parts[seen:])
                 seen = len(parts)
             if size > asked:
@@ -44,9 +71,9 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
                     pass  # what comes next, and all of it once more when it is joined
         if not parts:
             return None
-        parts.extend(ready.to_ndarray() for ready in resampler.resample(None))
+        parts.extend(ready.to_ndarray() for ready in resample(None))
         with ensure_memory(size, _WHAT):
-            return np.ascontiguousarray(np.concatenate(parts, axis=1)), stream.sample_rate
+            return np.ascontiguousarray(np.concatenate(parts, axis=1)), rate
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:
