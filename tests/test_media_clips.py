@@ -48,6 +48,22 @@ def test_an_absurd_rate_of_sound_is_refused_at_once(tmp_path: Path, rate: int) -
             read(path)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 6, 7, 8, 9, 16])
+def test_any_number_of_channels_is_read_and_written(tmp_path: Path, channels: int) -> None:
+    """With eight or more planes, PyAV 18 reads memory that is none of theirs."""
+    sound = np.stack([clips.samples(0.5, hertz=100 * (n + 2))[0] for n in range(channels)])
+    path = tmp_path / "a.wav"
+    path.write_bytes(media.encode_wav(sound, 48000))
+    decoded = media.decode_audio(path)
+    assert decoded is not None
+    assert np.abs(decoded[0] - sound).max() < 1 / 32000
+    media.write_clip(tmp_path / "a.mp4", [clips.pattern(160, 96)] * 12, 24, decoded)
+    mixed = media.decode_audio(tmp_path / "a.mp4")
+    assert mixed is not None
+    assert len(mixed[0]) == min(channels, 2)
+    assert np.abs(mixed[0]).max() > 0.2
+
+
 def mp3(folder: Path, layout: str, rate: int) -> bytes:
     """Half a second of a tone."""
     path = folder / "one.mp3"

@@ -132,11 +132,13 @@ class ClipWriter:
         self.container.mux(self.video.encode(ready))
 
     def add_sound(self, sound: np.ndarray | av.AudioFrame) -> None:
-        """Append sound: float32 (channels, n) in -1..1 at the writer's rate, or a decoded frame."""
+        """Append sound: float32 (channels, n) in -1..1 at the writer's rate, or a decoded frame. Of
+        an array's channels, those beyond eight are left out."""
         if isinstance(sound, np.ndarray):
-            samples = np.ascontiguousarray(sound, np.float32)
-            layout = _LAYOUTS[sound.shape[0]]
-            sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            sound = sound[: max(_LAYOUTS)]
+            packed = np.ascontiguousarray(sound.T, np.float32).reshape(1, -1)
+            layout = _LAYOUTS[len(sound)]
+            sound = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             sound.sample_rate = self.sound.rate
             sound.pts = None
         self._encode_sound(sound)

@@ -53,27 +53,38 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
         if stream is None:
             return None
         rate, layout = stream.sample_rate, stream.codec_context.layout
-        resample = Resampler(format="fltp", layout=layout, rate=rate)
+        # Packed: PyAV finds the end of the planes by chance where there are eight or more.
+        resample = Resampler(format="flt", layout=layout, rate=rate)
         parts: list[np.ndarray] = []
-        seen = size = asked = 0
+        size = asked = 0
         for packet in container.demux(stream):
             try:
                 decoded = packet.decode()
             except av.InvalidDataError:
                 continue  # leave out what is damaged
             for frame in decoded:
-                parts.extend(ready.to_ndarray() for ready in resample(frame))
-                size += sum(part.nbytes for part in parts[seen:])
-                seen = len(parts)
+                for ready in resample(frame):
+                    parts.append(_samples(ready))
+                    size += parts[-1].nbytes
             if size > asked:
                 asked = size + _STEP
                 with ensure_memory(asked + _STEP, _WHAT):
                     pass  # what comes next, and all of it once more when it is joined
         if not parts:
             return None
-        parts.extend(ready.to_ndarray() for ready in resample(None))
+        parts.extend(map(_samples, resample(None)))
         with ensure_memory(size, _WHAT):
-            return np.ascontiguousarray(np.concatenate(parts, axis=1)), rate
+            whole = np.empty((layout.nb_channels, sum(map(len, parts))), np.float32)
+            np.concatenate(parts, out=whole.T)
+            return whole, rate
+
+
+def _samples(frame: av.AudioFrame) -> np.ndarray:
+    """A packed frame as float32 (samples, channels)."""
+    channels = frame.layout.nb_channels
+    return np.frombuffer(memoryview(frame.planes[0]), np.float32, frame.samples * channels).reshape(
+        -1, channels
+    )
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:
