@@ -54,6 +54,7 @@ class Carry:
         self.progress = Progress("starting")
         self.waiters = 0
         self.cancel_wanted = threading.Event()
+        self._refusals: list[concurrent.futures.Future[str]] = []
         self.spending = False
         self._listeners: list[Callable[[Progress], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,11 +76,21 @@ class Carry:
         if listener in self._listeners:
             self._listeners.remove(listener)
 
-    def request_cancel(self) -> None:
-        """Tell the coroutine that a person cancelled; it is woken from any wait."""
+    def request_cancel(self) -> concurrent.futures.Future[str]:
+        """Tell the coroutine that a person cancelled; it is woken from any wait. Either it ends, or
+        what is returned gives the reason why it goes on."""
+        refusal: concurrent.futures.Future[str] = concurrent.futures.Future()
+        self._refusals.append(refusal)
         self.cancel_wanted.set()
         if self._loop is not None and self._wake is not None:
             self._loop.call_soon_threadsafe(self._wake.set)
+        return refusal
+
+    def refuse_cancel(self, reason: str) -> None:
+        """Called by the coroutine: it goes on, for this reason."""
+        self.cancel_wanted.clear()
+        while self._refusals:
+            self._refusals.pop().set_result(reason)
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than until a person cancels."""

@@ -3,12 +3,15 @@
     runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_async()  ->  Result
 
 Owns the Runner. The parts know one thing each: `job` is a take as its caller sees it, `plan`
-chooses the provider, `place` brings media to it, `talk` holds its conversations, `save` writes
-files, and `carry` knows the order of these steps. Must not know ComfyUI, nor any provider by name.
+chooses the provider, `place` brings media to it, `talk` holds its conversations. `carry` knows the
+order of the steps, `create`, `follow` and `fetch` take them on a row that is held (`hold`), to the
+ways it can end (`ends`) and the files it becomes (`save`). Must not know ComfyUI, nor any provider
+by name.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import logging
 import threading
@@ -19,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import providers
-from ..errors import BadOrder, Cancelled, OverBudget, SeedanceError, Unclear
+from ..errors import BadOrder, Cancelled, NeedsKey, OverBudget, SeedanceError, Unclear
 from ..fit import check_handles, check_words
 from ..follower import Carry, Follower, Progress
 from ..journal import Journal, NewRow, Row
@@ -40,6 +43,8 @@ __all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]
 
 _log = logging.getLogger(__name__)
 
+CANCEL_SECONDS = 30.0  # so long a person waits for what the provider says to a cancel
+
 
 @dataclass
 class Runner:
@@ -57,6 +62,7 @@ class Runner:
         self._transports: dict[tuple[str, str, str], Transport] = {}
         self._lock = threading.Lock()
         self._takes_up = False
+        self._left: set[int] = set()  # rows that cannot be taken up, of which the log was told
 
     # --------------------------------------------------------------------------- orders
 
@@ -65,8 +71,7 @@ class Runner:
 
         `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
         (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
-        none can, the reason is raised here: Unclear if that is one, or else the first of BadOrder,
-        NeedsKey or OverBudget.
+        none can, the reason is raised here: Unclear if that is one, or else that of the first.
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
@@ -127,20 +132,20 @@ class Runner:
     def _on_row(self, row: Row, choice: plan.Choice, target: Path | None) -> Job:
         order, changes, notes = choice.order, choice.changes, choice.notes
         copy_to = target if target is not None and str(target) != row.target else None
-        if row.state == "saved":
-            if row.file is not None and row.file.exists():
-                return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
-            row = self.journal.reopen(row.id, "succeeded")
+        if row.state == "saved" and row.file is not None and row.file.exists():
+            return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
         if row.state == "unclear" and type(choice.provider).find is Provider.find:
             raise error_of(row)
-        hold = self._carry(row, choice)
+        talk = self._talk_about(row)
+        if row.state == "saved":
+            row = self.journal.reopen(row.id, "succeeded")
+        hold = self._carry(row, talk, choice)
         return Job(
             self.settings, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to
         )
 
-    def _carry(self, row: Row, choice: plan.Choice | None = None) -> Hold:
+    def _carry(self, row: Row, talk: Talk, choice: plan.Choice | None = None) -> Hold:
         """Carry a row through in the follower, or join that."""
-        talk = self._talk(row.provider)
         ways = plan_media(choice.order, choice.provider, self.settings) if choice else None
 
         def start(carry: Carry) -> Coroutine[Any, Any, Row]:
@@ -153,6 +158,16 @@ class Runner:
 
         hold: Hold = self._follower.carry(row.id, start).subject
         return hold
+
+    def _talk_about(self, row: Row) -> Talk:
+        """A talk with the row's provider. To be had before the row is changed: without a key it
+        stays as it is."""
+        try:
+            return self._talk(row.provider)
+        except NeedsKey as error:
+            if row.task is not None:
+                error.task, error.row, error.spent = row.task, row.id, "yes"
+            raise
 
     def _talk(self, provider_id: str) -> Talk:
         config, key = self.settings.config(provider_id), self.settings.key(provider_id)
@@ -189,17 +204,22 @@ class Runner:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         if row.state == "saved" and row.file is not None and row.file.exists():
             return Job(self.settings, row, order, copy_to=copy_to)
+        talk = self._talk_about(row)
         if row.state == "saved":
             row = self.journal.reopen(row.id, "succeeded")
         elif row.state in ("failed", "cancelled", "expired"):  # asking again costs nothing
             row = self.journal.reopen(row.id, "running")
         elif not row.live:
             raise error_of(row)
-        return Job(self.settings, row, order, hold=self._carry(row), copy_to=copy_to)
+        return Job(self.settings, row, order, hold=self._carry(row, talk), copy_to=copy_to)
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
-        key = self.settings.key(ticket.provider)
+        try:
+            key = self.settings.key(ticket.provider)
+        except NeedsKey as error:
+            error.task, error.spent = str(ticket), "yes"
+            raise
         identity = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
         target = target or save.new_target(self.settings.output, ticket.provider, identity)
         save.check_writable(target.parent)
@@ -232,28 +252,46 @@ class Runner:
 
     def cancel(self, row_or_ticket: int | str) -> str:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence
-        to show. Raises BadOrder where it cannot be cancelled, with the reason."""
+        to show. Raises BadOrder, with the reason, where it goes on; at the latest after half a
+        minute."""
         row = self.find_row(row_or_ticket)
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
-        talk = self._talk(row.provider)
+        talk = self._talk_about(row)
         if row.state in ("running", "succeeded") and not type(talk.provider).cancel_is_free:
             raise BadOrder(
                 f"{talk.provider.name} does not document that a cancelled task is not billed, so "
                 f"{row.task} goes on and its video is kept.",
                 hint=f"Collect it with: seedance collect {row.task}",
             )
-        hold = self._carry(row)
+        claimed = self.journal.claim(row.id)
+        if claimed is None:
+            raise BadOrder(
+                f"Another process works on row {row.id}.",
+                hint="Cancel it there: on the node, in the Seedance tab, or with Ctrl-C.",
+            )
+        if not claimed.live:
+            raise error_of(claimed)
+        hold = self._carry(claimed, talk)
         if hold.carry.waiters:
             raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
-        hold.carry.request_cancel()
-        job = Job(self.settings, row, Order(provider=row.provider), hold=hold)
-        job.release()
-        try:
-            job.wait()
-        except Cancelled as cancelled:
-            return cancelled.message
-        return f"It was too late to cancel: row {row.id} is finished and its video is kept."
+        refusal, done = hold.carry.request_cancel(), hold.carry.done
+        first = concurrent.futures.FIRST_COMPLETED
+        concurrent.futures.wait((refusal, done), CANCEL_SECONDS, return_when=first)
+        if done.done():
+            try:
+                done.result()
+            except Cancelled as cancelled:
+                return cancelled.message
+            return f"It was too late to cancel: row {row.id} is finished and its video is kept."
+        task = hold.row.task or f"row {row.id}"
+        reason = (
+            refusal.result() if refusal.done() else f"{talk.provider.name} has not answered yet"
+        )
+        raise BadOrder(
+            f"{task} goes on, and its video is kept: {reason.rstrip('.')}.",
+            hint=f"Collect it with: seedance collect {task}" if hold.row.task else "",
+        )
 
     def stay(self) -> None:
         """From now on, take up the rows that nobody works on from time to time."""
@@ -269,13 +307,17 @@ class Runner:
         count = 0
         for row in self.journal.live():
             claimed = self.journal.claim(row.id)
+            # What is ours already is being carried, or is about to be.
             if claimed is None or not claimed.live or claimed.holder == row.holder:
                 continue
             try:
-                self._carry(claimed)
+                self._carry(claimed, self._talk(row.provider))
                 count += 1
             except SeedanceError as error:
-                _log.warning("Row %s (%s) waits: %s", row.id, row.task, error)
+                self.journal.lay_down(row.id)
+                if row.id not in self._left:
+                    self._left.add(row.id)
+                    _log.warning("Row %s (%s) waits: %s", row.id, row.task, error)
         return count
 
     def tasks(self, limit: int = 50) -> list[Row]:

@@ -111,7 +111,7 @@ class Create:
         self.hold.say("preparing")
         going = asyncio.ensure_future(placing.place(plan))
         while not going.done():
-            if self.hold.carry.cancel_wanted.is_set():
+            if self.hold.cancelled():
                 going.cancel()
                 raise Interrupted
             await asyncio.wait({going}, timeout=0.25)
@@ -159,7 +159,11 @@ class Create:
             self.hold.follower.spent(self.hold.carry)
             if time.monotonic() + wait > deadline:
                 raise problem
-            self.hold.say(f"the provider is busy, trying again in {wait:.0f} s")
+            self.hold.say(
+                f"the provider is busy, trying again in {wait:.0f} s"
+                if isinstance(problem, Refused)
+                else f"the provider cannot be reached, trying again in {wait:.0f} s"
+            )
             await self._pause_before_money(wait)
 
     async def _paid(self, ticket: Ticket) -> None:
@@ -174,7 +178,7 @@ class Create:
         provider = self.hold.talk.provider
         limit = provider.limits.concurrent
         while True:
-            if self.hold.carry.cancel_wanted.is_set():
+            if self.hold.cancelled():
                 raise Interrupted
             row, busy = await self.hold.quickly(
                 self.hold.journal.take_slot, self.hold.row.id, limit
@@ -193,7 +197,7 @@ class Create:
 
     async def _pause_before_money(self, seconds: float) -> None:
         await self.hold.carry.pause(seconds)
-        if self.hold.carry.cancel_wanted.is_set():
+        if self.hold.cancelled():
             raise Interrupted
 
     async def _unclear(self, error: Unclear) -> SeedanceError:

@@ -41,7 +41,7 @@ class Fetch:
 
     async def run(self) -> None:
         """Save the video. Raises StillRunning where that cannot be done now."""
-        self.hold.carry.cancel_wanted.clear()  # it is paid: its video is kept
+        self.hold.carry.refuse_cancel("it is finished, and its video is being saved")
         files = save.Files(Path(self.hold.row.target or ""))
         task = self.hold.row.task or ""
         measured = await self.hold.blocking(save.already_finished, files, task)

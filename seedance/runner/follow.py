@@ -163,13 +163,16 @@ class Follow:
             )
 
     async def _cancel_if_wanted(self, ticket: Ticket) -> None:
-        if not self.hold.carry.cancel_wanted.is_set():
+        if not self.hold.cancelled():
             return
-        self.hold.carry.cancel_wanted.clear()
-        if self.hold.carry.waiters or not type(self.hold.talk.provider).cancel_is_free:
+        provider = self.hold.talk.provider
+        if not type(provider).cancel_is_free:
+            self.hold.carry.refuse_cancel(
+                f"{provider.name} does not document that a cancelled task is not billed"
+            )
             return
         try:
-            outcome = await self.hold.talk.hold(self.hold.talk.provider.cancel(ticket))
+            outcome = await self.hold.talk.hold(provider.cancel(ticket))
         except SeedanceError as error:
             outcome = CannotCancel(error.message)
         if isinstance(outcome, CancelledThere):
@@ -179,3 +182,4 @@ class Follow:
                 not_billed=True,
             )
         logger.info("%s goes on: %s", ticket, outcome.reason)
+        self.hold.carry.refuse_cancel(outcome.reason)

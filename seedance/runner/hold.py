@@ -59,6 +59,15 @@ class Hold:
             with contextlib.suppress(BadOrder):
                 await self.quickly(self.journal.lay_down, self.row.id)
 
+    def cancelled(self) -> bool:
+        """Whether a person cancelled and nobody else waits."""
+        if not self.carry.cancel_wanted.is_set():
+            return False
+        if self.carry.waiters:  # who came later did not cancel
+            self.carry.refuse_cancel("somebody else waits for the same order")
+            return False
+        return True
+
     async def own(self) -> None:
         """Return when this process holds the row, or when there is nothing left to do."""
         while self.row.state in LIVE and self.row.holder != self.journal.holder:
@@ -66,7 +75,7 @@ class Hold:
             if claimed is not None:
                 self.row = claimed
                 return
-            if self.carry.cancel_wanted.is_set():
+            if self.cancelled():
                 raise Cancelled(
                     "Stopped waiting; another process goes on with the order and keeps its video.",
                     task=self.row.task,

@@ -27,7 +27,7 @@ FREE = "preview"
 
 @dataclass(frozen=True)
 class Choice:
-    """An order fitted to a configured provider, and how its media travel."""
+    """An order fitted to a configured provider, and its price there."""
 
     provider: Provider
     order: Order
@@ -157,8 +157,7 @@ def _first_call(provider: Provider, order: Order, settings: Settings) -> Call | 
 
 
 def quotes(order: Order, settings: Settings) -> list[Quote]:
-    """What each provider would make of the order; nothing is sent. With a provider other than
-    `auto`, that one alone is still compared with all others."""
+    """What each provider would make of the order, whichever it names; nothing is sent."""
     return [_quote(order, provider_id, settings) for provider_id in providers.ids()]
 
 
