@@ -104,7 +104,7 @@ class Medium:
 
     @classmethod
     def from_path(cls, kind: Kind, path: str | Path) -> Medium:
-        """A medium from a local file. Raises BadOrder if the file cannot be read."""
+        """A medium from a local file. Raises BadOrder if there is none; it is not read yet."""
         path = Path(path)
         if not path.is_file():
             raise BadOrder(f"There is no file {path}.", hint="Check the path.")
@@ -186,7 +186,7 @@ def kind_by_ending(text: str) -> Kind | None:
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """One video, as asked for. Defaults are those of `contract.md`; `takes` are separate orders.
+    """One video, as asked for. Defaults are those of the nodes; `takes` are separate orders.
 
     `duration` is whole seconds, -1 lets the model decide. `seed` is 0 .. 2^32 - 1. `references`
     are pictures, clips and sounds in the order in which prompts count them. `video` is the clip

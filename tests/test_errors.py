@@ -11,7 +11,7 @@ from seedance.errors import KINDS, SeedanceError, from_dict
 from seedance.runner import talk
 from seedance.transport import ForbiddenAddress, NotSent
 
-# contract.md: scripts rely on these.
+# Scripts rely on these.
 EXIT_CODES = {
     "BadOrder": 2,
     "NeedsKey": 3,

@@ -343,7 +343,9 @@ def test_an_object_is_needed_while_its_order_is_under_way_or_unclear(
     journal.hosted.note(user.id, ACCOUNT, "object")
     for state in states:
         journal.advance(user.id, state)
-    assert journal.hosted.unused(ACCOUNT) == ([] if needed else ["object"])
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == (
+        [] if needed else ["object"]
+    )
 
 
 def test_an_unclear_order_needs_no_object_that_nobody_can_read_any_more(
@@ -353,7 +355,7 @@ def test_an_unclear_order_needs_no_object_that_nobody_can_read_any_more(
     journal.hosted.note(user.id, ACCOUNT, "object")
     journal.advance(user.id, "unclear")
     clock.now += 24 * 3600 + 1
-    assert journal.hosted.unused(ACCOUNT) == ["object"]
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
 
 
 def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Journal) -> None:
@@ -361,9 +363,9 @@ def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Jou
     for user in users:
         journal.hosted.note(user.id, ACCOUNT, "object")
     journal.advance(users[0].id, "saved")
-    assert journal.hosted.unused(ACCOUNT) == []
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
     journal.advance(users[1].id, "failed")
-    assert journal.hosted.unused(ACCOUNT) == ["object"]
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
 
 
 def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clock: Clock) -> None:
@@ -371,7 +373,7 @@ def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clo
     journal.hosted.note(first.id, ACCOUNT, "object")
     journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     journal.advance(first.id, "saved")
-    assert journal.hosted.unused(ACCOUNT) == ["object"]
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
     assert journal.hosted.find(ACCOUNT, "digest", second.id) is None
 
 
@@ -382,7 +384,7 @@ def test_who_finds_an_object_uses_it(journal: Journal, clock: Clock) -> None:
     for _ in range(2):  # the same clip twice in one order
         assert journal.hosted.find(ACCOUNT, "digest", second.id) == "object"
     journal.advance(first.id, "saved")
-    assert journal.hosted.unused(ACCOUNT) == []
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 def test_what_could_not_be_deleted_is_named_again(journal: Journal) -> None:
@@ -390,16 +392,16 @@ def test_what_could_not_be_deleted_is_named_again(journal: Journal) -> None:
     journal.hosted.note(user.id, ACCOUNT, "object")
     journal.advance(user.id, "saved")
     for _ in range(2):
-        assert journal.hosted.unused(ACCOUNT) == ["object"]
+        assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
     journal.hosted.forget(ACCOUNT, "object")
-    assert journal.hosted.unused(ACCOUNT) == []
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 def test_objects_in_another_bucket_are_left_alone(journal: Journal) -> None:
     user = row(journal)
     journal.hosted.note(user.id, "other", "object")
     journal.advance(user.id, "saved")
-    assert journal.hosted.unused(ACCOUNT) == []
+    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 # ---------------------------------------------------------------------------------------- the cache

@@ -37,9 +37,20 @@ from .opening import open_engine
 from .rows import NewRow, Row, row_of
 from .schema import ENDED, HELD, LIVE, is_held, orders
 from .spending import Total, check_budget, spent
-from .uploads import Uploads
+from .uploads import SPARE_SECONDS, Uploads
 
-__all__ = ["BUCKET", "ENDED", "HELD", "LIVE", "Journal", "LeaseLost", "NewRow", "Row", "Total"]
+__all__ = [
+    "BUCKET",
+    "ENDED",
+    "HELD",
+    "LIVE",
+    "SPARE_SECONDS",
+    "Journal",
+    "LeaseLost",
+    "NewRow",
+    "Row",
+    "Total",
+]
 
 LEASE_SECONDS = 60.0
 # A row that was laid down is not taken up unasked for so long.

@@ -12,11 +12,9 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from .schema import LIVE, hosted, orders, uploads
+from .uploads import SPARE_SECONDS
 
 BUCKET = "s3"  # what stands for it among the providers of uploads
-# The address that a provider was given works for so long; after that nobody can use an object.
-READABLE_SECONDS = 24 * 3600.0
-SPARE_SECONDS = 3600.0
 
 
 class Hosted:
@@ -53,10 +51,11 @@ class Hosted:
                 _note(connection, row_id, account, name)
         return name
 
-    def unused(self, account: str) -> list[str]:
+    def unused(self, account: str, readable: float) -> list[str]:
         """The objects that no order needs any more: none that is under way, nor one that is unclear
-        and may be running. They are not found any more; delete them, then `forget`."""
-        lately = orders.c.updated > self._clock() - READABLE_SECONDS
+        and may be running, which it may for the `readable` seconds that an address works. They are
+        not found any more; delete them, then `forget`."""
+        lately = orders.c.updated > self._clock() - readable
         needs = sa.or_(orders.c.state.in_(LIVE), sa.and_(orders.c.state == "unclear", lately))
         needed = (
             sa.select(hosted.c.name)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from .schema import uploads
 
-SPARE_SECONDS = 3600.0
+SPARE_SECONDS = 3600.0  # what is about to expire might not last until it is read
 
 
 class Uploads:

@@ -200,7 +200,7 @@ class Job:
                     f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
                     f"{error.strerror}."
                 ) from error
-        measured = {key: value for key, value in row.result.items() if key in _MEASURED}
+        measured = {key: value for key, value in row.result.items() if key in save.MEASURED}
         return Result(
             task=row.task or "",
             provider=row.provider,
@@ -249,4 +249,3 @@ class Job:
 
 
 _ORDER_FIELDS = {item.name for item in fields(Order)}
-_MEASURED = {"seed", "width", "height", "fps", "frames", "duration", "has_audio"}

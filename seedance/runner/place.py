@@ -21,7 +21,7 @@ from .. import download, hosting, media
 from ..errors import BadOrder, Cancelled, SeedanceError
 from ..fit import KIND_WORDS, Change
 from ..follower import Follower
-from ..journal import BUCKET, Journal, Row
+from ..journal import BUCKET, SPARE_SECONDS, Journal, Row
 from ..order import Kind, Medium, Order
 from ..settings import Settings, is_loopback, origin
 from ..transport import ForbiddenAddress, check_public_url
@@ -31,8 +31,8 @@ from .talk import Talk, held_free
 logger = logging.getLogger(__name__)
 
 # Where no document says how long an upload lives, it is only used again for takes side by side and
-# the next click: the journal stops giving it out an hour before this is over.
-UNDATED_UPLOAD_SECONDS = 3600 + 900
+# the next click: the journal stops giving it out SPARE_SECONDS before this is over.
+UNDATED_UPLOAD_SECONDS = SPARE_SECONDS + 900
 SLACK_SECONDS = 0.05
 LARGEST_FETCH = 200 * 2**20
 
@@ -417,7 +417,7 @@ def clear_bucket(journal: Journal, settings: Settings) -> None:
         if not hosting.configured(settings) or hosting.keeps(settings):
             return
         account = hosting.account(settings)
-        for name in journal.hosted.unused(account):
+        for name in journal.hosted.unused(account, hosting.PRESIGNED_SECONDS):
             hosting.remove(settings, name)
             journal.hosted.forget(account, name)
     except SeedanceError as error:

@@ -24,6 +24,7 @@ from ..errors import BadOrder
 logger = logging.getLogger(__name__)
 
 SMALLEST_FREE = 100 * 2**20
+MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,7 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    names = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
-    return {name: sidecar[name] for name in names}
+    return {name: sidecar[name] for name in MEASURED}
 
 
 def copy_to(saved: Files, target: Path) -> Files:
