@@ -5,11 +5,11 @@ One `perform` is one attempt: repeating is decided elsewhere.
 
     addresses   which addresses may be fetched
     bodies      what is sent: JSON, forms, files
+    redaction   the key, taken out of what comes back
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.cookiejar
 import logging
@@ -31,6 +31,7 @@ from ..settings import is_loopback, origin
 from ..wire import Call, Reply
 from .addresses import ForbiddenAddress, check_public_url, is_public, short
 from .bodies import body_of, closing
+from .redaction import Redaction
 
 __all__ = [
     "Credentials",
@@ -212,7 +213,7 @@ class Transport:
         adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
     ) -> None:
         self.credentials = credentials
-        self._key = _spellings(credentials.key)
+        self._redaction = Redaction(credentials.key)
         self._adapters = dict(adapters or {})
         self._session = self._new_session()
 
@@ -236,7 +237,7 @@ class Transport:
         try:
             with _errors_alone(), self._sending(session, call, seconds) as response:
                 headers = {
-                    name.lower(): self._without_key(value)
+                    name.lower(): self._redaction.of_text(value)
                     for name, value in response.headers.items()
                 }
                 return Reply(response.status_code, headers, self._read(response, headers))
@@ -312,11 +313,7 @@ class Transport:
             body += block
             if len(body) > LARGEST_REPLY:
                 raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
-        return self._key.sub(b"(your key)", bytes(body)) if self._key else bytes(body)
-
-    def _without_key(self, text: str) -> str:
-        """A provider may quote the key that it refuses."""
-        return self._key.sub(b"(your key)", text.encode()).decode() if self._key else text
+        return self._redaction.of(bytes(body))
 
     @contextlib.contextmanager
     def fetching(
@@ -365,7 +362,7 @@ class Transport:
                     return
                 response.close()
             try:
-                url = urljoin(url, self._without_key(response.headers["location"]))
+                url = urljoin(url, self._redaction.of_text(response.headers["location"]))
             except ValueError:
                 raise ForbiddenAddress(f"{short(url)} redirects to no address.") from None
         raise OddReply(f"{short(url)} redirects in a circle.")
@@ -373,27 +370,6 @@ class Transport:
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
-
-
-def _spellings(key: str) -> re.Pattern[bytes] | None:
-    """Finds a key as it is, with letters escaped as JSON, an address or a web page may have them,
-    up to a few times over, in base64 wherever it begins (but for the letters at either end that
-    depend on what stands there), or in hexadecimal. It takes a time in proportion to the text."""
-    if not key:
-        return None
-    letters = "".join(
-        rf"(?:\\{{0,8}}{re.escape(letter)}|\\{{1,8}}u00(?i:{ord(letter):02x})"
-        rf"|%(?:25){{0,4}}(?i:{ord(letter):02x})|&#(?:{ord(letter)}|[xX](?i:{ord(letter):x}));)"
-        for letter in key
-    )
-    if len(key) < 8:  # no key, but somebody's stand-in, whose other forms are in every text
-        return re.compile(letters.encode())
-    forms = [letters, f"(?i:{key.encode().hex()})"]
-    for before in range(3):
-        packed = base64.b64encode(bytes(before) + key.encode()).decode()
-        whole = packed[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
-        forms.append(re.sub("[+/]", lambda found: "[+-]" if found[0] == "+" else "[/_]", whole))
-    return re.compile("|".join(forms).encode())
 
 
 class _Authorization(requests.auth.AuthBase):
