@@ -487,6 +487,40 @@ def test_tasks_csv_cannot_hold_a_formula(command: Command, lumenfall: fakes.Fake
     assert (row["prompt"], row["amount"], row["currency"]) == ("'=HYPERLINK(1)", "1.51", "USD")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "ascii:strict"])
+def test_a_pipe_that_is_not_utf_8_takes_every_name(
+    lumenfall: fakes.Fake, tmp_path: Path, encoding: str
+) -> None:
+    def piped(*words: str) -> tuple[int, bytes, str]:
+        child = subprocess.run(
+            [sys.executable, "-m", "seedance", *words],
+            env={
+                **os.environ,
+                "SEEDANCE_POLL_INTERVAL": "0.05",
+                "PYTHONIOENCODING": encoding,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+        )
+        return child.returncode, child.stdout, child.stderr.decode("ascii")
+
+    fox = (*FOX[:-1], "狐 runs…")
+    target = tmp_path / "狐.mp4"
+    code, out, err = piped(*fox, "-o", str(target))
+    assert (code, out.split()) == (0, [str(target).encode("ascii", "backslashreplace")])
+    assert "not known" not in err
+    assert target.exists()
+    code, out, _ = piped(*fox, "-o", str(target), "--json")
+    assert (code, json.loads(out)["file"]) == (0, str(target))
+    code, out, _ = piped("tasks", "--csv")
+    (row,) = csv.DictReader(io.StringIO(out.decode("utf-8")))
+    assert (code, row["prompt"], row["file"]) == (0, "狐 runs…", str(target))
+    assert piped("tasks")[0] == 0
+    code, out, _ = piped("check", "--prompt", "狐 runs…", "--provider", "lumenfall")
+    assert (code, b"\\u72d0" in out) == (0, True)
+
+
 def test_costs_are_summed_by_day_and_provider(command: Command, lumenfall: fakes.Fake) -> None:
     command(*FOX, "--takes", "2")
     (total,) = command("tasks", "--costs", "--json").json
