@@ -58,16 +58,19 @@ def test_a_small_clip_stays_as_it_came(tmp_path: Path) -> None:
 
 
 def test_a_clip_whose_colours_cannot_be_tagged_stays_as_it_came(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(path: Path) -> bool:
+    def broken(path: Path, info: media.ClipInfo | None = None) -> bool:
         raise RuntimeError("a muxer's bad day")
 
     monkeypatch.setattr(media, "tag_colour", broken)
     files = part_of(tmp_path, width=1280, height=720)
     came = files.part.read_bytes()
-    save.finish(files, RECORD, None)
+    with caplog.at_level("WARNING", logger=save.__name__):
+        save.finish(files, RECORD, None)
     assert files.video.read_bytes() == came
+    (said,) = caplog.messages
+    assert said == 'The colours of video.mp4 stay untagged: RuntimeError("a muxer\'s bad day")'
 
 
 def test_a_finished_video_is_known_again_by_ticket_and_bytes(tmp_path: Path) -> None:
