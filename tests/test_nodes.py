@@ -540,7 +540,31 @@ def test_a_linked_decode_frames_is_left_alone(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [{}, {"prompt": None}, {"prompt": {"1": "odd"}}, {"prompt": {"1": {}}}]
+    "value", [[[0, 0], [1, 1]], [{}, 0], ["1:2", [0]], ["1:2", None], {"a": [[0], 0]}, [None, 0]]
+)
+@pytest.mark.parametrize("used", [False, True])
+def test_another_packs_value_is_no_link(pack: Pack, value: Any, used: bool) -> None:
+    links = [["1:2", 0]] if used else []
+    assert decode_frames_after_hook(pack, {}, value, *links) is used
+
+
+@pytest.mark.parametrize("value", [["a"], [[0, 0], [1, 1]]])
+def test_a_list_that_is_no_link_gives_way(pack: Pack, value: Any) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": value}) is False
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"prompt": None},
+        {"prompt": ["1"]},
+        {"prompt": "1"},
+        {"prompt": {"1": "odd"}},
+        {"prompt": {"1": {}}},
+        {"prompt": {"1": {"class_type": ["SeedanceT2V"], "inputs": []}}},
+        {"prompt": {"1": {"class_type": "SeedanceT2V", "inputs": ["a"]}}},
+    ],
 )
 def test_the_hook_bears_odd_prompts(pack: Pack, request_: dict[str, Any]) -> None:
     pack.load()
