@@ -30,6 +30,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 KeySource = Literal["environment", "file", "not needed"]
+Section = Literal["s3", "budget"]
 
 PACK = Path(__file__).resolve().parents[1]
 
@@ -250,25 +251,30 @@ class Settings:
     def set_base_url(self, provider_id: str, url: str | None) -> bool:
         """Store a base URL, None for the default. A key stored for another origin is removed:
         whoever can change an address must not be able to collect the key. Says whether it was."""
-        provider = providers.get(provider_id)
-        if url:
-            _check_url(url, provider)
-        with self._editing() as records:
-            record = records.setdefault(provider_id, {})
+        return bool(self.change({provider_id: url}))
+
+    def change(
+        self,
+        base_urls: Mapping[str, str | None],
+        sections: Mapping[Section, Mapping[str, str | None]] | None = None,
+    ) -> list[str]:
+        """`set_base_url` and `set_section` for several, all of it or, where one is refused,
+        nothing. Returns the providers whose key was removed."""
+        for provider_id, url in base_urls.items():
             if url:
-                record["base_url"] = url
-            else:
-                record.pop("base_url", None)
-            target = url or provider.default_base_url
-            if record.get("key") and (not target or record.get("origin") != origin(target)):
-                del record["key"]
-                record.pop("origin", None)
-                return True
-        return False
+                _check_url(url, providers.get(provider_id))
+        with self._editing() as records:
+            moved = [_move(records, providers.get(name), url) for name, url in base_urls.items()]
+            for section, values in (sections or {}).items():
+                record = records.setdefault(section, {})
+                record.update({key: value for key, value in values.items() if value is not None})
+                for key in [key for key, value in values.items() if value is None]:
+                    record.pop(key, None)
+        return [name for name, lost in zip(base_urls, moved) if lost]
 
     # ------------------------------------------------------------------- bucket and budget
 
-    def section(self, name: Literal["s3", "budget"], prefix: str) -> dict[str, str]:
+    def section(self, name: Section, prefix: str) -> dict[str, str]:
         """A group of values: `<prefix>_<NAME>` from the environment over the key file's."""
         mine = {
             variable[len(prefix) + 1 :].lower(): value
@@ -283,15 +289,9 @@ class Settings:
         }
         return stored | mine
 
-    def set_section(self, name: Literal["s3", "budget"], values: Mapping[str, str | None]) -> None:
+    def set_section(self, name: Section, values: Mapping[str, str | None]) -> None:
         """Store values of a group; None removes one."""
-        with self._editing() as records:
-            record = records.setdefault(name, {})
-            for key, value in values.items():
-                if value is None:
-                    record.pop(key, None)
-                else:
-                    record[key] = value
+        self.change({}, {name: values})
 
     @property
     def budget(self) -> dict[str, float]:
@@ -402,6 +402,21 @@ class Settings:
     def _number(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()
         return _positive(text, variable) if text else None
+
+
+def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
+    """Write a base URL into the key file's records; says whether a key was removed by that."""
+    record = records.setdefault(provider.id, {})
+    if url:
+        record["base_url"] = url
+    else:
+        record.pop("base_url", None)
+    target = url or provider.default_base_url
+    if record.get("key") and (not target or record.get("origin") != origin(target)):
+        del record["key"]
+        record.pop("origin", None)
+        return True
+    return False
 
 
 def _variable(provider_id: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The sidebar tab's life, in node: everything that web/seedance/tasks/tab.mjs imports is a stand-in.
+"""The sidebar tab's life, in node: all that web/seedance/tasks/tab.mjs imports is a stand-in.
 
 Its looks, on ComfyUI's own page, are in test_page.py.
 """
