@@ -90,7 +90,8 @@ def _hidden(record: dict[str, Any]) -> dict[str, Any]:
 class Settings:
     """Everything that is configured. Reading it never touches the network.
 
-    `home` holds the key file, the journal and caches; `output` receives videos. Times are seconds.
+    `home` holds the key file, the journal and caches; `output` receives videos. `journal_url` is an
+    SQLAlchemy URL, or the path of an SQLite file. Times are seconds, never 0.
     """
 
     def __init__(self, home: Path, output: Path, environment: Mapping[str, str]) -> None:
@@ -101,9 +102,10 @@ class Settings:
             for name, value in environment.items()
         }
         self._journal = home / "journal.db"
-        self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{self._journal}"
-        self.poll_interval = self._number("SEEDANCE_POLL_INTERVAL")
-        self.timeout = self._number("SEEDANCE_TIMEOUT") or 3600.0
+        # A path stays one: as a part of a URL, one with a `?` would name another file.
+        self.journal_url: str | Path = environment.get("SEEDANCE_JOURNAL_URL") or self._journal
+        self.poll_interval = self._seconds("SEEDANCE_POLL_INTERVAL")
+        self.timeout = self._seconds("SEEDANCE_TIMEOUT") or 3600.0
 
     @property
     def unused(self) -> bool:
@@ -304,7 +306,7 @@ class Settings:
         if unknown:
             values["unknown_price"] = str(unknown)
         return {
-            name: _positive(value, f"the budget's {name}")
+            name: _amount(value, f"the budget's {name}")
             for name, value in values.items()
             if name in ("day", "month", "unknown_price")
         }
@@ -399,9 +401,17 @@ class Settings:
                 f"The key file {self.key_file} cannot be written: {error.strerror}."
             ) from error
 
-    def _number(self, variable: str) -> float | None:
+    def _seconds(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()
-        return _positive(text, variable) if text else None
+        if not text:
+            return None
+        seconds = _number(text)
+        if seconds is None or seconds == 0:
+            raise BadOrder(
+                f"{variable} must be a number of seconds above 0, not {text[:40]!r}.",
+                hint=f"Set it like {variable}=60, or leave it out for what fits most.",
+            )
+        return seconds
 
 
 def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
@@ -423,14 +433,20 @@ def _variable(provider_id: str, name: str) -> str:
     return f"SEEDANCE_{provider_id.upper()}_{name}"
 
 
-def _positive(text: str, what: str) -> float:
+def _number(text: str) -> float | None:
+    """A number that is not negative, None for any other text."""
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e9:
+        return None
+    return number if 0 <= number < 1e9 else None
+
+
+def _amount(text: str, what: str) -> float:
+    amount = _number(text)
+    if amount is None:
         raise BadOrder(f"{what} must be a number that is not negative, not {text[:40]!r}.")
-    return number
+    return amount
 
 
 def _clean(key: Key, provider: type[Provider]) -> Key:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -834,6 +835,31 @@ def test_a_journal_of_a_newer_version_is_left_alone(journal: Journal, url: str) 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadOrder, match="newer version"):
         Journal(url).get(row.id)
+
+
+@pytest.mark.parametrize("name", ["home?uri=true", "home#1", "home%20 x", "家"])
+def test_a_journal_lies_in_the_very_file_of_its_path(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "journal.db"
+    row = reserved(Journal(file))
+    assert file.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert Journal(file).get(row.id).id == row.id
+
+
+def test_threads_that_come_at_once_open_one_engine(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def slowly(url: sa.URL) -> sa.Engine:
+        opened.append(url)
+        time.sleep(0.1)
+        return opening.open_engine(url)
+
+    monkeypatch.setattr(journal_module, "open_engine", slowly)
+    with ThreadPoolExecutor(6) as threads:
+        rows = list(threads.map(lambda _: journal.newest(), range(6)))
+    assert (rows, len(opened)) == ([[]] * 6, 1)
 
 
 # -------------------------------------------------------------------------- whole orders together
