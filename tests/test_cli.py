@@ -581,15 +581,23 @@ def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path:
     assert f"BAD key file: The key file {key_file}" in ran.out
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 def test_comfyui_gives_the_folders_of_an_installation(
-    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: Command,
+    lumenfall: fakes.Fake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    elsewhere: bool,
 ) -> None:
-    monkeypatch.delenv("SEEDANCE_HOME")
-    monkeypatch.delenv("SEEDANCE_OUTPUT")
-    (tmp_path / "folder_paths.py").touch()
-    ran = command("--comfyui", str(tmp_path), *FOX, "--json")
-    assert Path(ran.json["file"]).parent == tmp_path / "output" / "seedance"
-    assert (tmp_path / "user" / "__seedance" / "journal.db").is_file()
+    for name in ("SEEDANCE_HOME", "SEEDANCE_OUTPUT"):
+        if not elsewhere:
+            monkeypatch.delenv(name)
+    comfyui = tmp_path / "ComfyUI"
+    comfyui.mkdir()
+    (comfyui / "folder_paths.py").touch()
+    ran = command("--comfyui", str(comfyui), *FOX, "--json")
+    assert Path(ran.json["file"]).parent == comfyui / "output" / "seedance"
+    assert (comfyui / "user" / "__seedance" / "journal.db").is_file()
 
 
 # ------------------------------------------------------------------------------ orders from flags
