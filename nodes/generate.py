@@ -21,10 +21,9 @@ from ..seedance.order import (
     RATIOS,
     RESOLUTIONS,
     SEEDS,
-    Kind,
     Medium,
     Order,
-    kind_by_ending,
+    kind_of_reference,
     read_extra,
 )
 from . import host, takes, tensors
@@ -223,23 +222,20 @@ def parse_urls(text: str) -> list[Medium]:
     """The `urls` input: an address or handle a line, with `image:`, `video:` or `audio:` before it
     where its ending does not tell. Raises BadOrder, naming the line."""
     return [
-        _url_medium(line.strip(), number)
+        _url_medium(line, number)
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
 
 
 def _url_medium(line: str, number: int) -> Medium:
-    prefix, _, rest = line.partition(":")
-    kinds: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
-    if kind := kinds.get(prefix.strip().lower()):
-        return Medium.from_address(kind, rest)
-    if kind := kind_by_ending(line):
-        return Medium.from_address(kind, line)
-    raise BadOrder(
-        f"Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
-        hint="Write image:, video: or audio: before the address.",
-    )
+    kind, address = kind_of_reference(line)
+    if kind is None:
+        raise BadOrder(
+            f"Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
+            hint="Write image:, video: or audio: before the address.",
+        )
+    return Medium.from_address(kind, address)
 
 
 def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | None:

@@ -635,11 +635,12 @@ def test_the_mode_follows_from_what_is_given(words: list[str], mode: str, ratio:
 @pytest.mark.usefixtures("files")
 def test_references_keep_their_order_and_find_their_kind() -> None:
     words = ["c.mp4", "b.JPG", "d.wav", "image:e", "https://x.example/y.webp?sig=z.mp4"]
-    words += ["video:leonardo:GENERATED:1-2", "image:asset://group-1"]
+    words += ["video:leonardo:GENERATED:1-2", "Image: https://x.example/z"]
     made = order(*(part for word in words for part in ("--reference", word)))
     kinds = [medium.kind for medium in made.references]
     assert kinds == ["video", "image", "audio", "image", "image", "video", "image"]
     assert made.references[5].address == "leonardo:GENERATED:1-2"
+    assert made.references[6].address == "https://x.example/z"
 
 
 def test_extra_is_an_object_by_provider() -> None:
