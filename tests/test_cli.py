@@ -265,7 +265,10 @@ def test_unclear_is_not_sent_again_until_it_is_forgotten(
 
     (row,) = command("tasks", "--json").json
     assert row["state"] == "unclear"
-    assert command("forget", str(row["row"])).code == 0
+    forgotten = command("forget", str(row["row"]))
+    assert forgotten.code == 0
+    assert "(lumenfall, was unclear) is forgotten" in forgotten.out
+    assert command("forget", str(row["row"])).code == 2
     assert (command(*FOX).code, lumenfall.creates) == (0, 2)
 
 

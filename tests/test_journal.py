@@ -503,11 +503,22 @@ def test_the_tickets_of_other_orders_are_known(journal: Journal, clock: Clock) -
     assert known == {"lumenfall:waited", "lumenfall:adopted"}
 
 
-@pytest.mark.parametrize("state", ["unclear", "saved", "running", "failed"])
+@pytest.mark.parametrize("state", ["unclear", "saved", "running"])
 def test_a_forgotten_order_can_be_sent_again(journal: Journal, state: str) -> None:
     row = reserved(journal)
     journal.advance(row.id, state)
     assert journal.forget(row.id).state == "cancelled"
+    assert journal.reserve(new())[1]
+
+
+@pytest.mark.parametrize("state", journal_module.ENDED)
+def test_what_became_of_an_order_that_has_ended_stays_written(journal: Journal, state: str) -> None:
+    row = reserved(journal)
+    journal.advance(row.id, state, error={"kind": "TaskFailed"})
+    with pytest.raises(BadOrder, match=f"ended as {state}") as raised:
+        journal.forget(row.id)
+    assert "sent again as it is" in raised.value.hint
+    assert (journal.get(row.id).state, journal.get(row.id).error) == (state, {"kind": "TaskFailed"})
     assert journal.reserve(new())[1]
 
 

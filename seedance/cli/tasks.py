@@ -66,9 +66,11 @@ def cancel(args: argparse.Namespace) -> int:
 
 def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
-    row = runner_for(args).forget(args.ticket)
+    runner = runner_for(args)
+    was = runner.find_row(args.ticket)
+    runner.forget(was.id)
     show.line(
-        f"Row {row.id} ({row.provider}, {row.state}) is forgotten; its order can be sent anew."
+        f"Row {was.id} ({was.provider}, was {was.state}) is forgotten; its order can be sent anew."
     )
     return 0
 
