@@ -73,7 +73,8 @@ def check_target(video: Path | None) -> None:
     """Raise BadOrder for a name that something other than a file has: a video is put in its place
     by a rename, which a folder refuses, and a device does not survive."""
     if video is not None and video.exists() and not video.is_file():
-        raise BadOrder(f"{video} is no file.", hint="Give the name of a file to save as.")
+        what = "a folder" if video.is_dir() else "a device"
+        raise BadOrder(f"{video} is {what}.", hint="Give the name of a file to save as.")
 
 
 def check_writable(folder: Path) -> None:
