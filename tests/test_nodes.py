@@ -523,6 +523,18 @@ def decode_frames_after_hook(pack: Pack, inputs: dict[str, Any], *uses: Any) -> 
     return hook(request)["prompt"]["1:2"]["inputs"]["decode_frames"]
 
 
+def test_only_nodes_whose_prompt_may_name_something_say_so(pack: Pack) -> None:
+    says = {
+        node_id: inputs_of(pack, node_id)["prompt"].options["tooltip"] for node_id in GENERATING
+    }
+    assert {node_id for node_id, words in says.items() if "@Image1" in words} == {
+        "SeedanceReference",
+        "SeedanceV2V",
+    }
+    ratio = inputs_of(pack, "SeedanceT2V")["ratio"].options["tooltip"]
+    assert "picture" not in ratio
+
+
 def test_frames_are_decoded_where_something_uses_them(pack: Pack) -> None:
     assert decode_frames_after_hook(pack, {"decode_frames": False}, ["1:2", 0]) is True
 
