@@ -25,7 +25,8 @@ from .hold import Hold
 
 logger = logging.getLogger(__name__)
 
-LARGEST_PICTURE = 100 * 2**20
+LARGEST_PICTURE = 100 * 10**6
+MB = 10**6
 
 
 @dataclass
@@ -104,9 +105,9 @@ class Fetch:
     async def _download(self, url: str, part: Path, largest: int = download.LARGEST_FILE) -> None:
         def show(done: int, total: int | None) -> None:
             if total:
-                self.hold.say(f"downloading {done >> 20} of {total >> 20} MB", done / total)
+                self.hold.say(f"downloading {done // MB} of {total // MB} MB", done / total)
             else:
-                self.hold.say(f"downloading {done >> 20} MB")
+                self.hold.say(f"downloading {done // MB} MB")
 
         await self.hold.blocking(
             download.fetch,

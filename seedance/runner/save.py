@@ -23,7 +23,7 @@ from ..errors import BadOrder
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_FREE = 100 * 2**20
+SMALLEST_FREE = 100 * 10**6
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -91,8 +91,8 @@ def check_writable(folder: Path) -> None:
         ) from error
     if free < SMALLEST_FREE:
         raise BadOrder(
-            f"The disk of the output folder {folder} has only {free >> 20} MB free.",
-            hint=f"Free at least {SMALLEST_FREE >> 20} MB. {hint}",
+            f"The disk of the output folder {folder} has only {media.size_in_words(free)} free.",
+            hint=f"Free at least {media.size_in_words(SMALLEST_FREE)}. {hint}",
         )
 
 
