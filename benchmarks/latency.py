@@ -29,7 +29,6 @@ import stage
 from comfyui import ComfyUI, missing
 
 A_SECOND = 20
-TARGET = 100  # milliseconds
 
 _seeds = itertools.count(1)
 

@@ -30,14 +30,7 @@ class SeedanceTask(io.ComfyNode):
                     tooltip="The ticket, as the task output, the history or an error message "
                     "gives it.",
                 ),
-                io.Boolean.Input(
-                    "decode_frames",
-                    default=True,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Set by the graph when it is queued: on where something is connected "
-                    "to frames.",
-                ),
+                takes.decode_frames(),
             ],
             outputs=takes.outputs(),
         )

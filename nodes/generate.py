@@ -21,10 +21,9 @@ from ..seedance.order import (
     RATIOS,
     RESOLUTIONS,
     SEEDS,
-    Kind,
     Medium,
     Order,
-    kind_by_ending,
+    kind_of_reference,
     read_extra,
 )
 from . import host, takes, tensors
@@ -40,12 +39,13 @@ if TYPE_CHECKING:
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
 
 
-def _prompt() -> io.Input:
+def _prompt(names: str = "") -> io.Input:
+    """`names` says how the prompt calls what is connected, where it can."""
     return io.String.Input(
         "prompt",
         multiline=True,
         default="",
-        tooltip="What happens in the video. References are named @Image1, @Video1, @Audio1.",
+        tooltip=f"What happens in the video. {names}".rstrip(),
     )
 
 
@@ -72,8 +72,11 @@ def _images(tooltip: str) -> io.Input:
     return _grow("images", io.Image.Input("image"), 30, tooltip)
 
 
-def _shared(ratio: str = "adaptive") -> list[io.Input]:
-    """The inputs that all generating nodes have, after their own."""
+def _shared(
+    ratio: str = "adaptive", adaptive: str = "that of the picture or clip"
+) -> list[io.Input]:
+    """The inputs that all generating nodes have, after their own. `adaptive` says which ratio
+    that is."""
     return [
         io.Combo.Input(
             "provider",
@@ -95,14 +98,14 @@ def _shared(ratio: str = "adaptive") -> list[io.Input]:
             options=list(RESOLUTIONS),
             default="720p",
             optional=True,
-            tooltip="The height of a 16:9 video; other ratios have about as many pixels.",
+            tooltip="About the height of a 16:9 video; other ratios have about as many pixels.",
         ),
         io.Combo.Input(
             "ratio",
             options=list(RATIOS),
             default=ratio,
             optional=True,
-            tooltip="Width to height. adaptive: that of the picture or clip.",
+            tooltip=f"Width to height. adaptive: {adaptive}.",
         ),
         io.Int.Input(
             "duration",
@@ -131,7 +134,7 @@ def _shared(ratio: str = "adaptive") -> list[io.Input]:
             min=1,
             max=8,
             optional=True,
-            tooltip="So many videos side by side, with the seeds that follow. Each is paid for.",
+            tooltip="Number of videos; each uses the next seed, and each is paid for.",
         ),
         io.Combo.Input(
             "on_unsupported",
@@ -156,13 +159,7 @@ def _shared(ratio: str = "adaptive") -> list[io.Input]:
             advanced=True,
             tooltip="Keep the camera still, where the provider has this switch.",
         ),
-        io.Boolean.Input(
-            "decode_frames",
-            default=True,
-            optional=True,
-            advanced=True,
-            tooltip="Set when the graph is queued: on where something is connected to frames.",
-        ),
+        takes.decode_frames(),
         io.String.Input(
             "extra",
             default="",
@@ -223,23 +220,20 @@ def parse_urls(text: str) -> list[Medium]:
     """The `urls` input: an address or handle a line, with `image:`, `video:` or `audio:` before it
     where its ending does not tell. Raises BadOrder, naming the line."""
     return [
-        _url_medium(line.strip(), number)
+        _url_medium(line, number)
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
 
 
 def _url_medium(line: str, number: int) -> Medium:
-    prefix, _, rest = line.partition(":")
-    kinds: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
-    if kind := kinds.get(prefix.strip().lower()):
-        return Medium.from_address(kind, rest)
-    if kind := kind_by_ending(line):
-        return Medium.from_address(kind, line)
-    raise BadOrder(
-        f"Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
-        hint="Write image:, video: or audio: before the address.",
-    )
+    kind, address = kind_of_reference(line)
+    if kind is None:
+        raise BadOrder(
+            f"Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
+            hint="Write image:, video: or audio: before the address.",
+        )
+    return Medium.from_address(kind, address)
 
 
 def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | None:
@@ -298,7 +292,7 @@ class SeedanceT2V(_Generating, io.ComfyNode):
             category="Seedance",
             description="Makes a video with sound from a text with Seedance 2.0, at the provider "
             "of your choice. The provider preview is free and needs no key.",
-            inputs=[_prompt(), *_shared(ratio="16:9")],
+            inputs=[_prompt(), *_shared(ratio="16:9", adaptive="the model decides")],
             outputs=takes.outputs(),
         )
 
@@ -404,7 +398,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 _images("Reference pictures. A batch of n pictures counts as n references."),
                 _grow("videos", io.Video.Input("video"), 10, "Reference clips."),
                 _grow("audios", io.Audio.Input("audio"), 10, "Reference sounds."),
-                _prompt(),
+                _prompt("References are named @Image1, @Video1, @Audio1."),
                 io.String.Input(
                     "urls",
                     default="",
@@ -454,7 +448,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
             inputs=[
                 io.Video.Input("video", optional=True, tooltip="The clip to work on."),
                 _images("Pictures that the prompt names @Image1, @Image2, ..."),
-                _prompt(),
+                _prompt("Pictures are named @Image1, @Image2, ..."),
                 _url("video_url", "the clip"),
                 io.Combo.Input(
                     "operation",

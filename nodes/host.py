@@ -113,20 +113,37 @@ def set_decode_frames(request: dict[str, Any], ours: Collection[str]) -> dict[st
     """A hook on incoming prompts: our nodes decode frames only if `frames`, their first output, is
     linked. Prompts arrive flattened, so that the ids of nodes in subgraphs (`1:2`) need no care."""
     prompt = request.get("prompt")
-    nodes = [node for node in prompt.values() if isinstance(node, dict)] if prompt else []
+    nodes = prompt if isinstance(prompt, dict) else {}
     linked = {
         (str(value[0]), value[1])
-        for node in nodes
-        for value in node.get("inputs", {}).values()
-        if isinstance(value, list) and len(value) == 2
+        for node in nodes.values()
+        for value in _inputs_of(node).values()
+        if _is_link(value)
     }
-    for node_id, node in (prompt or {}).items():
-        if not isinstance(node, dict) or node.get("class_type") not in ours:
+    for node_id, node in nodes.items():
+        kind = node.get("class_type") if isinstance(node, dict) else None
+        if not isinstance(kind, str) or kind not in ours:
             continue
         inputs = node.setdefault("inputs", {})
-        if not isinstance(inputs.get("decode_frames"), list):
+        if isinstance(inputs, dict) and not _is_link(inputs.get("decode_frames")):
             inputs["decode_frames"] = (str(node_id), 0) in linked
     return request
+
+
+def _inputs_of(node: object) -> dict[str, Any]:
+    inputs = node.get("inputs") if isinstance(node, dict) else None
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def _is_link(value: object) -> bool:
+    """Whether an input's value is `[id of a node, number of its output]`. Other packs' widgets have
+    lists of two as well, of anything."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], (str, int))
+        and isinstance(value[1], (int, float))  # JSON of some languages has 0.0
+    )
 
 
 def warn_of_taken_ids(ours: Mapping[str, type]) -> None:

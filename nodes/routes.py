@@ -136,7 +136,8 @@ def _base_url(provider_id: str) -> str | None:
 
 @_route("PUT", "/seedance/settings")
 def put_settings(_path: Path, body: Body) -> dict[str, Any]:
-    """Change what `body` names of `base_urls`, `bucket` and `budget`; null resets a value."""
+    """Change what `body` names of `base_urls`, `bucket` and `budget`, all of it or, where a value
+    is refused, nothing; null resets a value."""
     urls = _group(body, "base_urls", frozenset(providers.ids()))
     bucket = _group(body, "bucket", BUCKET)
     budget = _group(body, "budget", BUDGET)
@@ -147,9 +148,7 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     if {"endpoint", "bucket"} & bucket.keys():
         # Like a provider's key, the bucket's is for the place that it was stored for.
         bucket = {**dict.fromkeys(SECRET), **bucket}
-    removed = [name for name, url in urls.items() if settings.set_base_url(name, url)]
-    settings.set_section("s3", bucket)
-    settings.set_section("budget", budget)
+    removed = settings.change(urls, {"s3": bucket, "budget": budget})
     return {**get_settings(_path, {}), "keys_removed": removed}
 
 

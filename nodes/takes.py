@@ -31,6 +31,17 @@ Value = TypeVar("Value")
 NOT_DECODED = "The frames were not decoded, because decode_frames was off."
 
 
+def decode_frames() -> io.Input:
+    """The input by which the graph says whether `frames` is used."""
+    return io.Boolean.Input(
+        "decode_frames",
+        default=True,
+        optional=True,
+        advanced=True,
+        tooltip="Set when the graph is queued: on where something is connected to frames.",
+    )
+
+
 def outputs() -> list[io.Output]:
     """The outputs of every node that gives videos: each a list with one item a take."""
     return [

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from . import media
 from .errors import OddReply, SeedanceError
 from .transport import Lost, NotSent, Transport
 
-LARGEST_FILE = 4 * 2**30
+LARGEST_FILE = 4 * 10**9
 LONGEST_SECONDS = 3600.0
 TRIES_WITHOUT_PROGRESS = 5
 _NUMBER = "[0-9]{1,18}"  # of bytes; `int` would fail over many more digits, or those of others
@@ -144,9 +145,14 @@ class _Attempt:
             raise Lost("The file changed during the download.")
         self.total = total if total is not None else self.total
         if (self.total or 0) > self.largest:
-            raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
+            raise self._too_large()
         etag = get("etag", "")
         self._validator = etag if etag and not etag.startswith("W/") else get("last-modified")
+
+    def _too_large(self) -> OddReply:
+        return OddReply(
+            f"The file is larger than {media.size_in_words(self.largest)}.", spent="yes"
+        )
 
     def _restart(self) -> None:
         self.done, self.total = 0, None
@@ -158,7 +164,7 @@ class _Attempt:
                 file.write(block)
                 self.done += len(block)
                 if self.done > self.largest:
-                    raise OddReply(f"The file is larger than {self.largest >> 20} MB.", spent="yes")
+                    raise self._too_large()
                 self.check_time()
                 self.on_progress(self.done, self.total)
         self.check_time()  # a connection that is cut then can look like the end of the file

@@ -184,6 +184,16 @@ def kind_by_ending(text: str) -> Kind | None:
     return next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
 
 
+def kind_of_reference(text: str) -> tuple[Kind | None, str]:
+    """What a typed reference is, and its file, address or handle: `image:`, `video:` or `audio:`
+    before it tells, in capitals or not, or else its ending; None if neither does."""
+    prefix, _, rest = text.partition(":")
+    for kind in ENDINGS:
+        if prefix.strip().lower() == kind and rest.strip():
+            return kind, rest.strip()
+    return kind_by_ending(text.strip()), text.strip()
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
     """One video, as asked for. Defaults are those of the nodes; `takes` are separate orders.

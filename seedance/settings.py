@@ -30,6 +30,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 KeySource = Literal["environment", "file", "not needed"]
+Section = Literal["s3", "budget"]
 
 PACK = Path(__file__).resolve().parents[1]
 
@@ -74,6 +75,8 @@ class Key(str):
         return "(a key)" if self else "''"
 
 
+TIMEOUT = 3600.0
+SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
 _SECRETS = ("key", "access_key_id", "secret_access_key")
 _SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")
 
@@ -89,7 +92,9 @@ def _hidden(record: dict[str, Any]) -> dict[str, Any]:
 class Settings:
     """Everything that is configured. Reading it never touches the network.
 
-    `home` holds the key file, the journal and caches; `output` receives videos. Times are seconds.
+    `home` holds the key file, the journal and caches; `output` receives videos. `journal_url` is an
+    SQLAlchemy URL, or the path of an SQLite file. Times are seconds; a `timeout` of 0 waits for
+    nothing.
     """
 
     def __init__(self, home: Path, output: Path, environment: Mapping[str, str]) -> None:
@@ -100,9 +105,12 @@ class Settings:
             for name, value in environment.items()
         }
         self._journal = home / "journal.db"
-        self.journal_url = environment.get("SEEDANCE_JOURNAL_URL") or f"sqlite:///{self._journal}"
-        self.poll_interval = self._number("SEEDANCE_POLL_INTERVAL")
-        self.timeout = self._number("SEEDANCE_TIMEOUT") or 3600.0
+        # A path stays one: as a part of a URL, one with a `?` would name another file.
+        self.journal_url: str | Path = environment.get("SEEDANCE_JOURNAL_URL") or self._journal
+        interval = self._seconds("SEEDANCE_POLL_INTERVAL")
+        self.poll_interval = None if interval is None else max(interval, SHORTEST_POLL)
+        timeout = self._seconds("SEEDANCE_TIMEOUT")
+        self.timeout = TIMEOUT if timeout is None else timeout
 
     @property
     def unused(self) -> bool:
@@ -250,25 +258,30 @@ class Settings:
     def set_base_url(self, provider_id: str, url: str | None) -> bool:
         """Store a base URL, None for the default. A key stored for another origin is removed:
         whoever can change an address must not be able to collect the key. Says whether it was."""
-        provider = providers.get(provider_id)
-        if url:
-            _check_url(url, provider)
-        with self._editing() as records:
-            record = records.setdefault(provider_id, {})
+        return bool(self.change({provider_id: url}))
+
+    def change(
+        self,
+        base_urls: Mapping[str, str | None],
+        sections: Mapping[Section, Mapping[str, str | None]] | None = None,
+    ) -> list[str]:
+        """`set_base_url` and `set_section` for several, all of it or, where one is refused,
+        nothing. Returns the providers whose key was removed."""
+        for provider_id, url in base_urls.items():
             if url:
-                record["base_url"] = url
-            else:
-                record.pop("base_url", None)
-            target = url or provider.default_base_url
-            if record.get("key") and (not target or record.get("origin") != origin(target)):
-                del record["key"]
-                record.pop("origin", None)
-                return True
-        return False
+                _check_url(url, providers.get(provider_id))
+        with self._editing() as records:
+            moved = [_move(records, providers.get(name), url) for name, url in base_urls.items()]
+            for section, values in (sections or {}).items():
+                record = records.setdefault(section, {})
+                record.update({key: value for key, value in values.items() if value is not None})
+                for key in [key for key, value in values.items() if value is None]:
+                    record.pop(key, None)
+        return [name for name, lost in zip(base_urls, moved) if lost]
 
     # ------------------------------------------------------------------- bucket and budget
 
-    def section(self, name: Literal["s3", "budget"], prefix: str) -> dict[str, str]:
+    def section(self, name: Section, prefix: str) -> dict[str, str]:
         """A group of values: `<prefix>_<NAME>` from the environment over the key file's."""
         mine = {
             variable[len(prefix) + 1 :].lower(): value
@@ -283,15 +296,9 @@ class Settings:
         }
         return stored | mine
 
-    def set_section(self, name: Literal["s3", "budget"], values: Mapping[str, str | None]) -> None:
+    def set_section(self, name: Section, values: Mapping[str, str | None]) -> None:
         """Store values of a group; None removes one."""
-        with self._editing() as records:
-            record = records.setdefault(name, {})
-            for key, value in values.items():
-                if value is None:
-                    record.pop(key, None)
-                else:
-                    record[key] = value
+        self.change({}, {name: values})
 
     @property
     def budget(self) -> dict[str, float]:
@@ -304,7 +311,7 @@ class Settings:
         if unknown:
             values["unknown_price"] = str(unknown)
         return {
-            name: _positive(value, f"the budget's {name}")
+            name: _amount(value, f"the budget's {name}")
             for name, value in values.items()
             if name in ("day", "month", "unknown_price")
         }
@@ -399,23 +406,52 @@ class Settings:
                 f"The key file {self.key_file} cannot be written: {error.strerror}."
             ) from error
 
-    def _number(self, variable: str) -> float | None:
+    def _seconds(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()
-        return _positive(text, variable) if text else None
+        if not text:
+            return None
+        seconds = _number(text)
+        if seconds is None:
+            raise BadOrder(
+                f"{variable} must be a number of seconds, not {text[:40]!r}.",
+                hint=f"Set it like {variable}=60, or leave it out for what fits most.",
+            )
+        return seconds
+
+
+def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
+    """Write a base URL into the key file's records; says whether a key was removed by that."""
+    record = records.setdefault(provider.id, {})
+    if url:
+        record["base_url"] = url
+    else:
+        record.pop("base_url", None)
+    target = url or provider.default_base_url
+    if record.get("key") and (not target or record.get("origin") != origin(target)):
+        del record["key"]
+        record.pop("origin", None)
+        return True
+    return False
 
 
 def _variable(provider_id: str, name: str) -> str:
     return f"SEEDANCE_{provider_id.upper()}_{name}"
 
 
-def _positive(text: str, what: str) -> float:
+def _number(text: str) -> float | None:
+    """A number that is not negative, None for any other text."""
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e9:
+        return None
+    return number if 0 <= number < 1e9 else None
+
+
+def _amount(text: str, what: str) -> float:
+    amount = _number(text)
+    if amount is None:
         raise BadOrder(f"{what} must be a number that is not negative, not {text[:40]!r}.")
-    return number
+    return amount
 
 
 def _clean(key: Key, provider: type[Provider]) -> Key:

@@ -265,7 +265,10 @@ def test_unclear_is_not_sent_again_until_it_is_forgotten(
 
     (row,) = command("tasks", "--json").json
     assert row["state"] == "unclear"
-    assert command("forget", str(row["row"])).code == 0
+    forgotten = command("forget", str(row["row"]))
+    assert forgotten.code == 0
+    assert "(lumenfall, was unclear) is forgotten" in forgotten.out
+    assert command("forget", str(row["row"])).code == 2
     assert (command(*FOX).code, lumenfall.creates) == (0, 2)
 
 
@@ -321,6 +324,9 @@ def test_unreachable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         (["forget", "²"], "is not a ticket"),
         (["key", "set", "preview"], "needs no key"),
         (["--comfyui", ".", "tasks"], "is not a ComfyUI installation"),
+        (["tasks", "--limit", "0"], "use a number from 1 to"),
+        (["tasks", "--limit", "-1"], "use a number from 1 to"),
+        (["tasks", "--limit", "9" * 30], "use a number from 1 to"),
         (["dance"], "invalid choice: 'dance'"),
         ([], "required: COMMAND"),
     ],
@@ -487,6 +493,40 @@ def test_tasks_csv_cannot_hold_a_formula(command: Command, lumenfall: fakes.Fake
     assert (row["prompt"], row["amount"], row["currency"]) == ("'=HYPERLINK(1)", "1.51", "USD")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "ascii:strict"])
+def test_a_pipe_that_is_not_utf_8_takes_every_name(
+    lumenfall: fakes.Fake, tmp_path: Path, encoding: str
+) -> None:
+    def piped(*words: str) -> tuple[int, bytes, str]:
+        child = subprocess.run(
+            [sys.executable, "-m", "seedance", *words],
+            env={
+                **os.environ,
+                "SEEDANCE_POLL_INTERVAL": "0.05",
+                "PYTHONIOENCODING": encoding,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+        )
+        return child.returncode, child.stdout, child.stderr.decode("ascii")
+
+    fox = (*FOX[:-1], "狐 runs…")
+    target = tmp_path / "狐.mp4"
+    code, out, err = piped(*fox, "-o", str(target))
+    assert (code, out.split()) == (0, [str(target).encode("ascii", "backslashreplace")])
+    assert "not known" not in err
+    assert target.exists()
+    code, out, _ = piped(*fox, "-o", str(target), "--json")
+    assert (code, json.loads(out)["file"]) == (0, str(target))
+    code, out, _ = piped("tasks", "--csv")
+    (row,) = csv.DictReader(io.StringIO(out.decode("utf-8")))
+    assert (code, row["prompt"], row["file"]) == (0, "狐 runs…", str(target))
+    assert piped("tasks")[0] == 0
+    code, out, _ = piped("check", "--prompt", "狐 runs…", "--provider", "lumenfall")
+    assert (code, b"\\u72d0" in out) == (0, True)
+
+
 def test_costs_are_summed_by_day_and_provider(command: Command, lumenfall: fakes.Fake) -> None:
     command(*FOX, "--takes", "2")
     (total,) = command("tasks", "--costs", "--json").json
@@ -547,15 +587,23 @@ def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path:
     assert f"BAD key file: The key file {key_file}" in ran.out
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 def test_comfyui_gives_the_folders_of_an_installation(
-    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: Command,
+    lumenfall: fakes.Fake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    elsewhere: bool,
 ) -> None:
-    monkeypatch.delenv("SEEDANCE_HOME")
-    monkeypatch.delenv("SEEDANCE_OUTPUT")
-    (tmp_path / "folder_paths.py").touch()
-    ran = command("--comfyui", str(tmp_path), *FOX, "--json")
-    assert Path(ran.json["file"]).parent == tmp_path / "output" / "seedance"
-    assert (tmp_path / "user" / "__seedance" / "journal.db").is_file()
+    for name in ("SEEDANCE_HOME", "SEEDANCE_OUTPUT"):
+        if not elsewhere:
+            monkeypatch.delenv(name)
+    comfyui = tmp_path / "ComfyUI"
+    comfyui.mkdir()
+    (comfyui / "folder_paths.py").touch()
+    ran = command("--comfyui", str(comfyui), *FOX, "--json")
+    assert Path(ran.json["file"]).parent == comfyui / "output" / "seedance"
+    assert (comfyui / "user" / "__seedance" / "journal.db").is_file()
 
 
 # ------------------------------------------------------------------------------ orders from flags
@@ -593,11 +641,12 @@ def test_the_mode_follows_from_what_is_given(words: list[str], mode: str, ratio:
 @pytest.mark.usefixtures("files")
 def test_references_keep_their_order_and_find_their_kind() -> None:
     words = ["c.mp4", "b.JPG", "d.wav", "image:e", "https://x.example/y.webp?sig=z.mp4"]
-    words += ["video:leonardo:GENERATED:1-2", "image:asset://group-1"]
+    words += ["video:leonardo:GENERATED:1-2", "Image: https://x.example/z"]
     made = order(*(part for word in words for part in ("--reference", word)))
     kinds = [medium.kind for medium in made.references]
     assert kinds == ["video", "image", "audio", "image", "image", "video", "image"]
     assert made.references[5].address == "leonardo:GENERATED:1-2"
+    assert made.references[6].address == "https://x.example/z"
 
 
 def test_extra_is_an_object_by_provider() -> None:

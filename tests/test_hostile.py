@@ -6,7 +6,9 @@ test_settings.py, keys that might be seen in test_leaks.py.
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import json
 import os
 import random
@@ -35,13 +37,13 @@ from PIL import EpsImagePlugin, Image
 from running import Desk, until
 
 from seedance import download, media, transport
-from seedance.errors import BadOrder, OddReply, SeedanceError
+from seedance.errors import BadOrder, OddReply, SeedanceError, StillRunning
 from seedance.fit import check_words
 from seedance.journal import Journal
 from seedance.media import clips as media_clips
 from seedance.order import DEEPEST_EXTRA, LARGEST_EXTRA, Medium, Order
 from seedance.providers import get
-from seedance.runner import Runner
+from seedance.runner import Runner, save
 from seedance.settings import PACK, Settings, origin
 from seedance.transport import Credentials, ForbiddenAddress, Lost, Transport, check_public_url
 from seedance.wire import (
@@ -754,23 +756,60 @@ def test_a_decompression_bomb_is_no_picture() -> None:
             read()
 
 
-def test_a_bomb_as_the_provider_s_last_frame_is_left_aside(tmp_path: Path) -> None:
-    bomb = png_bomb(20_000, 20_000)
+def picture_file(kind: str, size: tuple[int, int], colour: str = "red") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()
+
+
+OTHERS = {
+    "a bomb": png_bomb(20_000, 20_000),
+    "a JPEG": picture_file("JPEG", (64, 48)),
+    "another size": picture_file("PNG", (48, 64)),
+    "no picture": b"<html>",
+    "nothing": b"",
+    "half a PNG": picture_file("PNG", (64, 48))[:60],
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_a_last_frame_that_is_no_png_of_the_video_s_size_is_left_aside(
+    other: bytes, tmp_path: Path
+) -> None:
     with fakes.all()["byteplus"]() as fake:
         handle = fake.handle
 
-        def with_bomb(request: Request) -> Answer:
-            if request.path == "/bomb.png":
-                return Answer(200, body=bomb, headers={"content-type": "image/png"})
+        def with_other(request: Request) -> Answer:
+            if request.path == "/other.png":
+                return Answer(200, body=other, headers={"content-type": "image/png"})
             answer = handle(request)
             if isinstance(answer.json, dict) and "content" in answer.json:
-                answer.json["content"]["last_frame_url"] = f"{fake.url}/bomb.png"
+                answer.json["content"]["last_frame_url"] = f"{fake.url}/other.png"
             return answer
 
-        fake.handle = with_bomb  # type: ignore[method-assign]
+        fake.handle = with_other  # type: ignore[method-assign]
         result = Desk(fake, tmp_path).video()
-        assert any(each.path == "/bomb.png" for each in fake.requests)
-        assert media.read_picture(result.last_frame).shape == (48, 64, 3)
+        assert any(each.path == "/other.png" for each in fake.requests)
+        assert result.last_frame.read_bytes().startswith(b"\x89PNG")
+        ours = media.last_frame(result.file)
+        assert np.array_equal(media.read_picture(result.last_frame), ours)
+        left = sorted(path.suffixes[-1] for path in result.file.parent.iterdir())
+        assert left == [".json", ".mp4", ".png"]
+
+
+def test_the_provider_s_own_last_frame_leaves_nothing_where_the_video_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(files: save.Files, *_: Any) -> dict[str, Any]:
+        assert files.last_frame_part.exists()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with fakes.all()["byteplus"]() as fake:
+        desk = Desk(fake, tmp_path)
+        monkeypatch.setattr(save, "finish", full)
+        with pytest.raises(StillRunning, match="No space left"):
+            desk.video()
+        assert list(desk.output.iterdir()) == []
 
 
 EPS = (

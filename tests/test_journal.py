@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -502,11 +503,22 @@ def test_the_tickets_of_other_orders_are_known(journal: Journal, clock: Clock) -
     assert known == {"lumenfall:waited", "lumenfall:adopted"}
 
 
-@pytest.mark.parametrize("state", ["unclear", "saved", "running", "failed"])
+@pytest.mark.parametrize("state", ["unclear", "saved", "running"])
 def test_a_forgotten_order_can_be_sent_again(journal: Journal, state: str) -> None:
     row = reserved(journal)
     journal.advance(row.id, state)
     assert journal.forget(row.id).state == "cancelled"
+    assert journal.reserve(new())[1]
+
+
+@pytest.mark.parametrize("state", journal_module.ENDED)
+def test_what_became_of_an_order_that_has_ended_stays_written(journal: Journal, state: str) -> None:
+    row = reserved(journal)
+    journal.advance(row.id, state, error={"kind": "TaskFailed"})
+    with pytest.raises(BadOrder, match=f"ended as {state}") as raised:
+        journal.forget(row.id)
+    assert "sent again as it is" in raised.value.hint
+    assert (journal.get(row.id).state, journal.get(row.id).error) == (state, {"kind": "TaskFailed"})
     assert journal.reserve(new())[1]
 
 
@@ -834,6 +846,31 @@ def test_a_journal_of_a_newer_version_is_left_alone(journal: Journal, url: str) 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadOrder, match="newer version"):
         Journal(url).get(row.id)
+
+
+@pytest.mark.parametrize("name", ["home?uri=true", "home#1", "home%20 x", "家"])
+def test_a_journal_lies_in_the_very_file_of_its_path(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "journal.db"
+    row = reserved(Journal(file))
+    assert file.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert Journal(file).get(row.id).id == row.id
+
+
+def test_threads_that_come_at_once_open_one_engine(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def slowly(url: sa.URL) -> sa.Engine:
+        opened.append(url)
+        time.sleep(0.1)
+        return opening.open_engine(url)
+
+    monkeypatch.setattr(journal_module, "open_engine", slowly)
+    with ThreadPoolExecutor(6) as threads:
+        rows = list(threads.map(lambda _: journal.newest(), range(6)))
+    assert (rows, len(opened)) == ([[]] * 6, 1)
 
 
 # -------------------------------------------------------------------------- whole orders together

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import clips
@@ -12,7 +14,7 @@ import pytest
 
 from seedance import media
 from seedance.errors import BadOrder
-from seedance.media.clips import ClipPlan, convert_clip, convert_sound
+from seedance.media.clips import ClipPlan, ClipWriter, convert_clip, convert_sound
 
 # --------------------------------------------------------------------------------------- sound
 
@@ -215,3 +217,44 @@ def test_other_clips_are_left_alone(tmp_path: Path, options: dict[str, int]) -> 
     before = path.read_bytes()
     assert media.tag_colour(path) is False
     assert path.read_bytes() == before
+
+
+# ------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_clip_without_frames_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        media.write_clip(tmp_path / "a.mp4", [], 24)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["inside", "at the end"])
+def test_a_clip_that_cannot_be_finished_leaves_no_file(tmp_path: Path, where: str) -> None:
+    class Full:
+        def encode(self, frame: object) -> None:
+            raise OSError("No space left on device")
+
+    class Watched:
+        closed = False
+
+        def __init__(self, container: Any) -> None:
+            self.mux, self._close = container.mux, container.close
+
+        def close(self) -> None:
+            self.closed = True
+            self._close()
+
+    writer = ClipWriter(tmp_path / "a.mp4", 64, 48, Fraction(24))
+    writer.container = watched = Watched(writer.container)  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space left"), writer:
+        writer.add(clips.pattern(64, 48))
+        writer.video = Full()
+        if where == "inside":
+            writer.add(clips.pattern(64, 48))
+    assert watched.closed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sample_that_is_no_number_is_silent() -> None:
+    odd = np.array([[0.5, np.nan, np.inf, -np.inf]], np.float32)
+    assert media.encode_wav(odd, 8000) == media.encode_wav(np.array([[0.5, 0, 1, -1]]), 8000)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -332,3 +334,17 @@ def test_the_same_pixels_give_the_same_bytes() -> None:
 def test_a_real_photograph_goes_up_as_it_is() -> None:
     blob, note = media.picture_blob(Medium.from_path("image", ROCKET), PNG_JPEG)
     assert (blob.data, note) == (ROCKET.read_bytes(), None)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_a_saved_picture_is_as_private_as_the_user_s_files(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        media.save_png(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

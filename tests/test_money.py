@@ -824,6 +824,16 @@ def test_an_order_that_a_dead_process_only_prepared_is_given_up_free_of_charge(
     assert desk.fake.requests == []
 
 
+def test_with_a_timeout_of_0_it_is_ordered_and_not_waited_for(desk: Desk) -> None:
+    runner = desk.runner(SEEDANCE_TIMEOUT="0")
+    job = desk.start(runner)
+    with pytest.raises(StillRunning) as caught:
+        job.wait()
+    assert caught.value.task == "lumenfall:vid_0001"
+    assert runner.collect("lumenfall:vid_0001").row == job.row
+    until(lambda: desk.row().state == "saved")
+
+
 def test_cancel_says_that_it_goes_on_where_cancelling_is_not_free(desk: Desk) -> None:
     desk.fake.polls_until_done = 5
     job = desk.start()

@@ -523,6 +523,18 @@ def decode_frames_after_hook(pack: Pack, inputs: dict[str, Any], *uses: Any) -> 
     return hook(request)["prompt"]["1:2"]["inputs"]["decode_frames"]
 
 
+def test_only_nodes_whose_prompt_may_name_something_say_so(pack: Pack) -> None:
+    says = {
+        node_id: inputs_of(pack, node_id)["prompt"].options["tooltip"] for node_id in GENERATING
+    }
+    assert {node_id for node_id, words in says.items() if "@Image1" in words} == {
+        "SeedanceReference",
+        "SeedanceV2V",
+    }
+    ratio = inputs_of(pack, "SeedanceT2V")["ratio"].options["tooltip"]
+    assert "picture" not in ratio
+
+
 def test_frames_are_decoded_where_something_uses_them(pack: Pack) -> None:
     assert decode_frames_after_hook(pack, {"decode_frames": False}, ["1:2", 0]) is True
 
@@ -540,7 +552,31 @@ def test_a_linked_decode_frames_is_left_alone(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [{}, {"prompt": None}, {"prompt": {"1": "odd"}}, {"prompt": {"1": {}}}]
+    "value", [[[0, 0], [1, 1]], [{}, 0], ["1:2", [0]], ["1:2", None], {"a": [[0], 0]}, [None, 0]]
+)
+@pytest.mark.parametrize("used", [False, True])
+def test_another_packs_value_is_no_link(pack: Pack, value: Any, used: bool) -> None:
+    links = [["1:2", 0]] if used else []
+    assert decode_frames_after_hook(pack, {}, value, *links) is used
+
+
+@pytest.mark.parametrize("value", [["a"], [[0, 0], [1, 1]]])
+def test_a_list_that_is_no_link_gives_way(pack: Pack, value: Any) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": value}) is False
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"prompt": None},
+        {"prompt": ["1"]},
+        {"prompt": "1"},
+        {"prompt": {"1": "odd"}},
+        {"prompt": {"1": {}}},
+        {"prompt": {"1": {"class_type": ["SeedanceT2V"], "inputs": []}}},
+        {"prompt": {"1": {"class_type": "SeedanceT2V", "inputs": ["a"]}}},
+    ],
 )
 def test_the_hook_bears_odd_prompts(pack: Pack, request_: dict[str, Any]) -> None:
     pack.load()

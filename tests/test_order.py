@@ -20,6 +20,7 @@ from seedance.order import (
     asked_fingerprint,
     fingerprint,
     kind_by_ending,
+    kind_of_reference,
 )
 
 PICTURE = Medium.from_pixels(np.arange(36, dtype=np.uint8).reshape(3, 4, 3))
@@ -358,3 +359,21 @@ def test_sizes_are_even_and_near_their_ratio(resolution: str) -> None:
         across, down = map(int, ratio.split(":"))
         assert width % 2 == height % 2 == 0
         assert width / height == pytest.approx(across / down, rel=0.021)  # 864 x 496 is furthest
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "where"),
+    [
+        ("https://a.example/x", None, "https://a.example/x"),
+        (" https://a.example/x.PNG?y=z.mp4 ", "image", "https://a.example/x.PNG?y=z.mp4"),
+        ("Image:https://a.example/x", "image", "https://a.example/x"),
+        (" VIDEO : leonardo:GENERATED:1", "video", "leonardo:GENERATED:1"),
+        ("audio:asset://x", "audio", "asset://x"),
+        ("image:clip.mp4", "image", "clip.mp4"),
+        ("C:\\pictures\\a.jpg", "image", "C:\\pictures\\a.jpg"),
+        ("image:", None, "image:"),
+        ("", None, ""),
+    ],
+)
+def test_a_typed_reference_tells_its_kind(text: str, kind: str | None, where: str) -> None:
+    assert kind_of_reference(text) == (kind, where)

@@ -99,6 +99,8 @@ def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
     assert not any(KEY.encode() in path.read_bytes() for path in kept if ours not in path.parents)
     records = json.loads((ours / "keys.json").read_text())
     assert records["budget"] == {"day": "7.5"}
+    assert records["s3"] == {"access_key_id": "an id"}
+    assert (found["stored"], found["left"], found["typed"]) == ("stored; never shown", 0, "eu")
     assert "key" not in records.get("uniall", {})
 
 

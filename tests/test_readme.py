@@ -76,7 +76,8 @@ def test_every_exit_code_is_listed() -> None:
         for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.M)
         for code in cell.split(",")
     }
-    assert listed == {kind.exit_code for kind in errors.KINDS.values()} | {0}
+    assert listed == {kind.exit_code for kind in errors.KINDS.values()} | {0, 1}
+    assert errors.SeedanceError.exit_code == 1
 
 
 def test_the_version_is_the_same_everywhere() -> None:

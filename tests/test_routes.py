@@ -327,6 +327,22 @@ def test_settings_that_do_not_exist_are_refused(site: Site, body: dict[str, Any]
     assert site.ask("PUT", "/seedance/settings", body).status == 400
 
 
+def test_settings_of_which_one_is_refused_change_nothing(site: Site) -> None:
+    site.put("/seedance/keys/lumenfall", {"key": KEY})
+    before = site.get("/seedance/settings")
+    body = {
+        "base_urls": {"lumenfall": "https://elsewhere.example", "fal": "nonsense"},
+        "bucket": {"bucket": "films"},
+        "budget": {"day": 5},
+    }
+    assert (
+        "cannot be the base URL of fal"
+        in site.ask("PUT", "/seedance/settings", body).error["message"]
+    )
+    assert site.get("/seedance/settings") == before
+    assert key_of(site, "lumenfall") == "file"
+
+
 def test_the_page_learns_which_variables_win(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDANCE_BUDGET_DAY", "3")
     assert "SEEDANCE_BUDGET_DAY" in site.get("/seedance/settings")["environment"]

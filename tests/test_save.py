@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from seedance import media
+from seedance.errors import BadOrder
 from seedance.runner import save
 
 RECORD: dict[str, Any] = {"task": "lumenfall:vid_1", "seed": 7}
@@ -58,16 +60,19 @@ def test_a_small_clip_stays_as_it_came(tmp_path: Path) -> None:
 
 
 def test_a_clip_whose_colours_cannot_be_tagged_stays_as_it_came(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(path: Path) -> bool:
+    def broken(path: Path, info: media.ClipInfo | None = None) -> bool:
         raise RuntimeError("a muxer's bad day")
 
     monkeypatch.setattr(media, "tag_colour", broken)
     files = part_of(tmp_path, width=1280, height=720)
     came = files.part.read_bytes()
-    save.finish(files, RECORD, None)
+    with caplog.at_level("WARNING", logger=save.__name__):
+        save.finish(files, RECORD, None)
     assert files.video.read_bytes() == came
+    (said,) = caplog.messages
+    assert said == 'The colours of video.mp4 stay untagged: RuntimeError("a muxer\'s bad day")'
 
 
 def test_a_finished_video_is_known_again_by_ticket_and_bytes(tmp_path: Path) -> None:
@@ -77,3 +82,13 @@ def test_a_finished_video_is_known_again_by_ticket_and_bytes(tmp_path: Path) -> 
     assert save.already_finished(files, "lumenfall:vid_2") is None
     files.video.write_bytes(files.video.read_bytes()[:-1])
     assert save.already_finished(files, "lumenfall:vid_1") is None
+
+
+@pytest.mark.parametrize("what", ["a folder", "a device"])
+def test_what_a_video_cannot_replace_is_called_by_its_name(tmp_path: Path, what: str) -> None:
+    place = tmp_path if what == "a folder" else Path(os.devnull)
+    if not place.exists():
+        pytest.skip("there is no such device")
+    with pytest.raises(BadOrder, match=f" is {what}"):
+        save.check_target(place)
+    save.check_target(tmp_path / "new.mp4")

@@ -71,7 +71,7 @@ def test_the_defaults_are_the_home_folder_and_here(
 def test_the_journal_is_a_file_at_home_unless_said_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Settings.load().journal_url == f"sqlite:///{tmp_path / 'home'}/journal.db"
+    assert Settings.load().journal_url == tmp_path / "home" / "journal.db"
     monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgresql://a/b")
     assert Settings.load().journal_url == "postgresql://a/b"
 
@@ -83,13 +83,25 @@ def test_times_have_defaults_and_can_be_set(monkeypatch: pytest.MonkeyPatch) -> 
     assert (Settings.load().poll_interval, Settings.load().timeout) == (0.5, 60.0)
 
 
+def test_a_time_of_0_is_as_short_as_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0")
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0")
+    assert (Settings.load().poll_interval, Settings.load().timeout) == (0.05, 0.0)
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+@pytest.mark.parametrize("variable", ["SEEDANCE_TIMEOUT", "SEEDANCE_POLL_INTERVAL"])
 def test_a_time_that_is_none_is_refused_by_its_name(
-    text: str, monkeypatch: pytest.MonkeyPatch
+    variable: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SEEDANCE_TIMEOUT", text)
-    with pytest.raises(BadOrder, match="SEEDANCE_TIMEOUT must be a number"):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(BadOrder, match=f"{variable} must be a number of seconds"):
         Settings.load()
+
+
+def test_a_budget_may_be_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDANCE_BUDGET_DAY", "0")
+    assert Settings.load().budget == {"day": 0.0}
 
 
 # --------------------------------------------------------------------------------------- keys

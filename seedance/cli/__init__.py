@@ -22,13 +22,14 @@ from collections.abc import Sequence
 from ..errors import Cancelled, SeedanceError
 from . import stops
 from .arguments import parser
-from .show import failure
+from .show import bear_any_letter, failure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
+    bear_any_letter()
     before = stops.as_ctrl_c()
     try:
         args = parser().parse_args(words)

@@ -13,6 +13,7 @@ from ..order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
 from . import generate, setup, tasks
 
 MOST_TAKES = 8
+MOST_ROWS = 10**9
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,7 +41,8 @@ def parser() -> Parser:
     top.add_argument(
         "--comfyui",
         metavar="DIR",
-        help="use the keys, the journal and the output folder of this ComfyUI installation",
+        help="use the keys, the journal and the output folder of this ComfyUI installation, "
+        "whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -64,7 +66,7 @@ def parser() -> Parser:
     _json_flag(command)
 
     command = _command(commands, "tasks", tasks.tasks, "the journal, newest first")
-    command.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    command.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many (50)")
     command.add_argument("--costs", action="store_true", help="totals by day and provider instead")
     form = command.add_mutually_exclusive_group()
     _json_flag(form)
@@ -171,6 +173,12 @@ def _json_flag(command: Any) -> None:
 def _takes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_TAKES:
         raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_TAKES}, not {text!r}")
+    return int(text)
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_ROWS:
+        raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_ROWS}, not {text[:20]!r}")
     return int(text)
 
 

@@ -9,9 +9,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import BadOrder
-from ..order import Kind, Medium, Order, is_address, kind_by_ending, read_extra
-
-KINDS: tuple[Kind, ...] = ("image", "video", "audio")
+from ..order import Kind, Medium, Order, is_address, kind_of_reference, read_extra
 
 
 def order_of(args: argparse.Namespace) -> Order:
@@ -44,20 +42,18 @@ def order_of(args: argparse.Namespace) -> Order:
 
 def reference(text: str) -> Medium:
     """A reference whose kind follows from `image:`, `video:`, `audio:` before it or its ending."""
-    prefix, _, rest = text.partition(":")
-    for kind in KINDS:
-        if prefix == kind and rest:
-            return medium(kind, rest)
-    if found := kind_by_ending(text):
-        return medium(found, text)
-    raise BadOrder(
-        f"Whether {text[:80]!r} is a picture, a clip or a sound cannot be told from its ending.",
-        hint="Write image:, video: or audio: before it.",
-    )
+    kind, where = kind_of_reference(text)
+    if kind is None:
+        raise BadOrder(
+            f"Whether {text[:80]!r} is a picture, a clip or a sound cannot be told from its "
+            "ending.",
+            hint="Write image:, video: or audio: before it.",
+        )
+    return medium(kind, where)
 
 
 def medium(kind: Kind, text: str) -> Medium:
     """A medium from an address, a provider's handle or a local file."""
-    if is_address(text):
+    if is_address(text.strip()):
         return Medium.from_address(kind, text)
     return Medium.from_path(kind, Path(text).expanduser())

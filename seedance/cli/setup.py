@@ -42,8 +42,9 @@ def settings_for(args: argparse.Namespace) -> Settings:
             f"{folder} is not a ComfyUI installation.",
             hint="Give the folder that holds ComfyUI's main.py.",
         )
-    # "__" marks a folder of ComfyUI's system users, which its web interface does not serve.
-    return Settings.load(home=folder / "user" / "__seedance", output=folder / "output" / "seedance")
+    # "__" marks a folder of ComfyUI's system users, which its web interface does not serve. Not by
+    # `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
+    return Settings(folder / "user" / "__seedance", folder / "output" / "seedance", os.environ)
 
 
 def runner_for(args: argparse.Namespace) -> Runner:

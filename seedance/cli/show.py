@@ -1,4 +1,5 @@
-"""What a person reads in the terminal: errors, progress, amounts, tables; and JSON for programs.
+"""What a person reads in the terminal: errors, progress, amounts, tables; and JSON and CSV for
+programs.
 
 Results go to standard output, everything about the way there to standard error. Knows nothing of
 commands.
@@ -6,10 +7,12 @@ commands.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SeedanceError, Spent
@@ -23,6 +26,14 @@ MONEY_WORDS: Mapping[Spent, str] = {
     "yes": "It was paid for.",
     "unknown": "It is not known whether it was billed.",
 }
+
+
+def bear_any_letter() -> None:
+    """Let both streams write what their encoding lacks as `\\u72d0`: a pipe on Windows has an old
+    code page, and no letter of a file's name may turn a paid video into a failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def clean(text: object) -> str:
@@ -45,6 +56,16 @@ def note(text: str) -> None:
 def as_json(value: Any) -> None:
     """`value` as JSON on standard output, in ASCII whatever the terminal's encoding."""
     print(json.dumps(value, indent=2))
+
+
+def as_csv(fields: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Records as CSV on standard output, in UTF-8 whatever the terminal's encoding: a table must
+    hold what was asked for, not escapes of it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    writer = csv.DictWriter(sys.stdout, fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
 
 
 def failure(error: SeedanceError, *, as_json: bool) -> None:

@@ -6,7 +6,6 @@ Owns its forms on the screen, in JSON and in CSV. Must not know how rows are sto
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -67,9 +66,11 @@ def cancel(args: argparse.Namespace) -> int:
 
 def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
-    row = runner_for(args).forget(args.ticket)
+    runner = runner_for(args)
+    was = runner.find_row(args.ticket)
+    runner.forget(was.id)
     show.line(
-        f"Row {row.id} ({row.provider}, {row.state}) is forgotten; its order can be sent anew."
+        f"Row {was.id} ({was.provider}, was {was.state}) is forgotten; its order can be sent anew."
     )
     return 0
 
@@ -97,12 +98,12 @@ def _shortened(prompt: str, most: int = 50) -> str:
 
 
 def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None:
-    writer = csv.DictWriter(sys.stdout, fields, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    flat = []
     for record in records:
         cost = record.get("cost") or {}
-        flat = {**record, "amount": cost.get("amount"), "currency": cost.get("currency")}
-        writer.writerow({name: _cell(value) for name, value in (flat if cost else record).items()})
+        money = {"amount": cost.get("amount"), "currency": cost.get("currency")} if cost else {}
+        flat.append({name: _cell(value) for name, value in {**record, **money}.items()})
+    show.as_csv(fields, flat)
 
 
 def _cell(value: Any) -> Any:

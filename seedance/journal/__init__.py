@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,11 +67,15 @@ class LeaseLost(Exception):
 
 
 class Journal:
-    """The journal behind an SQLAlchemy URL, opened (and brought up to date) at the first use."""
+    """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
+    to date) at the first use."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
         try:
-            self.url = sa.make_url(url)
+            if isinstance(url, Path):
+                self.url = sa.URL.create("sqlite", database=str(url))
+            else:
+                self.url = sa.make_url(url)
         except (SQLAlchemyError, ValueError):  # their words may quote it, with its password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
@@ -79,17 +84,19 @@ class Journal:
         self.holder = new_holder()
         self._clock = clock
         self._engine: sa.Engine | None = None
+        self._opening = threading.Lock()
         self.hosted = Hosted(self._writing, clock)
         self.uploads = Uploads(self._reading, self._writing, clock)
 
     # -------------------------------------------------------------------------- opening
 
     def _opened(self) -> sa.Engine:
-        if self._engine is None:
-            self._engine = open_engine(self.url)
-            # A journal that is dropped without `close` must not leave connections behind.
-            weakref.finalize(self, self._engine.dispose).atexit = False
-        return self._engine
+        with self._opening:
+            if self._engine is None:
+                self._engine = open_engine(self.url)
+                # A journal that is dropped without `close` must not leave connections behind.
+                weakref.finalize(self, self._engine.dispose).atexit = False
+            return self._engine
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -394,10 +401,16 @@ class Journal:
         """Let the order be sent again: the row ends as `cancelled`. Files stay where they are, and
         what may be billed still counts.
 
-        Raises BadOrder for a row that another process works on, and for one that is being sent:
-        the answer to that is the only way to what was paid.
+        Raises BadOrder for a row that another process works on, for one that is being sent (the
+        answer to that is the only way to what was paid), and for one that has ended: it stands in
+        nobody's way, and what became of it stays written.
         """
         row: Row | None = self.get(row_id)
+        if row is not None and row.state in ENDED:
+            raise BadOrder(
+                f"Row {row_id} has ended as {row.state}; there is nothing to forget.",
+                hint="Its order can be sent again as it is.",
+            )
         if row is not None and row.live:
             row = self.claim(row_id)
         if row is None:

@@ -6,6 +6,7 @@ Everything streams: memory stays that of a few frames. Must not know limits or p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -46,7 +47,7 @@ class ClipWriter:
     """Writes one MP4: H.264 4:2:0, tagged BT.709 limited, and AAC where `rate` is given.
 
     `from_rgb` says that arrays are added, not frames of other clips. Use it with `with`; on an
-    error inside the block the unfinished file is removed.
+    error inside the block, or while the rest is written at its end, the unfinished file is removed.
     """
 
     def __init__(
@@ -99,15 +100,20 @@ class ClipWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            if self.sound is not None:
-                self._encode_sound(None)
-                self.container.mux(self.sound.encode(None))
-            self.container.mux(self.video.encode(None))
-            self.container.close()
-        else:
-            self.container.close()
-            self.path.unlink(missing_ok=True)
+        finished = False
+        try:
+            if kind is None:
+                if self.sound is not None:
+                    self._encode_sound(None)
+                    self.container.mux(self.sound.encode(None))
+                self.container.mux(self.video.encode(None))
+                self.container.close()
+                finished = True
+        finally:
+            if not finished:
+                with suppress(Exception):  # the error that led here is the one to raise
+                    self.container.close()
+                self.path.unlink(missing_ok=True)
 
     def add(self, frame: np.ndarray | av.VideoFrame) -> None:
         """Append one picture: uint8 (height, width, 3), or a decoded frame of any format."""
@@ -167,10 +173,13 @@ def write_clip(
     """Write frames, uint8 (height, width, 3) with even sides, to an MP4 (H.264, tagged BT.709).
 
     `audio` is (float32 (channels, samples) in -1..1, samples a second). Sound and pictures are
-    interleaved, so that the file plays while it loads. On an error the file is removed.
+    interleaved, so that the file plays while it loads. On an error the file is removed. Raises
+    ValueError if there are no frames.
     """
     source = iter(frames)
-    first = next(source)
+    first = next(source, None)
+    if first is None:
+        raise ValueError("A clip needs at least one frame.")
     height, width, _ = first.shape
     sound, rate = audio if audio else (None, None)
     fps = Fraction(fps)

@@ -66,9 +66,12 @@ def ensure_memory(
     with _lock:
         free = free_memory()
         if free is not None and _promised + nbytes > free:
-            busy = f" beside {_size(_promised)} for others being decoded" if _promised else ""
+            busy = (
+                f" beside {size_in_words(_promised)} for others being decoded" if _promised else ""
+            )
             raise BadOrder(
-                f"{what} need {_size(nbytes)} of memory{busy}, and {_size(free)} are free.",
+                f"{what} need {size_in_words(nbytes)} of memory{busy}, and {size_in_words(free)} "
+                "are free.",
                 hint=hint,
             )
         _promised += nbytes
@@ -77,7 +80,7 @@ def ensure_memory(
         yield promise
     except MemoryError:
         raise BadOrder(
-            f"{what} need more memory than there is ({_size(nbytes)}).", hint=hint
+            f"{what} need more memory than there is ({size_in_words(nbytes)}).", hint=hint
         ) from None
     finally:
         promise.end()
@@ -117,5 +120,6 @@ def _group_rest(group: Path = Path("/sys/fs/cgroup")) -> int | None:
     return None
 
 
-def _size(nbytes: int) -> str:
-    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.1f} MB"
+def size_in_words(nbytes: int) -> str:
+    """`2.2 MB`, `1.5 GB`: of memory as of files, in powers of ten as shops and systems count."""
+    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"

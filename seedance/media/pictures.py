@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
 import struct
-import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -189,12 +189,12 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def save_png(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 (height, width, 3) to `path` as PNG; whole or not at all."""
     path = Path(path)
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # Not by tempfile: what that makes is private, where the user's umask shall decide.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(encode_png(pixels))
-        os.chmod(part, 0o644)  # mkstemp makes it private
         os.replace(part, path)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise

@@ -88,8 +88,10 @@ def _samples(frame: av.AudioFrame) -> np.ndarray:
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:
-    """Float samples (channels, n) in -1..1 as a 16-bit PCM WAV file; louder ones are clipped."""
-    whole = np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
+    """Float samples (channels, n) in -1..1 as a 16-bit PCM WAV file; louder ones are clipped, NaN
+    becomes silence."""
+    sound = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
+    whole = np.rint(sound * 32767).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(whole.shape[0])

@@ -25,7 +25,8 @@ from .hold import Hold
 
 logger = logging.getLogger(__name__)
 
-LARGEST_PICTURE = 100 * 2**20
+LARGEST_PICTURE = 100 * 10**6
+MB = 10**6
 
 
 @dataclass
@@ -74,8 +75,9 @@ class Fetch:
                 if isinstance(error, OSError) or not files.part.exists():
                     break  # the disk refuses: another address does not help
             finally:
-                with contextlib.suppress(OSError):
-                    files.part.unlink(missing_ok=True)
+                for part in (files.part, files.last_frame_part):
+                    with contextlib.suppress(OSError):
+                        part.unlink(missing_ok=True)
         words = problem.strerror if isinstance(problem, OSError) else None
         message = words or getattr(problem, "message", None) or str(problem)
         raise self.hold.later(
@@ -103,9 +105,9 @@ class Fetch:
     async def _download(self, url: str, part: Path, largest: int = download.LARGEST_FILE) -> None:
         def show(done: int, total: int | None) -> None:
             if total:
-                self.hold.say(f"downloading {done >> 20} of {total >> 20} MB", done / total)
+                self.hold.say(f"downloading {done // MB} of {total // MB} MB", done / total)
             else:
-                self.hold.say(f"downloading {done >> 20} MB")
+                self.hold.say(f"downloading {done // MB} MB")
 
         await self.hold.blocking(
             download.fetch,
@@ -118,16 +120,16 @@ class Fetch:
         )
 
     async def _provider_last_frame(self, done: Done, files: save.Files) -> Path | None:
-        """The provider's own last frame, lossless; our own from the clip serves as well."""
+        """The provider's own last frame; `finish` judges it, and our own from the clip serves as
+        well."""
         if not done.last_frame_url:
             return None
-        part = files.video.with_name(files.last_frame.name + ".part")
         try:
-            await self._download(done.last_frame_url, part, LARGEST_PICTURE)
+            await self._download(done.last_frame_url, files.last_frame_part, LARGEST_PICTURE)
         except (SeedanceError, OSError) as error:
             logger.info("The provider's last frame could not be fetched: %s", error)
             return None
-        return part
+        return files.last_frame_part
 
     async def _lost(self, why: str) -> SeedanceError:
         """The end of a row whose video nobody has any more; returns the error to raise."""

@@ -10,10 +10,10 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from ..errors import BadOrder
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_FREE = 100 * 2**20
+SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Files:
     def last_frame(self) -> Path:
         """The last frame as PNG."""
         return self.video.with_name(self.video.stem + ".last.png")
+
+    @property
+    def last_frame_part(self) -> Path:
+        """The provider's own last frame under way."""
+        return self.last_frame.with_name(self.last_frame.name + ".part")
 
     @property
     def sidecar(self) -> Path:
@@ -68,7 +74,8 @@ def check_target(video: Path | None) -> None:
     """Raise BadOrder for a name that something other than a file has: a video is put in its place
     by a rename, which a folder refuses, and a device does not survive."""
     if video is not None and video.exists() and not video.is_file():
-        raise BadOrder(f"{video} is no file.", hint="Give the name of a file to save as.")
+        what = "a folder" if video.is_dir() else "a device"
+        raise BadOrder(f"{video} is {what}.", hint="Give the name of a file to save as.")
 
 
 def check_writable(folder: Path) -> None:
@@ -85,24 +92,26 @@ def check_writable(folder: Path) -> None:
         ) from error
     if free < SMALLEST_FREE:
         raise BadOrder(
-            f"The disk of the output folder {folder} has only {free >> 20} MB free.",
-            hint=f"Free at least {SMALLEST_FREE >> 20} MB. {hint}",
+            f"The disk of the output folder {folder} has only {media.size_in_words(free)} free.",
+            hint=f"Free at least {media.size_in_words(SMALLEST_FREE)}. {hint}",
         )
 
 
 def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dict[str, Any]:
     """Make a checked `.part` the video: last frame, sidecar, rename. Returns what was measured.
 
-    `last_frame` is the provider's own, lossless last frame, if it gave one. The sidecar is written
-    first and names the bytes, so that after a crash it can be told whether the rename happened.
-    Raises BadOrder for a file that is no video.
+    `last_frame` is the provider's own last frame, if it gave one; it is taken where it is a PNG of
+    the video's size. The sidecar is written first and names the bytes, so that after a crash it can
+    be told whether the rename happened. Raises BadOrder for a file that is no video.
     """
     info = media.probe(files.part)
     try:
         media.tag_colour(files.part, info)  # so that players show the colours that we decode
-    except Exception as error:  # whatever it is: the video is paid for, and stays as it came
-        logger.info("The colours of %s stay untagged: %r", files.video.name, error)
-    if last_frame is not None and _same_size(last_frame, info.width, info.height):
+    except Exception as error:
+        # Whatever it is, a muxer's error or that of a PyAV which lacks what we call: the video is
+        # paid for, and stays as it came.
+        logger.warning("The colours of %s stay untagged: %r", files.video.name, error)
+    if last_frame is not None and _serves(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
     else:
         media.save_png(files.last_frame, media.last_frame(files.part))
@@ -147,24 +156,21 @@ def copy_to(saved: Files, target: Path) -> Files:
         (saved.sidecar, copies.sidecar),
         (saved.video, copies.video),
     ):
-        with contextlib.suppress(FileNotFoundError):
-            part = destination.with_name(destination.name + ".part")
+        with contextlib.suppress(FileNotFoundError), _replacing(destination) as part:
             shutil.copyfile(source, part)
-            os.replace(part, destination)
     return copies
 
 
-def safe_name(text: str) -> str:
-    """`text` as a part of a file name: letters, digits, dot, dash and underscore."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:80] or "file"
-
-
-def _same_size(picture: Path, width: int, height: int) -> bool:
+def _serves(picture: Path, width: int, height: int) -> bool:
+    """Whether a picture is a whole PNG of this size. Another kind may be lossy, which the frame
+    that we decode is not."""
     try:
-        found_height, found_width, _ = media.read_picture(picture).shape
-    except BadOrder:
+        with picture.open("rb") as file:
+            if file.read(len(_PNG)) != _PNG:
+                return False
+        return media.read_picture(picture).shape[:2] == (height, width)
+    except (BadOrder, OSError):
         return False
-    return (found_width, found_height) == (width, height)
 
 
 def _sha(path: Path) -> str:
@@ -176,9 +182,19 @@ def _sha(path: Path) -> str:
 
 
 def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with _replacing(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of `path` at the end and is gone after an error."""
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -37,6 +37,19 @@ await visit(async ({ page }) => {
   await row("UniAll").getByText("No key").waitFor();
   found.moved = await said("UniAll");
 
+  // A secret of the bucket is removed by its button, and what is typed beside it stays.
+  const secret = page.getByLabel("Secret access key", { exact: true });
+  await secret.fill(KEY);
+  await page.getByLabel("Access key id", { exact: true }).fill("an id");
+  await page.keyboard.press("Enter");
+  await page.getByText("Saved.").waitFor();
+  found.stored = await secret.getAttribute("placeholder");
+  await page.getByLabel("Region", { exact: true }).fill("eu");
+  await page.getByRole("button", { name: "Secret access key: Remove" }).click();
+  await page.getByText("Removed.", { exact: true }).waitFor();
+  found.left = await page.getByRole("button", { name: "Secret access key: Remove" }).count();
+  found.typed = await page.getByLabel("Region", { exact: true }).inputValue();
+
   await page.getByLabel("Per day (USD)").fill("7.5");
   await page.keyboard.press("Enter");
   await page.getByText("Saved.").waitFor();

@@ -1,5 +1,5 @@
 /** A group of values in the settings: fields, where each value comes from, and one Save. */
-import { field, h, icon, style } from "../dom.mjs";
+import { button, field, h, icon, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
 
@@ -46,8 +46,44 @@ function draw(place, group, fields, settings, message) {
       },
       note,
     );
-    return { name, label, input, before: input.value, fixed };
+    const kept = secret && Boolean(value) && !fixed;
+    const element = kept
+      ? h("div", { class: "seedance-secret" }, label, remover(name, input))
+      : label;
+    return { name, element, input, before: input.value, fixed };
   });
+
+  /**
+   * Removes a stored secret at once: its empty field means that it stays. What is typed in other
+   * fields stays there.
+   * @param {string} name
+   * @param {HTMLInputElement} input
+   */
+  function remover(name, input) {
+    const remove = button(
+      t("form.remove"),
+      async () => {
+        remove.disabled = true;
+        try {
+          await server.putSettings({ [group]: { [name]: null } });
+          input.placeholder = "";
+          remove.remove();
+          input.focus();
+          message_.replaceChildren(said("check", t("form.removed"), "good"));
+        } catch (error) {
+          remove.disabled = false;
+          failed(error);
+        }
+      },
+      { label: `${t(`${group}.${name}`)}: ${t("form.remove")}` },
+    );
+    return remove;
+  }
+
+  /** @param {unknown} error */
+  function failed(error) {
+    message_.replaceChildren(said("times-circle", /** @type {Error} */ (error).message, "bad"));
+  }
 
   const save = async () => {
     const changed = made.filter(
@@ -60,7 +96,7 @@ function draw(place, group, fields, settings, message) {
       const now = await server.putSettings({ [group]: values });
       draw(place, group, fields, now, said("check", t("form.saved"), "good"));
     } catch (error) {
-      message_.replaceChildren(said("times-circle", /** @type {Error} */ (error).message, "bad"));
+      failed(error);
     }
   };
 
@@ -77,7 +113,7 @@ function draw(place, group, fields, settings, message) {
         },
         onkeydown: (/** @type {Event} */ event) => event.stopPropagation(),
       },
-      ...made.map(({ label }) => label),
+      ...made.map(({ element }) => element),
       h(
         "div",
         { class: "seedance-end" },

@@ -101,7 +101,7 @@ function actions(task, changed) {
   const { row } = task;
   const lost =
     task.task && !task.there && !task.progress && !["refused", "failed"].includes(task.state);
-  const free = ["unclear", "saved", "expired"].includes(task.state);
+  const inTheWay = ["unclear", "saved"].includes(task.state); // of the same order
   return [
     task.there && link(row),
     lost &&
@@ -110,7 +110,7 @@ function actions(task, changed) {
       act("cancel", "stop-circle", task, async () => (await server.cancel(row)).message, changed),
     task.task && act("copy", "copy", task, () => copy(task.task ?? "")),
     act("load", "file-import", task, () => loadIntoNode(row)),
-    free && act("forget", "eraser", task, () => forget(task), changed),
+    inTheWay && act("forget", "eraser", task, () => forget(task), changed),
   ].filter((action) => action !== false && action !== null && action !== "");
 }
 

@@ -27,18 +27,23 @@ const RUNS = /** @type {const} */ ([
 
 /** @type {Tab | undefined} */
 let open;
+/** Counts what opened and closed the tab, so that an opening that had to wait knows it is the last. */
+let turn = 0;
 
 /** @param {HTMLElement} place */
 export async function render(place) {
   destroy();
+  const mine = turn;
   style();
   await ready();
+  if (mine !== turn) return; // closed, or opened anew, meanwhile
   open = new Tab(place);
   await open.refresh();
 }
 
 /** The tab was closed. */
 export function destroy() {
+  turn++;
   open?.stop();
   open = undefined;
 }
