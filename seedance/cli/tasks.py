@@ -68,10 +68,9 @@ def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
     runner = runner_for(args)
     was = runner.find_row(args.ticket)
-    runner.forget(was.id)
-    show.line(
-        f"Row {was.id} ({was.provider}, was {was.state}) is forgotten; its order can be sent anew."
-    )
+    forgotten = runner.forget(was.id).state != was.state
+    what = f"was {was.state}) is forgotten" if forgotten else f"{was.state}) stands in nobody's way"
+    show.line(f"Row {was.id} ({was.provider}, {what}; its order can be sent anew.")
     return 0
 
 

@@ -399,18 +399,15 @@ class Journal:
 
     def forget(self, row_id: int) -> Row:
         """Let the order be sent again: the row ends as `cancelled`. Files stay where they are, and
-        what may be billed still counts.
+        what may be billed still counts. A row that has ended otherwise stands in nobody's way, and
+        what became of it stays written.
 
-        Raises BadOrder for a row that another process works on, for one that is being sent (the
-        answer to that is the only way to what was paid), and for one that has ended: it stands in
-        nobody's way, and what became of it stays written.
+        Raises BadOrder for a row that another process works on, and for one that is being sent: the
+        answer to that is the only way to what was paid.
         """
         row: Row | None = self.get(row_id)
         if row is not None and row.state in ENDED:
-            raise BadOrder(
-                f"Row {row_id} has ended as {row.state}; there is nothing to forget.",
-                hint="Its order can be sent again as it is.",
-            )
+            return row
         if row is not None and row.live:
             row = self.claim(row_id)
         if row is None:
