@@ -824,6 +824,18 @@ def test_an_order_that_a_dead_process_only_prepared_is_given_up_free_of_charge(
     assert desk.fake.requests == []
 
 
+def test_a_video_that_is_withheld_for_good_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "ROUNDS_WITHOUT_ADDRESS", 3)
+    with fakes.all()["leonardo"](polls_until_done=0) as fake:
+        fake.nsfw = True
+        error = failing(Desk(fake, tmp_path))
+        assert isinstance(error, TaskFailed)
+        assert "not safe for work" in error.message
+        assert sum(map(is_poll, fake.requests)) == 3
+
+
 def test_with_a_timeout_of_0_it_is_ordered_and_not_waited_for(desk: Desk) -> None:
     runner = desk.runner(SEEDANCE_TIMEOUT="0")
     job = desk.start(runner)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ CALL_DEFAULTS: dict[str, Any] = {
     "query": {},
     "auth": True,
     "spends": False,
+    "timeout": None,
+    "any_status": False,
 }
+assert set(CALL_DEFAULTS) == {item.name for item in fields(wire.Call)}
 STATUSES = {
     kind.__name__: kind
     for kind in (wire.Running, wire.Done, wire.Failed, wire.Cancelled, wire.Expired)
@@ -186,6 +190,8 @@ def _compare_call(call: wire.Call, recorded: dict[str, Any]) -> None:
         "query": dict(call.query),
         "auth": call.auth,
         "spends": call.spends,
+        "timeout": call.timeout,
+        "any_status": call.any_status,
     }
     expected = {**CALL_DEFAULTS, **recorded}
     expected["headers"] = {name.lower(): value for name, value in expected["headers"].items()}
@@ -222,6 +228,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             ticket = wire.Ticket.parse(values["ticket"])
             return wire.Ticket(ticket.provider, ticket.opaque, values.get("cost"))
         case "check":
+            if values.get("without_address"):
+                values["without_address"] = wire.Failed(**values["without_address"])
             return STATUSES[values.pop("type")](**values)
         case "upload":
             return wire.Uploaded(**values)

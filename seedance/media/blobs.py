@@ -184,12 +184,12 @@ def clip_blob(
     info = probe(path)
     check_whole(path)
     _check_smallest(info.width, info.height, "clip")
+    _check_shape("clip", info.width, info.height, limits)
     problems = _clip_problems(info, limits)
     if not problems:
         return _clip(path, info), []
     described = f"The clip ({_describe_clip(info)})"
     _refuse_short(described, info.duration, limits)
-    _check_shape("clip", info.width, info.height, limits)
     if not nearest:
         raise _does_not_fit(described, problems)
     return _converted_clip(path, info, limits, work_dir), problems

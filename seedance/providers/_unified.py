@@ -35,6 +35,7 @@ from ..wire import (
 )
 
 Meaning: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+Verdict: TypeAlias = Literal["yes", "no", "a word", "open"]
 
 # The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
 WORDS: Mapping[str, Meaning] = {
@@ -71,8 +72,7 @@ class Relay(Provider):
 
     def explain(self, reply: Reply) -> SeedanceError:
         """As for any provider, but moderation and credit are also known by their words."""
-        said = error_text(reply)
-        words = f"{error_code(reply)} {said}"
+        said, words = error_text(reply), _words(reply)
         if _MODERATION.search(words):
             return Moderated(
                 f"{self.name} refused the prompt or an input by its content policy"
@@ -86,6 +86,9 @@ class Relay(Provider):
             )
         return super().explain(reply)
 
+    def quota_used_up(self, reply: Reply) -> bool:
+        return super().quota_used_up(reply) or bool(_CREDIT.search(_words(reply)))
+
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, with the credits that were reserved for it.
 
@@ -95,11 +98,14 @@ class Relay(Provider):
         if not reply.ok:
             raise self.explain(reply)
         body = reply.object()
-        for place in _TASK_ID:
-            task_id = dig(body, *place)
-            if task_id and isinstance(task_id, (str, int)) and not isinstance(task_id, bool):
+        verdict = _verdict(body)
+        found = [(place[-1], task_id) for place in _TASK_ID if (task_id := _id_at(body, *place))]
+        for name, task_id in found:
+            # A request has an `id` as well, and a `data` of text may be a remark.
+            if name == "task_id" or verdict == "yes" or _is_task(body):
                 return Ticket.issue(self.id, task_id, reserved_credits(body))
-        if _says_no(body):
+        # A word for success that we do not know must not make the order look free to be sent again.
+        if verdict == "no" or (verdict == "a word" and not found):
             raise self.explain(reply)
         raise OddReply(f"{self.name} answered the create without a task id.")
 
@@ -117,12 +123,16 @@ class Relay(Provider):
         for candidate in candidates:
             if isinstance(candidate, dict) and any(text_at(candidate, name) for name in names):
                 return candidate
-        if _says_no(body):
+        if _verdict(body) in ("no", "a word"):
             raise self.explain(reply)
         raise OddReply(f"{self.name} answered without {' or '.join(names)}.")
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         reply = yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))
+        return self.status(reply)
+
+    def status(self, reply: Reply) -> Status:
+        """What the answer of the unified task route says."""
         task = self.part(reply, "status")
         video_url = video_address(task.get("results") or task.get("result"))
         return read_status(task, self.words, video_url)
@@ -216,14 +226,37 @@ def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
     return "input" if re.search("image|video|audio|picture|person|face", words) else "prompt"
 
 
-def _says_no(body: dict[str, Any]) -> bool:
-    """Whether an answer with a 2xx status and without what was asked for is a clear refusal.
+def _words(reply: Reply) -> str:
+    """All that an error answer says: its code, its type, its sentence."""
+    try:
+        kind = text_at(reply.json(), "error", "type")
+    except OddReply:
+        kind = ""
+    return f"{error_code(reply)} {kind} {error_text(reply)}"
 
-    A code of the 5xx kind is none: like that status, it leaves open whether a task was made.
-    """
+
+def _id_at(body: dict[str, Any], *place: str) -> str | int | None:
+    """What stands at a place for a task's id, if it can be one."""
+    found = dig(body, *place)
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        return None
+    return found if not isinstance(found, str) or re.fullmatch(r"\S+", found) else None
+
+
+def _is_task(body: dict[str, Any]) -> bool:
+    """Whether an answer is evidently a task, whatever it says besides."""
+    parts = (body, body.get("data"))
+    return any(text_at(part, name) for part in parts for name in ("status", "object"))
+
+
+def _verdict(body: dict[str, Any]) -> Verdict:
+    """What an answer with a 2xx status says of the request: yes (or nothing), clearly no, a word
+    that we do not know, or a code of the 5xx kind, which leaves open whether a task was made."""
     if body.get("error") or body.get("error_msg") or body.get("success") is False:
-        return True
+        return "no"
     code = plain_word(str(body.get("code") or ""))
+    if code in ("", "success", "ok") or re.fullmatch("2[0-9][0-9]", code):
+        return "yes"
     if code.isdigit():
-        return re.fullmatch("4[0-9][0-9]", code) is not None
-    return code not in ("", "success", "ok")
+        return "no" if re.fullmatch("4[0-9][0-9]", code) else "open"
+    return "a word"

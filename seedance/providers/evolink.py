@@ -17,6 +17,7 @@ from ..wire import (
     Balance,
     Blob,
     Call,
+    Expired,
     Failed,
     FilePart,
     Flow,
@@ -30,6 +31,7 @@ from ..wire import (
     Ticket,
     Uploaded,
     add_extra,
+    error_code,
     error_text,
     number_at,
 )
@@ -138,9 +140,12 @@ class EvoLink(Relay):
         reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
         return self.ticket(reply)
 
-    def check(self, ticket: Ticket) -> Flow[Status]:
-        status = yield from super().check(ticket)
-        if isinstance(status, Failed) and _FACES.search(status.message):
+    def status(self, reply: Reply) -> Status:
+        if reply.status == 400 and error_code(reply) == "invalid_task_id":
+            return Expired(f"{self.name} does not know the task", may_appear=True)
+        status = super().status(reply)
+        faces = isinstance(status, Failed) and _FACES.search(status.message)
+        if isinstance(status, Failed) and faces and status.stage != "output":
             return replace(status, stage="input")
         return status
 

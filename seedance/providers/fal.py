@@ -91,6 +91,7 @@ class Fal(Provider):
         models={
             "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
             "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
+            # Only its name is known; these are the limits of 2.0.
             "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
         },
         # Data URIs are taken by most of fal's models, and refused by some: they are not used.
@@ -163,7 +164,7 @@ class Fal(Provider):
             return (yield from self._result(ticket, state))
         if word == "in_queue":
             position = number_at(state, "queue_position")
-            return Running(note="queued" if not position else f"queued, {position:.0f} before it")
+            return Running(note="queued" if not position else f"queued, {position:.0f} ahead")
         if word == "in_progress":
             return Running(note="rendering")
         if word:
@@ -224,8 +225,9 @@ class Fal(Provider):
         problem = _problem(reply)
         if "client_cancelled" in (told, problem.code):
             return Cancelled()
-        if told or (problem.message and reply.status not in (401, 403, 404, 408, 429)):
-            message = problem.message or text_at(state, "error") or told
+        # Without a type of error it is the way to the result that failed, not the task.
+        if told or (problem.code and reply.status not in (401, 403, 404, 408, 429)):
+            message = problem.message or text_at(state, "error") or told or problem.code
             return Failed(message, problem.code or text_at(state, "error_type"), problem.stage)
         if reply.status >= 500 or reply.status in (408, 429):
             return Running(note="fetching the result")
@@ -275,10 +277,10 @@ def _three(path: str) -> list[str]:
 class _Problem:
     """What an error answer says: of the model (`detail` is a list) or of the platform (a text)."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: Any, header: str) -> None:
         first = dig(body, "detail", 0)
         self.field = text_at(first, "loc", 1)  # after "body"
-        self.code = text_at(first, "type") or text_at(body, "error_type")
+        self.code = text_at(first, "type") or text_at(body, "error_type") or header
         self.message = text_at(first, "msg") or text_at(body, "detail")
 
     @property
@@ -292,7 +294,8 @@ class _Problem:
 
 
 def _problem(reply: Reply) -> _Problem:
+    header = reply.headers.get("x-fal-error-type", "")
     try:
-        return _Problem(reply.json())
+        return _Problem(reply.json(), header)
     except OddReply:
-        return _Problem(None)
+        return _Problem(None, header)

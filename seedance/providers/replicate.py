@@ -74,6 +74,7 @@ class Replicate(Provider):
             "seedance-2.0": _model("bytedance/seedance-2.0"),
             "seedance-2.0-fast": _model("bytedance/seedance-2.0-fast"),
             "seedance-2.0-mini": _model("bytedance/seedance-2.0-mini"),
+            # Only its name is known; these are the limits of 2.0.
             "seedance-2.5": _model("bytedance/seedance-2.5"),
         },
         # Data URIs are advised against above 256 KB, so files always go up.

@@ -72,7 +72,7 @@ def error_code(reply: Reply) -> str:
         return ""
     for path in (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",)):
         found = dig(body, *path)
-        if isinstance(found, (str, int)) and not isinstance(found, bool):
+        if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
             return str(found)
     return ""
 

@@ -41,7 +41,8 @@ class ModelLimits:
     choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
     length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
     pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references; `total`
-    counts them together. `media` replaces the provider's limits of a kind of medium.
+    counts them together. `media` replaces the provider's limits of a kind of medium; `remarks` says
+    what a person should know who sends a kind of reference.
     """
 
     id: str
@@ -68,6 +69,7 @@ class ModelLimits:
     camera_fixed: bool = False
     keeps_audio: bool = False
     media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
+    remarks: Mapping[Kind, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
