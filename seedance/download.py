@@ -22,7 +22,7 @@ _NUMBER = "[0-9]{1,18}"  # of bytes; `int` would fail over many more digits, or 
 BLOCK = 1 << 16  # bytes; of a connection that breaks, the block being read is lost
 
 
-class Gone(SeedanceError):
+class AddressExpired(SeedanceError):
     """The address no longer serves the file (HTTP 401, 403, 404, 410)."""
 
     spent_by_default = "yes"
@@ -42,9 +42,8 @@ def fetch(
 
     `on_progress(bytes so far, bytes in all or None)`. `with_key` lets the key be shown to
     `own_origin` if it asks for one: for an address that the provider gave, not for one of a
-    workflow. Raises Gone where the address has expired, OddReply for an answer that is no file or
-    too large, Lost or NotSent when several attempts in a row brought nothing, and OSError when the
-    disk refuses.
+    workflow. Raises AddressExpired, OddReply for an answer that is no file or too large, Lost or
+    NotSent when several attempts in a row brought nothing, and OSError when the disk refuses.
     """
     attempt = _Attempt(transport, url, part, own_origin, on_progress, largest, with_key)
     part.unlink(missing_ok=True)
@@ -104,7 +103,7 @@ class _Attempt:
                 self._authorized = True
                 return
             if status in (401, 403, 404, 410):
-                raise Gone(f"The address of the video no longer works (HTTP {status}).")
+                raise AddressExpired(f"The address of the video no longer works (HTTP {status}).")
             if status == 416:  # what we have does not fit what is there: start again
                 self._restart()
                 raise Lost("The file changed during the download.")

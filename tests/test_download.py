@@ -14,7 +14,7 @@ from fakes import Answer, Request, ranged
 from loopback import Connection, Raw, Server
 
 from seedance import download
-from seedance.download import Gone, fetch
+from seedance.download import AddressExpired, fetch
 from seedance.errors import OddReply
 from seedance.settings import origin
 from seedance.transport import Credentials, ForbiddenAddress, Lost, NotSent, Transport
@@ -245,7 +245,7 @@ def test_a_file_that_always_ends_early_is_given_up(part: Path) -> None:
 @pytest.mark.parametrize("code", [403, 404, 410])
 def test_an_address_that_has_expired_is_gone(code: int, part: Path) -> None:
     with Raw(status(code)) as server:
-        with pytest.raises(Gone, match=f"HTTP {code}") as caught:
+        with pytest.raises(AddressExpired, match=f"HTTP {code}") as caught:
             get(server.url, part)
         assert len(server.received) == 1
     assert caught.value.spent == "yes"
@@ -398,13 +398,13 @@ def test_the_key_stays_shown_when_a_download_goes_on(part: Path) -> None:
 
 def test_an_own_origin_that_does_not_take_the_key_has_no_file(part: Path) -> None:
     with Raw(status(401)) as server:
-        with pytest.raises(Gone, match="HTTP 401"):
+        with pytest.raises(AddressExpired, match="HTTP 401"):
             get(server.url, part)
         assert len(server.received) == 2
 
 
 def test_the_key_is_not_shown_off_its_own_origins(part: Path) -> None:
-    with Server(guarded) as server, pytest.raises(Gone):
+    with Server(guarded) as server, pytest.raises(AddressExpired):
         sender = Transport(Credentials("Bearer", KEY, frozenset({"https://api.example:443"})))
         fetch(sender, server.url, part, own_origin=origin(server.url))
     assert not any("authorization" in request.headers for request in server.requests)

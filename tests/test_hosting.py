@@ -428,7 +428,7 @@ def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_
             work_dir=tmp_path,
             report=lambda text: None,
         )
-        ways = place.plan(order, provider, settings)
+        ways = place.choose_ways(order, provider, settings)
         placed = follower.carry(object(), lambda _: placing.place(ways)).done.result(30)
         return placed.first_frame, placed.last_frame
 

@@ -405,7 +405,9 @@ def test_a_file_that_begins_with_an_underscore_is_no_provider(folder: Folder) ->
 def ways(provider_id: str, order: Order) -> list[str]:
     cls: type[Provider] = providers.get(provider_id)
     loaded = Settings.load()
-    return [item.way for item in place.plan(order, cls(loaded.config(provider_id)), loaded).items]
+    return [
+        item.way for item in place.choose_ways(order, cls(loaded.config(provider_id)), loaded).items
+    ]
 
 
 def address(text: str) -> Medium:
@@ -473,14 +475,14 @@ def test_frames_are_made_to_the_size_of_the_clip(ratio: str, size: tuple[int, in
     loaded = Settings.load()
     provider = providers.get("leonardo")(loaded.config("leonardo"))
     order = replace(CAT, ratio=ratio, first_frame=PICTURE, last_frame=PICTURE)
-    assert [item.size for item in place.plan(order, provider, loaded).items] == [size, size]
+    assert [item.size for item in place.choose_ways(order, provider, loaded).items] == [size, size]
     order = replace(CAT, ratio=ratio, references=(PICTURE,))
-    assert [item.size for item in place.plan(order, provider, loaded).items] == [None]
+    assert [item.size for item in place.choose_ways(order, provider, loaded).items] == [None]
 
 
 def test_labels_count_each_kind_as_prompts_do() -> None:
     loaded = Settings.load()
     provider = providers.get("fal")(loaded.config("fal"))
     order = replace(CAT, references=(PICTURE, CLIP, PICTURE, SOUND))
-    labels = [item.label for item in place.plan(order, provider, loaded).items]
+    labels = [item.label for item in place.choose_ways(order, provider, loaded).items]
     assert labels == ["picture 1", "clip 1", "picture 2", "sound 1"]

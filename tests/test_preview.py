@@ -517,14 +517,14 @@ def test_a_reference_sound_is_heard(desk: Desk, quick: None) -> None:
     assert np.abs(decoded[0][0, 110_000:]).max() < 0.01
 
 
-def job(**fields: Any) -> render.Job:
+def scene(**fields: Any) -> render.Scene:
     order = {"resolution": "480p", "ratio": "16:9", "duration": 4, "prompt": "a kite", **fields}
-    return render.Job.read(order, lambda address: None)
+    return render.Scene.read(order, lambda address: None)
 
 
 def rendered(folder: Path, **fields: Any) -> bytes:
     path = folder / "a.mp4"
-    render.render(job(**fields), path, lambda progress: True)
+    render.render(scene(**fields), path, lambda progress: True)
     return path.read_bytes()
 
 
@@ -532,10 +532,10 @@ def test_the_seed_decides_the_clip(tmp_path: Path, quick: None) -> None:
     from seedance.providers.preview import sound
 
     one, again, other = (
-        next(render._clip(job(seed=seed), (160, 96), 2)).tobytes() for seed in (1, 1, 2)
+        next(render._clip(scene(seed=seed), (160, 96), 2)).tobytes() for seed in (1, 1, 2)
     )
     assert one == again != other
-    tones = [sound.track(job(seed=seed, generate_audio=True), 2.0) for seed in (1, 1, 2)]
+    tones = [sound.track(scene(seed=seed, generate_audio=True), 2.0) for seed in (1, 1, 2)]
     assert all(tone is not None for tone in tones)
     first, same, different = (tone[0] for tone in tones if tone)
     assert np.array_equal(first, same) and not np.array_equal(first, different)
@@ -544,7 +544,7 @@ def test_the_seed_decides_the_clip(tmp_path: Path, quick: None) -> None:
 
 def test_the_prompt_can_be_read(tmp_path: Path, quick: None) -> None:
     with_words, without = (
-        text.Writing(job(prompt=prompt), (864, 496), 5) for prompt in ("a kite", "")
+        text.Writing(scene(prompt=prompt), (864, 496), 5) for prompt in ("a kite", "")
     )
     plain = text.card((864, 496), "")
     changed = np.asarray(with_words.on(plain, 3)).astype(int) - np.asarray(without.on(plain, 3))
@@ -555,7 +555,7 @@ def test_the_prompt_can_be_read(tmp_path: Path, quick: None) -> None:
 
 
 def test_only_the_label_is_on_the_first_and_the_last_frame(tmp_path: Path) -> None:
-    frames_job = replace(job(), mode="image", first_frame=tmp_path / "a.png")
+    frames_job = replace(scene(), mode="image", first_frame=tmp_path / "a.png")
     writing = text.Writing(frames_job, (864, 496), 97)
     plain = text.card((864, 496), "")
     for number in (0, 96):
@@ -569,7 +569,7 @@ def test_only_the_label_is_on_the_first_and_the_last_frame(tmp_path: Path) -> No
 def test_a_watermark_is_added_when_asked_for() -> None:
     plain = text.card((864, 496), "")
     marked, unmarked = (
-        np.asarray(text.Writing(job(prompt="", watermark=wanted), (864, 496), 5).on(plain, 0))
+        np.asarray(text.Writing(scene(prompt="", watermark=wanted), (864, 496), 5).on(plain, 0))
         for wanted in (True, False)
     )
     assert np.nonzero(marked.astype(int) - unmarked)[1].max() < 300

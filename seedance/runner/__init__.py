@@ -35,7 +35,7 @@ from .carry import Carrier
 from .ends import error_of
 from .hold import Hold
 from .job import Job, Result
-from .place import plan as plan_media
+from .place import choose_ways
 from .plan import Quote, account_of
 from .talk import Talk, held_free
 
@@ -146,7 +146,7 @@ class Runner:
 
     def _carry(self, row: Row, talk: Talk, choice: plan.Choice | None = None) -> Hold:
         """Carry a row through in the follower, or join that."""
-        ways = plan_media(choice.order, choice.provider, self.settings) if choice else None
+        ways = choose_ways(choice.order, choice.provider, self.settings) if choice else None
 
         def start(carry: Carry) -> Coroutine[Any, Any, Row]:
             order = choice.order if choice else None

@@ -14,14 +14,14 @@ from .ends import error_of
 from .fetch import Fetch
 from .follow import Follow
 from .hold import Hold
-from .place import Plan, clear_bucket
+from .place import Ways, clear_bucket
 from .talk import Talk
 
 
 class Carrier:
     """Carries one row from where it stands to its end.
 
-    `order` and `plan` are None for a row that was taken up again after a restart.
+    `order` and `ways` are None for a row that was taken up again after a restart.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Carrier:
         settings: Settings,
         carry: Carry,
         order: Order | None = None,
-        plan: Plan | None = None,
+        ways: Ways | None = None,
     ) -> None:
         self.hold = Hold(row, talk, follower, journal, settings, carry)
-        self._create = Create(self.hold, order, plan)
+        self._create = Create(self.hold, order, ways)
         self._follow = Follow(self.hold)
         self._fetch = Fetch(self._follow)
 

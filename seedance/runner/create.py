@@ -22,7 +22,7 @@ from ..transport import NotSent
 from ..wire import Placed, Provider, Ticket
 from .ends import as_public
 from .hold import Hold
-from .place import Placing, Plan
+from .place import Placing, Ways
 from .talk import Busy
 
 logger = logging.getLogger(__name__)
@@ -36,22 +36,22 @@ RESEND_AFTER_SECONDS = 300.0
 CLOCK_SECONDS = 60.0  # so far our clock and a provider's may be apart for that
 
 
-class Interrupted(Exception):
+class CancelledInTime(Exception):
     """A person cancelled before anything was spent."""
 
 
 @dataclass
 class Create:
-    """The way of one row to its ticket. `order` and `plan` are None for a row that was taken up
+    """The way of one row to its ticket. `order` and `ways` are None for a row that was taken up
     again: its media are not in the journal, so it cannot be sent any more."""
 
     hold: Hold
     order: Order | None = None
-    plan: Plan | None = None
+    ways: Ways | None = None
 
     async def run(self) -> None:
         """Bring the row from `preparing` to `running`, or to the end it raises."""
-        if self.order is None or self.plan is None:
+        if self.order is None or self.ways is None:
             # Its pictures are not in the journal; nothing was sent, so it is simply given up.
             raise await self.hold.end(
                 "cancelled",
@@ -62,11 +62,11 @@ class Create:
             )
         work_dir = Path(tempfile.mkdtemp(prefix="seedance-"))
         try:
-            placed = await self._placed(self.order, self.plan, work_dir)
+            placed = await self._placed(self.order, self.ways, work_dir)
             await self._create(self.order, placed)
         except LeaseLost:
             raise
-        except Interrupted:
+        except CancelledInTime:
             raise await self.hold.end(
                 "cancelled",
                 Cancelled("Cancelled before anything was sent; nothing was spent.", spent="no"),
@@ -96,7 +96,7 @@ class Create:
             self.hold.follower.spent(self.hold.carry)
             shutil.rmtree(work_dir, ignore_errors=True)
 
-    async def _placed(self, order: Order, plan: Plan, work_dir: Path) -> Placed:
+    async def _placed(self, order: Order, ways: Ways, work_dir: Path) -> Placed:
         placing = Placing(
             self.hold.talk,
             self.hold.follower,
@@ -109,11 +109,11 @@ class Create:
             report=self.hold.say,
         )
         self.hold.say("preparing")
-        going = asyncio.ensure_future(placing.place(plan))
+        going = asyncio.ensure_future(placing.place(ways))
         while not going.done():
             if self.hold.cancelled():
                 going.cancel()
-                raise Interrupted
+                raise CancelledInTime
             await asyncio.wait({going}, timeout=0.25)
         placed = going.result()
         if placing.changes:
@@ -130,7 +130,7 @@ class Create:
             self.hold.follower.spends(self.hold.carry)
             self.hold.say("submitting")
             try:
-                ticket = await self.hold.talk.hold(
+                ticket = await self.hold.talk.converse(
                     self.hold.talk.provider.submit(
                         spelled(order, type(self.hold.talk.provider)), placed
                     )
@@ -179,7 +179,7 @@ class Create:
         limit = provider.limits.concurrent
         while True:
             if self.hold.cancelled():
-                raise Interrupted
+                raise CancelledInTime
             row, busy = await self.hold.quickly(
                 self.hold.journal.take_slot, self.hold.row.id, limit
             )
@@ -198,7 +198,7 @@ class Create:
     async def _pause_before_money(self, seconds: float) -> None:
         await self.hold.carry.pause(seconds)
         if self.hold.cancelled():
-            raise Interrupted
+            raise CancelledInTime
 
     async def _unclear(self, error: Unclear) -> SeedanceError:
         """Write the unclear outcome down; returns the error to raise."""
@@ -226,7 +226,7 @@ class Create:
         for attempt in range(FIND_ATTEMPTS):
             await self.hold.carry.pause(FIND_SECONDS if attempt or certain_after is None else 0.0)
             try:
-                ticket = await self.hold.talk.hold(provider.find(self.order, sent_at, known))
+                ticket = await self.hold.talk.converse(provider.find(self.order, sent_at, known))
             except SeedanceError as error:
                 logger.info("Looking for the task of row %s: %s", row.id, error)
                 return False

@@ -68,7 +68,7 @@ class Fetch:
                     save.finish, files, record, last_frame
                 )
                 return measured
-            except (download.Gone, NotSent, Lost, OddReply) as error:
+            except (download.AddressExpired, NotSent, Lost, OddReply) as error:
                 problem = error
             except (BadOrder, OSError) as error:
                 problem = error

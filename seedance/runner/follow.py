@@ -103,7 +103,8 @@ class Follow:
         """Ask once. That a task is not known (HTTP 404 or 410, or in the provider's own words) is
         Expired when it stays so; with `patient` for a minute."""
         try:
-            status = await self.hold.talk.hold(self.hold.talk.provider.check(ticket), polling=True)
+            talk = self.hold.talk
+            status = await talk.converse(talk.provider.check(ticket), polling=True)
         except Gone as error:
             status = Expired(error.message, may_appear=True)
         if not isinstance(status, Expired) or not status.may_appear:
@@ -174,7 +175,7 @@ class Follow:
             )
             return
         try:
-            outcome = await self.hold.talk.hold(provider.cancel(ticket))
+            outcome = await self.hold.talk.converse(provider.cancel(ticket))
         except SeedanceError as error:
             outcome = CannotCancel(error.message)
         if isinstance(outcome, CancelledThere):

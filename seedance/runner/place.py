@@ -57,7 +57,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Ways:
     """The ways of all media of an order."""
 
     first_frame: Item | None
@@ -93,7 +93,7 @@ class Plan:
 _LABELS: dict[Kind, str] = {"image": "picture", "video": "clip", "audio": "sound"}
 
 
-def plan(order: Order, provider: Provider, settings: Settings) -> Plan:
+def choose_ways(order: Order, provider: Provider, settings: Settings) -> Ways:
     """Choose the way of each medium. Raises BadOrder where there is none, saying what to set."""
     size = None
     if order.ratio != "adaptive":
@@ -110,7 +110,7 @@ def plan(order: Order, provider: Provider, settings: Settings) -> Plan:
         counts[medium.kind] += 1
         label = f"{_LABELS[medium.kind]} {counts[medium.kind]}"
         references.append(Item(medium, label, _way(medium, label, provider, settings)))
-    return Plan(
+    return Ways(
         item(order.first_frame, "the first frame", size),
         item(order.last_frame, "the last frame", size),
         item(order.video, "the clip"),
@@ -192,7 +192,7 @@ def stand_in(provider: Provider, item: Item) -> str:
 
 
 class Placing:
-    """Carries out a plan for one row. `changes` says what of the media had to be changed."""
+    """Brings the media of one row on their ways. `changes` says what had to be changed of them."""
 
     def __init__(
         self,
@@ -215,14 +215,14 @@ class Placing:
         self._files = itertools.count(1)
         self._given_up = False
 
-    async def place(self, plan: Plan) -> Placed:
+    async def place(self, ways: Ways) -> Placed:
         """Send up what must go up, side by side, and return the references.
 
         Nothing is spent here. Raises BadOrder for a medium outside the documented limits,
         Unreachable or Refused where an upload does not succeed.
         """
         try:
-            made = await asyncio.gather(*(self._make(item) for item in plan.items))
+            made = await asyncio.gather(*(self._make(item) for item in ways.items))
             made = await self._within_totals(made)
             self.changes = [one.change for one in made if one.change is not None]
             references = await self._send_all(made)
@@ -230,7 +230,7 @@ class Placing:
             self._given_up = True
             raise
         by_item = {id(one.item): ref for one, ref in zip(made, references, strict=True)}
-        return plan.placed(lambda item: by_item[id(item)])
+        return ways.placed(lambda item: by_item[id(item)])
 
     # ------------------------------------------------------------------- making the file
 

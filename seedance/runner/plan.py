@@ -150,7 +150,7 @@ def _price_rank(choice: Choice) -> tuple[bool, float, str]:
 def _first_call(provider: Provider, order: Order, settings: Settings) -> Call | None:
     """The call that would create the task, with stand-ins for media that must go up first."""
     _check_addresses(order.extra.get(provider.id, {}))
-    ways = place.plan(order, provider, settings)
+    ways = place.choose_ways(order, provider, settings)
     placed = ways.placed(lambda item: place.stand_in(provider, item))
     step = next(provider.submit(spelled(order, type(provider)), placed))
     return step if isinstance(step, Call) else None
@@ -168,7 +168,7 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         fitted = fit(replace(order, on_unsupported="nearest"), cls)
         config = settings.config(provider_id)
         provider = cls(config)
-        ways = place.plan(fitted.order, provider, settings)
+        ways = place.choose_ways(fitted.order, provider, settings)
         call = _first_call(provider, fitted.order, settings)
     except SeedanceError as error:
         return Quote(provider_id, key=key, problem=error)

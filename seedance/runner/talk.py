@@ -78,7 +78,7 @@ class Talk:
         self._blocking = blocking
         self.last_reply = Reply(0)
 
-    async def hold(self, flow: Flow[T], *, polling: bool = False) -> T:
+    async def converse(self, flow: Flow[T], *, polling: bool = False) -> T:
         """Hold one conversation and return its result.
 
         For a call that spends: raises NotSent or Busy where it is proven that nothing was accepted,
@@ -206,6 +206,6 @@ async def held_free(talk: Talk, flow: Flow[T]) -> T:
     Raises Unreachable where none came, beside what the flow itself raises.
     """
     try:
-        return await talk.hold(flow)
+        return await talk.converse(flow)
     except Unsettled as error:
         raise Unreachable(error.message, hint="It is safe to try again.") from None

@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class Scene:
     """An order as it reached the preview. Media are local files, or None where they are addresses
     on the network, which are not fetched: a card stands for them."""
 
@@ -57,7 +57,7 @@ class Job:
     audios: tuple[Path | None, ...]
 
     @classmethod
-    def read(cls, order: Mapping[str, Any], local: Callable[[str], Path | None]) -> Job:
+    def read(cls, order: Mapping[str, Any], local: Callable[[str], Path | None]) -> Scene:
         """From the JSON of a create; `local` finds the file behind an address.
 
         Raises BadOrder for what no preview can be made of.
@@ -95,19 +95,19 @@ class Job:
         )
 
 
-def render(job: Job, target: Path, report: Callable[[float], bool]) -> None:
-    """Write the clip of `job` to `target`: MP4, H.264, 24 fps, and AAC where sound is asked for.
+def render(scene: Scene, target: Path, report: Callable[[float], bool]) -> None:
+    """Write the clip of `scene` to `target`: MP4, H.264, 24 fps, and AAC where sound is asked for.
 
     `report(progress 0..1)` is called for each frame; if it returns False, Stopped is raised. Raises
     BadOrder if one of the media cannot be read.
     """
-    size = _size(job)
-    total = _seconds(job) * FPS + 1  # as the service counts: 5 s are 121 frames
-    track = sound.track(job, total / FPS)
+    size = _size(scene)
+    total = _seconds(scene) * FPS + 1  # as the service counts: 5 s are 121 frames
+    track = sound.track(scene, total / FPS)
 
     def frames() -> Iterator[np.ndarray]:
-        writing = text.Writing(job, size, total)
-        for number, picture in zip(range(total), _clip(job, size, total)):
+        writing = text.Writing(scene, size, total)
+        for number, picture in zip(range(total), _clip(scene, size, total)):
             if not report(number / total):
                 raise Stopped
             yield np.asarray(writing.on(picture, number))
@@ -115,33 +115,33 @@ def render(job: Job, target: Path, report: Callable[[float], bool]) -> None:
     media.write_clip(target, frames(), FPS, track, preset="superfast", crf=17)
 
 
-def _seconds(job: Job) -> int:
-    if job.duration != -1:
-        return job.duration
-    if job.mode == "edit" and job.video is not None:
-        return min(max(round(media.probe(job.video).duration), 1), 30)
+def _seconds(scene: Scene) -> int:
+    if scene.duration != -1:
+        return scene.duration
+    if scene.mode == "edit" and scene.video is not None:
+        return min(max(round(media.probe(scene.video).duration), 1), 30)
     return DEFAULT_SECONDS
 
 
-def _size(job: Job) -> tuple[int, int]:
+def _size(scene: Scene) -> tuple[int, int]:
     """The exact size in pixels; `adaptive` takes the ratio nearest to the first medium's."""
-    sizes = SIZES[job.resolution]
-    if job.ratio != "adaptive":
-        return sizes[job.ratio]
-    shape = _source_shape(job)
+    sizes = SIZES[scene.resolution]
+    if scene.ratio != "adaptive":
+        return sizes[scene.ratio]
+    shape = _source_shape(scene)
     if shape is None:
         return sizes["16:9"]
     wanted = math.log(shape)
     return min(sizes.values(), key=lambda size: abs(math.log(size[0] / size[1]) - wanted))
 
 
-def _source_shape(job: Job) -> float | None:
+def _source_shape(scene: Scene) -> float | None:
     """Width / height of the first picture or clip, None where there is none."""
-    for picture in (job.first_frame, *job.images):
+    for picture in (scene.first_frame, *scene.images):
         if picture is not None:
             height, width = media.read_picture(picture).shape[:2]
             return float(width / height)
-    for clip in (job.video, *job.videos):
+    for clip in (scene.video, *scene.videos):
         if clip is not None:
             info = media.probe(clip)
             return info.width / info.height
@@ -151,20 +151,20 @@ def _source_shape(job: Job) -> float | None:
 # ----------------------------------------------------------------------------------- what is seen
 
 
-def _clip(job: Job, size: tuple[int, int], total: int) -> Clip:
-    """The frames of a job, at least `total` of them, without any writing."""
-    if job.mode in ("image", "frames"):
-        first = _picture(job.first_frame, size, "first frame")
-        if job.mode == "image":
-            return _move_in(first, total, job.camera_fixed)
-        return _from_to(first, _picture(job.last_frame, size, "last frame"), total)
-    if job.mode == "edit":
-        return _edited(job, size)
-    if job.mode == "extend":
-        return _move_in(_last_picture(job.video, size), total, job.camera_fixed)
-    if job.images or job.videos:
-        return _in_turn(job, size, total)
-    return _aurora(job.seed, size)
+def _clip(scene: Scene, size: tuple[int, int], total: int) -> Clip:
+    """The frames of a scene, at least `total` of them, without any writing."""
+    if scene.mode in ("image", "frames"):
+        first = _picture(scene.first_frame, size, "first frame")
+        if scene.mode == "image":
+            return _move_in(first, total, scene.camera_fixed)
+        return _from_to(first, _picture(scene.last_frame, size, "last frame"), total)
+    if scene.mode == "edit":
+        return _edited(scene, size)
+    if scene.mode == "extend":
+        return _move_in(_last_picture(scene.video, size), total, scene.camera_fixed)
+    if scene.images or scene.videos:
+        return _in_turn(scene, size, total)
+    return _aurora(scene.seed, size)
 
 
 def _picture(path: Path | None, size: tuple[int, int], what: str) -> Image.Image:
@@ -239,15 +239,15 @@ def _lit(picture: Image.Image, light: Image.Image, part: float) -> Image.Image:
     return lit
 
 
-def _edited(job: Job, size: tuple[int, int]) -> Clip:
+def _edited(scene: Scene, size: tuple[int, int]) -> Clip:
     """The source clip in two colours of the seed; its last picture is held where it ends early."""
-    dark, bright = _palette(job.seed)[:2]
+    dark, bright = _palette(scene.seed)[:2]
     table = [
         round(low + (high - low) * _eased(level / 255))
         for low, high in zip((channel * 0.25 for channel in dark), _towards_white(bright))
         for level in range(256)
     ]
-    for picture in _playing(job.video, size):
+    for picture in _playing(scene.video, size):
         grey = picture.convert("L").convert("RGB")
         yield Image.blend(picture, grey.point(table), 0.75)
 
@@ -273,10 +273,10 @@ def _playing(path: Path | None, size: tuple[int, int]) -> Clip:
         yield last
 
 
-def _in_turn(job: Job, size: tuple[int, int], total: int) -> Clip:
+def _in_turn(scene: Scene, size: tuple[int, int], total: int) -> Clip:
     """Each reference for the same time, one fading into the next."""
-    shown = [("Image", number, path) for number, path in enumerate(job.images, 1)]
-    shown += [("Video", number, path) for number, path in enumerate(job.videos, 1)]
+    shown = [("Image", number, path) for number, path in enumerate(scene.images, 1)]
+    shown += [("Video", number, path) for number, path in enumerate(scene.videos, 1)]
     length = math.ceil(total / len(shown))
     fade = min(round(_FADE * FPS), length // 2)
     before: Image.Image | None = None

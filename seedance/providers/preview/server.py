@@ -191,14 +191,14 @@ class _Studio:
             return rendering
 
     def _render(self, task: dict[str, Any], rendering: _Rendering) -> None:
-        from .render import Job, Stopped, render  # brings PyAV and Pillow
+        from .render import Scene, Stopped, render  # brings PyAV and Pillow
 
         target = self.folder / "files" / f"{task['id']}.mp4"
         part = self.folder / f"{task['id']}.{secrets.token_hex(4)}.part"
         try:
             with self._slots:
                 self._folder("files")
-                render(Job.read(task["order"], self._local), part, rendering.report)
+                render(Scene.read(task["order"], self._local), part, rendering.report)
             os.replace(part, target)
             self._finish(task | {"status": "succeeded"})
         except Stopped:

@@ -10,7 +10,7 @@ import numpy as np
 from ... import media
 
 if TYPE_CHECKING:
-    from .render import Job
+    from .render import Scene
 
 RATE = 48000
 _LOUDNESS = 0.12  # of full scale: a bed, not music
@@ -19,16 +19,16 @@ _FADE_SECONDS = 0.4
 _CHORDS = ((0, 7, 12, 16), (0, 7, 12, 15), (0, 5, 12, 17), (0, 7, 14, 16))
 
 
-def track(job: Job, seconds: float) -> tuple[np.ndarray, int] | None:
-    """The sound of a job as (float32 (channels, samples), samples a second); None for silence."""
-    if job.mode == "edit" and job.keep_audio:
-        return _lasting(job.video, seconds) if job.video else None
-    if not job.generate_audio:
+def track(scene: Scene, seconds: float) -> tuple[np.ndarray, int] | None:
+    """The sound of a scene as (float32 (channels, samples), samples a second); None for silence."""
+    if scene.mode == "edit" and scene.keep_audio:
+        return _lasting(scene.video, seconds) if scene.video else None
+    if not scene.generate_audio:
         return None
-    for path in job.audios:
+    for path in scene.audios:
         if path is not None and (found := _lasting(path, seconds)):
             return found
-    return _tones(job.seed, seconds), RATE
+    return _tones(scene.seed, seconds), RATE
 
 
 def _lasting(path: Path, seconds: float) -> tuple[np.ndarray, int] | None:

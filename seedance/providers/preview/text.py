@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 if TYPE_CHECKING:
-    from .render import Job
+    from .render import Scene
 
 Font = ImageFont.FreeTypeFont
 
@@ -43,21 +43,21 @@ _WHITE = (255, 255, 255)
 
 
 class Writing:
-    """All writing on the frames of one job: the prompt, and small labels in the lower corners.
+    """All writing on the frames of one scene: the prompt, and small labels in the lower corners.
 
     The prompt is the picture's subject in text mode. Elsewhere it is a subtitle that appears after
     the first frame and is gone before the last, because both may be continued from.
     """
 
-    def __init__(self, job: Job, size: tuple[int, int], total: int) -> None:
+    def __init__(self, scene: Scene, size: tuple[int, int], total: int) -> None:
         self.total = total
-        self.always_on = job.mode == "text" or not (
-            job.first_frame or job.last_frame or job.video or job.images or job.videos
+        self.always_on = scene.mode == "text" or not (
+            scene.first_frame or scene.last_frame or scene.video or scene.images or scene.videos
         )
-        self.layer, self.place = _prompt(job.prompt, size, title=self.always_on)
-        label = f"PREVIEW  {job.resolution}  seed {job.seed}"
+        self.layer, self.place = _prompt(scene.prompt, size, title=self.always_on)
+        label = f"PREVIEW  {scene.resolution}  seed {scene.seed}"
         self.labels = [_label(label, size, right=True)]
-        if job.watermark:
+        if scene.watermark:
             self.labels.append(_label("AI generated", size, right=False))
 
     def on(self, picture: Image.Image, number: int) -> Image.Image:
