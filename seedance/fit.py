@@ -13,17 +13,19 @@ from typing import Any
 
 from . import providers
 from .errors import BadOrder
-from .order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, SEEDS, Kind, Mode, Order, check_extra
+from .order import (
+    MODE_WORDS,
+    MODELS,
+    OPERATIONS,
+    RATIOS,
+    RESOLUTIONS,
+    SEEDS,
+    Kind,
+    Order,
+    check_extra,
+)
 from .wire import ModelLimits, Provider
 
-MODE_WORDS: dict[Mode, str] = {
-    "text": "text to video",
-    "image": "first frame",
-    "frames": "first and last frame",
-    "reference": "references",
-    "edit": "video editing",
-    "extend": "video extension",
-}
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
 
 

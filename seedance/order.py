@@ -72,6 +72,14 @@ SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
 
 Kind = Literal["image", "video", "audio"]
 Mode = Literal["text", "image", "frames", "reference", "edit", "extend"]
+MODE_WORDS: dict[Mode, str] = {
+    "text": "text to video",
+    "image": "first frame",
+    "frames": "first and last frame",
+    "reference": "references",
+    "edit": "video editing",
+    "extend": "video extension",
+}
 
 NO_EXTRA: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 

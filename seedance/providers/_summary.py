@@ -8,18 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from ..order import RATIOS, Mode
+from ..order import MODE_WORDS, RATIOS, Mode
 from ..wire import ModelLimits, Provider
 from . import registry
-
-MODE_WORDS: dict[Mode, str] = {
-    "text": "text",
-    "image": "first frame",
-    "frames": "first and last frame",
-    "reference": "references",
-    "edit": "edit",
-    "extend": "extend",
-}
 
 
 def capabilities(provider: type[Provider]) -> dict[str, Any]:
