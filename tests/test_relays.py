@@ -40,6 +40,8 @@ def answer(body: Any, status: int = 200) -> wire.Reply:
         ({"code": "created", "task_id": "a-1"}, "a-1"),
         ({"id": "a-1", "status": "failed", "error": {"message": "no"}}, "a-1"),
         ({"error": None, "id": "a-1"}, "a-1"),
+        ({"code": "0", "data": "a-1"}, "a-1"),
+        ({"code": "created", "data": {"id": "a-1", "object": "video"}}, "a-1"),
     ],
 )
 def test_a_task_gives_its_ticket(relay: Relay, body: Any, task_id: str) -> None:
@@ -53,6 +55,7 @@ def test_a_task_gives_its_ticket(relay: Relay, body: Any, task_id: str) -> None:
         {"code": "invalid_request", "message": "duration out of range", "data": None},
         {"code": 400, "message": "duration out of range", "data": "duration"},
         {"success": False, "data": "why"},
+        {"success": False, "id": "req_1", "status": "error"},
         {"error": {"message": "duration out of range"}, "id": "req_1"},
         {"error": "duration out of range", "data": {"id": "req_1"}},
     ],

@@ -99,10 +99,11 @@ class Relay(Provider):
             raise self.explain(reply)
         body = reply.object()
         verdict = _verdict(body)
-        found = [(place[-1], task_id) for place in _TASK_ID if (task_id := _id_at(body, *place))]
-        for name, task_id in found:
+        found = [(place, task_id) for place in _TASK_ID if (task_id := _id_at(body, *place))]
+        for place, task_id in found:
             # A request has an `id` as well, and a `data` of text may be a remark.
-            if name == "task_id" or verdict == "yes" or _is_task(body):
+            named = place[-1] == "task_id" or _is_task(body, *place)
+            if named or verdict == "yes":
                 return Ticket.issue(self.id, task_id, reserved_credits(body))
         # A word for success that we do not know must not make the order look free to be sent again.
         if verdict == "no" or (verdict == "a word" and not found):
@@ -243,10 +244,11 @@ def _id_at(body: dict[str, Any], *place: str) -> str | int | None:
     return found if not isinstance(found, str) or re.fullmatch(r"\S+", found) else None
 
 
-def _is_task(body: dict[str, Any]) -> bool:
-    """Whether an answer is evidently a task, whatever it says besides."""
-    parts = (body, body.get("data"))
-    return any(text_at(part, name) for part in parts for name in ("status", "object"))
+def _is_task(body: dict[str, Any], *place: str) -> bool:
+    """Whether the object around an `id` says of itself that it is a task, whatever became of it."""
+    around = dig(body, *place[:-1])
+    words = (plain_word(dig(around, "status")), plain_word(dig(around, "object")))
+    return place[-1] == "id" and any(word not in ("", "error", "fail") for word in words)
 
 
 def _verdict(body: dict[str, Any]) -> Verdict:
@@ -255,7 +257,7 @@ def _verdict(body: dict[str, Any]) -> Verdict:
     if body.get("error") or body.get("error_msg") or body.get("success") is False:
         return "no"
     code = plain_word(str(body.get("code") or ""))
-    if code in ("", "success", "ok") or re.fullmatch("2[0-9][0-9]", code):
+    if code in ("", "0", "success", "ok") or re.fullmatch("2[0-9][0-9]", code):
         return "yes"
     if code.isdigit():
         return "no" if re.fullmatch("4[0-9][0-9]", code) else "open"

@@ -58,6 +58,7 @@ def error_text(reply: Reply) -> str:
             ("msg",),
             ("title",),
             ("error_code",),
+            ("data",),  # where relays have the task, and the reason of a no with status 200
         ):
             if found := text_at(body, *path):
                 return " ".join(found.split())[:400]
