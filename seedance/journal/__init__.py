@@ -5,6 +5,7 @@ SQLAlchemy Core over SQLite, or over PostgreSQL where several machines share it.
 providers, media or the network.
 
     rows        what goes in and what comes out
+    looking     what stands there: the queries that only read
     spending    the budget, and what was spent by day
     uploads     which uploads can be used again
     hosted      which objects in the user's own bucket are still needed
@@ -24,7 +25,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +34,11 @@ from ..errors import BadOrder
 from ..wire import Money
 from .holder import is_gone, new_holder
 from .hosted import BUCKET, Hosted
+from .looking import Looking
 from .opening import open_engine
 from .rows import NewRow, Row, row_of
 from .schema import ENDED, HELD, LIVE, is_held, orders
-from .spending import Total, check_budget, spent
+from .spending import Total, check_budget
 from .uploads import SPARE_SECONDS, Uploads
 
 __all__ = [
@@ -66,7 +67,7 @@ class LeaseLost(Exception):
     """Another process works on the row now; this one must stop."""
 
 
-class Journal:
+class Journal(Looking):
     """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
     to date) at the first use."""
 
@@ -432,94 +433,3 @@ class Journal:
         if record is None:
             raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
         return row_of(record)
-
-    # -------------------------------------------------------------------------- looking
-
-    def spent(self, days: int) -> list[Total]:
-        """What the orders of the last `days` days cost, by day, provider and currency, the oldest
-        day first. Days are this machine's."""
-        with self._reading() as connection:
-            return spent(connection, days, self._clock())
-
-    def get(self, row_id: int) -> Row:
-        """A row by its number. Raises BadOrder if there is none."""
-        with self._reading() as connection:
-            record = connection.execute(sa.select(orders).where(orders.c.id == row_id)).first()
-        if record is None:
-            raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
-        return row_of(record)
-
-    def by_ticket(self, ticket: str) -> Row | None:
-        """The newest row of a ticket."""
-        return self._first(orders.c.ticket == ticket)
-
-    def tickets_since(self, provider: str, since: float) -> frozenset[str]:
-        """The tickets of a provider that were sent from an hour before `since` (Unix seconds) on,
-        or elsewhere: those that an unclear order cannot be."""
-        query = sa.select(orders.c.ticket).where(
-            orders.c.provider == provider,
-            orders.c.ticket.is_not(None),
-            sa.or_(orders.c.submitted.is_(None), orders.c.submitted > since - 3600),
-        )
-        with self._reading() as connection:
-            return frozenset(connection.execute(query).scalars())
-
-    def held(self, fingerprint: str) -> Row | None:
-        """The live, saved or unclear row of a fingerprint."""
-        return self._first(orders.c.fingerprint == fingerprint, is_held)
-
-    def held_as_asked(self, asked: str, but: Sequence[str] = ()) -> Row | None:
-        """The newest live, saved or unclear row of an order as it was asked, at any provider."""
-        return self._first(
-            orders.c.asked == asked,
-            is_held,
-            orders.c.provider.not_in(list(but)),
-        )
-
-    def _first(self, *conditions: Any) -> Row | None:
-        with self._reading() as connection:
-            record = connection.execute(
-                sa.select(orders).where(*conditions).order_by(orders.c.id.desc()).limit(1)
-            ).first()
-        return row_of(record) if record is not None else None
-
-    def newest(self, limit: int = 50, since: float = 0.0) -> list[Row]:
-        """Rows, the newest first; of these `limit` only what changed from `since` (Unix seconds)
-        on or is under way."""
-        query = sa.select(orders).order_by(orders.c.id.desc())
-        if since:
-            newest = sa.select(orders.c.id).order_by(orders.c.id.desc()).limit(limit).subquery()
-            news = sa.or_(orders.c.updated >= since, orders.c.state.in_(LIVE))
-            query = query.where(orders.c.id.in_(sa.select(newest.c.id)), news)
-        return self._list(query.limit(limit))
-
-    def live(self) -> list[Row]:
-        """Rows under way, the oldest first, whoever holds them; not those that rest."""
-        rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= self._clock())
-        return self._list(
-            sa.select(orders).where(orders.c.state.in_(LIVE), rested).order_by(orders.c.id)
-        )
-
-    def _list(self, query: sa.Select[Any]) -> list[Row]:
-        with self._reading() as connection:
-            return [row_of(record) for record in connection.execute(query)]
-
-    def typical_seconds(self, row: Row) -> float | None:
-        """The median time from create to success for rows like this one, None if there are none."""
-        same = [orders.c.provider == row.provider, orders.c.model == row.model]
-        alike = [
-            orders.c.resolution == row.order["resolution"],
-            orders.c.duration == row.order["duration"],
-        ]
-        for conditions in (same + alike, same):
-            query = (
-                sa.select(orders.c.finished - orders.c.submitted)
-                .where(*conditions, orders.c.finished > orders.c.submitted)
-                .order_by(orders.c.id.desc())
-                .limit(20)
-            )
-            with self._reading() as connection:
-                seconds = [value for (value,) in connection.execute(query)]
-            if seconds:
-                return float(median(seconds))
-        return None
