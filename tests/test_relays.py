@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,9 +117,3 @@ SOUND = Medium.from_address("audio", "https://media.example/a.mp3")
 def test_a_sound_alone_is_no_reference_where_no_document_says_so() -> None:
     with pytest.raises(BadOrder, match="sound"):
         fit(Order(prompt="a fox", ratio="16:9", references=(SOUND,)), get("uniall"))
-
-
-def test_lumenfall_says_where_a_sound_is_heard() -> None:
-    order = Order(prompt="a fox", references=(SOUND,))
-    assert any("fal" in note for note in fit(order, get("lumenfall")).notes)
-    assert fit(replace(order, references=()), get("lumenfall")).notes == ()

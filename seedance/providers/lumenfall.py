@@ -75,8 +75,8 @@ MODEL = ModelLimits(
     audios=3,
     # Seed 003 lists `audio_urls` for text to video as well, so a sound needs no company.
     audio_alone=True,
-    # There too: passed through only when the order is routed to fal.
-    remarks={"audio": "Lumenfall hears reference sounds only where it routes the order to fal."},
+    # "Provider-specific passthrough fields, available only when the request is routed to" fal.
+    notes={"audio": "Sounds are heard only where Lumenfall sends the order on to fal."},
     edit_images=9,
     keeps_audio=True,
 )
