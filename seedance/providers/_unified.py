@@ -57,6 +57,8 @@ _CREDIT = re.compile(
 )
 _BAD_INPUT = re.compile(r"invalid[ _](file|image|video|audio)", re.IGNORECASE)
 
+# Where a create's answer may have the id of the task, the likeliest first. Only `task_id` is surely
+# that; in a refusal sent with HTTP 200 the others hold the request's id, or the reason.
 _TASK_ID = (("task_id",), ("id",), ("data", "task_id"), ("data", "id"), ("data",))
 
 
@@ -95,10 +97,23 @@ class Relay(Provider):
         if not reply.ok:
             raise self.explain(reply)
         body = reply.object()
+        refused, strange = _refuses(body), _strange_code(body)
+        doubtful = ""
         for place in _TASK_ID:
-            task_id = dig(body, *place)
-            if task_id and isinstance(task_id, (str, int)) and not isinstance(task_id, bool):
-                return Ticket.issue(self.id, task_id, reserved_credits(body))
+            found = _id_at(body, *place)
+            if not found:
+                continue
+            name, holder = place[-1], dig(body, *place[:-1])
+            certain = name == "task_id" or (name == "id" and _is_task(holder))
+            if certain or not (refused or strange):
+                return Ticket.issue(self.id, found, reserved_credits(body))
+            if not re.search(r"\s", found):  # with a space it is a sentence, and no id
+                doubtful = doubtful or found
+        if doubtful and not refused:  # the strange code may be this relay's word for success
+            raise OddReply(
+                f"{self.name} answered the create with the code {strange[:80]!r} and with "
+                f"{doubtful[:80]!r}, which may be a task id."
+            )
         if _says_no(body):
             raise self.explain(reply)
         raise OddReply(f"{self.name} answered the create without a task id.")
@@ -216,14 +231,39 @@ def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
     return "input" if re.search("image|video|audio|picture|person|face", words) else "prompt"
 
 
+def _id_at(body: dict[str, Any], *place: str) -> str:
+    """What may be an id at `place`, as text; empty if nothing there can be one."""
+    found = dig(body, *place)
+    return str(found) if found and type(found) in (str, int) else ""
+
+
+def _is_task(holder: Any) -> bool:
+    """Whether the object around an id says of itself that it is a task, however it stands."""
+    words = (plain_word(dig(holder, "status")), plain_word(dig(holder, "object")))
+    return any(word not in ("", "error", "fail") for word in words)
+
+
 def _says_no(body: dict[str, Any]) -> bool:
-    """Whether an answer with a 2xx status and without what was asked for is a clear refusal.
+    """Whether an answer with a 2xx status and without what was asked for is a refusal.
 
     A code of the 5xx kind is none: like that status, it leaves open whether a task was made.
     """
+    strange = _strange_code(body)
+    return _refuses(body) or (strange != "" and not strange.isdigit())
+
+
+def _refuses(body: dict[str, Any]) -> bool:
+    """Whether an answer with a 2xx status is a clear refusal, whatever else is in it."""
     if body.get("error") or body.get("error_msg") or body.get("success") is False:
         return True
-    code = plain_word(str(body.get("code") or ""))
-    if code.isdigit():
-        return re.fullmatch("4[0-9][0-9]", code) is not None
-    return code not in ("", "success", "ok")
+    return re.fullmatch("4[0-9][0-9]", _code(body)) is not None
+
+
+def _strange_code(body: dict[str, Any]) -> str:
+    """The code in an answer, if it is none of those that stand for success; else empty."""
+    code = _code(body)
+    return "" if re.fullmatch("|success|ok|0|2[0-9][0-9]", code) else code
+
+
+def _code(body: dict[str, Any]) -> str:
+    return plain_word(str(body.get("code") or ""))

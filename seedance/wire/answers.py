@@ -58,6 +58,7 @@ def error_text(reply: Reply) -> str:
             ("msg",),
             ("title",),
             ("error_code",),
+            ("data",),  # relays that refuse with HTTP 200 have the reason where the task would be
         ):
             if found := text_at(body, *path):
                 return " ".join(found.split())[:400]
