@@ -564,6 +564,27 @@ def test_a_success_that_never_gets_an_address_can_be_collected(
     assert desk.runner().collect("lumenfall:vid_0001").wait().state == "saved"
 
 
+def test_a_flagged_video_whose_address_comes_later_is_kept(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        flagged = {"status": "COMPLETE", "generated_images": [{"url": None, "nsfw": True}]}
+        fake.fault(is_poll, Answer(200, json={"generations_by_pk": flagged}), times=2)
+        assert Desk(fake, tmp_path).video().state == "saved"
+
+
+def test_a_flagged_video_that_never_gets_an_address_was_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "ROUNDS_WITHOUT_ADDRESS", 3)
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        fake.nsfw = True
+        desk = Desk(fake, tmp_path)
+        error = failing(desk)
+        assert isinstance(error, TaskFailed)
+        assert "the finished video was refused" in error.message
+        assert desk.row().state == "failed"
+        assert len(fake.sent("GET")) >= 3
+
+
 # -------------------------------------------------------------------------------------- downloads
 
 

@@ -217,6 +217,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
     for name in ("cost", "left"):
         if values.get(name):
             values[name] = wire.Money(**values[name])
+    if values.get("without_address"):
+        values["without_address"] = wire.Failed(**values["without_address"])
     match flow:
         case "submit" | "find":
             ticket = wire.Ticket.parse(values["ticket"])

@@ -319,15 +319,22 @@ def _cost(answer: dict[str, Any]) -> Money | None:
     return Money(credits, "credits") if credits else None
 
 
-def _complete(generation: dict[str, Any]) -> Done | Failed:
+def _complete(generation: dict[str, Any]) -> Done:
     video = dig(generation, "generated_images", 0)
     url = text_at(video, "motionMP4URL")
     if not url and not STILL.search(text_at(video, "url")):  # `url` may be the still
         url = text_at(video, "url")
-    if not url and dig(video, "nsfw") is True:
-        return Failed("Leonardo.AI withheld the video as not safe for work.", "nsfw", "output")
     seed = dig(generation, "seed")
-    return Done(url or None, seed=seed if isinstance(seed, int) and seed >= 0 else None)
+    withheld = None
+    if not url and dig(video, "nsfw") is True:
+        # Flagged videos have addresses too, and any address may come later than COMPLETE.
+        message = "Leonardo.AI withheld the video as not safe for work."
+        withheld = Failed(message, "nsfw", "output")
+    return Done(
+        url or None,
+        seed=seed if isinstance(seed, int) and seed >= 0 else None,
+        without_address=withheld,
+    )
 
 
 def _failed(generation: dict[str, Any]) -> Failed:

@@ -91,9 +91,11 @@ class Follow:
                     self.hold.say("finished; waiting for the address of the video", 1.0)
                     wait = min(wait, pace.fixed or max(pace.interval, 2.0))
                     continue
-                raise self.hold.later(
-                    f"{ticket} is finished, but the provider gives no address for it."
-                )
+                if status.without_address is None:
+                    raise self.hold.later(
+                        f"{ticket} is finished, but the provider gives no address for it."
+                    )
+                status = status.without_address
             await self._arrived(status)
             return
 

@@ -106,16 +106,6 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Done:
-    """Finished. `video_url` is None in the transient where the address is not there yet."""
-
-    video_url: str | None
-    last_frame_url: str | None = None
-    cost: Money | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
 class Failed:
     """Failed after it was accepted."""
 
@@ -123,6 +113,20 @@ class Failed:
     code: str = ""
     stage: Literal["prompt", "input", "output", "service"] = "service"
     billed: Billed = "unknown"
+
+
+@dataclass(frozen=True)
+class Done:
+    """Finished. `video_url` is None in the transient where the address is not there yet.
+
+    `without_address`: what it means if the address never comes, where the answer tells it.
+    """
+
+    video_url: str | None
+    last_frame_url: str | None = None
+    cost: Money | None = None
+    seed: int | None = None
+    without_address: Failed | None = None
 
 
 @dataclass(frozen=True)
