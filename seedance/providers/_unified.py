@@ -27,7 +27,7 @@ from ..wire import (
     Status,
     Ticket,
     dig,
-    error_code,
+    error_codes,
     error_text,
     number_at,
     plain_word,
@@ -52,6 +52,7 @@ _MODERATION = re.compile(
 )
 _CREDIT = re.compile(
     r"insufficient[ _]?(\w+[ _])?(quota|balance|credit|fund)|quota[ _]failed|not[ _]enough[ _]quota"
+    r"|quota( is)? (not enough|used up|exhausted)"
     r"|account[ _]?overdue|余额不足|额度不足|欠费",
     re.IGNORECASE,
 )
@@ -73,8 +74,7 @@ class Relay(Provider):
 
     def explain(self, reply: Reply) -> SeedanceError:
         """As for any provider, but moderation and credit are also known by their words."""
-        said = error_text(reply)
-        words = f"{error_code(reply)} {said}"
+        said, words = error_text(reply), _words(reply)
         if _MODERATION.search(words):
             return Moderated(
                 f"{self.name} refused the prompt or an input by its content policy"
@@ -87,6 +87,9 @@ class Relay(Provider):
                 hint=f"Add credit at {self.name}, then send the order again.",
             )
         return super().explain(reply)
+
+    def quota_used_up(self, reply: Reply) -> bool:
+        return super().quota_used_up(reply) or _CREDIT.search(_words(reply)) is not None
 
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, with the credits that were reserved for it.
@@ -138,6 +141,10 @@ class Relay(Provider):
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         reply = yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))
+        return self.status(reply)
+
+    def status(self, reply: Reply) -> Status:
+        """The status in an answer of the unified task route."""
         task = self.part(reply, "status")
         video_url = video_address(task.get("results") or task.get("result"))
         return read_status(task, self.words, video_url)
@@ -204,6 +211,16 @@ def unix_seconds(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def refused_part(words: str) -> Literal["prompt", "input", "output"]:
+    """What a content policy refused, as far as its words tell."""
+    words = words.lower()
+    if "output" in words or "generated" in words:
+        return "output"
+    if "prompt" in words or "text" in words:
+        return "prompt"
+    return "input" if re.search("image|video|audio|picture|person|face", words) else "prompt"
+
+
 def _is_video(item: Any) -> bool:
     return "video" in text_at(item, "type") or "video" in text_at(item, "content_type")
 
@@ -212,23 +229,22 @@ def _failed(task: dict[str, Any]) -> Failed:
     places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
     said = next(filter(None, (text_at(task, *place) for place in places)), "")
     message = " ".join(said.split())[:400]
-    codes = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
-    code = next((str(item) for item in codes if item and isinstance(item, (str, int))), "")
-    return Failed(message or "The provider gave no reason.", code, _stage(f"{code} {message}"))
+    found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
+    codes = [str(code) for code in found if code and isinstance(code, (str, int))]
+    stage = _stage(" ".join([*codes, message]))
+    return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
 
 
 def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
     """What a failure is about, as far as its words tell."""
     if _BAD_INPUT.search(words):
         return "input"
-    if not _MODERATION.search(words):
-        return "service"
-    words = words.lower()
-    if "output" in words or "generated" in words:
-        return "output"
-    if "prompt" in words or "text" in words:
-        return "prompt"
-    return "input" if re.search("image|video|audio|picture|person|face", words) else "prompt"
+    return refused_part(words) if _MODERATION.search(words) else "service"
+
+
+def _words(reply: Reply) -> str:
+    """All words of an error answer that may tell its kind: its codes, its types and its text."""
+    return " ".join([*error_codes(reply), error_text(reply)])
 
 
 def _id_at(body: dict[str, Any], *place: str) -> str:

@@ -17,6 +17,7 @@ from ..wire import (
     Balance,
     Blob,
     Call,
+    Expired,
     Failed,
     FilePart,
     Flow,
@@ -30,10 +31,11 @@ from ..wire import (
     Ticket,
     Uploaded,
     add_extra,
+    error_code,
     error_text,
     number_at,
 )
-from ._unified import WORDS, Relay, unix_seconds
+from ._unified import WORDS, Relay, refused_part, unix_seconds
 from .aihubmax import MODE_NAMES, MODES
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
@@ -45,6 +47,7 @@ PRICES: Mapping[str, Mapping[str, tuple[float, float]]] = {
 PRICES_AS_OF = "2026-11-20"
 LONGEST_CLIPS = 15.0
 
+UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
 
@@ -138,10 +141,13 @@ class EvoLink(Relay):
         reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
         return self.ticket(reply)
 
-    def check(self, ticket: Ticket) -> Flow[Status]:
-        status = yield from super().check(ticket)
+    def status(self, reply: Reply) -> Status:
+        if reply.status == 400 and error_code(reply) == UNKNOWN_TASK:
+            return Expired(f"it does not know the task ({error_text(reply)})", may_appear=True)
+        status = super().status(reply)
         if isinstance(status, Failed) and _FACES.search(status.message):
-            return replace(status, stage="input")
+            finished = refused_part(status.message) == "output"
+            return replace(status, stage="output" if finished else "input")
         return status
 
     def probe_key(self) -> Flow[Balance]:
