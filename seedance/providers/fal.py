@@ -53,6 +53,9 @@ PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.011
 WITH_CLIP = 0.6
 PRICES_AS_OF = "2026-11-20"
 
+# What these are about, with or without a type, is the key, the address or how often we ask.
+NOT_OF_THE_RESULT = (401, 403, 404, 429)
+
 MODERATED = "content_policy_violation"
 _INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
@@ -163,7 +166,7 @@ class Fal(Provider):
             return (yield from self._result(ticket, state))
         if word == "in_queue":
             position = number_at(state, "queue_position")
-            return Running(note="queued" if not position else f"queued, {position:.0f} before it")
+            return Running(note="queued" if not position else f"queued, {position:.0f} ahead")
         if word == "in_progress":
             return Running(note="rendering")
         if word:
@@ -210,7 +213,8 @@ class Fal(Provider):
     def _result(self, ticket: Ticket, state: dict[str, Any]) -> Flow[Status]:
         """COMPLETED covers failure: then the result is an HTTP error, and the state may say it too.
 
-        Such an error may be a 5xx, which elsewhere would be an outage.
+        Such an error may be a 5xx, so a failure is known by its type: an error without one is of
+        the way to the result, not of the result.
         """
         response_url, _, _ = self._urls(ticket)
         reply = yield Call("GET", response_url, any_status=True)
@@ -224,9 +228,10 @@ class Fal(Provider):
         problem = _problem(reply)
         if "client_cancelled" in (told, problem.code):
             return Cancelled()
-        if told or (problem.message and reply.status not in (401, 403, 404, 408, 429)):
-            message = problem.message or text_at(state, "error") or told
-            return Failed(message, problem.code or text_at(state, "error_type"), problem.stage)
+        if told or (problem.code and reply.status not in NOT_OF_THE_RESULT):
+            code = problem.code or text_at(state, "error_type")
+            message = problem.message or text_at(state, "error") or code
+            return Failed(message, code, problem.stage)
         if reply.status >= 500 or reply.status in (408, 429):
             return Running(note="fetching the result")
         raise self.explain(reply)
@@ -273,12 +278,13 @@ def _three(path: str) -> list[str]:
 
 
 class _Problem:
-    """What an error answer says: of the model (`detail` is a list) or of the platform (a text)."""
+    """What an error answer says: of the model (`detail` is a list) or of the platform (a text,
+    with its type beside it or in a header)."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: Any, type_in_header: str) -> None:
         first = dig(body, "detail", 0)
         self.field = text_at(first, "loc", 1)  # after "body"
-        self.code = text_at(first, "type") or text_at(body, "error_type")
+        self.code = text_at(first, "type") or text_at(body, "error_type") or type_in_header
         self.message = text_at(first, "msg") or text_at(body, "detail")
 
     @property
@@ -292,7 +298,8 @@ class _Problem:
 
 
 def _problem(reply: Reply) -> _Problem:
+    type_in_header = reply.headers.get("x-fal-error-type", "").strip()
     try:
-        return _Problem(reply.json())
+        return _Problem(reply.json(), type_in_header)
     except OddReply:
-        return _Problem(None)
+        return _Problem(None, type_in_header)
