@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from seedance.errors import BadOrder
+from seedance.fit import fit
+from seedance.order import Medium, Order
 from seedance.providers.uniall import UniAll
 from seedance.wire import Config, Reply
 
@@ -26,6 +29,14 @@ def test_data_uris_can_be_forbidden() -> None:
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_clips_and_sounds_travel_by_address_only(kind: str) -> None:
     assert uniall().travel(kind) == ("address",)
+
+
+def test_a_sound_needs_a_picture_or_a_clip() -> None:
+    sound = Medium.from_address("audio", "https://media.example/a.mp3")
+    picture = Medium.from_address("image", "https://media.example/a.png")
+    with pytest.raises(BadOrder, match="only together with a picture or a clip"):
+        fit(Order(prompt="a cat", references=(sound,)), UniAll)
+    assert not fit(Order(prompt="a cat", references=(sound, picture)), UniAll).changes
 
 
 # ------------------------------------------------------------------------------------------- a 429

@@ -76,7 +76,6 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         images=9,
         videos=3,
         audios=10,  # no count is documented; these are as many as a node has sockets
-        audio_alone=True,  # nothing says otherwise
         edit_images=9,
         watermark=True,
         camera_fixed=True,
@@ -104,6 +103,7 @@ class UniAll(Relay):
             ("video/mp4", "video/quicktime"), seconds=(2.0, 15.0), total_seconds=(2.0, 15.0)
         ),
         audio=MediaLimits(("audio/mpeg", "audio/wav")),
+        poll_interval=5.0,
     )
 
     def travel(self, kind: Kind) -> tuple[Travel, ...]:
