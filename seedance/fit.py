@@ -83,6 +83,7 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
         values[change.field] = change.given
     if order.seed and not model.seed:
         notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
+    notes += [note for kind, note in model.notes.items() if order.of_kind(kind)]
     if changes and order.on_unsupported == "error":
         raise _unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))

@@ -87,6 +87,16 @@ def test_clips_and_sounds_may_be_longer_with_25() -> None:
     assert limits.of("image", "seedance-2.5") is limits.image
 
 
+def test_a_clip_to_edit_is_longer_than_a_reference() -> None:
+    limits = BytePlus.limits
+    seconds = {
+        mode: limits.of("video", "seedance-2.5", mode).seconds  # type: ignore[union-attr]
+        for mode in limits.models["seedance-2.5"].modes
+    }
+    assert seconds.pop("edit") == (4, 30)
+    assert set(seconds.values()) == {(2, 30)}
+
+
 def test_25_takes_fifty_references_and_a_sound_alone() -> None:
     model = BytePlus.limits.models["seedance-2.5"]
     assert (model.images, model.videos, model.audios, model.total) == (30, 10, 10, 50)

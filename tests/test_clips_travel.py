@@ -564,6 +564,19 @@ def test_what_does_not_fit_is_said_before_anything_is_spent(
     assert fake.requests == []
 
 
+@pytest.mark.parametrize("words", [(), ("--on-unsupported", "nearest")], ids=["error", "nearest"])
+def test_a_clip_too_short_to_edit_may_still_be_extended(
+    words: tuple[str, ...], command: Command, serve: Serve, bucket: Bucket, tmp_path: Path
+) -> None:
+    fake = serve("byteplus")
+    clip = clips.write(tmp_path / "short.mp4", frames=72, width=864, height=496)
+    order = generate("byteplus", "--model", "seedance-2.5", "--video", clip, *words)
+    ran = command(*order, "--duration", "-1")
+    refused(ran, "BadOrder", "The clip", "too short: 4 to 30 s are taken")
+    assert fake.requests == []
+    assert command(*order, "--operation", "extend").code == 0
+
+
 def test_an_address_that_must_be_fetched_and_is_gone_is_named(
     command: Command, serve: Serve
 ) -> None:

@@ -153,6 +153,13 @@ def test_a_duration_without_auto_stays_within_a_narrow_range() -> None:
     assert nearest(strict(durations=(2, 4)), duration=-1).order.duration == 4
 
 
+def test_what_is_documented_about_a_kind_of_reference_is_a_note() -> None:
+    model = strict(notes={"audio": "Sounds are heard by some."})
+    assert not nearest(model).notes
+    fitted = nearest(model, references=(PICTURE, SOUND))
+    assert (fitted.changes, fitted.notes) == ((), ("Sounds are heard by some.",))
+
+
 def test_a_seed_that_is_not_taken_is_a_note() -> None:
     fitted = nearest(strict(seed=False), seed=7)
     assert not fitted.changes

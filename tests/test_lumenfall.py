@@ -34,6 +34,12 @@ def test_a_sound_needs_no_company() -> None:
     assert not fit(Order(prompt="a cat", references=(SOUND,)), Lumenfall).changes
 
 
+def test_who_hears_sounds_is_said() -> None:
+    fitted = fit(Order(prompt="a cat", references=(SOUND,)), Lumenfall)
+    assert any("only where Lumenfall sends the order on to fal" in note for note in fitted.notes)
+    assert not fit(Order(prompt="a cat", references=(PICTURE,)), Lumenfall).notes
+
+
 def test_a_clip_to_edit_may_have_pictures() -> None:
     order = Order(prompt="a cat", video=CLIP, references=(PICTURE,) * 9, keep_audio=True)
     assert not fit(order, Lumenfall).changes

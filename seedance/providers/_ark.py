@@ -151,7 +151,7 @@ class Ark(Provider):
             return None
         longest = order.duration == -1 or order.mode in model.source_duration
         seconds = float(model.durations[1] if longest else order.duration)
-        clips = self.limits.of("video", order.model)
+        clips = self.limits.of("video", order.model, order.mode)
         if with_clip and clips and clips.total_seconds:
             seconds += clips.total_seconds[1]
         tokens = seconds * FRAMES_A_SECOND * area(model, order.resolution, order.ratio) / 1024

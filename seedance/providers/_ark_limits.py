@@ -60,6 +60,7 @@ VIDEO_25 = replace(
     fps=None,
     pixels=(407_696, 8_295_044),
 )
+EDITED_25 = replace(VIDEO_25, seconds=(4, 30))
 AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))
 
 
@@ -97,6 +98,7 @@ def limits(prefix: str) -> Limits:
         audio_alone=True,
         edit_images=30,
         media={"video": VIDEO_25, "audio": AUDIO_25},
+        mode_media={"edit": {"video": EDITED_25}},
     )
     return Limits(
         models={

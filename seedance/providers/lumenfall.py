@@ -75,6 +75,8 @@ MODEL = ModelLimits(
     audios=3,
     # Seed 003 lists `audio_urls` for text to video as well, so a sound needs no company.
     audio_alone=True,
+    # "Provider-specific passthrough fields, available only when the request is routed to" fal.
+    notes={"audio": "Sounds are heard only where Lumenfall sends the order on to fal."},
     edit_images=9,
     keeps_audio=True,
 )

@@ -104,6 +104,7 @@ class Create:
             self.hold.settings,
             self.hold.row,
             model=order.model,
+            mode=order.mode,
             nearest=order.on_unsupported == "nearest",
             work_dir=work_dir,
             report=self.hold.say,

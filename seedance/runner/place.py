@@ -22,7 +22,7 @@ from ..errors import BadOrder, Cancelled, SeedanceError
 from ..fit import KIND_WORDS, Change
 from ..follower import Follower
 from ..journal import BUCKET, Journal, Row
-from ..order import Kind, Medium, Order
+from ..order import Kind, Medium, Mode, Order
 from ..settings import Settings, is_loopback, origin
 from ..transport import ForbiddenAddress, check_public_url
 from ..wire import Blob, MediaLimits, Placed, Provider, Size
@@ -203,13 +203,14 @@ class Placing:
         row: Row,
         *,
         model: str,
+        mode: Mode,
         nearest: bool,
         work_dir: Path,
         report: Callable[[str], None],
     ) -> None:
         self.talk, self.follower, self.journal = talk, follower, journal
         self.settings, self.row = settings, row
-        self.model, self.nearest = model, nearest
+        self.model, self.mode, self.nearest = model, mode, nearest
         self.work_dir, self.report = work_dir, report
         self.changes: list[Change] = []
         self._files = itertools.count(1)
@@ -255,7 +256,7 @@ class Placing:
         return _Made(item, medium, blob, change)
 
     def _limits(self, kind: Kind) -> MediaLimits:
-        return self.talk.provider.limits.of(kind, self.model) or MediaLimits(())
+        return self.talk.provider.limits.of(kind, self.model, self.mode) or MediaLimits(())
 
     def _encode(
         self, medium: Medium, size: Size | None, limits: MediaLimits

@@ -41,7 +41,8 @@ class ModelLimits:
     choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
     length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
     pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references; `total`
-    counts them together. `media` replaces the provider's limits of a kind of medium.
+    counts them together. `media` replaces the provider's limits of a kind of medium, `mode_media`
+    both in one mode. `notes` are said of an order with references of a kind.
     """
 
     id: str
@@ -68,6 +69,8 @@ class ModelLimits:
     camera_fixed: bool = False
     keeps_audio: bool = False
     media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
+    mode_media: Mapping[Mode, Mapping[Kind, MediaLimits]] = field(default_factory=dict)
+    notes: Mapping[Kind, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,13 @@ class Limits:
     result_life: float | None = None
     task_life: float = 48 * 3600
 
-    def of(self, kind: Kind, model: str | None = None) -> MediaLimits | None:
-        """The limits of one kind of medium, for one of the models if it has its own."""
-        own = self.models[model].media if model else {}
-        if kind in own:
-            return own[kind]
+    def of(
+        self, kind: Kind, model: str | None = None, mode: Mode | None = None
+    ) -> MediaLimits | None:
+        """The limits of one kind of medium: those of a model in a mode, where it has its own."""
+        if model:
+            own = self.models[model]
+            for media in (own.mode_media.get(mode, {}) if mode else {}, own.media):
+                if kind in media:
+                    return media[kind]
         return {"image": self.image, "video": self.video, "audio": self.audio}[kind]
