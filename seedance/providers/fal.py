@@ -94,6 +94,7 @@ class Fal(Provider):
         models={
             "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
             "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
+            # Only the id is documented: the limits are those of 2.0, as the README says.
             "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
         },
         # Data URIs are taken by most of fal's models, and refused by some: they are not used.
