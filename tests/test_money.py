@@ -554,6 +554,11 @@ def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) 
         assert desk.video().state == "saved"
 
 
+def test_evolink_tells_with_a_400_that_it_does_not_know_a_task(tmp_path: Path) -> None:
+    with fakes.all()["evolink"]() as fake, pytest.raises(TaskFailed, match="does not know"):
+        Desk(fake, tmp_path).runner().collect("evolink:task-unified-1-none").wait()
+
+
 def test_a_success_that_never_gets_an_address_can_be_collected(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

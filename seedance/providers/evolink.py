@@ -31,7 +31,7 @@ from ..wire import (
     Ticket,
     Uploaded,
     add_extra,
-    error_code,
+    error_codes,
     error_text,
     number_at,
 )
@@ -142,8 +142,9 @@ class EvoLink(Relay):
         return self.ticket(reply)
 
     def status(self, reply: Reply) -> Status:
-        if reply.status == 400 and error_code(reply) == UNKNOWN_TASK:
-            return Expired(f"it does not know the task ({error_text(reply)})", may_appear=True)
+        if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):
+            said = error_text(reply) or UNKNOWN_TASK
+            return Expired(f"it does not know the task ({said})", may_appear=True)
         status = super().status(reply)
         if isinstance(status, Failed) and _FACES.search(status.message):
             finished = refused_part(status.message) == "output"
