@@ -77,7 +77,7 @@ def server(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CA_BUNDLE", str(bucket.certificate))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        with server.running():
+        with server.running(SEEDANCE_POLL_INTERVAL="0.2"):
             yield server
 
 

@@ -100,6 +100,21 @@ def test_what_no_change_of_ours_would_mend_is_refused(
         media.clip_blob(as_is(clip), limits, nearest=nearest, work_dir=tmp_path)
 
 
+@pytest.mark.parametrize("nearest", [False, True])
+def test_a_clip_whose_shape_alone_is_outside_the_limits_is_refused(
+    clip: Path, tmp_path: Path, nearest: bool
+) -> None:
+    with pytest.raises(BadOrder, match=r"320x240 .* = 1.33, and 1.5 to 2.5 is taken") as raised:
+        media.clip_blob(
+            as_is(clip), replace(MP4, aspect=(1.5, 2.5)), nearest=nearest, work_dir=tmp_path
+        )
+    assert raised.value.hint == "Crop the clip."
+    blob, changes = media.clip_blob(
+        as_is(clip), replace(MP4, aspect=(0.4, 2.5)), nearest=nearest, work_dir=tmp_path
+    )
+    assert (blob.path, changes) == (clip, [])
+
+
 def fitted(clip: Path, work_dir: Path, limits: MediaLimits) -> tuple[media.ClipInfo, list[str]]:
     before = clip.read_bytes()
     blob, changes = media.clip_blob(as_is(clip), limits, nearest=True, work_dir=work_dir)

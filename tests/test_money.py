@@ -554,6 +554,11 @@ def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) 
         assert desk.video().state == "saved"
 
 
+def test_evolink_tells_with_a_400_that_it_does_not_know_a_task(tmp_path: Path) -> None:
+    with fakes.all()["evolink"]() as fake, pytest.raises(TaskFailed, match="does not know"):
+        Desk(fake, tmp_path).runner().collect("evolink:task-unified-1-none").wait()
+
+
 def test_a_success_that_never_gets_an_address_can_be_collected(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -562,6 +567,27 @@ def test_a_success_that_never_gets_an_address_can_be_collected(
     desk.fake.fault(is_poll, without, times=3)
     assert isinstance(failing(desk), StillRunning)
     assert desk.runner().collect("lumenfall:vid_0001").wait().state == "saved"
+
+
+def test_a_flagged_video_whose_address_comes_later_is_kept(tmp_path: Path) -> None:
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        flagged = {"status": "COMPLETE", "generated_images": [{"url": None, "nsfw": True}]}
+        fake.fault(is_poll, Answer(200, json={"generations_by_pk": flagged}), times=2)
+        assert Desk(fake, tmp_path).video().state == "saved"
+
+
+def test_a_flagged_video_that_never_gets_an_address_was_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "ROUNDS_WITHOUT_ADDRESS", 3)
+    with fakes.all()["leonardo"](polls_until_done=1) as fake:
+        fake.nsfw = True
+        desk = Desk(fake, tmp_path)
+        error = failing(desk)
+        assert isinstance(error, TaskFailed)
+        assert "the finished video was refused" in error.message
+        assert desk.row().state == "failed"
+        assert len(fake.sent("GET")) >= 3
 
 
 # -------------------------------------------------------------------------------------- downloads

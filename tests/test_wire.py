@@ -98,8 +98,13 @@ def test_the_player_accepts_what_is_recorded() -> None:
         {"spends": False},
         {"auth": False},
         {"query": {"page": "1"}},
+        {"any_status": True},
+        {"timeout": 5.0},
     ],
-    ids=["sent too much", "another type", "sent too little", "spending", "key", "query"],
+    ids=[
+        *("sent too much", "another type", "sent too little"),
+        *("spending", "key", "query", "any status", "timeout"),
+    ],
 )
 def test_the_player_finds_a_difference(difference: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):

@@ -228,7 +228,8 @@ def sound_blob(
 
 
 def _clip_problems(info: ClipInfo, limits: MediaLimits) -> list[str]:
-    """What about a clip is outside the limits, a sentence each, without a full stop."""
+    """What about a clip is outside the limits and can be mended, a sentence each, without a full
+    stop. Its shape cannot: see `_check_shape`."""
     problems = []
     if not _accepts(limits, info.mime):
         problems.append(f"{info.mime} is not taken, only {', '.join(limits.formats)}")
@@ -407,9 +408,10 @@ def _check_smallest(width: int, height: int, what: str = "picture") -> None:
 def _check_shape(what: str, width: int, height: int, limits: MediaLimits) -> None:
     """Raise BadOrder for what scaling down cannot mend: the aspect, and too few pixels."""
     if limits.aspect and not limits.aspect[0] <= width / height <= limits.aspect[1]:
+        low, high = limits.aspect
         raise BadOrder(
             f"The {what} is {width}x{height} pixels, width / height = {width / height:.2f}, and "
-            "{:g} to {:g} is taken.".format(*limits.aspect),
+            f"{low:g} to {high:g} is taken.",
             hint=f"Crop the {what}.",
         )
     if what != "picture":

@@ -27,7 +27,7 @@ from ..wire import (
     Status,
     Ticket,
     dig,
-    error_code,
+    error_codes,
     error_text,
     number_at,
     plain_word,
@@ -35,7 +35,6 @@ from ..wire import (
 )
 
 Meaning: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
-Verdict: TypeAlias = Literal["yes", "no", "a word", "open"]
 
 # The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
 WORDS: Mapping[str, Meaning] = {
@@ -53,11 +52,14 @@ _MODERATION = re.compile(
 )
 _CREDIT = re.compile(
     r"insufficient[ _]?(\w+[ _])?(quota|balance|credit|fund)|quota[ _]failed|not[ _]enough[ _]quota"
+    r"|quota( is)? (not enough|used up|exhausted)"
     r"|account[ _]?overdue|余额不足|额度不足|欠费",
     re.IGNORECASE,
 )
 _BAD_INPUT = re.compile(r"invalid[ _](file|image|video|audio)", re.IGNORECASE)
 
+# Where a create's answer may have the id of the task, the likeliest first. Only `task_id` is surely
+# that; in a refusal sent with HTTP 200 the others hold the request's id, or the reason.
 _TASK_ID = (("task_id",), ("id",), ("data", "task_id"), ("data", "id"), ("data",))
 
 
@@ -87,7 +89,7 @@ class Relay(Provider):
         return super().explain(reply)
 
     def quota_used_up(self, reply: Reply) -> bool:
-        return super().quota_used_up(reply) or bool(_CREDIT.search(_words(reply)))
+        return super().quota_used_up(reply) or _CREDIT.search(_words(reply)) is not None
 
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, with the credits that were reserved for it.
@@ -98,15 +100,23 @@ class Relay(Provider):
         if not reply.ok:
             raise self.explain(reply)
         body = reply.object()
-        verdict = _verdict(body)
-        found = [(place, task_id) for place in _TASK_ID if (task_id := _id_at(body, *place))]
-        for place, task_id in found:
-            # A request has an `id` as well, and a `data` of text may be a remark.
-            named = place[-1] == "task_id" or _is_task(body, *place)
-            if named or verdict == "yes":
-                return Ticket.issue(self.id, task_id, reserved_credits(body))
-        # A word for success that we do not know must not make the order look free to be sent again.
-        if verdict == "no" or (verdict == "a word" and not found):
+        refused, strange = _refuses(body), _strange_code(body)
+        doubtful = ""
+        for place in _TASK_ID:
+            found = _id_at(body, *place)
+            if not found:
+                continue
+            name, holder = place[-1], dig(body, *place[:-1])
+            certain = name == "task_id" or (name == "id" and _is_task(holder))
+            if certain or not (refused or strange):
+                return Ticket.issue(self.id, found, reserved_credits(body))
+            doubtful = doubtful or found
+        if doubtful and not refused:  # the strange code may be this relay's word for success
+            raise OddReply(
+                f"{self.name} answered the create with the code {strange[:80]!r} and with "
+                f"{doubtful[:80]!r}, which may be a task id."
+            )
+        if _says_no(body):
             raise self.explain(reply)
         raise OddReply(f"{self.name} answered the create without a task id.")
 
@@ -124,7 +134,7 @@ class Relay(Provider):
         for candidate in candidates:
             if isinstance(candidate, dict) and any(text_at(candidate, name) for name in names):
                 return candidate
-        if _verdict(body) in ("no", "a word"):
+        if _says_no(body):
             raise self.explain(reply)
         raise OddReply(f"{self.name} answered without {' or '.join(names)}.")
 
@@ -133,7 +143,7 @@ class Relay(Provider):
         return self.status(reply)
 
     def status(self, reply: Reply) -> Status:
-        """What the answer of the unified task route says."""
+        """The status in an answer of the unified task route."""
         task = self.part(reply, "status")
         video_url = video_address(task.get("results") or task.get("result"))
         return read_status(task, self.words, video_url)
@@ -200,25 +210,8 @@ def unix_seconds(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _is_video(item: Any) -> bool:
-    return "video" in text_at(item, "type") or "video" in text_at(item, "content_type")
-
-
-def _failed(task: dict[str, Any]) -> Failed:
-    places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
-    said = next(filter(None, (text_at(task, *place) for place in places)), "")
-    message = " ".join(said.split())[:400]
-    codes = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
-    code = next((str(item) for item in codes if item and isinstance(item, (str, int))), "")
-    return Failed(message or "The provider gave no reason.", code, _stage(f"{code} {message}"))
-
-
-def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
-    """What a failure is about, as far as its words tell."""
-    if _BAD_INPUT.search(words):
-        return "input"
-    if not _MODERATION.search(words):
-        return "service"
+def refused_part(words: str) -> Literal["prompt", "input", "output"]:
+    """What a content policy refused, as far as its words tell."""
     words = words.lower()
     if "output" in words or "generated" in words:
         return "output"
@@ -227,38 +220,67 @@ def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
     return "input" if re.search("image|video|audio|picture|person|face", words) else "prompt"
 
 
+def _is_video(item: Any) -> bool:
+    return "video" in text_at(item, "type") or "video" in text_at(item, "content_type")
+
+
+def _failed(task: dict[str, Any]) -> Failed:
+    places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
+    said = next(filter(None, (text_at(task, *place) for place in places)), "")
+    message = " ".join(said.split())[:400]
+    found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
+    codes = [str(code) for code in found if code and isinstance(code, (str, int))]
+    stage = _stage(" ".join([*codes, message]))
+    return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
+
+
+def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:
+    """What a failure is about, as far as its words tell."""
+    if _BAD_INPUT.search(words):
+        return "input"
+    return refused_part(words) if _MODERATION.search(words) else "service"
+
+
 def _words(reply: Reply) -> str:
-    """All that an error answer says: its code, its type, its sentence."""
-    try:
-        kind = text_at(reply.json(), "error", "type")
-    except OddReply:
-        kind = ""
-    return f"{error_code(reply)} {kind} {error_text(reply)}"
+    """All words of an error answer that may tell its kind: its codes, its types and its text."""
+    return " ".join([*error_codes(reply), error_text(reply)])
 
 
-def _id_at(body: dict[str, Any], *place: str) -> str | int | None:
-    """What stands at a place for a task's id, if it can be one."""
+def _id_at(body: dict[str, Any], *place: str) -> str:
+    """What may be an id at `place`, as text; empty if nothing there can be one. What has a space
+    in it is a sentence."""
     found = dig(body, *place)
-    if isinstance(found, bool) or not isinstance(found, (str, int)):
-        return None
-    return found if not isinstance(found, str) or re.fullmatch(r"\S+", found) else None
+    text = str(found) if found and type(found) in (str, int) else ""
+    return "" if re.search(r"\s", text) else text
 
 
-def _is_task(body: dict[str, Any], *place: str) -> bool:
-    """Whether the object around an `id` says of itself that it is a task, whatever became of it."""
-    around = dig(body, *place[:-1])
-    words = (plain_word(dig(around, "status")), plain_word(dig(around, "object")))
-    return place[-1] == "id" and any(word not in ("", "error", "fail") for word in words)
+def _is_task(holder: Any) -> bool:
+    """Whether the object around an id says of itself that it is a task, however it stands."""
+    words = (plain_word(dig(holder, "status")), plain_word(dig(holder, "object")))
+    return any(word not in ("", "error", "fail") for word in words)
 
 
-def _verdict(body: dict[str, Any]) -> Verdict:
-    """What an answer with a 2xx status says of the request: yes (or nothing), clearly no, a word
-    that we do not know, or a code of the 5xx kind, which leaves open whether a task was made."""
+def _says_no(body: dict[str, Any]) -> bool:
+    """Whether an answer with a 2xx status and without what was asked for is a refusal.
+
+    A code of the 5xx kind is none: like that status, it leaves open whether a task was made.
+    """
+    strange = _strange_code(body)
+    return _refuses(body) or (strange != "" and not strange.isdigit())
+
+
+def _refuses(body: dict[str, Any]) -> bool:
+    """Whether an answer with a 2xx status is a clear refusal, whatever else is in it."""
     if body.get("error") or body.get("error_msg") or body.get("success") is False:
-        return "no"
-    code = plain_word(str(body.get("code") or ""))
-    if code in ("", "0", "success", "ok") or re.fullmatch("2[0-9][0-9]", code):
-        return "yes"
-    if code.isdigit():
-        return "no" if re.fullmatch("4[0-9][0-9]", code) else "open"
-    return "a word"
+        return True
+    return re.fullmatch("4[0-9][0-9]", _code(body)) is not None
+
+
+def _strange_code(body: dict[str, Any]) -> str:
+    """The code in an answer, if it is none of those that stand for success; else empty."""
+    code = _code(body)
+    return "" if re.fullmatch("|success|ok|0|2[0-9][0-9]", code) else code
+
+
+def _code(body: dict[str, Any]) -> str:
+    return plain_word(str(body.get("code") or ""))

@@ -31,11 +31,11 @@ from ..wire import (
     Ticket,
     Uploaded,
     add_extra,
-    error_code,
+    error_codes,
     error_text,
     number_at,
 )
-from ._unified import WORDS, Relay, unix_seconds
+from ._unified import WORDS, Relay, refused_part, unix_seconds
 from .aihubmax import MODE_NAMES, MODES
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
@@ -47,6 +47,7 @@ PRICES: Mapping[str, Mapping[str, tuple[float, float]]] = {
 PRICES_AS_OF = "2026-11-20"
 LONGEST_CLIPS = 15.0
 
+UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
 
@@ -141,12 +142,13 @@ class EvoLink(Relay):
         return self.ticket(reply)
 
     def status(self, reply: Reply) -> Status:
-        if reply.status == 400 and error_code(reply) == "invalid_task_id":
-            return Expired(f"{self.name} does not know the task", may_appear=True)
+        if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):
+            said = error_text(reply) or UNKNOWN_TASK
+            return Expired(f"it does not know the task ({said})", may_appear=True)
         status = super().status(reply)
-        faces = isinstance(status, Failed) and _FACES.search(status.message)
-        if isinstance(status, Failed) and faces and status.stage != "output":
-            return replace(status, stage="input")
+        if isinstance(status, Failed) and _FACES.search(status.message):
+            finished = refused_part(status.message) == "output"
+            return replace(status, stage="output" if finished else "input")
         return status
 
     def probe_key(self) -> Flow[Balance]:

@@ -53,6 +53,9 @@ PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.011
 WITH_CLIP = 0.6
 PRICES_AS_OF = "2026-11-20"
 
+# What these are about, with or without a type, is the key, the address or how often we ask.
+NOT_OF_THE_RESULT = (401, 403, 404, 429)
+
 MODERATED = "content_policy_violation"
 _INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
@@ -91,7 +94,7 @@ class Fal(Provider):
         models={
             "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
             "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
-            # Only its name is known; these are the limits of 2.0.
+            # Only the id is documented: the limits are those of 2.0, as the README says.
             "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
         },
         # Data URIs are taken by most of fal's models, and refused by some: they are not used.
@@ -211,7 +214,8 @@ class Fal(Provider):
     def _result(self, ticket: Ticket, state: dict[str, Any]) -> Flow[Status]:
         """COMPLETED covers failure: then the result is an HTTP error, and the state may say it too.
 
-        Such an error may be a 5xx, which elsewhere would be an outage.
+        Such an error may be a 5xx, so a failure is known by its type: an error without one is of
+        the way to the result, not of the result.
         """
         response_url, _, _ = self._urls(ticket)
         reply = yield Call("GET", response_url, any_status=True)
@@ -225,10 +229,10 @@ class Fal(Provider):
         problem = _problem(reply)
         if "client_cancelled" in (told, problem.code):
             return Cancelled()
-        # Without a type of error it is the way to the result that failed, not the task.
-        if told or (problem.code and reply.status not in (401, 403, 404, 408, 429)):
-            message = problem.message or text_at(state, "error") or told or problem.code
-            return Failed(message, problem.code or text_at(state, "error_type"), problem.stage)
+        if told or (problem.code and reply.status not in NOT_OF_THE_RESULT):
+            code = problem.code or text_at(state, "error_type")
+            message = problem.message or text_at(state, "error") or code
+            return Failed(message, code, problem.stage)
         if reply.status >= 500 or reply.status in (408, 429):
             return Running(note="fetching the result")
         raise self.explain(reply)
@@ -275,12 +279,13 @@ def _three(path: str) -> list[str]:
 
 
 class _Problem:
-    """What an error answer says: of the model (`detail` is a list) or of the platform (a text)."""
+    """What an error answer says: of the model (`detail` is a list) or of the platform (a text,
+    with its type beside it or in a header)."""
 
-    def __init__(self, body: Any, header: str) -> None:
+    def __init__(self, body: Any, type_in_header: str) -> None:
         first = dig(body, "detail", 0)
         self.field = text_at(first, "loc", 1)  # after "body"
-        self.code = text_at(first, "type") or text_at(body, "error_type") or header
+        self.code = text_at(first, "type") or text_at(body, "error_type") or type_in_header
         self.message = text_at(first, "msg") or text_at(body, "detail")
 
     @property
@@ -294,8 +299,8 @@ class _Problem:
 
 
 def _problem(reply: Reply) -> _Problem:
-    header = reply.headers.get("x-fal-error-type", "")
+    type_in_header = reply.headers.get("x-fal-error-type", "").strip()
     try:
-        return _Problem(reply.json(), header)
+        return _Problem(reply.json(), type_in_header)
     except OddReply:
-        return _Problem(None, header)
+        return _Problem(None, type_in_header)

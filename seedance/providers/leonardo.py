@@ -324,10 +324,12 @@ def _complete(generation: dict[str, Any]) -> Done:
     url = text_at(video, "motionMP4URL")
     if not url and not STILL.search(text_at(video, "url")):  # `url` may be the still
         url = text_at(video, "url")
-    withheld = None
-    if not url and dig(video, "nsfw") is True:  # its address may still come, as any other's
-        withheld = Failed("Leonardo.AI withheld the video as not safe for work.", "nsfw", "output")
     seed = dig(generation, "seed")
+    withheld = None
+    if not url and dig(video, "nsfw") is True:
+        # Flagged videos have addresses too, and any address may come later than COMPLETE.
+        message = "Leonardo.AI withheld the video as not safe for work."
+        withheld = Failed(message, "nsfw", "output")
     return Done(
         url or None,
         seed=seed if isinstance(seed, int) and seed >= 0 else None,

@@ -134,7 +134,8 @@ class Lumenfall(Provider):
         raise OddReply("Lumenfall's answer about the video has no status.")
 
     def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
-        reply = yield Call("DELETE", self.url(f"/videos/{ticket.opaque}"))
+        # Documented for this path only, while the seed's paths have no /openai.
+        reply = yield Call("DELETE", self._at_host(f"/openai/v1/videos/{ticket.opaque}"))
         if reply.ok:
             return Cancelled()
         if reply.status in (400, 404, 405, 409):
@@ -144,8 +145,7 @@ class Lumenfall(Provider):
 
     def probe_key(self) -> Flow[Balance]:
         # The balance is at /v1 of the host, also where the base URL is the /openai/v1 of the docs.
-        base = urlsplit(self.config.base_url)
-        reply = yield Call("GET", f"{base.scheme}://{base.netloc}/v1/balance")
+        reply = yield Call("GET", self._at_host("/v1/balance"))
         if not reply.ok:
             raise self.explain(reply)
         balance = reply.object()
@@ -205,6 +205,11 @@ class Lumenfall(Provider):
             body["audio_urls"] = list(placed.audios)
         add_extra(body, extra, f"extra.{self.id}", others=OTHER_NAMES)
         return body
+
+    def _at_host(self, path: str) -> str:
+        """`path` at the host of the configured base URL, whose own path it replaces."""
+        base = urlsplit(self.config.base_url)
+        return f"{base.scheme}://{base.netloc}{path}"
 
     def _video_field(self) -> str:
         field = self.config.options.get("video_field") or VIDEO_FIELDS[0]

@@ -50,12 +50,12 @@ def _model(model_id: str) -> ModelLimits:
     return ModelLimits(
         id=model_id,
         modes=MODES,
-        resolutions=("480p", "720p"),
+        resolutions=("480p", "720p"),  # no document lists them; these are reported
         ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
         durations=(4, 15),
         adaptive=MODES,
         auto_duration=True,
-        prompt_max=2000,  # a longer one is cut off or refused
+        prompt_max=2000,  # reported, not documented: a longer one is cut off or refused
         images=9,
         videos=3,
         audios=3,
@@ -74,7 +74,7 @@ class Replicate(Provider):
             "seedance-2.0": _model("bytedance/seedance-2.0"),
             "seedance-2.0-fast": _model("bytedance/seedance-2.0-fast"),
             "seedance-2.0-mini": _model("bytedance/seedance-2.0-mini"),
-            # Only its name is known; these are the limits of 2.0.
+            # Only the id is documented: the limits are those of 2.0, as the README says.
             "seedance-2.5": _model("bytedance/seedance-2.5"),
         },
         # Data URIs are advised against above 256 KB, so files always go up.

@@ -56,7 +56,7 @@ class SinanCode(Relay):
         travel={"image": ("upload", "address")},
         # The size is that of the file host (docs.sinancode.com, upload-file).
         image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=50 * 2**20),
-        poll_interval=5.0,  # as relays ask for
+        poll_interval=5.0,
     )
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:

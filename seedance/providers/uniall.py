@@ -103,7 +103,7 @@ class UniAll(Relay):
             ("video/mp4", "video/quicktime"), seconds=(2.0, 15.0), total_seconds=(2.0, 15.0)
         ),
         audio=MediaLimits(("audio/mpeg", "audio/wav")),
-        poll_interval=5.0,  # as relays ask for
+        poll_interval=5.0,
     )
 
     def travel(self, kind: Kind) -> tuple[Travel, ...]:

@@ -15,7 +15,7 @@ here does I/O, sleeps, or knows the journal, the clock or a key.
 
 from __future__ import annotations
 
-from .answers import dig, error_code, error_text, number_at, plain_word, text_at
+from .answers import dig, error_code, error_codes, error_text, number_at, plain_word, text_at
 from .calls import Blob, Call, FilePart, Flow, Pause, Reply
 from .extra import add_extra
 from .limits import Limits, MediaLimits, ModelLimits, Size, Travel
@@ -51,6 +51,7 @@ __all__ = [
     "add_extra",
     "dig",
     "error_code",
+    "error_codes",
     "error_text",
     "number_at",
     "plain_word",

@@ -58,7 +58,7 @@ def error_text(reply: Reply) -> str:
             ("msg",),
             ("title",),
             ("error_code",),
-            ("data",),  # where relays have the task, and the reason of a no with status 200
+            ("data",),  # relays that refuse with HTTP 200 have the reason where the task would be
         ):
             if found := text_at(body, *path):
                 return " ".join(found.split())[:400]
@@ -67,15 +67,19 @@ def error_text(reply: Reply) -> str:
 
 def error_code(reply: Reply) -> str:
     """The machine-readable code in an error answer, or an empty string."""
+    return next(iter(error_codes(reply)), "")
+
+
+def error_codes(reply: Reply) -> list[str]:
+    """Every code in an error answer, the most telling first: many have a type beside it, and some
+    leave the code itself empty."""
     try:
         body = reply.json()
     except OddReply:
-        return ""
-    for path in (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",)):
-        found = dig(body, *path)
-        if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
-            return str(found)
-    return ""
+        return []
+    places = (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",))
+    found = (dig(body, *place) for place in places)
+    return [str(code) for code in found if code and type(code) in (str, int)]
 
 
 def plain_word(value: Any) -> str:

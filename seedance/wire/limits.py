@@ -1,5 +1,6 @@
-"""What a provider and its models can do: data, from their documents only. `fit` compares it with an
-order, `media` with pictures, clips and sounds.
+"""What a provider and its models can do: data, from their documents. `fit` compares it with an
+order, `media` with pictures, clips and sounds. A limit that no document gives says so where it is
+declared, and in the README.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class MediaLimits:
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """What one model can do at one provider: data, from its documents only.
+    """What one model can do at one provider.
 
     `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
     provider. `adaptive` are the modes in which the provider can follow the source's ratio (or

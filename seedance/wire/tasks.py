@@ -117,8 +117,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Done:
-    """Finished. `video_url` is None in the transient where the address is not there yet;
-    `without_address` is what it means if none ever comes, where that is known."""
+    """Finished. `video_url` is None in the transient where the address is not there yet.
+
+    `without_address`: what it means if the address never comes, where the answer tells it.
+    """
 
     video_url: str | None
     last_frame_url: str | None = None

@@ -29,9 +29,11 @@ class FakeLumenfall(Fake):
             return Answer(json={"object": "balance", "billing_type": "prepaid", "available": left})
         if request.path == f"{BASE}/videos" and request.method == "POST":
             return self._create(request)
-        one = re.fullmatch(rf"{BASE}/videos/([^/]+)", request.path)
+        bases = {"GET": BASE, "DELETE": f"/openai{BASE}"}
+        base = bases.get(request.method, "no such method")
+        one = re.fullmatch(rf"{base}/videos/([^/]+)", request.path)
         task = self.tasks.get(one[1]) if one else None
-        if task is None or request.method not in ("GET", "DELETE"):
+        if task is None:
             return error(404, "NOT_FOUND", f"There is no {request.method} {request.path}.")
         return self._show(task) if request.method == "GET" else self._cancel(task)
 
