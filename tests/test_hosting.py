@@ -424,6 +424,7 @@ def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_
             settings,
             user,
             model=order.model,
+            mode=order.mode,
             nearest=False,
             work_dir=tmp_path,
             report=lambda text: None,
