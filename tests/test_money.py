@@ -802,6 +802,7 @@ def test_who_stops_waiting_can_collect_later(desk: Desk) -> None:
     with pytest.raises(StillRunning) as caught:
         desk.video(runner)
     desk.fake.polls_until_done = 0
+    runner.settings.timeout = 60.0
     assert runner.collect(caught.value.task or "").wait().state == "saved"
     assert desk.sent_creates == 1
 
