@@ -28,7 +28,7 @@ from .frames import (
     range_of,
 )
 from .info import open_media, probe, sound_stream, video_stream
-from .sound import Resampler
+from .sound import Resampler, sound_frames
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -310,7 +310,7 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         resample = Resampler(format=layout_format, layout=layout, rate=rate)
         most = int((seconds or MAX_SECONDS) * rate)
         written = 0
-        for frame in _sound_frames(container, sound, resample):
+        for frame in sound_frames(container, sound, resample):
             if written + frame.samples > most:
                 if seconds is None:
                     raise BadOrder(
@@ -324,14 +324,3 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
         if not written:
             raise BadOrder(f"{source.name} is not a readable sound: nothing can be decoded.")
         out.mux(stream.encode(None))
-
-
-def _sound_frames(container: Any, sound: Any, resample: Resampler) -> Iterator[av.AudioFrame]:
-    for packet in container.demux(sound):
-        try:
-            decoded = packet.decode()
-        except av.InvalidDataError:
-            continue
-        for frame in decoded:
-            yield from resample(frame)
-    yield from resample(None)

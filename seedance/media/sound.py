@@ -7,13 +7,17 @@ import io
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 
 from .info import open_media, sound_stream
 from .memory import ensure_memory
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 _WHAT = "The samples of the sound"
 _STEP = 64 * 2**20  # bytes of samples after which memory is looked at again
@@ -41,6 +45,20 @@ class Resampler:
             yield from self._current.resample(frame)
 
 
+def sound_frames(
+    container: InputContainer, stream: AudioStream, resample: Resampler
+) -> Iterator[av.AudioFrame]:
+    """A track in the form that `resample` gives, leaving out what is damaged."""
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in decoded:
+            yield from resample(frame)
+    yield from resample(None)
+
+
 def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     """The sound of a file as (float32 (channels, samples) in -1..1, samples a second).
 
@@ -57,22 +75,15 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
         resample = Resampler(format="flt", layout=layout, rate=rate)
         parts: list[np.ndarray] = []
         size = asked = 0
-        for packet in container.demux(stream):
-            try:
-                decoded = packet.decode()
-            except av.InvalidDataError:
-                continue  # leave out what is damaged
-            for frame in decoded:
-                for ready in resample(frame):
-                    parts.append(_samples(ready))
-                    size += parts[-1].nbytes
+        for frame in sound_frames(container, stream, resample):
+            parts.append(_samples(frame))
+            size += parts[-1].nbytes
             if size > asked:
                 asked = size + _STEP
                 with ensure_memory(asked + _STEP, _WHAT):
                     pass  # what comes next, and all of it once more when it is joined
         if not parts:
             return None
-        parts.extend(map(_samples, resample(None)))
         with ensure_memory(size, _WHAT):
             whole = np.empty((layout.nb_channels, sum(map(len, parts))), np.float32)
             np.concatenate(parts, out=whole.T)
