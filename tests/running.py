@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from fakes import Fake, Request
 
-from seedance.journal import Row
+from seedance.journal import LIVE, Journal, Row, State
+from seedance.journal.states import MOVES
 from seedance.order import Medium, Order
 from seedance.runner import Job, Result, Runner
 from seedance.settings import Settings
@@ -99,3 +100,22 @@ def until(true: Callable[[], Any], seconds: float = 30.0) -> None:
             return
         ticking.wait(0.02)
     raise AssertionError("it did not come about in time")
+
+
+def move(journal: Journal, row_id: int, state: str, **values: Any) -> Row:
+    """Bring a row to `state` by allowed moves, the last of them with `values`."""
+    row = journal.get(row_id)
+    for step in shortest_way(row.state, State(state)):
+        row = journal.advance(row_id, step, **(values if step == state else {}))
+    return row
+
+
+def shortest_way(before: State, after: State) -> list[State]:
+    """The states from `before` (left out) to `after`. An unclear or ended row belongs to nobody, so
+    that no way leads through one."""
+    ways: list[list[State]] = [[before]]
+    while ways[0][-1] != after:
+        way = ways.pop(0)
+        if way == [before] or way[-1] in LIVE:
+            ways += [[*way, state] for state in sorted(MOVES[way[-1]]) if state not in way]
+    return ways[0][1:]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import fakes
 import pytest
-from running import Desk, is_poll, picture, until
+from running import Desk, is_poll, move, picture, until
 
 from seedance.errors import BadOrder, Cancelled, NeedsKey
+from seedance.journal import State
 
 pytestmark = pytest.mark.slow
 
@@ -102,9 +103,9 @@ def test_collecting_without_a_key_leaves_the_row_as_it_is(tmp_path: Path, state:
         result = desk.video()
         journal = desk.runner().journal
         if state == "failed":
-            journal.reopen(result.row, "running")
-            journal.claim(result.row)
-            journal.advance(result.row, "failed", error={"kind": "TaskFailed", "message": "bad"})
+            journal.forget(result.row)
+            journal.reopen(result.row, State.RUNNING)
+            move(journal, result.row, "failed", error={"kind": "TaskFailed", "message": "bad"})
         result.file.unlink()
         before = desk.row()
         without = {name: "" for name in fake.environment() if name.endswith("_KEY")}
@@ -124,7 +125,7 @@ def test_rows_without_a_key_are_left_for_who_has_one(tmp_path: Path) -> None:
         desk = Desk(fake, tmp_path)
         job = desk.start()
         until(lambda: job.task)
-        job._hold.journal.lay_down(1)  # type: ignore[union-attr]
+        job._hold.journal.release(1)  # type: ignore[union-attr]
         without = {name: "" for name in fake.environment() if name.endswith("_KEY")}
         keyless = desk.runner(**without)
         assert keyless.resume() == 0

@@ -18,7 +18,7 @@ import clips
 import fakes
 import pytest
 from bucket import Bucket
-from running import order_for, until
+from running import move, order_for, until
 
 from seedance import cli, media, runner
 from seedance.errors import Refused
@@ -340,7 +340,7 @@ def test_after_a_crash_the_next_order_tidies_up(
     crashed = Runner(Settings.load())
     job = crashed.start(order_for("uniall", 1, video=Medium.from_path("video", clip)))[0]
     until(lambda: job.task)
-    crashed.journal.advance(job.row, "cancelled")
+    move(crashed.journal, job.row, "cancelled")
     fake.polls_until_done = 0
     assert len(bucket.names) == 1
     assert command(*generate("uniall", "--video", clip, "--seed", "2")).code == 0

@@ -14,6 +14,7 @@ import pytest
 import requests
 from bucket import KEY_ID, SECRET, Bucket
 from loopback import Connection, Raw
+from running import move
 
 from seedance import hosting, providers
 from seedance.errors import BadOrder, Refused, Unreachable
@@ -340,10 +341,10 @@ def test_an_object_is_needed_while_its_order_is_under_way_or_unclear(
     states: list[str], needed: bool, journal: Journal
 ) -> None:
     user = row(journal)
-    journal.hosted.note(user.id, ACCOUNT, "object")
+    journal.bucket_objects.note(user.id, ACCOUNT, "object")
     for state in states:
-        journal.advance(user.id, state)
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == (
+        move(journal, user.id, state)
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == (
         [] if needed else ["object"]
     )
 
@@ -352,56 +353,56 @@ def test_an_unclear_order_needs_no_object_that_nobody_can_read_any_more(
     journal: Journal, clock: Clock
 ) -> None:
     user = row(journal)
-    journal.hosted.note(user.id, ACCOUNT, "object")
-    journal.advance(user.id, "unclear")
+    journal.bucket_objects.note(user.id, ACCOUNT, "object")
+    move(journal, user.id, "unclear")
     clock.now += 24 * 3600 + 1
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
 
 
 def test_an_object_is_needed_until_the_last_of_its_orders_has_ended(journal: Journal) -> None:
     users = [row(journal, number) for number in (1, 2)]
     for user in users:
-        journal.hosted.note(user.id, ACCOUNT, "object")
-    journal.advance(users[0].id, "saved")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
-    journal.advance(users[1].id, "failed")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
+        journal.bucket_objects.note(user.id, ACCOUNT, "object")
+    move(journal, users[0].id, "saved")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
+    move(journal, users[1].id, "failed")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
 
 
 def test_what_is_about_to_be_deleted_is_not_found_any_more(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
-    journal.hosted.note(first.id, ACCOUNT, "object")
+    journal.bucket_objects.note(first.id, ACCOUNT, "object")
     journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
-    journal.advance(first.id, "saved")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
-    assert journal.hosted.find(ACCOUNT, "digest", second.id) is None
+    move(journal, first.id, "saved")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
+    assert journal.bucket_objects.find(ACCOUNT, "digest", second.id) is None
 
 
 def test_who_finds_an_object_uses_it(journal: Journal, clock: Clock) -> None:
     first, second = row(journal, 1), row(journal, 2)
-    journal.hosted.note(first.id, ACCOUNT, "object")
+    journal.bucket_objects.note(first.id, ACCOUNT, "object")
     journal.uploads.keep("s3", ACCOUNT, "digest", "object", clock.now + 24 * 3600)
     for _ in range(2):  # the same clip twice in one order
-        assert journal.hosted.find(ACCOUNT, "digest", second.id) == "object"
-    journal.advance(first.id, "saved")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
+        assert journal.bucket_objects.find(ACCOUNT, "digest", second.id) == "object"
+    move(journal, first.id, "saved")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 def test_what_could_not_be_deleted_is_named_again(journal: Journal) -> None:
     user = row(journal)
-    journal.hosted.note(user.id, ACCOUNT, "object")
-    journal.advance(user.id, "saved")
+    journal.bucket_objects.note(user.id, ACCOUNT, "object")
+    move(journal, user.id, "saved")
     for _ in range(2):
-        assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
-    journal.hosted.forget(ACCOUNT, "object")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
+        assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == ["object"]
+    journal.bucket_objects.forget(ACCOUNT, "object")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 def test_objects_in_another_bucket_are_left_alone(journal: Journal) -> None:
     user = row(journal)
-    journal.hosted.note(user.id, "other", "object")
-    journal.advance(user.id, "saved")
-    assert journal.hosted.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
+    journal.bucket_objects.note(user.id, "other", "object")
+    move(journal, user.id, "saved")
+    assert journal.bucket_objects.unused(ACCOUNT, hosting.PRESIGNED_SECONDS) == []
 
 
 # ---------------------------------------------------------------------------------------- the cache

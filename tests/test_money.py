@@ -32,7 +32,8 @@ from seedance.errors import (
     Unreachable,
 )
 from seedance.follower import Carry
-from seedance.journal import LEASE_SECONDS, Journal, NewRow, schema
+from seedance.journal import Journal, NewRow, schema
+from seedance.journal.journal import LEASE_SECONDS
 from seedance.order import fingerprint
 from seedance.runner import create, follow, plan, save
 from seedance.wire import Flow, Placed, Ticket

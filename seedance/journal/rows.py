@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..wire import Money
-from .schema import LIVE
+from .states import LIVE, State
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
     provider: str
     account: str
     model: str
-    state: str
+    state: State
     prompt: str
     seed: int
     order: dict[str, Any]
@@ -71,7 +71,7 @@ class Row:
             "task": self.task,
             "provider": self.provider,
             "model": self.model,
-            "state": self.state,
+            "state": self.state.value,
             "created": self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "updated": self.updated.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "prompt": self.prompt,

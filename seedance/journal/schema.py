@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .states import HELD, State
+
 metadata = sa.MetaData()
 
-LIVE = ("preparing", "submitting", "running", "succeeded")
-# Of rows in these states there is at most one for each fingerprint: the database itself refuses
-# to let the same order be bought twice.
-HELD = (*LIVE, "saved", "unclear")
-ENDED = ("refused", "failed", "cancelled", "expired")
+
+def _values(states: type[State]) -> list[str]:
+    return [state.value for state in states]
+
 
 orders = sa.Table(
     "orders",
@@ -31,7 +32,18 @@ orders = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("order_json", sa.Text, nullable=False),
     sa.Column("changes_json", sa.Text, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column(
+        "state",
+        sa.Enum(
+            State,
+            name="orders_known_state",
+            native_enum=False,
+            create_constraint=True,
+            length=16,
+            values_callable=_values,
+        ),
+        nullable=False,
+    ),
     sa.Column("ticket", sa.String(600)),
     sa.Column("target", sa.Text),
     sa.Column("file", sa.Text),
@@ -53,7 +65,7 @@ orders = sa.Table(
     sa.Index("orders_created", "created"),
 )
 # Written out, not bound: SQLite uses the index below only for a query that has its very words.
-is_held = orders.c.state.in_([sa.literal_column(f"'{state}'") for state in HELD])
+is_held = orders.c.state.in_([sa.literal_column(f"'{state.value}'") for state in HELD])
 sa.Index(
     "orders_one_held",
     orders.c.fingerprint,

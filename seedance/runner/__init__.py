@@ -25,7 +25,7 @@ from .. import providers
 from ..errors import BadOrder, Cancelled, NeedsKey, OverBudget, SeedanceError, Unclear
 from ..fit import check_handles, check_words
 from ..follower import Carry, Follower, Progress
-from ..journal import Journal, NewRow, Row
+from ..journal import Journal, NewRow, Row, State
 from ..order import Order, asked_fingerprint, fingerprint
 from ..settings import Settings, origin
 from ..transport import Credentials, Transport
@@ -132,13 +132,13 @@ class Runner:
     def _on_row(self, row: Row, choice: plan.Choice, target: Path | None) -> Job:
         order, changes, notes = choice.order, choice.changes, choice.notes
         copy_to = target if target is not None and str(target) != row.target else None
-        if row.state == "saved" and row.file is not None and row.file.exists():
+        if row.state == State.SAVED and row.file is not None and row.file.exists():
             return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
-        if row.state == "unclear" and type(choice.provider).find is Provider.find:
+        if row.state == State.UNCLEAR and type(choice.provider).find is Provider.find:
             raise error_of(row)
         talk = self._talk_about(row)
-        if row.state == "saved":
-            row = self.journal.reopen(row.id, "succeeded")
+        if row.state == State.SAVED:
+            row = self.journal.reopen(row.id, State.SUCCEEDED)
         hold = self._carry(row, talk, choice)
         return Job(
             self.settings, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to
@@ -202,13 +202,13 @@ class Runner:
         row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
-        if row.state == "saved" and row.file is not None and row.file.exists():
+        if row.state == State.SAVED and row.file is not None and row.file.exists():
             return Job(self.settings, row, order, copy_to=copy_to)
         talk = self._talk_about(row)
-        if row.state == "saved":
-            row = self.journal.reopen(row.id, "succeeded")
-        elif row.state in ("failed", "cancelled", "expired"):  # asking again costs nothing
-            row = self.journal.reopen(row.id, "running")
+        if row.state == State.SAVED:
+            row = self.journal.reopen(row.id, State.SUCCEEDED)
+        elif row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
+            row = self.journal.reopen(row.id, State.RUNNING)
         elif not row.live:
             raise error_of(row)
         return Job(self.settings, row, order, hold=self._carry(row, talk), copy_to=copy_to)
@@ -258,7 +258,7 @@ class Runner:
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
         talk = self._talk_about(row)
-        if row.state in ("running", "succeeded") and not type(talk.provider).cancel_is_free:
+        if row.state in (State.RUNNING, State.SUCCEEDED) and not type(talk.provider).cancel_is_free:
             raise BadOrder(
                 f"{talk.provider.name} does not document that a cancelled task is not billed, so "
                 f"{row.task} goes on and its video is kept.",
@@ -314,7 +314,7 @@ class Runner:
                 self._carry(claimed, self._talk(row.provider))
                 count += 1
             except SeedanceError as error:
-                self.journal.lay_down(row.id)
+                self.journal.release(row.id)
                 if row.id not in self._left:
                     self._left.add(row.id)
                     _log.warning("Row %s (%s) waits: %s", row.id, row.task, error)

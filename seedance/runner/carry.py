@@ -6,7 +6,7 @@ Runs as a coroutine in the follower; whoever waits for it waits elsewhere.
 from __future__ import annotations
 
 from ..follower import Carry, Follower
-from ..journal import Journal, LeaseLost, Row
+from ..journal import Journal, LeaseLost, Row, State
 from ..order import Order
 from ..settings import Settings
 from .create import RESEND_AFTER_SECONDS, Create
@@ -55,14 +55,14 @@ class Carrier:
 
     async def _steps(self) -> Row:
         hold = self.hold
-        if hold.row.state == "unclear":
+        if hold.row.state == State.UNCLEAR:
             await self._create.found(certain_after=RESEND_AFTER_SECONDS)
-        if hold.row.state == "preparing":
+        if hold.row.state == State.PREPARING:
             await self._create.run()
-        if hold.row.state == "running":
+        if hold.row.state == State.RUNNING:
             await self._follow.run()
-        if hold.row.state == "succeeded":
+        if hold.row.state == State.SUCCEEDED:
             await self._fetch.run()
-        if hold.row.state == "saved":
+        if hold.row.state == State.SAVED:
             return hold.row
         raise error_of(hold.row)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
-from ..journal import LeaseLost
+from ..journal import LeaseLost, State
 from ..order import Order
 from ..transport import NotSent
 from ..wire import Placed, Provider, Ticket
@@ -54,7 +54,7 @@ class Create:
         if self.order is None or self.ways is None:
             # Its pictures are not in the journal; nothing was sent, so it is simply given up.
             raise await self.hold.end(
-                "cancelled",
+                State.CANCELLED,
                 Cancelled(
                     "The order was interrupted before it was sent; nothing was spent.", spent="no"
                 ),
@@ -68,7 +68,7 @@ class Create:
             raise
         except CancelledInTime:
             raise await self.hold.end(
-                "cancelled",
+                State.CANCELLED,
                 Cancelled("Cancelled before anything was sent; nothing was spent.", spent="no"),
                 not_billed=True,
             ) from None
@@ -78,19 +78,19 @@ class Create:
                 raise problem from None
         except SeedanceError as error:
             error = as_public(error)
-            if self.hold.row.state != "running":
-                error = await self.hold.end("refused", error, not_billed=True)
+            if self.hold.row.state != State.RUNNING:
+                error = await self.hold.end(State.REFUSED, error, not_billed=True)
             raise error from None
         except Exception as error:
-            if self.hold.row.state == "submitting":
+            if self.hold.row.state == State.SUBMITTING:
                 problem = Unclear(
                     f"Something unforeseen happened while the order was being sent: {error!r}.",
                     hint="It may have been accepted and billed, so it is not sent again by itself.",
                 )
                 raise await self._unclear(problem) from error
             with contextlib.suppress(LeaseLost):
-                if self.hold.row.state == "preparing":
-                    await self.hold.advance("refused", not_billed=True)
+                if self.hold.row.state == State.PREPARING:
+                    await self.hold.advance(State.REFUSED, not_billed=True)
             raise
         finally:
             self.hold.follower.spent(self.hold.carry)
@@ -120,7 +120,9 @@ class Create:
         if placing.changes:
             new = [change.as_dict() for change in placing.changes]
             noted = [change for change in self.hold.row.changes if change not in new]
-            await self.hold.advance("preparing", changes=noted + new)
+            self.hold.row = await self.hold.quickly(
+                self.hold.journal.note_changes, self.hold.row.id, noted + new
+            )
         return placed
 
     async def _create(self, order: Order, placed: Placed) -> None:
@@ -153,10 +155,10 @@ class Create:
                 if failures >= 5:
                     raise problem from None
             finally:
-                if self.hold.row.state != "submitting":
+                if self.hold.row.state != State.SUBMITTING:
                     self.hold.follower.spent(self.hold.carry)
             # Nothing was accepted: the row goes back, so that a crash while waiting is no riddle.
-            await self.hold.advance("preparing")
+            await self.hold.advance(State.PREPARING)
             self.hold.follower.spent(self.hold.carry)
             if time.monotonic() + wait > deadline:
                 raise problem
@@ -169,7 +171,7 @@ class Create:
 
     async def _paid(self, ticket: Ticket) -> None:
         try:
-            await self.hold.advance("running", task=str(ticket), cost=ticket.cost)
+            await self.hold.advance(State.RUNNING, task=str(ticket), cost=ticket.cost)
         except LeaseLost:
             # This process slept for longer than its lease, and another one wrote `unclear`.
             logger.warning("Row %s is clear again: its task is %s", self.hold.row.id, ticket)
@@ -208,7 +210,7 @@ class Create:
             f"anew with: seedance forget {self.hold.row.id} (or the Seedance tab), or change the "
             "seed."
         )
-        return await self.hold.end("unclear", error)
+        return await self.hold.end(State.UNCLEAR, error)
 
     async def found(self, certain_after: float | None = None) -> bool:
         """Clear an unclear row by the provider's list of tasks, where it has one.
@@ -240,7 +242,7 @@ class Create:
         return False
 
     async def _settle(self, task: str | None) -> bool:
-        row = await self.hold.quickly(self.hold.journal.settle_unclear, self.hold.row.id, task)
+        row = await self.hold.quickly(self.hold.journal.resolve_unclear, self.hold.row.id, task)
         if row is None:
             raise LeaseLost(f"row {self.hold.row.id}")
         self.hold.row = row

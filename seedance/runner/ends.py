@@ -14,7 +14,7 @@ from ..errors import (
     Unreachable,
     from_dict,
 )
-from ..journal import Row
+from ..journal import Row, State
 from ..transport import Lost
 from ..wire import Failed
 from .talk import Busy, Unsettled
@@ -60,7 +60,7 @@ def error_of(row: Row) -> SeedanceError:
     """The error that an ended row stands for."""
     if row.error:
         error = from_dict(row.error)
-    elif row.state == "unclear":
+    elif row.state == State.UNCLEAR:
         error = Unclear(
             "The program ended while the order was being sent; it may be accepted and billed.",
             hint="Look at the provider's own list of tasks. If there is none, send it anew with: "

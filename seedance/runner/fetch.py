@@ -15,7 +15,7 @@ from typing import Any
 from .. import download
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..follower import UNDOCUMENTED_INTERVAL
-from ..journal import Row
+from ..journal import Row, State
 from ..settings import origin
 from ..transport import Lost, NotSent
 from ..wire import Cancelled, Done, Expired, Failed
@@ -48,7 +48,7 @@ class Fetch:
         measured = await self.hold.blocking(save.already_finished, files, task)
         if measured is None:
             measured = await self._fetch_and_finish(files)
-        await self.hold.advance("saved", file=files.video, result=measured)
+        await self.hold.advance(State.SAVED, file=files.video, result=measured)
         self.hold.say("saved", 1.0, 0.0)
 
     async def _fetch_and_finish(self, files: save.Files) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Fetch:
         row = self.hold.row
         if row.file is None:
             return await self.hold.end(
-                "expired",
+                State.EXPIRED,
                 TaskFailed(
                     f"The task is finished, but its video cannot be had any more: {why}.",
                     hint="Queue the order again to send it anew (and pay again).",
@@ -144,7 +144,7 @@ class Fetch:
                 ),
             )
         # It was saved once. That stays so, or else the next click would pay for it again.
-        await self.hold.advance("saved")
+        await self.hold.advance(State.SAVED)
         return Refused(
             f"The saved video {row.file} is gone and cannot be fetched again: {why}.",
             hint=f"To make it anew (and pay again): seedance forget {row.id}.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..errors import Cancelled, OddReply, SeedanceError, TaskFailed
 from ..follower import UNDOCUMENTED_INTERVAL, Pace
+from ..journal import State
 from ..transport import NotSent
 from ..wire import Cancelled as CancelledThere
 from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, Ticket
@@ -142,13 +143,15 @@ class Follow:
         """Write down how the task ended; returns only for a success."""
         if isinstance(status, Done):
             self.done = status
-            await self.hold.advance("succeeded", cost=status.cost)
+            await self.hold.advance(State.SUCCEEDED, cost=status.cost)
         elif isinstance(status, Failed):
-            raise await self.hold.end("failed", failure(status), not_billed=status.billed == "no")
+            raise await self.hold.end(
+                State.FAILED, failure(status), not_billed=status.billed == "no"
+            )
         elif isinstance(status, CancelledThere):
             free = type(self.hold.talk.provider).cancel_is_free
             raise await self.hold.end(
-                "cancelled",
+                State.CANCELLED,
                 Cancelled(
                     "The task was cancelled at the provider.", spent="no" if free else "unknown"
                 ),
@@ -156,7 +159,7 @@ class Follow:
             )
         elif isinstance(status, Expired):
             raise await self.hold.end(
-                "expired",
+                State.EXPIRED,
                 TaskFailed(
                     f"{self.hold.talk.provider.name} gave the task up: {status.message}.",
                     hint="Queue it again to send it anew.",
@@ -180,7 +183,7 @@ class Follow:
             outcome = CannotCancel(error.message)
         if isinstance(outcome, CancelledThere):
             raise await self.hold.end(
-                "cancelled",
+                State.CANCELLED,
                 Cancelled("Cancelled at the provider; nothing is billed.", spent="no"),
                 not_billed=True,
             )

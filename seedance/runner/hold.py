@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
 from ..follower import Carry, Follower, Progress
-from ..journal import LIVE, Journal, Row
+from ..journal import LIVE, Journal, LeaseLost, Row, State
 from ..settings import Settings
 from ..wire import Ticket
 from .talk import Talk
@@ -34,7 +34,7 @@ class Hold:
     journal: Journal
     settings: Settings
     carry: Carry
-    _unwritten: dict[str, Any] = field(default_factory=dict)
+    _unwritten: list[tuple[State, dict[str, Any]]] = field(default_factory=list)
 
     async def blocking(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a blocking function in a worker thread."""
@@ -57,7 +57,7 @@ class Hold:
         """Let others have the row if it is live and cannot be brought on here and now."""
         if self.row.state in LIVE:
             with contextlib.suppress(BadOrder):
-                await self.quickly(self.journal.lay_down, self.row.id)
+                await self.quickly(self.journal.release, self.row.id)
 
     def cancelled(self) -> bool:
         """Whether a person cancelled and nobody else waits."""
@@ -84,33 +84,41 @@ class Hold:
             await self.carry.pause(WATCH_SECONDS)
             await self.reload()
 
-    async def advance(self, state: str, **values: Any) -> None:
+    async def advance(self, state: State, **values: Any) -> None:
         """Write a step down. Once money was spent, a journal that refuses must not lose the video:
-        the step is kept in memory and written with the next one."""
-        values = {**self._unwritten, **values}
+        the step is kept in memory and written before the next one."""
+        self._unwritten.append((state, values))
         for last in (False, False, True):
             try:
-                self.row = await self.quickly(self.journal.advance, self.row.id, state, **values)
-                self._unwritten = {}
+                while self._unwritten:
+                    step, its_values = self._unwritten[0]
+                    self.row = await self.quickly(
+                        self.journal.advance, self.row.id, step, **its_values
+                    )
+                    self._unwritten.pop(0)
                 return
             except BadOrder as error:
-                task = values.get("task") or self.row.task
-                if task is None and state != "unclear":
+                tasks = [values.get("task") for _, values in self._unwritten]
+                task = next(filter(None, tasks), self.row.task)
+                if task is None and state != State.UNCLEAR:
+                    self._unwritten.pop()
                     raise
                 logger.error("Task %s is paid and goes on, but: %s", task, error)
                 if last:
-                    self._unwritten = {k: v for k, v in values.items() if k != "error"}
                     seen = {
                         k: v for k, v in values.items() if k in ("task", "file", "result", "error")
                     }
                     self.row = replace(self.row, state=state, **seen)
                 await asyncio.sleep(1.0)
+            except LeaseLost:
+                self._unwritten.clear()
+                raise
 
     def say(self, text: str, fraction: float | None = None, left: float | None = None) -> None:
         """Publish progress."""
         self.carry.report(Progress(text, fraction, left))
 
-    async def end(self, state: str, error: SeedanceError, **values: Any) -> SeedanceError:
+    async def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
         """Write an end down; returns the error to raise."""
         error.task = error.task or self.row.task
         error.row = self.row.id

@@ -379,7 +379,7 @@ class Placing:
 
     def _host(self, blob: Blob) -> str:
         """An address of the file in the user's bucket; it is put there if it is not."""
-        account, known = hosting.account(self.settings), self.journal.hosted
+        account, known = hosting.account(self.settings), self.journal.bucket_objects
         user = None if hosting.keeps(self.settings) else self.row.id
         name = known.find(account, blob.digest, user)
         if name is None:
@@ -418,9 +418,9 @@ def clear_bucket(journal: Journal, settings: Settings) -> None:
         if not hosting.configured(settings) or hosting.keeps(settings):
             return
         account = hosting.account(settings)
-        for name in journal.hosted.unused(account, hosting.PRESIGNED_SECONDS):
+        for name in journal.bucket_objects.unused(account, hosting.PRESIGNED_SECONDS):
             hosting.remove(settings, name)
-            journal.hosted.forget(account, name)
+            journal.bucket_objects.forget(account, name)
     except SeedanceError as error:
         logger.warning("Media that are not needed any more stay in the bucket: %s", error)
 

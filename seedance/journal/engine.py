@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from ..errors import BadOrder
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 
 
 def open_engine(url: sa.URL) -> sa.Engine:

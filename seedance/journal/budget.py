@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ..errors import OverBudget
 from ..wire import Money
 from .schema import orders
+from .states import State
 
 MOST_DAYS = 400  # in one query: SQLite joins 500 selects at the most
 
@@ -81,7 +82,7 @@ def _spent(connection: sa.Connection, days: Sequence[date]) -> list[Total]:
             orders,
             sa.and_(orders.c.created >= span.c.begin, orders.c.created < span.c.end),
         )
-        .where(orders.c.cost_amount > 0, orders.c.state != "preparing")
+        .where(orders.c.cost_amount > 0, orders.c.state != State.PREPARING)
         .group_by(*keys)
         .order_by(*keys)
     )

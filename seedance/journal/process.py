@@ -27,7 +27,7 @@ def new_holder() -> str:
     return f"{_place()}#{os.getpid()}#{secrets.token_hex(4)}"
 
 
-def is_gone(holder: str | None) -> bool:
+def has_ended(holder: str | None) -> bool:
     """Whether the process of `holder` surely no longer runs.
 
     Only known for processes of this machine; others are waited for until their lease runs out.

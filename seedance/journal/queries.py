@@ -14,12 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import BadOrder
+from .budget import Total, spent
 from .rows import Row, row_of
-from .schema import LIVE, is_held, orders
-from .spending import Total, spent
+from .schema import is_held, orders
+from .states import LIVE
 
 
-class Looking(ABC):
+class Queries(ABC):
     """The part of the journal that only reads. Methods block; they raise BadOrder where it cannot
     be read."""
 

@@ -11,13 +11,14 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from .schema import LIVE, hosted, orders, uploads
+from .schema import hosted, orders, uploads
+from .states import LIVE, State
 from .uploads import SPARE_SECONDS
 
 BUCKET = "s3"  # what stands for it among the providers of uploads
 
 
-class Hosted:
+class BucketObjects:
     """Part of the journal. Methods block; they raise BadOrder where it cannot be written."""
 
     def __init__(
@@ -56,7 +57,7 @@ class Hosted:
         and may be running, which it may for the `readable` seconds that an address works. They are
         not found any more; delete them, then `forget`."""
         lately = orders.c.updated > self._clock() - readable
-        needs = sa.or_(orders.c.state.in_(LIVE), sa.and_(orders.c.state == "unclear", lately))
+        needs = sa.or_(orders.c.state.in_(LIVE), sa.and_(orders.c.state == State.UNCLEAR, lately))
         needed = (
             sa.select(hosted.c.name)
             .join(orders, orders.c.id == hosted.c.order_id)

@@ -1,0 +1,420 @@
+"""The journal's rows: reserved, claimed, moved from state to state, forgotten.
+
+Owns every change of a row. Its state changes only in `Journal._move`, which allows the moves of
+`states.MOVES` and no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from ..errors import BadOrder
+from ..wire import Money
+from .bucket_objects import BucketObjects
+from .budget import check_budget
+from .engine import open_engine
+from .process import has_ended, new_holder
+from .queries import Queries
+from .rows import NewRow, Row, row_of
+from .schema import is_held, orders
+from .states import ENDED, LIVE, State, check_move
+from .uploads import Uploads
+
+LEASE_SECONDS = 60.0
+# A row that was released is not recovered for so long.
+REST_SECONDS = 300.0
+# A task that nobody follows counts as running at its provider for so long.
+ABANDONED_SECONDS = 1800.0
+
+NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
+
+
+class LeaseLost(Exception):
+    """Another process works on the row now; this one must stop."""
+
+
+class Journal(Queries):
+    """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
+    to date) at the first use."""
+
+    def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+        try:
+            if isinstance(url, Path):
+                self.url = sa.URL.create("sqlite", database=str(url))
+            else:
+                self.url = sa.make_url(url)
+        except (SQLAlchemyError, ValueError):  # their words may quote it, with its password
+            raise BadOrder(
+                "SEEDANCE_JOURNAL_URL is not the address of a database.",
+                hint="It looks like postgresql+psycopg://user:password@host/database.",
+            ) from None
+        self.holder = new_holder()
+        self._clock = clock
+        self._engine: sa.Engine | None = None
+        self._opening = threading.Lock()
+        self.bucket_objects = BucketObjects(self._writing, clock)
+        self.uploads = Uploads(self._reading, self._writing, clock)
+
+    # -------------------------------------------------------------------------- opening
+
+    def _opened(self) -> sa.Engine:
+        with self._opening:
+            if self._engine is None:
+                self._engine = open_engine(self.url)
+                # A journal that is dropped without `close` must not leave connections behind.
+                weakref.finalize(self, self._engine.dispose).atexit = False
+            return self._engine
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._explained("read"), self._opened().connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextlib.contextmanager
+    def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
+        """A transaction; writers of one `lock` come one after the other."""
+        with self._explained("written"), self._opened().begin() as connection:
+            if lock is not None and connection.dialect.name == "postgresql":
+                connection.execute(
+                    sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
+                )
+            yield connection
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            where = self.url.render_as_string(hide_password=True)
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
+            raise BadOrder(
+                f"The journal {where} cannot be {what}: {cause}.",
+                hint="Without it nothing is sent, so that nothing can be paid twice. Check the "
+                "disk and the folder's rights, or set SEEDANCE_JOURNAL_URL.",
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    # ------------------------------------------------------------------------ reserving
+
+    def reserve(self, new: NewRow, budget: Mapping[str, float] | None = None) -> tuple[Row, bool]:
+        """The row for an order, and whether it is new and ours.
+
+        If a live, saved or unclear row has the same fingerprint, that one is returned instead.
+        `budget`: `day` and `month` in USD. Raises OverBudget if the new row would exceed it.
+        """
+        while True:
+            try:
+                with self._writing(lock="seedance-reserve") as connection:
+                    held = connection.execute(
+                        sa.select(orders).where(orders.c.fingerprint == new.fingerprint, is_held)
+                    ).first()
+                    if held is not None:
+                        return row_of(held), False
+                    check_budget(connection, new.budget_usd, budget or {}, self._clock())
+                    return self._insert(connection, new), True
+            except BadOrder as error:
+                if not isinstance(error.__cause__, IntegrityError):
+                    raise  # otherwise another process was quicker: look again
+
+    def _insert(
+        self,
+        connection: sa.Connection,
+        new: NewRow,
+        state: State = State.PREPARING,
+        ticket: str | None = None,
+    ) -> Row:
+        now = self._clock()
+        order = dict(new.order)
+        record = connection.execute(
+            sa.insert(orders)
+            .values(
+                fingerprint=new.fingerprint,
+                asked=new.asked,
+                provider=new.provider,
+                account=new.account,
+                model=order["model"],
+                resolution=order["resolution"],
+                duration=order["duration"],
+                prompt=order["prompt"],
+                seed=order["seed"],
+                order_json=json.dumps(order),
+                changes_json=json.dumps(list(new.changes)),
+                state=state,
+                ticket=ticket,
+                target=new.target,
+                cost_amount=new.estimate.amount if new.estimate else None,
+                cost_currency=new.estimate.currency if new.estimate else None,
+                cost_estimated=True if new.estimate else None,
+                budget_usd=new.budget_usd,
+                holder=self.holder,
+                lease_until=now + LEASE_SECONDS,
+                created=now,
+                updated=now,
+            )
+            .returning(orders)
+        ).one()
+        return row_of(record)
+
+    def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
+        """A row for a task that was made elsewhere: an existing one of the ticket, or a new one in
+        state `running` that is ours."""
+        with self._writing(lock="seedance-reserve") as connection:
+            known = connection.execute(
+                sa.select(orders).where(orders.c.ticket == ticket).order_by(orders.c.id.desc())
+            ).first()
+            if known is not None:
+                return row_of(known), False
+            return self._insert(connection, new, State.RUNNING, ticket), True
+
+    # --------------------------------------------------------------------------- leases
+
+    def claim(self, row_id: int) -> Row | None:
+        """Take a live row whose process has ended, or that is ours already; None if another process
+        works on it.
+
+        A row that was `submitting` when its process ended becomes `unclear`: nobody knows whether
+        its order arrived. It is returned in that state.
+        """
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.select(orders).where(orders.c.id == row_id).with_for_update()
+            ).first()
+            if record is None or record.state not in LIVE:
+                return None
+            mine = record.holder == self.holder
+            leased = (record.lease_until or 0.0) > self._clock()
+            if not mine and leased and not has_ended(record.holder):
+                return None
+            if record.state == State.SUBMITTING and not mine:
+                return self._move(connection, row_id, State.UNCLEAR)
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id)
+                .values(**self._lease())
+                .returning(orders)
+            ).one()
+            return row_of(record)
+
+    def release(self, row_id: int) -> None:
+        """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
+        `REST_SECONDS`."""
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(orders)
+                .where(
+                    orders.c.id == row_id,
+                    orders.c.holder == self.holder,
+                    orders.c.state.in_(LIVE),
+                )
+                .values(holder=None, lease_until=self._clock() + REST_SECONDS)
+            )
+
+    def renew(self) -> None:
+        """Keep the leases of this process's live rows."""
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(orders)
+                .where(orders.c.holder == self.holder, orders.c.state.in_(LIVE))
+                .values(lease_until=self._clock() + LEASE_SECONDS)
+            )
+
+    def _lease(self) -> dict[str, Any]:
+        return {"holder": self.holder, "lease_until": self._clock() + LEASE_SECONDS}
+
+    # ----------------------------------------------------------------------------- moves
+
+    def advance(
+        self,
+        row_id: int,
+        state: str,
+        *,
+        task: str | None = None,
+        file: Path | None = None,
+        result: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+        cost: Money | None = None,
+        not_billed: bool = False,
+    ) -> Row:
+        """Move a row that this process has leased to `state`.
+
+        `not_billed` takes the price off the row and the budget. Raises LeaseLost if another process
+        has the row, IllegalMove if `states.MOVES` does not allow it; then nothing is changed.
+        """
+        values: dict[str, Any] = {"error_json": json.dumps(dict(error)) if error else None}
+        if task is not None:
+            values.update(ticket=task, submitted=self._clock())
+        if state == State.SUCCEEDED:
+            values["finished"] = self._clock()
+        if file is not None:
+            values["file"] = str(file)
+        if result is not None:
+            values["result_json"] = json.dumps(dict(result))
+        if cost is not None:
+            values.update(
+                cost_amount=cost.amount,
+                cost_currency=cost.currency[:16],
+                cost_estimated=cost.estimated,
+            )
+            if cost.currency == "USD":
+                values["budget_usd"] = cost.amount
+        if not_billed:
+            values.update(NOT_BILLED)
+        with self._writing() as connection:
+            row = self._move(connection, row_id, state, orders.c.holder == self.holder, **values)
+        if row is None:
+            raise LeaseLost(f"row {row_id}")
+        return row
+
+    def note_changes(self, row_id: int, changes: Sequence[Mapping[str, Any]]) -> Row:
+        """Write down what is sent other than asked. Raises LeaseLost if another process has the
+        row."""
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(orders.c.id == row_id, orders.c.holder == self.holder)
+                .values(changes_json=json.dumps(list(changes)), updated=self._clock())
+                .returning(orders)
+            ).first()
+        if record is None:
+            raise LeaseLost(f"row {row_id}")
+        return row_of(record)
+
+    def take_slot(self, row_id: int, limit: int | None) -> tuple[Row | None, int]:
+        """Move a prepared row to `submitting` if fewer than `limit` tasks of its provider and
+        account are under way. Returns the row (None if there is no slot) and how many are."""
+        with self._writing(lock="seedance-slots") as connection:
+            record = connection.execute(
+                sa.select(orders).where(
+                    orders.c.id == row_id,
+                    orders.c.holder == self.holder,
+                    orders.c.state == State.PREPARING,
+                )
+            ).first()
+            if record is None:
+                raise LeaseLost(f"row {row_id}")
+            now = self._clock()
+            busy = connection.execute(
+                sa.select(sa.func.count()).where(
+                    orders.c.state.in_((State.SUBMITTING, State.RUNNING)),
+                    orders.c.provider == record.provider,
+                    orders.c.account == record.account,
+                    sa.or_(orders.c.lease_until > now, orders.c.updated > now - ABANDONED_SECONDS),
+                )
+            ).scalar_one()
+            if limit is not None and busy >= limit:
+                return None, busy
+            return self._move(connection, row_id, State.SUBMITTING, submitted=now), busy
+
+    def reopen(self, row_id: int, state: State) -> Row:
+        """Take up a row again whose task has ended or whose file is gone; it is ours from now on.
+
+        A row that another process took up first is returned as it is. Raises BadOrder if its order
+        is meanwhile held by another row.
+        """
+        with self._writing(lock="seedance-reserve") as connection:
+            mine = sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery()
+            held_by = connection.execute(
+                sa.select(orders.c.id).where(
+                    orders.c.fingerprint == mine, is_held, orders.c.id != row_id
+                )
+            ).scalar()
+            if held_by is not None:
+                raise BadOrder(
+                    f"Row {row_id} was given up, and its order is held by row {held_by} now.",
+                    hint=f"To go back to row {row_id}: seedance forget {held_by}, then collect "
+                    "its task.",
+                )
+            row = self._move(
+                connection,
+                row_id,
+                state,
+                orders.c.state.not_in(LIVE),
+                error_json=None,
+                **self._lease(),
+            )
+        return row if row is not None else self.get(row_id)
+
+    def resolve_unclear(self, row_id: int, task: str | None) -> Row | None:
+        """An unclear order was found (`task`: it runs, and is ours) or is certainly not there
+        (None: it may be sent again, and is ours). None if another process resolved it."""
+        values: dict[str, Any] = {"error_json": None, **self._lease()}
+        if task:
+            values["ticket"] = task
+        state = State.RUNNING if task else State.PREPARING
+        with self._writing() as connection:
+            return self._move(connection, row_id, state, orders.c.state == State.UNCLEAR, **values)
+
+    def forget(self, row_id: int) -> Row:
+        """Let the order be sent again: the row ends as `cancelled`. Files stay where they are, and
+        what may be billed still counts. A row that has ended otherwise is in nobody's way, and what
+        became of it stays written.
+
+        Raises BadOrder for a row that another process works on, and for one that is being sent: the
+        answer to that is the only way to what was paid.
+        """
+        row: Row | None = self.get(row_id)
+        if row is not None and row.state in ENDED:
+            return row
+        if row is not None and row.live:
+            row = self.claim(row_id)
+        if row is None:
+            raise BadOrder(
+                f"Row {row_id} is being worked on by another process.",
+                hint="Cancel it there, or wait until it has ended.",
+            )
+        if row.state == State.SUBMITTING:
+            raise BadOrder(
+                f"Row {row_id} is being sent right now.", hint="Try again in a few seconds."
+            )
+        unsent = NOT_BILLED if row.state == State.PREPARING else {}
+        with self._writing() as connection:
+            forgotten = self._move(
+                connection, row_id, State.CANCELLED, orders.c.state == row.state, **unsent
+            )
+        if forgotten is None:
+            raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
+        return forgotten
+
+    def _move(
+        self,
+        connection: sa.Connection,
+        row_id: int,
+        state: str,
+        *conditions: sa.ColumnElement[bool],
+        **values: Any,
+    ) -> Row | None:
+        """Move a row from its present state to `state`: the only UPDATE of a state there is.
+
+        None if there is no such row under `conditions`. A row that is no longer live loses its
+        lease. Raises IllegalMove, and changes nothing, where `MOVES` does not allow it.
+        """
+        chosen = (orders.c.id == row_id, *conditions)
+        before = connection.execute(
+            sa.select(orders.c.state).where(*chosen).with_for_update()
+        ).scalar()
+        if before is None:
+            return None
+        after = check_move(before, state)
+        if after not in LIVE:
+            values.update(holder=None, lease_until=None)
+        record = connection.execute(
+            sa.update(orders)
+            .where(*chosen, orders.c.state == before)
+            .values(state=after, updated=self._clock(), **values)
+            .returning(orders)
+        ).first()
+        return row_of(record) if record is not None else None
