@@ -19,7 +19,7 @@ from statistics import median, quantiles
 
 import stage
 
-from seedance.follower import Pace
+from seedance.runner.worker import Pace
 
 # Seconds that half of the tasks take: short and long clips, and 4k.
 MEDIANS = (60.0, 110.0, 170.0, 600.0)

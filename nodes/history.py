@@ -131,7 +131,7 @@ def thumbnail(row_id: int) -> bytes:
 
 
 def _picture(file: Path) -> Path:
-    from ..seedance.runner.save import Files
+    from ..seedance.runner.files import Files
 
     return Files(file).last_frame
 

@@ -21,7 +21,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import history, host, orders
+from . import from_page, history, host
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -73,7 +73,7 @@ async def _revalidate(request: web.Request, response: web.StreamResponse) -> Non
 @_route("GET", "/seedance/providers")
 def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
     """What each provider can do, and where its key comes from."""
-    from ..seedance.providers._summary import capabilities
+    from ..seedance.capabilities import capabilities
 
     return [
         {
@@ -91,7 +91,7 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
 
 @_route("PUT", "/seedance/keys/{provider}")
 def set_key(path: Path, body: Body) -> dict[str, Any]:
-    host.settings().set_key(path["provider"], orders.text(body, "key"))
+    host.settings().set_key(path["provider"], from_page.text(body, "key"))
     return {"key": host.settings().key_source(path["provider"])}
 
 
@@ -168,15 +168,15 @@ def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None
 def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
     `body` holds fields of an order with media as addresses, or a node. Sends nothing."""
-    from ..seedance.runner import plan
+    from ..seedance.runner import quotes
 
-    order, runner = orders.from_page(body), host.runner()
-    quotes = runner.check(order)
+    order, runner = from_page.order_of(body), host.runner()
+    found = runner.check(order)
     try:
-        auto = plan.choose(replace(order, provider=plan.AUTO), runner.settings).provider.id
+        auto = quotes.choose(replace(order, provider=quotes.AUTO), runner.settings).provider.id
     except SeedanceError:
         auto = None
-    return {"quotes": [quote.as_dict() for quote in quotes], "auto": auto}
+    return {"quotes": [quote.as_dict() for quote in found], "auto": auto}
 
 
 # ------------------------------------------------------------------------------------- the journal

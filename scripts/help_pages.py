@@ -149,7 +149,7 @@ def _default(item: Any, words: Mapping[str, Any]) -> str:
 
 def _abilities(node_id: str, words: Mapping[str, Any]) -> str:
     from seedance import providers
-    from seedance.providers._summary import capabilities
+    from seedance.capabilities import capabilities
 
     lines = []
     for provider in providers.registry().values():

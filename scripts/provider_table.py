@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from seedance.providers._summary import ability_table, access_table
+from seedance.capabilities import ability_table, access_table
 
 README = Path(__file__).parent.parent / "README.md"
 TABLES = {"what providers can do": ability_table, "keys and addresses": access_table}

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import media
 from .errors import OddReply, SeedanceError
 from .transport import Lost, NotSent, Transport
+from .units import size_in_words
 
 LARGEST_FILE = 4 * 10**9
 LONGEST_SECONDS = 3600.0
@@ -149,9 +149,7 @@ class _Attempt:
         self._validator = etag if etag and not etag.startswith("W/") else get("last-modified")
 
     def _too_large(self) -> OddReply:
-        return OddReply(
-            f"The file is larger than {media.size_in_words(self.largest)}.", spent="yes"
-        )
+        return OddReply(f"The file is larger than {size_in_words(self.largest)}.", spent="yes")
 
     def _restart(self) -> None:
         self.done, self.total = 0, None

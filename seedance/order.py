@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import BadOrder
+from .files import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,11 +152,8 @@ class Medium:
         elif self.data is not None:
             sha.update(b"bytes\0" + self.data)
         elif self.path is not None:
-            sha.update(b"bytes\0")
             try:
-                with self.path.open("rb") as file:
-                    while block := file.read(1 << 20):
-                        sha.update(block)
+                return sha256_of(self.path, b"bytes\0")
             except OSError as error:
                 raise BadOrder(f"{self.path} cannot be read: {error.strerror}.") from error
         else:

@@ -7,10 +7,8 @@ network or ComfyUI. A key never leaves this file but by `Settings.key`.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
-import re
 import stat
 import tempfile
 import threading
@@ -20,6 +18,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from . import providers
+from .addresses import is_loopback, origin
 from .errors import BadOrder, NeedsKey
 from .order import MODELS
 from .wire import Config, Provider
@@ -35,35 +34,6 @@ Section = Literal["s3", "budget"]
 PACK = Path(__file__).resolve().parents[1]
 
 _writing = threading.Lock()
-_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
-
-
-def origin(url: str) -> str:
-    """`scheme://host:port` of an address, lower case, the port always written; empty for a text
-    that is no address, e.g. in a provider's answer.
-
-    Backslashes, blanks and control characters make it none: what connects reads them otherwise
-    than `urlsplit`, which would take `https://elsewhere\\@here/` for an address of `here`.
-    """
-    if _AMBIGUOUS.search(url):
-        return ""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
-    except ValueError:
-        return ""
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address names this machine."""
-    if _AMBIGUOUS.search(url):
-        return False
-    try:
-        host = (urlsplit(url).hostname or "").lower()
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which may begin with 127. too
-        return False
 
 
 class Key(str):

@@ -92,7 +92,7 @@ def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pac
         yield Pack(name)
     finally:
         server.close()
-        if ran := sys.modules.get(f"{name}.seedance.runner"):
+        if ran := sys.modules.get(f"{name}.seedance.runner.runner"):
             for runner in ran._shared.values():  # its thread lives on, without the modules
                 runner._takes_up = False
         for module in set(sys.modules) - before:

@@ -11,15 +11,8 @@ import pytest
 from fakes import Answer
 from loopback import Connection, Raw, Server
 
-from seedance.settings import origin
-from seedance.transport import (
-    Credentials,
-    ForbiddenAddress,
-    NotSent,
-    Transport,
-    check_public_url,
-    is_public,
-)
+from seedance.addresses import ForbiddenAddress, check_public_url, is_public, origin
+from seedance.transport import Credentials, NotSent, Transport
 from seedance.wire import Blob, Call
 
 pytestmark = pytest.mark.safety

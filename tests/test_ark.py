@@ -11,7 +11,7 @@ from seedance.errors import BadOrder, OutOfCredit
 from seedance.order import Medium, Order
 from seedance.providers.byteplus import BytePlus
 from seedance.providers.volcengine import VolcEngine
-from seedance.wire import Config, Flow, Placed, Reply
+from seedance.wire import Config, Delivered, Flow, Reply
 
 CLIP = Medium.from_address("video", "https://media.example/a.mp4")
 FRAME = Medium.from_address("image", "https://media.example/a.png")
@@ -105,8 +105,8 @@ def test_25_takes_fifty_references_and_a_sound_alone() -> None:
 
 
 def test_a_clip_is_never_sent_inline() -> None:
-    assert "inline" in BytePlus.limits.travel["image"]
-    assert "inline" not in BytePlus.limits.travel["video"]
+    assert "inline" in BytePlus.limits.delivery["image"]
+    assert "inline" not in BytePlus.limits.delivery["video"]
 
 
 def test_both_dialects_can_do_the_same() -> None:
@@ -128,13 +128,13 @@ def test_a_request_that_is_too_large_is_not_sent() -> None:
     picture = f"data:image/png;base64,{'A' * (22 * 2**20)}"
     order = Order(prompt="a cat", references=(FRAME,) * 3)
     with pytest.raises(BadOrder, match="66 MB large"):
-        first(byteplus().submit(order, Placed(images=(picture,) * 3)))
+        first(byteplus().submit(order, Delivered(images=(picture,) * 3)))
 
 
 def test_a_large_request_within_the_limit_is_sent() -> None:
     picture = f"data:image/png;base64,{'A' * (21 * 2**20)}"
     order = Order(prompt="a cat", references=(FRAME,) * 3)
-    assert first(byteplus().submit(order, Placed(images=(picture,) * 3))).spends
+    assert first(byteplus().submit(order, Delivered(images=(picture,) * 3))).spends
 
 
 @pytest.mark.parametrize("code", ["QuotaExceeded", "SetLimitExceeded"])

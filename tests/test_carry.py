@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seedance.follower import Carry, Follower, Progress
+from seedance.runner.worker import Carry, Follower, Progress
 
 LONG = 3600.0
 SOON = 20.0  # seconds after which a test that hangs fails
@@ -237,7 +237,7 @@ def test_a_lock_is_forgotten_when_nobody_holds_it() -> None:
 
 HANG = """
 import threading, time
-from seedance.follower import Follower
+from seedance.runner.worker import Follower
 follow, working = Follower(), threading.Event()
 
 def hang():

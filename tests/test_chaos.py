@@ -17,7 +17,6 @@ from fakes import Answer, Request, Task
 from fakes.lumenfall import FakeLumenfall
 from running import Desk, is_create, is_result
 
-from seedance import transport
 from seedance.errors import SeedanceError
 from seedance.runner import Job, Runner
 
@@ -118,7 +117,7 @@ def expected(fake: Chaos, seed: int) -> str:
 def test_creates_and_videos_are_accounted_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "SPEND_SECONDS", 2.0)
+    monkeypatch.setattr("seedance.transport.session.SPEND_SECONDS", 2.0)
     with Chaos(SEED) as fake:
         desk = Desk(fake, tmp_path)
         here, elsewhere = desk.runner(), desk.runner()

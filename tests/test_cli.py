@@ -26,7 +26,7 @@ from seedance.cli.generate import exit_code
 from seedance.cli.orders import order_of
 from seedance.cli.show import clean, money
 from seedance.errors import KINDS, BadOrder
-from seedance.wire import Money
+from seedance.money import Money
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from fakes import Answer, Request, ranged
 from loopback import Connection, Raw, Server
 
 from seedance import download
+from seedance.addresses import ForbiddenAddress, origin
 from seedance.download import AddressExpired, fetch
 from seedance.errors import OddReply
-from seedance.settings import origin
-from seedance.transport import Credentials, ForbiddenAddress, Lost, NotSent, Transport
+from seedance.transport import Credentials, Lost, NotSent, Transport
 
 pytestmark = pytest.mark.safety
 

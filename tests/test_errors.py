@@ -7,9 +7,10 @@ import json
 import pytest
 
 from seedance import errors
+from seedance.addresses import ForbiddenAddress
 from seedance.errors import KINDS, SeedanceError, from_dict
-from seedance.runner import talk
-from seedance.transport import ForbiddenAddress, NotSent
+from seedance.runner import client
+from seedance.transport import NotSent
 
 # Scripts rely on these.
 EXIT_CODES = {
@@ -73,7 +74,7 @@ def test_the_tree_in_the_docstring_has_every_kind() -> None:
     [
         (NotSent, "Unreachable"),
         (ForbiddenAddress, "OddReply"),
-        (talk.Gone, "SeedanceError"),
+        (client.Gone, "SeedanceError"),
         (errors.Moderated, "Moderated"),
     ],
 )

@@ -14,11 +14,11 @@ from fakes import Answer, Fake, Request
 from fakes.leonardo import FakeLeonardo
 from fakes.lumenfall import FakeLumenfall
 
-from seedance import wire
+from seedance import money, wire
+from seedance.addresses import origin
 from seedance.errors import BadOrder, Refused
 from seedance.order import Medium, Order
 from seedance.providers import get
-from seedance.settings import origin
 from seedance.transport import Credentials, Transport
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
@@ -202,7 +202,7 @@ def test_lumenfall_wants_the_key_and_the_documented_path(lumenfall: FakeLumenfal
 def test_lumenfall_takes_what_the_provider_sends(lumenfall: FakeLumenfall) -> None:
     provider = provider_of(lumenfall)
     order = Order(prompt="a cat", ratio="21:9", duration=15, seed=2**32 - 1)
-    media = wire.Placed(
+    media = wire.Delivered(
         images=("data:image/png;base64,iVBORw0KGgo=",),
         audios=("https://media.example/a.mp3",),
         video="https://media.example/v.mp4",
@@ -211,17 +211,17 @@ def test_lumenfall_takes_what_the_provider_sends(lumenfall: FakeLumenfall) -> No
     states = [type(drive(lumenfall, provider.check(ticket))) for _ in range(3)]
     assert states == [wire.Running, wire.Running, wire.Done]
     assert drive(lumenfall, provider.check(ticket)).video_url == lumenfall.result_url
-    assert drive(lumenfall, provider.probe_key()).left == wire.Money(12.5, "USD")
+    assert drive(lumenfall, provider.probe_key()).left == money.Money(12.5, "USD")
 
 
 def test_lumenfall_cancels_what_runs_and_nothing_else(lumenfall: FakeLumenfall) -> None:
     provider = provider_of(lumenfall)
     first, second = (
-        drive(lumenfall, provider.submit(Order(prompt="a cat", seed=n), wire.Placed()))
+        drive(lumenfall, provider.submit(Order(prompt="a cat", seed=n), wire.Delivered()))
         for n in range(2)
     )
-    assert drive(lumenfall, provider.cancel(first)) == wire.Cancelled()
-    assert drive(lumenfall, provider.check(first)) == wire.Cancelled()
+    assert drive(lumenfall, provider.cancel(first)) == wire.TaskCancelled()
+    assert drive(lumenfall, provider.check(first)) == wire.TaskCancelled()
     for _ in range(3):
         drive(lumenfall, provider.check(second))
     assert isinstance(drive(lumenfall, provider.cancel(second)), wire.CannotCancel)
@@ -231,7 +231,7 @@ def test_lumenfall_fails_as_told(lumenfall: FakeLumenfall) -> None:
     lumenfall.polls_until_done = 0
     lumenfall.fail_with = {"code": "UPSTREAM_ERROR", "message": "gave up"}
     provider = provider_of(lumenfall)
-    ticket = drive(lumenfall, provider.submit(Order(prompt="a cat"), wire.Placed()))
+    ticket = drive(lumenfall, provider.submit(Order(prompt="a cat"), wire.Delivered()))
     assert drive(lumenfall, provider.check(ticket)) == wire.Failed("gave up", "UPSTREAM_ERROR")
 
 
@@ -331,10 +331,10 @@ def test_leonardo_takes_what_the_provider_sends(leonardo: FakeLeonardo) -> None:
     picture = drive(leonardo, provider.upload(blob("image", "image/png", "a.png", PNG)))
     clip_data = b"\0\0\0\x14ftypisom"
     clip = drive(leonardo, provider.upload(blob("video", "video/mp4", "a.mp4", clip_data)))
-    media = wire.Placed(images=(picture.reference,), videos=(clip.reference,))
+    media = wire.Delivered(images=(picture.reference,), videos=(clip.reference,))
     order = Order(prompt="a cat", ratio="9:21", resolution="480p", seed=2**32 - 1)
     ticket = drive(leonardo, provider.submit(order, media))
-    assert ticket.cost == wire.Money(0.75, "USD")
+    assert ticket.cost == money.Money(0.75, "USD")
     states = [type(drive(leonardo, provider.check(ticket))) for _ in range(3)]
     assert states == [wire.Running, wire.Running, wire.Done]
     assert drive(leonardo, provider.check(ticket)).video_url == leonardo.result_url
@@ -346,7 +346,7 @@ def test_leonardo_takes_frames_from_the_provider(leonardo: FakeLeonardo) -> None
     picture = drive(leonardo, provider.upload(blob("image", "image/png", "a.png", PNG))).reference
     picture_medium = Medium.from_address("image", picture)
     order = Order(prompt="a cat", first_frame=picture_medium, last_frame=picture_medium)
-    media = wire.Placed(first_frame=picture, last_frame=picture)
+    media = wire.Delivered(first_frame=picture, last_frame=picture)
     drive(leonardo, provider.submit(order, media))
     assert leonardo.creates == 1
 
@@ -355,7 +355,7 @@ def test_leonardo_completes_before_the_video_is_there(leonardo: FakeLeonardo) ->
     leonardo.polls_until_done, leonardo.late_url = 0, 1
     provider = provider_of(leonardo)
     order = Order(prompt="a cat", ratio="16:9")
-    ticket = drive(leonardo, provider.submit(order, wire.Placed()))
+    ticket = drive(leonardo, provider.submit(order, wire.Delivered()))
     assert drive(leonardo, provider.check(ticket)).video_url is None
     assert drive(leonardo, provider.check(ticket)).video_url == leonardo.result_url
 
@@ -363,7 +363,7 @@ def test_leonardo_completes_before_the_video_is_there(leonardo: FakeLeonardo) ->
 def test_a_video_that_leonardo_withholds_may_still_come(leonardo: FakeLeonardo) -> None:
     leonardo.polls_until_done, leonardo.nsfw = 0, True
     provider = provider_of(leonardo)
-    ticket = drive(leonardo, provider.submit(Order(prompt="a cat", ratio="16:9"), wire.Placed()))
+    ticket = drive(leonardo, provider.submit(Order(prompt="a cat", ratio="16:9"), wire.Delivered()))
     status = drive(leonardo, provider.check(ticket))
     assert (status.video_url, status.without_address.stage) == (None, "output")
 
@@ -379,7 +379,7 @@ def test_leonardo_fails_as_told(
     vars(leonardo).update(setting, polls_until_done=0)
     provider = provider_of(leonardo)
     order = Order(prompt="a cat", ratio="16:9")
-    ticket = drive(leonardo, provider.submit(order, wire.Placed()))
+    ticket = drive(leonardo, provider.submit(order, wire.Delivered()))
     status = drive(leonardo, provider.check(ticket))
     if isinstance(status, wire.Done):  # a video that is withheld never gets an address
         assert status.video_url is None
@@ -395,6 +395,6 @@ def test_leonardo_refuses_a_clip_as_told(leonardo: FakeLeonardo) -> None:
 
 
 def test_leonardo_refuses_what_was_never_uploaded(leonardo: FakeLeonardo) -> None:
-    media = wire.Placed(first_frame="leonardo:UPLOADED:nobody")
+    media = wire.Delivered(first_frame="leonardo:UPLOADED:nobody")
     with pytest.raises(Refused, match="nobody"):
         drive(leonardo, provider_of(leonardo).submit(Order(prompt="a cat"), media))

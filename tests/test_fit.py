@@ -45,12 +45,12 @@ class Strict(Provider):
     default_base_url = "https://strict.example"
     limits = Limits(
         models={"seedance-2.0": MODEL},
-        travel={"image": ("upload",), "video": ("upload",), "audio": ("upload",)},
+        delivery={"image": ("upload",), "video": ("upload",), "audio": ("upload",)},
         image=MediaLimits(("image/png",)),
         spelling={"image": "[Image{n}]", "video": "<video-{n}>", "audio": "@Audio{n}"},
     )
 
-    def submit(self, order: Any, placed: Any) -> Any:
+    def submit(self, order: Any, delivered: Any) -> Any:
         raise NotImplementedError
 
     def check(self, ticket: Any) -> Any:

@@ -20,7 +20,7 @@ from seedance import providers
 from seedance.errors import BadOrder
 from seedance.fit import fit, spelled
 from seedance.order import Medium, Order
-from seedance.runner import plan
+from seedance.runner import quotes
 from seedance.settings import Settings
 from seedance.wire import Provider
 
@@ -169,7 +169,7 @@ def check_payload(order: Order, cls: type[Provider], payload: Any) -> None:
 @given(order=orders)
 def test_any_order_is_refused_in_words_or_within_every_bound(order: Order, tmp_path: Path) -> None:
     settings = Settings(tmp_path, tmp_path, ENVIRONMENT)
-    for quote in plan.quotes(order, settings):
+    for quote in quotes.quotes(order, settings):
         cls = providers.get(quote.provider)
         if quote.problem is not None:
             assert isinstance(quote.problem, BadOrder)

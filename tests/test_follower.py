@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import until
 
-from seedance import follower
-from seedance.follower import DENSE_POLLS, Carry, Follower, Pace, Progress
+from seedance.runner import worker
+from seedance.runner.worker import DENSE_POLLS, Carry, Follower, Pace, Progress
 
 seconds = st.floats(0, 10_000)
 intervals = st.floats(0.1, 60)
@@ -93,14 +93,14 @@ def hang_all_workers(ours: Follower, go: threading.Event) -> list[Carry]:
     async def carried(carry: Carry) -> None:
         await ours.blocking(hang)
 
-    carries = [ours.carry(number, carried) for number in range(follower.WORKERS + 5)]
-    for _ in range(follower.WORKERS):
+    carries = [ours.carry(number, carried) for number in range(worker.WORKERS + 5)]
+    for _ in range(worker.WORKERS):
         assert hanging.acquire(timeout=10)
     return carries
 
 
 def test_leases_are_renewed_while_all_workers_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.05)
     beats: list[Any] = []
     ours, go = Follower(lambda: beats.append(1)), threading.Event()
     carries = hang_all_workers(ours, go)
@@ -124,7 +124,7 @@ def test_the_journal_is_written_while_all_workers_hang() -> None:
 
 
 def test_no_more_is_computed_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    monkeypatch.setattr(worker, "COMPUTING_WORKERS", 2)
     ours, go, begun = Follower(), threading.Event(), threading.Semaphore(0)
 
     def compute() -> None:
@@ -147,7 +147,7 @@ def test_no_more_is_computed_at_once_than_there_are_cores(monkeypatch: pytest.Mo
 
 
 def test_a_failing_heartbeat_beats_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.02)
     beats: list[Any] = []
 
     def beat() -> None:
@@ -162,7 +162,7 @@ def test_more_calls_than_workers_wait_without_a_thread() -> None:
     ours, go = Follower(), threading.Event()
     hang_all_workers(ours, go)
     workers = [each for each in threading.enumerate() if each.name == "seedance-worker"]
-    assert len(workers) <= follower.WORKERS + follower.QUICK_WORKERS
+    assert len(workers) <= worker.WORKERS + worker.QUICK_WORKERS
     go.set()
 
 

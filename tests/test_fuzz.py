@@ -29,10 +29,10 @@ from loopback import Connection, Raw
 from PIL import Image
 
 from seedance import download, wire
+from seedance.addresses import origin
 from seedance.errors import SeedanceError
-from seedance.runner.ends import failure
-from seedance.runner.talk import retry_after
-from seedance.settings import origin
+from seedance.runner.client import retry_after
+from seedance.runner.outcomes import failure
 from seedance.transport import Credentials, Transport
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]

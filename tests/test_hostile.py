@@ -36,22 +36,23 @@ from loopback import Connection, Raw, Server
 from PIL import EpsImagePlugin, Image
 from running import Desk, until
 
-from seedance import download, media, transport
+from seedance import download, media
+from seedance.addresses import ForbiddenAddress, check_public_url, origin
 from seedance.errors import BadOrder, OddReply, SeedanceError, StillRunning
 from seedance.fit import check_words
 from seedance.journal import Journal
 from seedance.media import clips as media_clips
 from seedance.order import DEEPEST_EXTRA, LARGEST_EXTRA, Medium, Order
 from seedance.providers import get
-from seedance.runner import Runner, save
-from seedance.settings import PACK, Settings, origin
-from seedance.transport import Credentials, ForbiddenAddress, Lost, Transport, check_public_url
+from seedance.runner import Runner, files
+from seedance.settings import PACK, Settings
+from seedance.transport import Credentials, Lost, Transport
 from seedance.wire import (
     Call,
     Config,
+    Delivered,
     FilePart,
     MediaLimits,
-    Placed,
     Ticket,
     add_extra,
 )
@@ -432,7 +433,7 @@ def test_a_workflow_cannot_choose_where_an_order_goes(
 
 def first_call(provider: str, desk: Desk, extra: dict[str, Any]) -> Call:
     order = desk.order(extra={provider: extra})
-    flow = get(provider)(desk.settings().config(provider)).submit(order, Placed())
+    flow = get(provider)(desk.settings().config(provider)).submit(order, Delivered())
     call = next(flow)
     assert isinstance(call, Call)
     return call
@@ -667,7 +668,7 @@ DRIPS = {
 
 @pytest.mark.parametrize("where", DRIPS)
 def test_an_answer_that_drips_for_ever_is_cut(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LONGEST_REPLY_SECONDS", 0.5)
+    monkeypatch.setattr("seedance.transport.session.LONGEST_REPLY_SECONDS", 0.5)
     with Raw(drip(DRIPS[where])) as server, pytest.raises(Lost, match="no answer in time"):
         transport_for(server.url).perform(Call("POST", server.url, json={}, spends=True))
 
@@ -800,13 +801,13 @@ def test_a_last_frame_that_is_no_png_of_the_video_s_size_is_left_aside(
 def test_the_provider_s_own_last_frame_leaves_nothing_where_the_video_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(files: save.Files, *_: Any) -> dict[str, Any]:
+    def full(files: files.Files, *_: Any) -> dict[str, Any]:
         assert files.last_frame_part.exists()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with fakes.all()["byteplus"]() as fake:
         desk = Desk(fake, tmp_path)
-        monkeypatch.setattr(save, "finish", full)
+        monkeypatch.setattr(files, "finish", full)
         with pytest.raises(StillRunning, match="No space left"):
             desk.video()
         assert list(desk.output.iterdir()) == []

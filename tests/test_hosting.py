@@ -18,11 +18,11 @@ from running import move
 
 from seedance import hosting, providers
 from seedance.errors import BadOrder, Refused, Unreachable
-from seedance.follower import Follower
 from seedance.journal import Journal, NewRow, Row
 from seedance.order import Medium, Order
-from seedance.runner import place
-from seedance.runner.talk import Talk
+from seedance.runner import delivery
+from seedance.runner.client import Talk
+from seedance.runner.worker import Follower
 from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Config
@@ -418,7 +418,7 @@ def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_
     users = [row(journal, number) for number in (1, 2)]
 
     def references(user: Row) -> tuple[str | None, str | None]:
-        placing = place.Placing(
+        placing = delivery.Placing(
             talk,
             follower,
             journal,
@@ -430,9 +430,9 @@ def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_
             work_dir=tmp_path,
             report=lambda text: None,
         )
-        ways = place.choose_ways(order, provider, settings)
-        placed = follower.carry(object(), lambda _: placing.place(ways)).done.result(30)
-        return placed.first_frame, placed.last_frame
+        ways = delivery.choose_ways(order, provider, settings)
+        delivered = follower.carry(object(), lambda _: placing.place(ways)).done.result(30)
+        return delivered.first_frame, delivered.last_frame
 
     found = {address.partition("?")[0] for user in users for address in references(user) if address}
     assert (len(found), len(bucket.names), bucket.puts()) == (1, 1, 1)

@@ -13,28 +13,40 @@ from pathlib import Path
 
 import pytest
 
+from seedance import providers
+
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "seedance"
 
-DOORS = {"errors", "order", "providers", "settings", "journal", "media", "runner"}
-ALLOWED = {
+# The house: each floor may import what lies below it, and nothing beside or above it.
+FLOORS: tuple[set[str], ...] = (
+    {"errors", "files", "money", "units"},
+    {"addresses", "order"},
+    {"wire"},
+    {"providers"},
+    {"capabilities", "fit", "journal", "media", "settings", "transport"},
+    {"download", "hosting", "preview"},
+    {"runner"},
+    {"cli", "__init__"},
+    {"__main__", "nodes"},
+)
+# Narrower than its floor: what a unit may import of ours.
+ONLY: dict[str, set[str]] = {
     "errors": set(),
-    "order": {"errors"},
-    "wire": {"order", "errors"},
-    "providers": {"wire", "order", "errors"},
-    "preview": {"wire", "order", "errors", "media"},
-    "settings": {"providers", "wire", "order", "errors"},
-    "fit": {"providers", "wire", "order", "errors"},
-    "media": {"wire", "order", "errors"},
-    "journal": {"wire", "order", "errors"},
-    "transport": {"settings", "wire", "errors"},
-    "download": {"transport", "media", "settings", "wire", "errors"},
-    "hosting": {"transport", "settings", "wire", "errors"},
-    "follower": {"errors"},
-    "runner": DOORS - {"runner"} | {"follower", "fit", "transport", "download", "hosting", "wire"},
-    "cli": DOORS,
-    "__main__": {"cli"},
+    "money": set(),
+    "files": set(),
+    "units": set(),
+    "wire": {"errors", "money", "order"},
+    "providers": {"errors", "money", "order", "wire"},
+    "journal": {"errors", "money"},
+    "transport": {"errors", "addresses", "wire"},
+    "media": {"errors", "files", "order", "units", "wire"},
+    "fit": {"errors", "order", "providers", "wire"},
+    "capabilities": {"order", "providers", "wire"},
     "__init__": set(),
+    "__main__": {"cli"},
+    "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
+    | {"settings", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.
@@ -50,6 +62,7 @@ HEAVY = {"alembic", "av", "numpy", "PIL", "requests", "sqlalchemy", "tqdm", "asy
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 RIM_FILES = sorted((ROOT / "nodes").rglob("*.py"))
+PROVIDER_FILES = [path for path in CORE_FILES if path.parent == CORE / "providers"]
 
 
 def name_of(path: Path) -> str:
@@ -57,9 +70,13 @@ def name_of(path: Path) -> str:
 
 
 def unit_of(path: Path) -> str:
-    """The unit of the core that a file belongs to: the file or folder directly in seedance/."""
-    parts = path.relative_to(CORE).with_suffix("").parts
-    return "preview" if parts[:2] == ("providers", "preview") else parts[0]
+    """The unit that a file belongs to: the file or folder directly in seedance/, or nodes."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if parts[0] == "seedance" else parts[0]
+
+
+def floor_of(unit: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if unit in floor)
 
 
 def imports(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -87,34 +104,63 @@ def absolute(path: Path) -> set[str]:
 
 
 def relative(path: Path) -> set[tuple[str, ...]]:
-    """The targets of relative imports, as paths from the repository's root."""
+    """The targets of relative imports, as paths from the repository's root: modules, and the names
+    that are imported from them."""
     found = set()
     for node in imports(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.relative_to(ROOT).parts[: -node.level]
             base = (*folder, *(node.module.split(".") if node.module else ()))
-            # "from .. import providers" names a module, "from .order import Order" does not;
-            # longer targets are cut to what the rules speak of.
-            found |= {(*base, alias.name)[: max(2, len(base))] for alias in node.names}
+            found |= {(*base, alias.name) for alias in node.names}
     return found
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=name_of)
-def test_core_files_import_only_what_they_may(path: Path) -> None:
+def unit_at(target: tuple[str, ...]) -> str:
+    """The unit that a target lies in."""
+    if target[0] != "seedance":
+        return target[0]
+    folder = CORE / target[1]
+    return target[1] if folder.is_dir() or folder.with_suffix(".py").is_file() else "__init__"
+
+
+@pytest.mark.parametrize("path", [*CORE_FILES, *RIM_FILES], ids=name_of)
+def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
     me = unit_of(path)
     for target in relative(path):
-        assert target[0] == "seedance", f"{target} is outside the core"
-        unit = "preview" if target[1:3] == ("providers", "preview") else target[1]
-        mine = unit == me or (me == "preview" and unit == "providers")
-        if unit in ALLOWED and not mine:
-            assert unit in ALLOWED[me], f"{me} must not know {unit}"
-        elif not mine:
-            assert unit.startswith("__"), f"{unit} is not a unit of the core"
+        unit = unit_at(target)
+        if unit == me or target == ("seedance", "__version__"):
+            continue
+        assert floor_of(unit) < floor_of(me), f"{me} must not import {'.'.join(target)}"
+        if me in ONLY:
+            assert unit in ONLY[me], f"{me} must not import {'.'.join(target)}"
+
+
+@pytest.mark.parametrize("path", PROVIDER_FILES, ids=name_of)
+def test_a_provider_never_imports_another(path: Path) -> None:
+    if path.name == "__init__.py":
+        return
+    for target in relative(path):
+        if target[:2] == ("seedance", "providers"):
+            assert target[2].startswith("_"), f"{path.name} must not import {target[2]}"
+            shared = {"_relay": "no relay", "_ark": "no Ark"}.get(target[2])
+            if path.name == "replicate.py":
+                assert shared is None, f"Replicate is {shared}"
+
+
+@pytest.mark.parametrize("path", [*CORE_FILES, *RIM_FILES], ids=name_of)
+def test_nothing_above_the_providers_names_one_of_them(path: Path) -> None:
+    if floor_of(unit_of(path)) <= floor_of("providers") or unit_of(path) == "preview":
+        return
+    ids = set(providers.ids())
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert node.value not in ids, f"line {node.lineno} names {node.value}"
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=name_of)
 def test_core_files_know_neither_host_nor_their_own_name(path: Path) -> None:
     assert not absolute(path) & (HOST | {"seedance"})
+    assert all(target[0] == "seedance" for target in relative(path))
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=name_of)
@@ -124,11 +170,13 @@ def test_third_parties_are_spoken_to_in_one_place(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RIM_FILES, ids=name_of)
-def test_the_rim_uses_the_doors_of_the_core(path: Path) -> None:
+def test_the_rim_imports_the_core_by_its_place_in_the_pack(path: Path) -> None:
     assert "seedance" not in absolute(path), "the pack is loaded under another name"
-    for target in relative(path):
-        if target[0] == "seedance":
-            assert target[1] in DOORS, f"the rim must not know {target[1]}"
+
+
+def test_every_file_has_its_floor() -> None:
+    units = {unit_of(path) for path in [*CORE_FILES, *RIM_FILES]}
+    assert units == set().union(*FLOORS)
 
 
 def test_the_root_imports_nothing_when_it_is_loaded() -> None:

@@ -44,8 +44,8 @@ from seedance.journal import journal as journal_file
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.journal.process import has_ended, new_holder
 from seedance.journal.states import MOVES
+from seedance.money import Money
 from seedance.order import Order
-from seedance.wire import Money
 
 VERSIONS = Path(journal_module.__file__).parent / "migrations" / "versions"
 _numbers = itertools.count(1)

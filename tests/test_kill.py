@@ -62,7 +62,7 @@ REPRESENTATIVE = (
 
 def uploads_pictures(provider: type[Provider]) -> bool:
     """Whether a picture goes up in a request of its own."""
-    ways = provider.limits.travel["image"]
+    ways = provider.limits.delivery["image"]
     return "upload" in ways and "inline" not in ways
 
 

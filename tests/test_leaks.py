@@ -35,12 +35,13 @@ from rim import Pack, loaded_pack
 from running import Desk, is_result, order_for
 
 from seedance import hosting
+from seedance.addresses import origin
 from seedance.download import fetch
 from seedance.errors import OddReply, SeedanceError
 from seedance.order import Medium
 from seedance.providers import get, registry
 from seedance.runner import Runner
-from seedance.settings import Settings, origin
+from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Call
 

@@ -12,9 +12,9 @@ import pytest
 from fakes.lumenfall import FakeLumenfall
 from running import Desk, until
 
-from seedance import follower, media
+from seedance import media
 from seedance.order import Medium
-from seedance.runner import save
+from seedance.runner import files, worker
 
 FOREVER = 10**9  # polls
 
@@ -50,9 +50,9 @@ class AtOnce:
 def test_no_more_videos_are_finished_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
-    finish = AtOnce(save.finish)
-    monkeypatch.setattr(save, "finish", finish)
+    monkeypatch.setattr(worker, "COMPUTING_WORKERS", 2)
+    finish = AtOnce(files.finish)
+    monkeypatch.setattr(files, "finish", finish)
     desk = Desk(fake, tmp_path)
     runner = desk.runner()
     jobs = [desk.start(runner, seed) for seed in range(8)]
@@ -63,7 +63,7 @@ def test_no_more_videos_are_finished_at_once_than_there_are_cores(
 def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "COMPUTING_WORKERS", 2)
+    monkeypatch.setattr(worker, "COMPUTING_WORKERS", 2)
     encode = AtOnce(media.picture_blob)
     monkeypatch.setattr(media, "picture_blob", encode)
     pictures = tuple(

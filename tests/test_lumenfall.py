@@ -6,9 +6,10 @@ import pytest
 
 from seedance.errors import BadOrder
 from seedance.fit import fit
+from seedance.money import Money
 from seedance.order import Medium, Order
 from seedance.providers.lumenfall import Lumenfall
-from seedance.wire import Config, Money
+from seedance.wire import Config
 
 PICTURE = Medium.from_address("image", "https://media.example/a.png")
 CLIP = Medium.from_address("video", "https://media.example/a.mp4")

@@ -11,10 +11,10 @@ import pytest
 from fakes import Fake
 
 from seedance import wire
+from seedance.addresses import origin
 from seedance.errors import Moderated, OutOfCredit, Refused
 from seedance.order import Medium, Order
 from seedance.providers import get
-from seedance.settings import origin
 from seedance.transport import Credentials, Transport
 
 IDS = ("byteplus", "volcengine", "evolink", "fal", "replicate")
@@ -65,13 +65,13 @@ def medium(kind: Any, url: str) -> Medium:
     return Medium.from_address(kind, url)
 
 
-def placed(order: Order) -> wire.Placed:
+def delivered(order: Order) -> wire.Delivered:
     """Every medium at its own address."""
     at = {
         kind: tuple(str(item.address) for item in order.of_kind(kind))
         for kind in ("image", "video", "audio")
     }
-    return wire.Placed(
+    return wire.Delivered(
         first_frame=order.first_frame and order.first_frame.address,
         last_frame=order.last_frame and order.last_frame.address,
         images=at["image"],
@@ -82,7 +82,7 @@ def placed(order: Order) -> wire.Placed:
 
 
 def submit(fake: Fake, order: Order) -> wire.Ticket:
-    return hold(fake, provider_of(fake).submit(order, placed(order)))  # type: ignore[no-any-return]
+    return hold(fake, provider_of(fake).submit(order, delivered(order)))  # type: ignore[no-any-return]
 
 
 def end(fake: Fake, ticket: wire.Ticket) -> wire.Status:
@@ -151,7 +151,7 @@ def test_a_ticket_is_enough_to_collect_a_task_elsewhere(fake: Any) -> None:
 
 def test_a_wrong_key_is_refused_before_anything_is_made(fake: Any) -> None:
     fake.key, right = "sk-other", fake.key
-    flow = provider_of(fake).submit(MODES["text"], wire.Placed())
+    flow = provider_of(fake).submit(MODES["text"], wire.Delivered())
     scheme = get(fake.provider).auth_scheme
     transport = Transport(Credentials(scheme, right, frozenset({origin(fake.url)})))
     with pytest.raises(Refused, match="refused the key"):
@@ -173,7 +173,7 @@ def test_an_upload_gives_an_address_that_the_create_takes(name: str) -> None:
         blob = wire.Blob("image", "image/png", "a.png", len(PNG), digest, data=PNG)
         uploaded = hold(server, provider_of(server).upload(blob))
         order = Order(prompt="a cat", first_frame=medium("image", PICTURE))
-        flow = provider_of(server).submit(order, wire.Placed(first_frame=uploaded.reference))
+        flow = provider_of(server).submit(order, wire.Delivered(first_frame=uploaded.reference))
         assert hold(server, flow)
         assert PNG in b"".join(request.body for request in server.requests)
 
@@ -239,8 +239,8 @@ def test_a_moderated_create_is_not_billed_and_says_which_input(ark: Any) -> None
 def test_a_task_that_waits_can_be_cancelled(name: str) -> None:
     with fakes.all()[name](b"clip") as server:
         ticket = submit(server, MODES["text"])
-        assert isinstance(hold(server, provider_of(server).cancel(ticket)), wire.Cancelled)
-        assert isinstance(end(server, ticket), wire.Cancelled)
+        assert isinstance(hold(server, provider_of(server).cancel(ticket)), wire.TaskCancelled)
+        assert isinstance(end(server, ticket), wire.TaskCancelled)
 
 
 @pytest.mark.parametrize("name", ["byteplus", "volcengine", "fal", "replicate"])

@@ -31,12 +31,12 @@ from seedance.errors import (
     Unclear,
     Unreachable,
 )
-from seedance.follower import Carry
 from seedance.journal import Journal, NewRow, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.order import fingerprint
-from seedance.runner import create, follow, plan, save
-from seedance.wire import Flow, Placed, Ticket
+from seedance.runner import files, poll, quotes, submit
+from seedance.runner.worker import Carry
+from seedance.wire import Delivered, Flow, Ticket
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
-    monkeypatch.setattr(create, "FIND_SECONDS", 0.1)
+    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
     with fakes.all()["byteplus"](polls_until_done=1) as fake:
         yield Desk(fake, tmp_path)
 
@@ -189,7 +189,7 @@ UNCLEAR = {
 def test_an_unclear_order_is_never_sent_again_by_itself(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str | Answer
 ) -> None:
-    monkeypatch.setattr(transport, "SPEND_SECONDS", 0.5)
+    monkeypatch.setattr("seedance.transport.session.SPEND_SECONDS", 0.5)
     desk.fake.fault(is_create, what)
     error = failing(desk)
     row = desk.row()
@@ -242,8 +242,8 @@ def test_no_error_after_an_accepting_answer_means_that_nothing_was_spent(
     provider = type(desk.runner()._talk("lumenfall").provider)
     submit = provider.submit
 
-    def submit_and_fail(self: Any, order: Any, placed: Placed) -> Flow[Ticket]:
-        yield from submit(self, order, placed)
+    def submit_and_fail(self: Any, order: Any, delivered: Delivered) -> Flow[Ticket]:
+        yield from submit(self, order, delivered)
         raise kind("while the answer was read")
 
     monkeypatch.setattr(provider, "submit", submit_and_fail)
@@ -391,7 +391,7 @@ def age(desk: Desk, seconds: float, *columns: str) -> None:
 def test_an_order_that_surely_never_arrived_is_sent_again(ark: Desk) -> None:
     ark.fake.fault(is_create, "reset")
     failing(ark)
-    age(ark, create.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
+    age(ark, submit.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
     assert ark.video().state == "saved"
     assert (ark.fake.creates, ark.sent_creates) == (1, 2)
 
@@ -410,7 +410,7 @@ def test_that_nothing_is_listed_proves_nothing_where_clocks_differ(
     ark.fake.fault(is_create, "reset-after")
     ark.fake.fault(is_list, "status:403")
     failing(ark)
-    age(ark, create.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
+    age(ark, submit.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
     for task_id in ark.fake.created:  # type: ignore[attr-defined]
         ark.fake.created[task_id] -= ahead  # type: ignore[attr-defined]
     assert isinstance(failing(ark), Unclear)
@@ -474,7 +474,7 @@ PASSING = {
 
 @pytest.mark.parametrize("what", PASSING.values(), ids=PASSING)
 def test_polling_survives(desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str | Answer) -> None:
-    monkeypatch.setattr(transport, "READ_SECONDS", 0.5)
+    monkeypatch.setattr("seedance.transport.session.READ_SECONDS", 0.5)
     desk.fake.fault(is_poll, what, times=3)
     assert desk.video().state == "saved"
     assert desk.sent_creates == 1
@@ -522,7 +522,7 @@ def test_a_poll_waits_as_long_as_the_provider_says(
 
 
 def test_a_permanent_answer_stops_the_waiting_and_keeps_the_ticket(desk: Desk) -> None:
-    desk.fake.fault(is_poll, "status:401", times=follow.PERMANENT_ANSWERS)
+    desk.fake.fault(is_poll, "status:401", times=poll.PERMANENT_ANSWERS)
     runner = desk.runner()
     with pytest.raises(StillRunning) as caught:
         desk.video(runner)
@@ -536,7 +536,7 @@ def test_a_permanent_answer_stops_the_waiting_and_keeps_the_ticket(desk: Desk) -
 def test_a_task_that_the_provider_no_longer_knows_has_expired(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "GONE_SECONDS", 0.0)
+    monkeypatch.setattr(poll, "GONE_SECONDS", 0.0)
     desk.fake.fault(is_poll, "status:404", times=FOREVER)
     error = failing(desk)
     assert isinstance(error, TaskFailed)
@@ -548,10 +548,10 @@ def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) 
         desk = Desk(fake, tmp_path)
         with pytest.raises(TaskFailed, match="does not know"):
             desk.runner().collect("leonardo:00000000-0000-4000-8000-00000000dead").wait()
-        assert len(fake.requests) == follow.PERMANENT_ANSWERS
+        assert len(fake.requests) == poll.PERMANENT_ANSWERS
         # A task that was just created may not be known everywhere yet.
         nothing = Answer(200, json={"generations_by_pk": None})
-        fake.fault(is_poll, nothing, times=follow.PERMANENT_ANSWERS + 1)
+        fake.fault(is_poll, nothing, times=poll.PERMANENT_ANSWERS + 1)
         assert desk.video().state == "saved"
 
 
@@ -563,7 +563,7 @@ def test_evolink_tells_with_a_400_that_it_does_not_know_a_task(tmp_path: Path) -
 def test_a_success_that_never_gets_an_address_can_be_collected(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "ROUNDS_WITHOUT_ADDRESS", 3)
+    monkeypatch.setattr(poll, "ROUNDS_WITHOUT_ADDRESS", 3)
     without = Answer(200, json={"id": "vid_0001", "status": "completed"})
     desk.fake.fault(is_poll, without, times=3)
     assert isinstance(failing(desk), StillRunning)
@@ -580,7 +580,7 @@ def test_a_flagged_video_whose_address_comes_later_is_kept(tmp_path: Path) -> No
 def test_a_flagged_video_that_never_gets_an_address_was_withheld(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "ROUNDS_WITHOUT_ADDRESS", 3)
+    monkeypatch.setattr(poll, "ROUNDS_WITHOUT_ADDRESS", 3)
     with fakes.all()["leonardo"](polls_until_done=0) as fake:
         fake.nsfw = True
         desk = Desk(fake, tmp_path)
@@ -624,7 +624,7 @@ BAD_FILES = {
 def test_what_is_no_whole_video_is_fetched_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str | Answer
 ) -> None:
-    monkeypatch.setattr(transport, "READ_SECONDS", 0.5)
+    monkeypatch.setattr("seedance.transport.session.READ_SECONDS", 0.5)
     if what == "half":
         half = desk.fake.clip[: len(desk.fake.clip) // 2]
         what = Answer(200, body=half, headers={"content-type": "video/mp4"})
@@ -674,7 +674,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full_leaves_the_video_collectable(
     desk: Desk, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(save, "SMALLEST_FREE", 0)
+    monkeypatch.setattr(files, "SMALLEST_FREE", 0)
     filler = small_disk / "filler"
     filler.write_bytes(bytes(64 * 1024 - len(desk.fake.clip)))
     error = failing(desk)
@@ -816,13 +816,13 @@ def test_an_order_is_carried_through_though_nobody_waits(desk: Desk) -> None:
 
 def test_a_dead_process_is_taken_over_from(desk: Desk) -> None:
     runner = desk.runner()
-    order = plan.choose(desk.order(), desk.settings()).order
+    order = quotes.choose(desk.order(), desk.settings()).order
     dead = desk.runner().journal
     child = subprocess.Popen(["true"])
     child.wait()
     dead.holder = f"{dead.holder.split('#')[0]}#{child.pid}#dead"
     target = desk.output / "taken over.mp4"
-    account = plan.account_of("lumenfall", desk.fake.key)
+    account = quotes.account_of("lumenfall", desk.fake.key)
     new = NewRow(
         fingerprint(order), "asked", "lumenfall", account, order.describe(), target=str(target)
     )

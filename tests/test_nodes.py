@@ -639,7 +639,7 @@ def test_where_something_is_ordered_later_rows_are_taken_up_from_then_on(
 ) -> None:
     pack.load()
     begin_to_serve(pack)
-    monkeypatch.setattr(pack.core("follower"), "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(pack.core("runner.worker"), "HEARTBEAT_SECONDS", 0.02)
     runner, looked = pack.host.runner(), threading.Event()
     monkeypatch.setattr(runner, "resume", looked.set)
     assert looked.wait(10)

@@ -105,7 +105,7 @@ def test_a_video_saved_elsewhere_is_not_shown(
 def test_the_node_says_what_was_made_and_what_it_cost(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
-    money = pack.core("wire").Money(1.5, "USD")
+    money = pack.core("money").Money(1.5, "USD")
     change = pack.core("fit").Change("ratio", "9:21", "9:16", "preview has no 9:21")
     runner = scripted(pack, monkeypatch, lambda order: result(pack, clip, order, cost=money))
     begin = runner.start
@@ -511,7 +511,7 @@ def test_a_chain_of_ten_shots_keeps_its_colours(
 ) -> None:
     """Each begins on the last frame of the one before. With a fixed camera the preview ends on the
     picture that it began with, its label aside; here it draws five frames, without loss."""
-    media, render = pack.core("media"), pack.core("providers.preview.render")
+    media, render = pack.core("media"), pack.core("preview.render")
     write_clip = media.write_clip
     monkeypatch.setattr(render, "FPS", 1)
     monkeypatch.setattr(

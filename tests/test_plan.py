@@ -18,7 +18,7 @@ from seedance import cli, providers
 from seedance.errors import BadOrder, NeedsKey
 from seedance.journal import NewRow
 from seedance.order import Medium, Order, asked_fingerprint
-from seedance.runner import Runner, place, plan
+from seedance.runner import Runner, delivery, quotes
 from seedance.settings import Settings
 from seedance.wire import Provider
 
@@ -29,7 +29,8 @@ SOUND = Medium.from_data("audio", b"sound")
 CAT = Order(prompt="a cat", ratio="16:9")
 
 MADE_UP = """
-from ..wire import Call, Limits, MediaLimits, ModelLimits, Money, Provider, Running, Ticket
+from ..money import Money
+from ..wire import Call, Limits, MediaLimits, ModelLimits, Provider, Running, Ticket
 
 
 class MadeUp(Provider):
@@ -47,11 +48,11 @@ class MadeUp(Provider):
                 durations=({shortest}, 12),
             )
         }},
-        travel={{}},
+        delivery={{}},
         image=MediaLimits(("image/png",)),
     )
 
-    def submit(self, order, placed):
+    def submit(self, order, delivered):
         body = {{"text": order.prompt, "seconds": order.duration}}
         reply = yield Call("POST", self.url("/make"), json=body, spends=True)
         return Ticket.issue(self.id, reply.object()["id"])
@@ -98,7 +99,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
 
 
 def chosen(order: Order = CAT) -> str:
-    return plan.choose(order, Settings.load()).provider.id
+    return quotes.choose(order, Settings.load()).provider.id
 
 
 # ---------------------------------------------------------------------------------------- auto
@@ -159,7 +160,7 @@ def test_auto_takes_nobody_who_would_refuse_what_extra_adds(folder: Folder) -> N
 
 def test_the_chosen_order_keeps_what_was_asked(folder: Folder) -> None:
     folder.add("fair", 'Money(1.0, "USD")')
-    choice = plan.choose(replace(CAT, on_unsupported="nearest"), Settings.load())
+    choice = quotes.choose(replace(CAT, on_unsupported="nearest"), Settings.load())
     assert choice.order.provider == "fair"
     assert choice.order.on_unsupported == "nearest"
     assert choice.price is not None
@@ -257,7 +258,7 @@ def test_a_provider_that_does_not_exist_is_refused_with_those_that_do() -> None:
 def test_nearest_changes_the_order_at_a_chosen_provider(folder: Folder) -> None:
     folder.add("fair", shortest=6)
     asked = replace(CAT, provider="fair", on_unsupported="nearest")
-    choice = plan.choose(asked, Settings.load())
+    choice = quotes.choose(asked, Settings.load())
     assert choice.order.duration == 6
     assert [change.field for change in choice.changes] == ["duration"]
 
@@ -310,9 +311,9 @@ def test_a_quote_of_every_provider_opens_no_socket(
     assert KEY not in text
 
 
-def quote(provider_id: str, order: Order) -> plan.Quote:
-    quotes = plan.quotes(order, Settings.load())
-    return next(item for item in quotes if item.provider == provider_id)
+def quote(provider_id: str, order: Order) -> quotes.Quote:
+    found = quotes.quotes(order, Settings.load())
+    return next(item for item in found if item.provider == provider_id)
 
 
 def test_a_quote_shows_what_would_be_sent_where_and_at_what_price() -> None:
@@ -358,15 +359,15 @@ def test_a_quote_has_the_user_s_model_id(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_long_data_uri_is_shown_by_its_length() -> None:
     uri = "data:image/png;base64," + "A" * 100
-    assert plan.shortened({"a": [uri, "x" * 200]}) == {
+    assert quotes.shortened({"a": [uri, "x" * 200]}) == {
         "a": ["data:image/png;base64,AAAAAAAAAAAAAAAAAA... (122 characters)", "x" * 200]
     }
 
 
 def test_an_account_s_name_does_not_give_the_key_away() -> None:
-    name = plan.account_of("fal", KEY)
+    name = quotes.account_of("fal", KEY)
     assert len(name) == 12
-    assert name != plan.account_of("lumenfall", KEY) != plan.account_of("lumenfall", KEY + "x")
+    assert name != quotes.account_of("lumenfall", KEY) != quotes.account_of("lumenfall", KEY + "x")
 
 
 # ------------------------------------------------------------------ a sixth provider is one file
@@ -406,7 +407,8 @@ def ways(provider_id: str, order: Order) -> list[str]:
     cls: type[Provider] = providers.get(provider_id)
     loaded = Settings.load()
     return [
-        item.way for item in place.choose_ways(order, cls(loaded.config(provider_id)), loaded).items
+        item.way
+        for item in delivery.choose_ways(order, cls(loaded.config(provider_id)), loaded).items
     ]
 
 
@@ -475,14 +477,17 @@ def test_frames_are_made_to_the_size_of_the_clip(ratio: str, size: tuple[int, in
     loaded = Settings.load()
     provider = providers.get("leonardo")(loaded.config("leonardo"))
     order = replace(CAT, ratio=ratio, first_frame=PICTURE, last_frame=PICTURE)
-    assert [item.size for item in place.choose_ways(order, provider, loaded).items] == [size, size]
+    assert [item.size for item in delivery.choose_ways(order, provider, loaded).items] == [
+        size,
+        size,
+    ]
     order = replace(CAT, ratio=ratio, references=(PICTURE,))
-    assert [item.size for item in place.choose_ways(order, provider, loaded).items] == [None]
+    assert [item.size for item in delivery.choose_ways(order, provider, loaded).items] == [None]
 
 
 def test_labels_count_each_kind_as_prompts_do() -> None:
     loaded = Settings.load()
     provider = providers.get("fal")(loaded.config("fal"))
     order = replace(CAT, references=(PICTURE, CLIP, PICTURE, SOUND))
-    labels = [item.label for item in place.choose_ways(order, provider, loaded).items]
+    labels = [item.label for item in delivery.choose_ways(order, provider, loaded).items]
     assert labels == ["picture 1", "clip 1", "picture 2", "sound 1"]

@@ -16,25 +16,26 @@ import pytest
 import requests
 
 from seedance import media, providers
+from seedance.addresses import origin
 from seedance.fit import fit
+from seedance.money import Money
 from seedance.order import MODELS, RATIOS, RESOLUTIONS, SIZES, Medium, Order
-from seedance.providers.preview import Preview, render, server, text
-from seedance.settings import origin
+from seedance.preview import render, server, text
+from seedance.providers.preview import Preview
 from seedance.transport import Credentials, Transport
 from seedance.wire import (
     Call,
-    Cancelled,
     CannotCancel,
     Config,
+    Delivered,
     Done,
     Expired,
     Failed,
     Flow,
-    Money,
     Pause,
-    Placed,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
 )
 
@@ -50,7 +51,7 @@ class Desk:
     def __init__(self, home: Path, **options: str) -> None:
         self.home = home
         self.provider = Preview(Config("preview://local", options=options))
-        self.adapter = Preview.adapter(home)
+        self.adapter = server.PreviewAdapter(home)
         self.transport = Transport(
             Credentials("Bearer", "", frozenset({origin("preview://local")})),
             {"preview://": self.adapter},
@@ -69,7 +70,7 @@ class Desk:
             reply = self.transport.perform(call)
 
     def send(self, order: Order, **media_files: Any) -> Ticket:
-        return self.play(self.provider.submit(order, Placed(**media_files)))
+        return self.play(self.provider.submit(order, Delivered(**media_files)))
 
     def upload(self, medium: Medium) -> str:
         limits = Preview.limits.of(medium.kind)
@@ -258,9 +259,9 @@ def test_a_cancelled_task_stops_and_leaves_nothing(desk: Desk, drawn_by_hand: li
     ticket = desk.send(TEXT)
     while desk.check(ticket) == Running(0.0, "queued"):
         time.sleep(0.01)
-    assert desk.play(desk.provider.cancel(ticket)) == Cancelled()
-    assert desk.check(ticket) == Cancelled()
-    assert desk.play(desk.provider.cancel(ticket)) == Cancelled()
+    assert desk.play(desk.provider.cancel(ticket)) == TaskCancelled()
+    assert desk.check(ticket) == TaskCancelled()
+    assert desk.play(desk.provider.cancel(ticket)) == TaskCancelled()
     while server._studio(desk.home / "preview")._rendering:
         time.sleep(0.01)
     assert [path.name for path in (desk.home / "preview").iterdir() if path.is_file()] == []
@@ -529,7 +530,7 @@ def rendered(folder: Path, **fields: Any) -> bytes:
 
 
 def test_the_seed_decides_the_clip(tmp_path: Path, quick: None) -> None:
-    from seedance.providers.preview import sound
+    from seedance.preview import sound
 
     one, again, other = (
         next(render._clip(scene(seed=seed), (160, 96), 2)).tobytes() for seed in (1, 1, 2)

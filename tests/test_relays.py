@@ -12,7 +12,7 @@ from seedance.errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused
 from seedance.fit import fit
 from seedance.order import Medium, Order
 from seedance.providers import get
-from seedance.providers._unified import Relay
+from seedance.providers._relay import Relay
 
 RELAYS = ("aihubmax", "evolink", "sinancode", "uniall")
 

@@ -17,9 +17,8 @@ import pytest
 from fakes import Answer, Request
 from loopback import Connection, Raw, Server
 
-from seedance import transport
+from seedance.addresses import origin
 from seedance.errors import BadOrder, OddReply, SeedanceError
-from seedance.settings import origin
 from seedance.transport import (
     Credentials,
     Lost,
@@ -141,7 +140,7 @@ def test_an_unknown_name_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_connection_that_is_never_answered_has_sent_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("seedance.transport.session.CONNECT_SECONDS", 0.2)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -209,7 +208,7 @@ def test_a_redirect_to_nowhere_is_an_answer(target: str) -> None:
 
 
 def test_the_body_of_a_redirect_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LARGEST_REPLY", 1 << 20)
+    monkeypatch.setattr("seedance.transport.session.LARGEST_REPLY", 1 << 20)
 
     def redirect(connection: Connection) -> None:
         connection.read_request()
@@ -261,7 +260,7 @@ def test_header_names_of_a_reply_are_lower_case() -> None:
 
 
 def test_a_reply_beyond_the_limit_is_odd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LARGEST_REPLY", 1 << 20)
+    monkeypatch.setattr("seedance.transport.session.LARGEST_REPLY", 1 << 20)
     large = Answer(body=b"x" * ((1 << 20) + 1))
     with Server(lambda _: large) as server, pytest.raises(OddReply, match="larger than 1 MB"):
         transport_for(server.url).perform(Call("GET", server.url))

@@ -19,16 +19,16 @@ def uniall(**options: str) -> UniAll:
 
 
 def test_pictures_travel_by_address_first_and_else_inline() -> None:
-    assert uniall().travel("image") == ("address", "inline")
+    assert uniall().delivery("image") == ("address", "inline")
 
 
 def test_data_uris_can_be_forbidden() -> None:
-    assert uniall(data_uris="0").travel("image") == ("address",)
+    assert uniall(data_uris="0").delivery("image") == ("address",)
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_clips_and_sounds_travel_by_address_only(kind: str) -> None:
-    assert uniall().travel(kind) == ("address",)
+    assert uniall().delivery(kind) == ("address",)
 
 
 def test_a_sound_needs_a_picture_or_a_clip() -> None:

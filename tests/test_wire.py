@@ -53,7 +53,7 @@ class _Minimal(wire.Provider):
     key_variable = None
     default_base_url = "https://minimal.example"
 
-    def submit(self, order: Any, placed: Any) -> wire.Flow[wire.Ticket]:
+    def submit(self, order: Any, delivered: Any) -> wire.Flow[wire.Ticket]:
         body = {"prompt": order.prompt, "sound": order.generate_audio}
         reply = yield wire.Call("POST", self.url("/v"), json=body, spends=True)
         return wire.Ticket.issue(self.id, reply.object()["id"])

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seedance import wire
+from seedance import money, wire
 from seedance.errors import SeedanceError
 from seedance.order import Medium, Order
 from seedance.providers import get
@@ -23,7 +23,7 @@ GATEWAY = "https://gateway.example"  # for a provider that publishes no base URL
 
 EXCHANGE_KEYS = {
     *("name", "source", "flow", "config", "talk", "result", "error"),
-    *("order", "mode_media", "placed", "ticket", "since", "blob"),
+    *("order", "mode_media", "delivered", "ticket", "since", "blob"),
 }
 
 
@@ -53,7 +53,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 CALL_DEFAULTS = {field.name: _default(field) for field in dataclasses.fields(wire.Call)}
 STATUSES = {
     kind.__name__: kind
-    for kind in (wire.Running, wire.Done, wire.Failed, wire.Cancelled, wire.Expired)
+    for kind in (wire.Running, wire.Done, wire.Failed, wire.TaskCancelled, wire.Expired)
 }
 
 
@@ -108,7 +108,9 @@ def _provider(provider_id: str, config: dict[str, Any]) -> wire.Provider:
 def _flow(provider: wire.Provider, exchange: dict[str, Any]) -> wire.Flow[Any]:
     match exchange["flow"]:
         case "submit":
-            return provider.submit(_order(provider, exchange), _placed(exchange.get("placed", {})))
+            return provider.submit(
+                _order(provider, exchange), _placed(exchange.get("delivered", {}))
+            )
         case "check":
             return provider.check(wire.Ticket.parse(exchange["ticket"]))
         case "cancel":
@@ -146,11 +148,11 @@ def _order(provider: wire.Provider, exchange: dict[str, Any]) -> Order:
     )
 
 
-def _placed(record: dict[str, Any]) -> wire.Placed:
+def _placed(record: dict[str, Any]) -> wire.Delivered:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
     }
-    return wire.Placed(**values)
+    return wire.Delivered(**values)
 
 
 def _blob(record: dict[str, Any]) -> wire.Blob:
@@ -220,7 +222,7 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
     values = dict(record)
     for name in ("cost", "left"):
         if values.get(name):
-            values[name] = wire.Money(**values[name])
+            values[name] = money.Money(**values[name])
     if values.get("without_address"):
         values["without_address"] = wire.Failed(**values["without_address"])
     match flow:
@@ -235,7 +237,9 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             return wire.Balance(**values)
 
 
-def _compare_cancel(outcome: wire.Cancelled | wire.CannotCancel, expected: dict[str, Any]) -> None:
+def _compare_cancel(
+    outcome: wire.TaskCancelled | wire.CannotCancel, expected: dict[str, Any]
+) -> None:
     assert type(outcome).__name__ == expected["type"]
     for part in expected.get("says", ()):
         assert isinstance(outcome, wire.CannotCancel) and part in outcome.reason

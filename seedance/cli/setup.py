@@ -59,8 +59,8 @@ def runner_for(args: argparse.Namespace) -> Runner:
 
 def providers(args: argparse.Namespace) -> int:
     """`seedance providers`."""
+    from ..capabilities import capabilities
     from ..providers import registry
-    from ..providers._summary import capabilities
 
     settings = settings_for(args)
     records = [

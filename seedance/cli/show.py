@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SeedanceError, Spent
 
 if TYPE_CHECKING:
+    from ..money import Money
     from ..runner import Progress
-    from ..wire import Money
 
 MONEY_WORDS: Mapping[Spent, str] = {
     "no": "Nothing was spent.",

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from ..errors import OverBudget
-from ..wire import Money
+from ..money import Money
 from .schema import orders
 from .states import State
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ..errors import BadOrder
-from ..wire import Money
+from ..money import Money
 from .bucket_objects import BucketObjects
 from .budget import check_budget
 from .engine import open_engine

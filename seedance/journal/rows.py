@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..wire import Money
+from ..money import Money
 from .states import LIVE, State
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .clips import convert_clip, convert_sound, write_clip
     from .frames import decode_frames, iter_frames, last_frame
     from .info import ClipInfo, SoundInfo, probe, probe_sound
-    from .memory import Promise, ensure_memory, frames_bytes, size_in_words
+    from .memory import Promise, ensure_memory, frames_bytes
     from .pictures import encode_png, fit_cover, read_picture, save_png, to_8bit
     from .sound import decode_audio, encode_wav
     from .tags import tag_colour
@@ -46,7 +46,6 @@ _HOME = {
     "Promise": "memory",
     "ensure_memory": "memory",
     "frames_bytes": "memory",
-    "size_in_words": "memory",
     "encode_png": "pictures",
     "fit_cover": "pictures",
     "read_picture": "pictures",
@@ -78,7 +77,6 @@ __all__ = [
     "probe_sound",
     "read_picture",
     "save_png",
-    "size_in_words",
     "sound_blob",
     "tag_colour",
     "to_8bit",

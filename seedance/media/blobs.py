@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import BadOrder
+from ..files import sha256_of
 from ..order import Medium
 from ..wire import Blob, MediaLimits
 from .clips import ClipPlan, convert_clip, convert_sound
@@ -481,11 +482,7 @@ def _name(kind: str, digest: str, mime: str) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    sha = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                sha.update(block)
+        return sha256_of(path)
     except OSError as error:
         raise BadOrder(f"{path} cannot be read: {error.strerror}.") from error
-    return sha.hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder
+from ..units import size_in_words
 
 if TYPE_CHECKING:
     from .info import ClipInfo
@@ -118,8 +119,3 @@ def _group_rest(group: Path = Path("/sys/fs/cgroup")) -> int | None:
                 used -= int(line.split()[1])  # file cache that is given back on demand
         return max(limit - used, 0)
     return None
-
-
-def size_in_words(nbytes: int) -> str:
-    """`2.2 MB`, `1.5 GB`: of memory as of files, in powers of ten as shops and systems count."""
-    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"

@@ -62,6 +62,11 @@ def ids() -> list[str]:
     )
 
 
+def is_free(provider_id: str) -> bool:
+    """Whether a provider needs no key and costs nothing, so that `auto` never takes it."""
+    return get(provider_id).key_variable is None
+
+
 def get(provider_id: str) -> type[Provider]:
     """The provider class of an id. Raises BadOrder for an unknown one, naming those that exist."""
     try:

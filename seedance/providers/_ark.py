@@ -12,23 +12,23 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..errors import BadOrder, OddReply, SeedanceError, Unclear
+from ..money import Money
 from ..order import OPERATIONS, Order
 from ..wire import (
     Balance,
     Call,
-    Cancelled,
     CannotCancel,
+    Delivered,
     Done,
     Expired,
     Failed,
     Flow,
-    Money,
     Pause,
-    Placed,
     Provider,
     Reply,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
     add_extra,
     error_text,
@@ -63,8 +63,8 @@ class Ark(Provider):
     prices: ClassVar[Prices]
     prices_as_of: ClassVar[str]
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
-        body = self._body(order, placed)
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        body = self._body(order, delivered)
         reply = yield Call("POST", self.url(TASKS), json=body, spends=True)
         if not reply.ok:
             raise self.explain(reply)
@@ -84,26 +84,26 @@ class Ark(Provider):
         if word == "failed":
             return self._failed(task)
         if word == "cancelled":
-            return Cancelled()
+            return TaskCancelled()
         if word == "expired":
             return Expired("it did not finish within its time, and nothing is billed", "no")
         if word in ("queued", "running"):
             return Running(note="queued" if word == "queued" else "rendering")
         return Running(unknown=text_at(task, "status"))
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         # DELETE cancels a queued task, but it deletes the record of a finished one: look first.
         task = yield from self._task(ticket)
         word = plain_word(task.get("status"))
         if word == "cancelled":
-            return Cancelled()
+            return TaskCancelled()
         if word != "queued":
             return CannotCancel(
                 f"{self.name} cancels a task only while it is queued; it is {word}."
             )
         reply = yield Call("DELETE", self._address(ticket))
         if reply.ok:
-            return Cancelled()
+            return TaskCancelled()
         said = error_text(reply) or f"HTTP {reply.status}"
         return CannotCancel(f"{self.name} did not cancel the task: {said}")
 
@@ -178,11 +178,11 @@ class Ark(Provider):
             raise OddReply(f"{self.name}'s answer about the task has no status.")
         return task
 
-    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+    def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         model = self.model(order)
         body: dict[str, Any] = {
             "model": self.model_id(order),
-            "content": list(_content(order, placed)),
+            "content": list(_content(order, delivered)),
             "resolution": order.resolution,
             "ratio": "adaptive" if order.mode in model.source_ratio else order.ratio,
             "duration": -1 if order.mode in model.source_duration else order.duration,
@@ -300,17 +300,17 @@ class Ark(Provider):
         return Money(amount, self.currency, estimated=True, as_of=self.prices_as_of)
 
 
-def _content(order: Order, placed: Placed) -> Iterator[dict[str, Any]]:
+def _content(order: Order, delivered: Delivered) -> Iterator[dict[str, Any]]:
     """The content array: the prompt, then the media with their roles, as prompts count them."""
     if order.prompt:
         yield {"type": "text", "text": order.prompt}
-    clips = (placed.video, *placed.videos) if placed.video else placed.videos
+    clips = (delivered.video, *delivered.videos) if delivered.video else delivered.videos
     for kind, role, urls in (
-        ("image_url", "first_frame", (placed.first_frame,)),
-        ("image_url", "last_frame", (placed.last_frame,)),
-        ("image_url", "reference_image", placed.images),
+        ("image_url", "first_frame", (delivered.first_frame,)),
+        ("image_url", "last_frame", (delivered.last_frame,)),
+        ("image_url", "reference_image", delivered.images),
         ("video_url", "reference_video", clips),
-        ("audio_url", "reference_audio", placed.audios),
+        ("audio_url", "reference_audio", delivered.audios),
     ):
         for url in urls:
             if url:

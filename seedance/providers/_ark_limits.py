@@ -107,7 +107,7 @@ def limits(prefix: str) -> Limits:
             "seedance-2.0-mini": replace(small, id=f"{prefix}-seedance-2-0-mini-260615"),
             "seedance-2.5": newest,
         },
-        travel={
+        delivery={
             "image": ("inline", "address", "handle"),
             "video": ("address", "handle"),
             "audio": ("inline", "address", "handle"),

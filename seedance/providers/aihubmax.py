@@ -1,42 +1,36 @@
 """AIHubMax. Sources: seed 004 (values and limits), its OpenAPI as restated in cookaihq/aihub-mcp
 (names, routes, reference mode, upload).
 
-Owns AIHubMax's fields, routes and limits. Tasks and errors are read in `_unified`.
+Owns AIHubMax's fields, routes and limits. Tasks and errors are read in `_relay`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..order import Mode, Order
+from ..money import Money
+from ..order import Order
 from ..wire import (
     Balance,
     Blob,
     Call,
+    Delivered,
     FilePart,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
-    Placed,
     Ticket,
     Uploaded,
     add_extra,
     dig,
     number_at,
     text_at,
+    unix_seconds,
 )
-from ._unified import Relay, unix_seconds
+from ._relay import MODE_NAMES, MODES, Relay
 
 # The model's name says the mode; one with an end frame is image-to-video too.
-MODE_NAMES: dict[Mode, str] = {
-    "text": "text-to-video",
-    "image": "image-to-video",
-    "frames": "image-to-video",
-    "reference": "reference-to-video",
-}
-MODES: frozenset[Mode] = frozenset(MODE_NAMES)
 UPLOAD_LIFE = 72 * 3600
 # The protection before the upload host turns clients away that do not look like a browser.
 USER_AGENT = (
@@ -74,7 +68,7 @@ class AIHubMax(Relay):
             "seedance-2.0": _model("seedance-2.0-{mode}"),
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
         },
-        travel={
+        delivery={
             "image": ("upload", "address"),
             "video": ("upload", "address"),
             "audio": ("upload", "address"),
@@ -101,7 +95,7 @@ class AIHubMax(Relay):
         created = unix_seconds(file.get("created"))
         return Uploaded(file["url"], created + UPLOAD_LIFE if created else None)
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body: dict[str, Any] = {
             "model": self.model_id(order, MODE_NAMES[order.mode]),
             "prompt": order.prompt,
@@ -112,11 +106,11 @@ class AIHubMax(Relay):
             "seed": order.seed,
         }
         optional = {
-            "image_url": placed.first_frame,
-            "end_image_url": placed.last_frame,
-            "image_urls": list(placed.images),
-            "video_urls": list(placed.videos),
-            "audio_urls": list(placed.audios),
+            "image_url": delivered.first_frame,
+            "end_image_url": delivered.last_frame,
+            "image_urls": list(delivered.images),
+            "video_urls": list(delivered.videos),
+            "audio_urls": list(delivered.audios),
         }
         body.update({name: value for name, value in optional.items() if value})
         # EvoLink, whose routes are the same, calls it so.

@@ -1,7 +1,7 @@
 """EvoLink: a sibling of AIHubMax with other fields. Sources: docs.evolink.ai,
 github.com/Evolink-AI/seedance-2-family-video-gen-skill.
 
-Owns EvoLink's fields, routes, limits and price list. Tasks and errors are read in `_unified`.
+Owns EvoLink's fields, routes, limits and price list. Tasks and errors are read in `_relay`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Moderated, SeedanceError
+from ..money import Money
 from ..order import Order
 from ..wire import (
     Balance,
     Blob,
     Call,
+    Delivered,
     Expired,
     Failed,
     FilePart,
@@ -24,8 +26,6 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
-    Placed,
     Reply,
     Status,
     Ticket,
@@ -34,9 +34,9 @@ from ..wire import (
     error_codes,
     error_text,
     number_at,
+    unix_seconds,
 )
-from ._unified import WORDS, Relay, refused_part, unix_seconds
-from .aihubmax import MODE_NAMES, MODES
+from ._relay import MODE_NAMES, MODES, WORDS, Relay, refused_part
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
 # longer of input and output is paid beside the output.
@@ -82,7 +82,7 @@ class EvoLink(Relay):
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
             "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
         },
-        travel={
+        delivery={
             "image": ("upload", "address"),
             "video": ("upload", "address"),
             "audio": ("upload", "address"),
@@ -120,7 +120,7 @@ class EvoLink(Relay):
         file = self.part(reply, "file_url")
         return Uploaded(file["file_url"], unix_seconds(file.get("expires_at")))
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body: dict[str, Any] = {
             "model": self.model_id(order, MODE_NAMES[order.mode]),
             "prompt": order.prompt,
@@ -129,11 +129,11 @@ class EvoLink(Relay):
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
         }
-        frames = [frame for frame in (placed.first_frame, placed.last_frame) if frame]
+        frames = [frame for frame in (delivered.first_frame, delivered.last_frame) if frame]
         optional = {
-            "image_urls": frames or list(placed.images),
-            "video_urls": list(placed.videos),
-            "audio_urls": list(placed.audios),
+            "image_urls": frames or list(delivered.images),
+            "video_urls": list(delivered.videos),
+            "audio_urls": list(delivered.audios),
         }
         body.update({name: urls for name, urls in optional.items() if urls})
         # AIHubMax, whose routes are the same, calls it so.

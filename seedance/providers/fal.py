@@ -11,24 +11,24 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..money import Money
 from ..order import SIZES, Mode, Order
 from ..wire import (
     Blob,
     Call,
-    Cancelled,
     CannotCancel,
+    Delivered,
     Done,
     Failed,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
-    Placed,
     Provider,
     Reply,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
     Uploaded,
     add_extra,
@@ -98,7 +98,7 @@ class Fal(Provider):
             "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
         },
         # Data URIs are taken by most of fal's models, and refused by some: they are not used.
-        travel={
+        delivery={
             "image": ("upload", "address"),
             "video": ("upload", "address"),
             "audio": ("upload", "address"),
@@ -132,7 +132,7 @@ class Fal(Provider):
             raise Refused(f"fal's storage did not take the file (HTTP {stored.status}).")
         return Uploaded(file_url)
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body: dict[str, Any] = {
             "prompt": order.prompt,
             "resolution": order.resolution,
@@ -142,11 +142,11 @@ class Fal(Provider):
             "seed": order.seed,
         }
         optional = {
-            "image_url": placed.first_frame,
-            "end_image_url": placed.last_frame,
-            "image_urls": list(placed.images),
-            "video_urls": list(placed.videos),
-            "audio_urls": list(placed.audios),
+            "image_url": delivered.first_frame,
+            "end_image_url": delivered.last_frame,
+            "image_urls": list(delivered.images),
+            "video_urls": list(delivered.videos),
+            "audio_urls": list(delivered.audios),
         }
         body.update({name: value for name, value in optional.items() if value})
         add_extra(body, order.extra.get(self.id, {}))
@@ -174,11 +174,11 @@ class Fal(Provider):
             return Running(unknown=text_at(state, "status"))
         raise OddReply("fal's answer about the request has no status.")
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         *_, cancel_url = self._urls(ticket)
         reply = yield Call("PUT", cancel_url)
         if reply.ok:
-            return Cancelled()
+            return TaskCancelled()
         said = error_text(reply) or f"HTTP {reply.status}"
         return CannotCancel(f"fal cancels a request only before it is processed: {said}")
 
@@ -228,7 +228,7 @@ class Fal(Provider):
             )
         problem = _problem(reply)
         if "client_cancelled" in (told, problem.code):
-            return Cancelled()
+            return TaskCancelled()
         if told or (problem.code and reply.status not in NOT_OF_THE_RESULT):
             code = problem.code or text_at(state, "error_type")
             message = problem.message or text_at(state, "error") or code

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..money import Money
 from ..order import SIZES, Order
 from ..wire import (
     Balance,
     Blob,
     Call,
+    Delivered,
     Done,
     Expired,
     Failed,
@@ -25,9 +27,7 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
     Pause,
-    Placed,
     Provider,
     Reply,
     Running,
@@ -100,7 +100,7 @@ class Leonardo(Provider):
             # Not in the seed: docs.leonardo.ai/docs/seedance-20-mini.
             "seedance-2.0-mini": _model("seedance-2.0-mini"),
         },
-        travel={"image": ("handle", "upload"), "video": ("handle", "upload"), "audio": ()},
+        delivery={"image": ("handle", "upload"), "video": ("handle", "upload"), "audio": ()},
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
         video=MediaLimits(("video/mp4", "video/quicktime")),
         concurrent=10,  # docs.leonardo.ai/v1.0/reference/limits
@@ -154,8 +154,8 @@ class Leonardo(Provider):
 
     # -------------------------------------------------------------------------------------- tasks
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
-        body = self._body(order, placed)
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        body = self._body(order, delivered)
         reply = yield Call("POST", self.url("/v2/generations"), json=body, spends=True)
         if not reply.ok:
             raise self.explain(reply)
@@ -230,7 +230,7 @@ class Leonardo(Provider):
 
     # ----------------------------------------------------------------------------------- the body
 
-    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+    def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         where = f"extra.{self.id}"
         extra = dict(order.extra.get(self.id, {}))
         more = extra.pop("parameters", {})
@@ -259,20 +259,20 @@ class Leonardo(Provider):
             "prompt_enhance": enhance,
             "quantity": 1,
         }
-        if guidances := _guidances(placed):
+        if guidances := _guidances(delivered):
             parameters["guidances"] = guidances
         add_extra(parameters, more, where)
         return {"model": self.model_id(order), "public": public, "parameters": parameters}
 
 
-def _guidances(placed: Placed) -> dict[str, list[dict[str, Any]]]:
+def _guidances(delivered: Delivered) -> dict[str, list[dict[str, Any]]]:
     """The media by the part they play; parts without media are left out."""
     parts = {
-        "start_frame": [_item("image", ref) for ref in (placed.first_frame,) if ref],
-        "end_frame": [_item("image", ref) for ref in (placed.last_frame,) if ref],
-        "image_reference": [_item("image", ref) for ref in placed.images],
+        "start_frame": [_item("image", ref) for ref in (delivered.first_frame,) if ref],
+        "end_frame": [_item("image", ref) for ref in (delivered.last_frame,) if ref],
+        "image_reference": [_item("image", ref) for ref in delivered.images],
         # The seed gives a clip no shape; this one is of docs.leonardo.ai/docs/seedance-20-fast.
-        "video_reference_base": [_item("video", ref) for ref in placed.videos],
+        "video_reference_base": [_item("video", ref) for ref in delivered.videos],
     }
     return {part: items for part, items in parts.items() if items}
 

@@ -11,24 +11,24 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..money import Money
 from ..order import Order
 from ..wire import (
     Balance,
     Call,
-    Cancelled,
     CannotCancel,
+    Delivered,
     Done,
     Failed,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
-    Placed,
     Provider,
     Reply,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
     add_extra,
     error_code,
@@ -98,7 +98,7 @@ class Lumenfall(Provider):
     options = ("video_field",)
     limits = Limits(
         models={"seedance-2.0": MODEL},
-        travel={"image": ("inline", "address"), "video": ("address",), "audio": ("address",)},
+        delivery={"image": ("inline", "address"), "video": ("address",), "audio": ("address",)},
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
         video=MediaLimits(("video/mp4", "video/quicktime")),
         audio=MediaLimits(("audio/mpeg", "audio/wav")),
@@ -106,8 +106,10 @@ class Lumenfall(Provider):
         result_life=3600.0,
     )
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
-        reply = yield Call("POST", self.url("/videos"), json=self._body(order, placed), spends=True)
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        reply = yield Call(
+            "POST", self.url("/videos"), json=self._body(order, delivered), spends=True
+        )
         if not reply.ok:
             raise self.explain(reply)
         video = reply.object()
@@ -124,7 +126,7 @@ class Lumenfall(Provider):
         if word == "failed":
             return _failed(video)
         if word in ("cancelled", "canceled"):  # docs.lumenfall.ai/webhooks has video.cancelled
-            return Cancelled()
+            return TaskCancelled()
         if word == "queued":
             return Running(note="queued")
         if word == "in_progress":
@@ -133,11 +135,11 @@ class Lumenfall(Provider):
             return Running(unknown=text_at(video, "status"))
         raise OddReply("Lumenfall's answer about the video has no status.")
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         # Documented for this path only, while the seed's paths have no /openai.
         reply = yield Call("DELETE", self._at_host(f"/openai/v1/videos/{ticket.opaque}"))
         if reply.ok:
-            return Cancelled()
+            return TaskCancelled()
         if reply.status in (400, 404, 405, 409):
             said = error_text(reply) or f"HTTP {reply.status}"
             return CannotCancel(f"Lumenfall did not cancel the video: {said}")
@@ -182,7 +184,7 @@ class Lumenfall(Provider):
 
     # ---------------------------------------------------------------------------------- the body
 
-    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+    def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         extra = order.extra.get(self.id, {})
         body: dict[str, Any] = {
             "model": self.model_id(order),
@@ -195,14 +197,16 @@ class Lumenfall(Provider):
         }
         if "size" in extra:  # it overrides both (seed 003), so it is sent instead of them
             del body["aspect_ratio"], body["resolution"]
-        pictures = ([placed.first_frame] if placed.first_frame else []) + list(placed.images)
+        pictures = ([delivered.first_frame] if delivered.first_frame else []) + list(
+            delivered.images
+        )
         if pictures:
             body["input_reference"] = [{"image_url": picture} for picture in pictures]
-        if placed.video:
-            body[self._video_field()] = placed.video
+        if delivered.video:
+            body[self._video_field()] = delivered.video
             body["keep_audio"] = order.keep_audio
-        if placed.audios:
-            body["audio_urls"] = list(placed.audios)
+        if delivered.audios:
+            body["audio_urls"] = list(delivered.audios)
         add_extra(body, extra, f"extra.{self.id}", others=OTHER_NAMES)
         return body
 

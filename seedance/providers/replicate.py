@@ -15,8 +15,8 @@ from ..wire import (
     Balance,
     Blob,
     Call,
-    Cancelled,
     CannotCancel,
+    Delivered,
     Done,
     Failed,
     FilePart,
@@ -24,19 +24,20 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
-    Placed,
     Provider,
     Reply,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
     Uploaded,
     add_extra,
+    address,
     error_text,
     plain_word,
     text_at,
+    unix_seconds,
 )
-from ._unified import address, unix_seconds
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
 CANCELLED = ("canceled", "cancelled", "aborted")
@@ -78,7 +79,7 @@ class Replicate(Provider):
             "seedance-2.5": _model("bytedance/seedance-2.5"),
         },
         # Data URIs are advised against above 256 KB, so files always go up.
-        travel={
+        delivery={
             "image": ("upload", "address"),
             "video": ("upload", "address"),
             "audio": ("upload", "address"),
@@ -98,7 +99,7 @@ class Replicate(Provider):
             raise OddReply("Replicate's answer to the upload carries no address.")
         return Uploaded(url, unix_seconds(file.get("expires_at")))
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         wanted: dict[str, Any] = {
             "prompt": order.prompt,
             "duration": order.duration,
@@ -108,11 +109,11 @@ class Replicate(Provider):
             "seed": order.seed,
         }
         optional = {
-            "image": placed.first_frame,
-            "last_frame_image": placed.last_frame,
-            "reference_images": list(placed.images),
-            "reference_videos": list(placed.videos),
-            "reference_audios": list(placed.audios),
+            "image": delivered.first_frame,
+            "last_frame_image": delivered.last_frame,
+            "reference_images": list(delivered.images),
+            "reference_videos": list(delivered.videos),
+            "reference_audios": list(delivered.audios),
         }
         wanted.update({name: value for name, value in optional.items() if value})
         add_extra(wanted, order.extra.get(self.id, {}))
@@ -130,14 +131,14 @@ class Replicate(Provider):
         if word == "failed":
             return _failed(text_at(prediction, "error"))
         if word in CANCELLED:
-            return Cancelled()
+            return TaskCancelled()
         if word in ("starting", "processing"):
             return Running(note="queued" if word == "starting" else "rendering")
         if word:
             return Running(unknown=text_at(prediction, "status"))
         raise OddReply("Replicate's answer about the prediction has no status.")
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         reply = yield Call("POST", f"{self._address(ticket)}/cancel")
         if not reply.ok:
             said = error_text(reply) or f"HTTP {reply.status}"
@@ -145,7 +146,7 @@ class Replicate(Provider):
         word = plain_word(reply.object().get("status"))
         if word in ("succeeded", "failed"):
             return CannotCancel(f"The prediction has already {word}.")
-        return Cancelled()
+        return TaskCancelled()
 
     def probe_key(self) -> Flow[Balance]:
         reply = yield Call("GET", self.url("/v1/account"))

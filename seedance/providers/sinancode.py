@@ -1,6 +1,6 @@
 """SinanCode: Seedance on Volcano Engine. Source: seed 002, docs.sinancode.com.
 
-Owns SinanCode's fields, routes and limits. Tasks and errors are read in `_unified`.
+Owns SinanCode's fields, routes and limits. Tasks and errors are read in `_relay`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from ..order import Mode, Order
 from ..wire import (
     Blob,
     Call,
+    Delivered,
     FilePart,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
-    Placed,
     Ticket,
     Uploaded,
     add_extra,
+    unix_seconds,
 )
-from ._unified import Relay, unix_seconds
+from ._relay import Relay
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
 
@@ -53,7 +54,7 @@ class SinanCode(Relay):
     default_upload_url = "https://files-api.sinancode.com"
     limits = Limits(
         models={"seedance-2.0": _model("standard"), "seedance-2.0-fast": _model("fast")},
-        travel={"image": ("upload", "address")},
+        delivery={"image": ("upload", "address")},
         # The size is that of the file host (docs.sinancode.com, upload-file).
         image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=50 * 2**20),
         poll_interval=5.0,
@@ -67,7 +68,7 @@ class SinanCode(Relay):
         file = self.part(reply, "url")
         return Uploaded(file["url"], unix_seconds(file.get("expires_at")))
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body: dict[str, Any] = {
             "model": self.model_id(order),
             "duration": order.duration,
@@ -80,9 +81,9 @@ class SinanCode(Relay):
         # also excludes it beside frames: the text holds.
         optional = {
             "prompt": order.prompt.strip() and order.prompt,
-            "first_frame": placed.first_frame,
-            "last_frame": placed.last_frame,
-            "reference_images": list(placed.images),
+            "first_frame": delivered.first_frame,
+            "last_frame": delivered.last_frame,
+            "reference_images": list(delivered.images),
         }
         body.update({name: value for name, value in optional.items() if value})
         add_extra(body, order.extra.get(self.id, {}))

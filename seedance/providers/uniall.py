@@ -14,20 +14,21 @@ from ..errors import Refused
 from ..order import Kind, Mode, Order
 from ..wire import (
     Call,
+    Delivered,
+    Delivery,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
-    Placed,
     Reply,
     Status,
     Ticket,
-    Travel,
     add_extra,
+    address,
     dig,
     error_code,
 )
-from ._unified import Meaning, Relay, address, read_status, video_address
+from ._relay import Meaning, Relay, read_status, video_address
 
 CREATE_PATH = "/v1/video/generations"
 PLURAL_CREATE_PATH = "/v1/videos/generations"
@@ -97,7 +98,7 @@ class UniAll(Relay):
             "seedance-2.0-fast": _model("seedance2.0-fast-{resolution}", "480p", "720p"),
             "seedance-2.0-mini": _model("seedance2.0-mini-{resolution}", "480p", "720p"),
         },
-        travel={"image": ("address", "inline"), "video": ("address",), "audio": ("address",)},
+        delivery={"image": ("address", "inline"), "video": ("address",), "audio": ("address",)},
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
         video=MediaLimits(
             ("video/mp4", "video/quicktime"), seconds=(2.0, 15.0), total_seconds=(2.0, 15.0)
@@ -106,9 +107,9 @@ class UniAll(Relay):
         poll_interval=5.0,
     )
 
-    def travel(self, kind: Kind) -> tuple[Travel, ...]:
+    def delivery(self, kind: Kind) -> tuple[Delivery, ...]:
         """As in `limits`, without data URIs where SEEDANCE_UNIALL_DATA_URIS forbids them."""
-        ways = super().travel(kind)
+        ways = super().delivery(kind)
         if self.config.options.get("data_uris") == "0":
             return tuple(way for way in ways if way != "inline")
         return ways
@@ -117,8 +118,8 @@ class UniAll(Relay):
         """`path`, which begins with /v1, under a base URL that may end with it too."""
         return self.config.base_url.rstrip("/").removesuffix("/v1") + path
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
-        body = self._body(order, placed)
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        body = self._body(order, delivered)
         chosen = self.config.options.get("create_path")
         reply = yield self._create(f"/{chosen.lstrip('/')}" if chosen else CREATE_PATH, body)
         if not chosen and _is_no_route(reply):
@@ -135,7 +136,7 @@ class UniAll(Relay):
     def _create(self, path: str, body: dict[str, Any]) -> Call:
         return Call("POST", self.url(path), json=body, spends=True)
 
-    def _body(self, order: Order, placed: Placed) -> dict[str, Any]:
+    def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         switches: dict[str, Any] = {
             "generate_audio": order.generate_audio,
             "seed": order.seed,
@@ -146,7 +147,7 @@ class UniAll(Relay):
             switches["camera_fixed"] = True
         if order.mode in OPERATIONS:
             switches["operation"] = OPERATIONS[order.mode]
-        source = [placed.video] if placed.video else []
+        source = [delivered.video] if delivered.video else []
         body: dict[str, Any] = {
             "model": self.model_id(order),
             "prompt": order.prompt,
@@ -155,11 +156,11 @@ class UniAll(Relay):
         }
         optional = {
             "aspect_ratio": "" if order.ratio == "adaptive" else order.ratio,
-            "image": placed.first_frame,
-            "last_image": placed.last_frame,
-            "images": list(placed.images),
-            "videos": [*source, *placed.videos],
-            "audios": list(placed.audios),
+            "image": delivered.first_frame,
+            "last_image": delivered.last_frame,
+            "images": list(delivered.images),
+            "videos": [*source, *delivered.videos],
+            "audios": list(delivered.audios),
         }
         body.update({name: value for name, value in optional.items() if value})
         add_extra(body, order.extra.get(self.id, {}), others=OTHER_NAMES)

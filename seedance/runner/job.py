@@ -15,13 +15,13 @@ from pathlib import Path
 
 from ..errors import BadOrder, SeedanceError, StillRunning
 from ..fit import Change
-from ..follower import Progress
 from ..journal import Row
+from ..money import Money
 from ..order import Order
 from ..settings import Settings
-from ..wire import Money
-from . import save
-from .hold import Hold
+from . import files
+from .active import Hold
+from .worker import Progress
 
 
 @dataclass(frozen=True)
@@ -191,24 +191,24 @@ class Job:
             self.release()
             row = self._hold.carry.done.result()
         assert row is not None and row.file is not None
-        files = save.Files(row.file)
+        paths = files.Files(row.file)
         if self._copy_to is not None:
             try:
-                files = save.copy_to(files, self._copy_to)
+                paths = files.copy_to(paths, self._copy_to)
             except OSError as error:
                 raise BadOrder(
                     f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
                     f"{error.strerror}."
                 ) from error
-        measured = {key: value for key, value in row.result.items() if key in save.MEASURED}
+        measured = {key: value for key, value in row.result.items() if key in files.MEASURED}
         return Result(
             task=row.task or "",
             provider=row.provider,
             model=row.model,
             state=row.state,
-            file=files.video,
-            last_frame=files.last_frame,
-            sidecar=files.sidecar,
+            file=paths.video,
+            last_frame=paths.last_frame,
+            sidecar=paths.sidecar,
             cost=row.cost,
             changes=self.changes,
             row=row.id,

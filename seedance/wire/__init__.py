@@ -6,29 +6,49 @@ runner, the tests (dictionaries in, dictionaries out) and the free preview of a 
 here does I/O, sleeps, or knows the journal, the clock or a key.
 
     calls       what is sent, and what came back
-    tasks       tickets, statuses, money
+    statuses    tickets, and how a task stands
     limits      what a provider can do, as data
     provider    the base class, and what it is given
-    answers     reading answers of any shape
+    reading     reading answers of any shape
     extra       the user's own fields
 """
 
 from __future__ import annotations
 
-from .answers import dig, error_code, error_codes, error_text, number_at, plain_word, text_at
 from .calls import Blob, Call, FilePart, Flow, Pause, Reply
 from .extra import add_extra
-from .limits import Limits, MediaLimits, ModelLimits, Size, Travel
-from .provider import Balance, Config, Placed, Provider, Uploaded
-from .tasks import Cancelled, CannotCancel, Done, Expired, Failed, Money, Running, Status, Ticket
+from .limits import Delivery, Limits, MediaLimits, ModelLimits, Size
+from .provider import Balance, Config, Delivered, Provider, Uploaded
+from .reading import (
+    address,
+    dig,
+    error_code,
+    error_codes,
+    error_text,
+    number_at,
+    plain_word,
+    text_at,
+    unix_seconds,
+)
+from .statuses import (
+    CannotCancel,
+    Done,
+    Expired,
+    Failed,
+    Running,
+    Status,
+    TaskCancelled,
+    Ticket,
+)
 
 __all__ = [
     "Balance",
     "Blob",
     "Call",
-    "Cancelled",
     "CannotCancel",
     "Config",
+    "Delivered",
+    "Delivery",
     "Done",
     "Expired",
     "Failed",
@@ -37,18 +57,17 @@ __all__ = [
     "Limits",
     "MediaLimits",
     "ModelLimits",
-    "Money",
     "Pause",
-    "Placed",
     "Provider",
     "Reply",
     "Running",
     "Size",
     "Status",
+    "TaskCancelled",
     "Ticket",
-    "Travel",
     "Uploaded",
     "add_extra",
+    "address",
     "dig",
     "error_code",
     "error_codes",
@@ -56,4 +75,5 @@ __all__ = [
     "number_at",
     "plain_word",
     "text_at",
+    "unix_seconds",
 ]

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from ..order import Kind, Mode
 
-Travel = Literal["address", "inline", "upload", "handle"]
+Delivery = Literal["address", "inline", "upload", "handle"]
 Size: TypeAlias = tuple[int, int]
 
 
@@ -78,15 +78,15 @@ class ModelLimits:
 class Limits:
     """What a provider can do, as data.
 
-    `travel[kind]`: how such a medium may reach the provider, for a file best first: `address` (any
-    public one; for a file, by the user's bucket), `inline` (data URI), `upload` (the provider's
-    own), `handle` (its own ids only).
+    `delivery[kind]`: how such a medium may reach the provider, for a file best first: `address`
+    (any public one; for a file, by the user's bucket), `inline` (data URI), `upload` (the
+    provider's own), `handle` (its own ids only).
     `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
     seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
     """
 
     models: Mapping[str, ModelLimits]
-    travel: Mapping[Kind, tuple[Travel, ...]]
+    delivery: Mapping[Kind, tuple[Delivery, ...]]
     image: MediaLimits
     video: MediaLimits | None = None
     audio: MediaLimits | None = None

@@ -8,15 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..errors import BadOrder, OutOfCredit, Refused, SeedanceError
+from ..money import Money
 from ..order import Kind, Order
-from .answers import error_code, error_text
 from .calls import Blob, Flow, Reply
-from .limits import Limits, ModelLimits, Travel
-from .tasks import Cancelled, CannotCancel, Money, Status, Ticket
+from .limits import Delivery, Limits, ModelLimits
+from .reading import error_code, error_text
+from .statuses import CannotCancel, Status, TaskCancelled, Ticket
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Uploaded:
 
 
 @dataclass(frozen=True)
-class Placed:
+class Delivered:
     """The media of an order as the provider can read them: addresses, data URIs or ids."""
 
     first_frame: str | None = None
@@ -92,7 +92,7 @@ class Provider(ABC):
         yield  # makes this a generator
 
     @abstractmethod
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         """Create the task. Exactly one Call has `spends=True`.
 
         Raises Refused (or a kind of it) for a clear no, OddReply for a 2xx that makes no sense.
@@ -102,7 +102,7 @@ class Provider(ABC):
     def check(self, ticket: Ticket) -> Flow[Status]:
         """Ask once how the task stands. Raises what `explain` gives for an HTTP error."""
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         """Ask the provider to cancel."""
         return CannotCancel(f"{self.name} documents no way to cancel a task.")
         yield
@@ -126,12 +126,6 @@ class Provider(ABC):
 
     def estimate(self, order: Order) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none."""
-        return None
-
-    @staticmethod
-    def adapter(home: Path) -> Any | None:
-        """A requests adapter that answers this provider's calls inside the process, if there is
-        one; `home` is a folder for what it keeps."""
         return None
 
     # -- reading answers
@@ -167,9 +161,9 @@ class Provider(ABC):
         """`path` under the configured base URL."""
         return self.config.base_url.rstrip("/") + path
 
-    def travel(self, kind: Kind) -> tuple[Travel, ...]:
+    def delivery(self, kind: Kind) -> tuple[Delivery, ...]:
         """How a medium of this kind may reach the provider as configured, best first."""
-        return self.limits.travel.get(kind, ())
+        return self.limits.delivery.get(kind, ())
 
     def model(self, order: Order) -> ModelLimits:
         """The limits of the order's model."""

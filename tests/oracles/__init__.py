@@ -14,9 +14,9 @@ import pytest
 from fakes import Fake, Request
 
 from seedance import wire
+from seedance.addresses import origin
 from seedance.order import Medium, Order
 from seedance.providers import get
-from seedance.settings import origin
 from seedance.transport import Credentials, Transport
 
 PICTURE, END = "https://media.example/a.png", "https://media.example/b.png"
@@ -59,9 +59,9 @@ def hold(fake: Fake, flow: wire.Flow[Any]) -> Any:
         transport.close()
 
 
-def submit(fake: Fake, order: Order, placed: wire.Placed) -> wire.Ticket:
+def submit(fake: Fake, order: Order, delivered: wire.Delivered) -> wire.Ticket:
     """Make the order as we do."""
-    return hold(fake, provider_of(fake).submit(order, placed))  # type: ignore[no-any-return]
+    return hold(fake, provider_of(fake).submit(order, delivered))  # type: ignore[no-any-return]
 
 
 def finish(fake: Fake, ticket: wire.Ticket) -> wire.Status:

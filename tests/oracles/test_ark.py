@@ -62,8 +62,8 @@ PLAIN: dict[str, Any] = {
     "watermark": False,
     "return_last_frame": True,
 }
-# What a person asks of us, how the media were placed, and the same in the words of the SDK.
-ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
+# What a person asks of us, how the media were delivered, and the same in the words of the SDK.
+ORDERS: dict[str, tuple[Order, wire.Delivered, dict[str, Any]]] = {
     "text": (
         Order(
             prompt="a cat",
@@ -74,7 +74,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
             seed=4294967295,
             watermark=True,
         ),
-        wire.Placed(),
+        wire.Delivered(),
         {
             "model": "seedance-2-0-260128",
             "content": [TEXT],
@@ -89,7 +89,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
     ),
     "image": (
         Order(prompt="a cat", model="seedance-2.0-fast", first_frame=FRAME),
-        wire.Placed(first_frame=PICTURE),
+        wire.Delivered(first_frame=PICTURE),
         {
             "model": "seedance-2-0-fast-260128",
             "content": [TEXT, picture(PICTURE, "first_frame")],
@@ -98,7 +98,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
     ),
     "frames": (
         Order(prompt="a cat", model="seedance-2.0-mini", first_frame=FRAME, last_frame=FRAME),
-        wire.Placed(first_frame=PICTURE, last_frame=END),
+        wire.Delivered(first_frame=PICTURE, last_frame=END),
         {
             "model": "seedance-2-0-mini-260615",
             "content": [TEXT, picture(PICTURE, "first_frame"), picture(END, "last_frame")],
@@ -107,7 +107,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
     ),
     "reference": (
         Order(prompt="a cat", references=REFERENCES),
-        wire.Placed(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
+        wire.Delivered(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
         {
             "model": "seedance-2-0-260128",
             "content": [TEXT, *PICTURES, CLIP_ITEM, SOUND_ITEM],
@@ -116,7 +116,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
     ),
     "edit": (
         Order(prompt="a cat", model="seedance-2.5", video=Medium.from_address("video", CLIP)),
-        wire.Placed(video=CLIP),
+        wire.Delivered(video=CLIP),
         {
             "model": "seedance-2-5-260628",
             "content": [TEXT, CLIP_ITEM],
@@ -130,10 +130,10 @@ ORDERS: dict[str, tuple[Order, wire.Placed, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("mode", ORDERS)
 def test_the_same_order_is_the_same_request(fake: Any, tasks: Any, mode: str) -> None:
-    order, placed, arguments = ORDERS[mode]
+    order, delivered, arguments = ORDERS[mode]
     arguments = {**arguments, "model": f"{PREFIX[fake.provider]}-{arguments['model']}"}
     theirs = tasks.create(**arguments)
-    ours = submit(fake, order, placed)
+    ours = submit(fake, order, delivered)
     their_request, our_request = last_two(fake)
     # Theirs spells out each option that was not given as null; ours leaves it out.
     body = their_request["json"]
@@ -145,7 +145,7 @@ def test_the_same_order_is_the_same_request(fake: Any, tasks: Any, mode: str) ->
 
 
 def test_a_finished_task_is_understood_alike(fake: Any, tasks: Any) -> None:
-    ticket = submit(fake, Order(prompt="a cat", seed=7), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat", seed=7), wire.Delivered())
     ours = finish(fake, ticket)
     theirs = tasks.get(task_id=ticket.opaque)
     our_request, their_request = last_two(fake)
@@ -165,7 +165,7 @@ def test_a_finished_task_is_understood_alike(fake: Any, tasks: Any) -> None:
 def test_a_failed_task_is_understood_alike(fake: Any, tasks: Any) -> None:
     code = "OutputVideoSensitiveContentDetected"
     fake.fail_with = {"code": code, "message": "The output video may contain sensitive content."}
-    ticket = submit(fake, Order(prompt="a cat"), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat"), wire.Delivered())
     ours = finish(fake, ticket)
     theirs = tasks.get(task_id=ticket.opaque)
     assert isinstance(ours, wire.Failed)
@@ -174,7 +174,7 @@ def test_a_failed_task_is_understood_alike(fake: Any, tasks: Any) -> None:
 
 
 def test_the_list_is_read_alike(fake: Any, tasks: Any) -> None:
-    ticket = submit(fake, Order(prompt="a cat", seed=42), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat", seed=42), wire.Delivered())
     found = hold(fake, provider_of(fake).find(Order(prompt="a cat", seed=42), 0))
     theirs = tasks.list(page_num=1, page_size=100)
     our_request, their_request = last_two(fake)
@@ -184,10 +184,10 @@ def test_the_list_is_read_alike(fake: Any, tasks: Any) -> None:
 
 
 def test_cancelling_is_the_same_request(fake: Any, tasks: Any) -> None:
-    first = submit(fake, Order(prompt="a cat"), wire.Placed())
+    first = submit(fake, Order(prompt="a cat"), wire.Delivered())
     hold(fake, provider_of(fake).cancel(first))
     (ours,) = fake.sent("DELETE")
-    tasks.delete(task_id=submit(fake, Order(prompt="a dog"), wire.Placed()).opaque)
+    tasks.delete(task_id=submit(fake, Order(prompt="a dog"), wire.Delivered()).opaque)
     theirs = fake.sent("DELETE")[1]
     assert ours.path.rpartition("/")[0] == theirs.path.rpartition("/")[0]
     assert ours.query == theirs.query == {}
@@ -215,5 +215,5 @@ def test_a_refusal_is_understood_alike(
         tasks.create(model=f"{PREFIX[fake.provider]}-seedance-2-0-260128", content=[TEXT])
     assert (theirs.value.status_code, theirs.value.code) == (status, code)
     with pytest.raises(ours, match="No, because"):
-        submit(fake, Order(prompt="a cat"), wire.Placed())
+        submit(fake, Order(prompt="a cat"), wire.Delivered())
     assert fake.creates == 0

@@ -57,7 +57,7 @@ PLAIN: dict[str, Any] = {
     "generate_audio": True,
     "seed": 0,
 }
-ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
+ORDERS: dict[str, tuple[Order, wire.Delivered, str, dict[str, Any]]] = {
     "text": (
         Order(
             prompt="a cat",
@@ -67,7 +67,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
             generate_audio=False,
             seed=9,
         ),
-        wire.Placed(),
+        wire.Delivered(),
         "bytedance/seedance-2.0/text-to-video",
         {
             **PLAIN,
@@ -80,13 +80,13 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
     ),
     "frames": (
         Order(prompt="a cat", model="seedance-2.0-fast", first_frame=FRAME, last_frame=FRAME),
-        wire.Placed(first_frame=PICTURE, last_frame=END),
+        wire.Delivered(first_frame=PICTURE, last_frame=END),
         "bytedance/seedance-2.0/fast/image-to-video",
         {**PLAIN, "image_url": PICTURE, "end_image_url": END},
     ),
     "reference": (
         Order(prompt="a cat", model="seedance-2.5", references=REFERENCES),
-        wire.Placed(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
+        wire.Delivered(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
         "bytedance/seedance-2.5/reference-to-video",
         {
             **PLAIN,
@@ -100,9 +100,9 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("mode", ORDERS)
 def test_the_same_order_is_the_same_request(fake: Any, theirs: Any, mode: str) -> None:
-    order, placed, application, arguments = ORDERS[mode]
+    order, delivered, application, arguments = ORDERS[mode]
     handle = theirs.submit(application, arguments)
-    ours = submit(fake, order, placed)
+    ours = submit(fake, order, delivered)
     their_request, our_request = last_two(fake)
     assert our_request == their_request
     # Both know the path without the model's sub-path: theirs as addresses, ours in the ticket.
@@ -124,7 +124,7 @@ def test_a_request_made_by_one_is_collected_by_the_other(fake: Any, theirs: Any)
 def test_the_states_are_asked_for_and_understood_alike(fake: Any, theirs: Any) -> None:
     module = client("fal_client")
     handle = theirs.submit("bytedance/seedance-2.0/text-to-video", PLAIN)
-    ticket = submit(fake, Order(prompt="a cat"), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat"), wire.Delivered())
     provider = provider_of(fake)
     words = {module.Queued: "queued", module.InProgress: "rendering"}
     for _ in range(2):
@@ -146,7 +146,7 @@ def test_a_failure_hidden_in_completed_is_found_by_both(fake: Any, theirs: Any) 
     handle = theirs.submit("bytedance/seedance-2.0/text-to-video", PLAIN)
     with pytest.raises(client("fal_client").FalClientHTTPError) as caught:
         handle.get(interval=0.001)
-    ours = finish(fake, submit(fake, Order(prompt="a cat"), wire.Placed()))
+    ours = finish(fake, submit(fake, Order(prompt="a cat"), wire.Delivered()))
     assert isinstance(ours, wire.Failed)
     assert caught.value.status_code == 422
     detail = caught.value.response.json()["detail"][0]
@@ -157,14 +157,14 @@ def test_a_failure_of_the_platform_is_told_in_the_state_to_both(fake: Any, their
     fake.fail_with = (400, {"detail": "Bad request", "error_type": "bad_request"})
     fake.polls_until_done = 0
     status = theirs.submit("bytedance/seedance-2.0/text-to-video", PLAIN).status()
-    ours = finish(fake, submit(fake, Order(prompt="a cat"), wire.Placed()))
+    ours = finish(fake, submit(fake, Order(prompt="a cat"), wire.Delivered()))
     assert isinstance(ours, wire.Failed)
     assert (status.error, status.error_type) == (ours.message, ours.code)
 
 
 def test_cancelling_is_the_same_request(fake: Any, theirs: Any) -> None:
     theirs.submit("bytedance/seedance-2.0/text-to-video", PLAIN).cancel()
-    ticket = submit(fake, Order(prompt="a cat"), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat"), wire.Delivered())
     hold(fake, provider_of(fake).cancel(ticket))
     their_request, our_request = map(sent, fake.sent("PUT"))
     first, second = fake.tasks
@@ -181,7 +181,7 @@ def test_a_refusal_is_understood_alike(fake: Any, theirs: Any) -> None:
         theirs.submit("bytedance/seedance-2.0/text-to-video", PLAIN)
     assert caught.value.status_code == 422
     with pytest.raises(Moderated, match="flagged"):
-        submit(fake, Order(prompt="a cat"), wire.Placed())
+        submit(fake, Order(prompt="a cat"), wire.Delivered())
 
 
 def test_an_upload_differs_only_in_the_store_and_in_who_sees_the_key(

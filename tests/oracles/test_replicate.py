@@ -54,7 +54,7 @@ PLAIN: dict[str, Any] = {
     "generate_audio": True,
     "seed": 0,
 }
-ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
+ORDERS: dict[str, tuple[Order, wire.Delivered, str, dict[str, Any]]] = {
     "text": (
         Order(
             prompt="a cat",
@@ -64,7 +64,7 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
             generate_audio=False,
             seed=9,
         ),
-        wire.Placed(),
+        wire.Delivered(),
         "bytedance/seedance-2.0",
         {
             **PLAIN,
@@ -77,13 +77,13 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
     ),
     "frames": (
         Order(prompt="a cat", model="seedance-2.0-mini", first_frame=FRAME, last_frame=FRAME),
-        wire.Placed(first_frame=PICTURE, last_frame=END),
+        wire.Delivered(first_frame=PICTURE, last_frame=END),
         "bytedance/seedance-2.0-mini",
         {**PLAIN, "image": PICTURE, "last_frame_image": END},
     ),
     "reference": (
         Order(prompt="a cat", references=REFERENCES),
-        wire.Placed(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
+        wire.Delivered(images=(PICTURE, END), videos=(CLIP,), audios=(SOUND,)),
         "bytedance/seedance-2.0",
         {
             **PLAIN,
@@ -97,9 +97,9 @@ ORDERS: dict[str, tuple[Order, wire.Placed, str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("mode", ORDERS)
 def test_the_same_order_is_the_same_request(fake: Any, theirs: Any, mode: str) -> None:
-    order, placed, model, arguments = ORDERS[mode]
+    order, delivered, model, arguments = ORDERS[mode]
     prediction = theirs.models.predictions.create(model, input=arguments)
-    ours = submit(fake, order, placed)
+    ours = submit(fake, order, delivered)
     their_request, our_request = last_two(fake)
     assert our_request == their_request
     assert [prediction.id, ours.opaque] == list(fake.tasks)
@@ -110,7 +110,7 @@ def test_a_finished_prediction_is_understood_alike(
     fake: Any, theirs: Any, output_is_list: bool
 ) -> None:
     fake.output_is_list = output_is_list
-    ticket = submit(fake, Order(prompt="a cat"), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat"), wire.Delivered())
     ours = finish(fake, ticket)
     prediction = theirs.predictions.get(ticket.opaque)
     our_request, their_request = last_two(fake)
@@ -123,7 +123,7 @@ def test_a_finished_prediction_is_understood_alike(
 
 def test_a_failed_prediction_is_understood_alike(fake: Any, theirs: Any) -> None:
     fake.fail_with = "The input or output was flagged as sensitive. (E005)"
-    ticket = submit(fake, Order(prompt="a cat"), wire.Placed())
+    ticket = submit(fake, Order(prompt="a cat"), wire.Delivered())
     ours = finish(fake, ticket)
     prediction = theirs.predictions.get(ticket.opaque)
     assert isinstance(ours, wire.Failed)
@@ -131,21 +131,21 @@ def test_a_failed_prediction_is_understood_alike(fake: Any, theirs: Any) -> None
 
 
 def test_cancelling_is_the_same_request_and_understood_alike(fake: Any, theirs: Any) -> None:
-    first, second = (submit(fake, Order(prompt="a cat"), wire.Placed()) for _ in range(2))
+    first, second = (submit(fake, Order(prompt="a cat"), wire.Delivered()) for _ in range(2))
     prediction = theirs.predictions.cancel(first.opaque)
     outcome = hold(fake, provider_of(fake).cancel(second))
     their_request, our_request = last_two(fake)
     their_path = their_request.pop("path").replace(first.opaque, second.opaque)
     assert our_request.pop("path") == their_path
     assert our_request == their_request
-    assert (prediction.status, outcome) == ("canceled", wire.Cancelled())
+    assert (prediction.status, outcome) == ("canceled", wire.TaskCancelled())
 
 
 def test_a_refusal_is_understood_alike(fake: Any, theirs: Any) -> None:
     with pytest.raises(client("replicate").exceptions.ReplicateError) as caught:
         theirs.models.predictions.create("bytedance/seedance-2.0", input={**PLAIN, "duration": 16})
     with pytest.raises(Refused) as ours:
-        submit(fake, Order(prompt="a cat", duration=16), wire.Placed())
+        submit(fake, Order(prompt="a cat", duration=16), wire.Delivered())
     assert caught.value.status == 422
     assert caught.value.detail.strip() in str(ours.value)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from ..order import MODE_WORDS, RATIOS, Mode
-from ..wire import ModelLimits, Provider
-from . import registry
+from .order import MODE_WORDS, RATIOS, Mode
+from .providers import registry
+from .wire import ModelLimits, Provider
 
 
 def capabilities(provider: type[Provider]) -> dict[str, Any]:

@@ -32,8 +32,8 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from ...errors import SeedanceError
-from . import KEPT_SECONDS
+from ..errors import SeedanceError
+from ..providers.preview import KEPT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +191,8 @@ class _Studio:
             return rendering
 
     def _render(self, task: dict[str, Any], rendering: _Rendering) -> None:
-        from .render import Scene, Stopped, render  # brings PyAV and Pillow
+        from .render import Stopped, render
+        from .scene import Scene
 
         target = self.folder / "files" / f"{task['id']}.mp4"
         part = self.folder / f"{task['id']}.{secrets.token_hex(4)}.part"

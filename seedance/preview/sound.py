@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import media
+from .. import media
 
 if TYPE_CHECKING:
-    from .render import Scene
+    from .scene import Scene
 
 RATE = 48000
 _LOUDNESS = 0.12  # of full scale: a bed, not music

@@ -11,14 +11,13 @@ import time
 from dataclasses import dataclass, field
 
 from ..errors import Cancelled, OddReply, SeedanceError, TaskFailed
-from ..follower import UNDOCUMENTED_INTERVAL, Pace
 from ..journal import State
 from ..transport import NotSent
-from ..wire import Cancelled as CancelledThere
-from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, Ticket
-from .ends import failure
-from .hold import Hold
-from .talk import Gone, Unsettled
+from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled, Ticket
+from .active import Hold
+from .client import Gone, Unsettled
+from .outcomes import failure
+from .worker import UNDOCUMENTED_INTERVAL, Pace
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ class Follow:
             raise await self.hold.end(
                 State.FAILED, failure(status), not_billed=status.billed == "no"
             )
-        elif isinstance(status, CancelledThere):
+        elif isinstance(status, TaskCancelled):
             free = type(self.hold.talk.provider).cancel_is_free
             raise await self.hold.end(
                 State.CANCELLED,
@@ -181,7 +180,7 @@ class Follow:
             outcome = await self.hold.talk.converse(provider.cancel(ticket))
         except SeedanceError as error:
             outcome = CannotCancel(error.message)
-        if isinstance(outcome, CancelledThere):
+        if isinstance(outcome, TaskCancelled):
             raise await self.hold.end(
                 State.CANCELLED,
                 Cancelled("Cancelled at the provider; nothing is billed.", spent="no"),

@@ -19,11 +19,11 @@ from ..fit import spelled
 from ..journal import LeaseLost, State
 from ..order import Order
 from ..transport import NotSent
-from ..wire import Placed, Provider, Ticket
-from .ends import as_public
-from .hold import Hold
-from .place import Placing, Ways
-from .talk import Busy
+from ..wire import Delivered, Provider, Ticket
+from .active import Hold
+from .client import Busy
+from .delivery import Placing, Ways
+from .outcomes import as_public
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class Create:
             )
         work_dir = Path(tempfile.mkdtemp(prefix="seedance-"))
         try:
-            placed = await self._placed(self.order, self.ways, work_dir)
-            await self._create(self.order, placed)
+            delivered = await self._placed(self.order, self.ways, work_dir)
+            await self._create(self.order, delivered)
         except LeaseLost:
             raise
         except CancelledInTime:
@@ -96,7 +96,7 @@ class Create:
             self.hold.follower.spent(self.hold.carry)
             shutil.rmtree(work_dir, ignore_errors=True)
 
-    async def _placed(self, order: Order, ways: Ways, work_dir: Path) -> Placed:
+    async def _placed(self, order: Order, ways: Ways, work_dir: Path) -> Delivered:
         placing = Placing(
             self.hold.talk,
             self.hold.follower,
@@ -116,16 +116,16 @@ class Create:
                 going.cancel()
                 raise CancelledInTime
             await asyncio.wait({going}, timeout=0.25)
-        placed = going.result()
+        delivered = going.result()
         if placing.changes:
             new = [change.as_dict() for change in placing.changes]
             noted = [change for change in self.hold.row.changes if change not in new]
             self.hold.row = await self.hold.quickly(
                 self.hold.journal.note_changes, self.hold.row.id, noted + new
             )
-        return placed
+        return delivered
 
-    async def _create(self, order: Order, placed: Placed) -> None:
+    async def _create(self, order: Order, delivered: Delivered) -> None:
         deadline = time.monotonic() + self.hold.settings.timeout
         failures = 0
         while True:
@@ -135,7 +135,7 @@ class Create:
             try:
                 ticket = await self.hold.talk.converse(
                     self.hold.talk.provider.submit(
-                        spelled(order, type(self.hold.talk.provider)), placed
+                        spelled(order, type(self.hold.talk.provider)), delivered
                     )
                 )
                 await self._paid(ticket)

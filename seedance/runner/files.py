@@ -6,20 +6,20 @@ Owns the files in the output folder. Must not know providers or the network.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import media
 from ..errors import BadOrder
+from ..files import replacing, sha256_of, write_atomically
+from ..units import size_in_words
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ def check_writable(folder: Path) -> None:
         ) from error
     if free < SMALLEST_FREE:
         raise BadOrder(
-            f"The disk of the output folder {folder} has only {media.size_in_words(free)} free.",
-            hint=f"Free at least {media.size_in_words(SMALLEST_FREE)}. {hint}",
+            f"The disk of the output folder {folder} has only {size_in_words(free)} free.",
+            hint=f"Free at least {size_in_words(SMALLEST_FREE)}. {hint}",
         )
 
 
@@ -124,8 +124,13 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
         "has_audio": info.has_audio,
         "seed": record["seed"],
     }
-    sidecar = {**record, **measured, "bytes": files.part.stat().st_size, "sha256": _sha(files.part)}
-    _write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
+    sidecar = {
+        **record,
+        **measured,
+        "bytes": files.part.stat().st_size,
+        "sha256": sha256_of(files.part),
+    }
+    write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
     with files.part.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(files.part, files.video)
@@ -138,7 +143,10 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
         sidecar = json.loads(files.sidecar.read_text("utf-8"))
         if sidecar["task"] != task or not files.last_frame.exists():
             return None
-        if files.video.stat().st_size != sidecar["bytes"] or _sha(files.video) != sidecar["sha256"]:
+        if (
+            files.video.stat().st_size != sidecar["bytes"]
+            or sha256_of(files.video) != sidecar["sha256"]
+        ):
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -156,7 +164,7 @@ def copy_to(saved: Files, target: Path) -> Files:
         (saved.sidecar, copies.sidecar),
         (saved.video, copies.video),
     ):
-        with contextlib.suppress(FileNotFoundError), _replacing(destination) as part:
+        with contextlib.suppress(FileNotFoundError), replacing(destination) as part:
             shutil.copyfile(source, part)
     return copies
 
@@ -171,30 +179,3 @@ def _serves(picture: Path, width: int, height: int) -> bool:
         return media.read_picture(picture).shape[:2] == (height, width)
     except (BadOrder, OSError):
         return False
-
-
-def _sha(path: Path) -> str:
-    with path.open("rb") as file:
-        sha = hashlib.sha256()
-        while block := file.read(1 << 20):
-            sha.update(block)
-    return sha.hexdigest()
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with _replacing(path) as part, part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` at the end and is gone after an error."""
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

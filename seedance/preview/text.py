@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 if TYPE_CHECKING:
-    from .render import Scene
+    from .scene import Scene
 
 Font = ImageFont.FreeTypeFont
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import download
+from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
-from ..follower import UNDOCUMENTED_INTERVAL
 from ..journal import Row, State
-from ..settings import origin
 from ..transport import Lost, NotSent
-from ..wire import Cancelled, Done, Expired, Failed
-from . import save
-from .follow import Follow
-from .hold import Hold
+from ..wire import Done, Expired, Failed, TaskCancelled
+from . import files
+from .active import Hold
+from .poll import Follow
+from .worker import UNDOCUMENTED_INTERVAL
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ class Fetch:
     async def run(self) -> None:
         """Save the video. Raises StillRunning where that cannot be done now."""
         self.hold.carry.refuse_cancel("it is finished, and its video is being saved")
-        files = save.Files(Path(self.hold.row.target or ""))
+        paths = files.Files(Path(self.hold.row.target or ""))
         task = self.hold.row.task or ""
-        measured = await self.hold.blocking(save.already_finished, files, task)
+        measured = await self.hold.blocking(files.already_finished, paths, task)
         if measured is None:
-            measured = await self._fetch_and_finish(files)
-        await self.hold.advance(State.SAVED, file=files.video, result=measured)
+            measured = await self._fetch_and_finish(paths)
+        await self.hold.advance(State.SAVED, file=paths.video, result=measured)
         self.hold.say("saved", 1.0, 0.0)
 
-    async def _fetch_and_finish(self, files: save.Files) -> dict[str, Any]:
+    async def _fetch_and_finish(self, paths: files.Files) -> dict[str, Any]:
         """Download, check and put in place. Whatever goes wrong here, the video can be collected
         later: the row stays `succeeded`."""
         problem: Exception | None = None
@@ -60,29 +60,29 @@ class Fetch:
                 self.follow.done = await self._fresh_address()
             done = self.follow.done
             try:
-                await self.hold.blocking(save.check_writable, files.video.parent)
-                await self._download(done.video_url or "", files.part)
-                last_frame = await self._provider_last_frame(done, files)
+                await self.hold.blocking(files.check_writable, paths.video.parent)
+                await self._download(done.video_url or "", paths.part)
+                last_frame = await self._provider_last_frame(done, paths)
                 record = sidecar_record(self.hold.row, done)
                 measured: dict[str, Any] = await self.hold.computing(
-                    save.finish, files, record, last_frame
+                    files.finish, paths, record, last_frame
                 )
                 return measured
             except (download.AddressExpired, NotSent, Lost, OddReply) as error:
                 problem = error
             except (BadOrder, OSError) as error:
                 problem = error
-                if isinstance(error, OSError) or not files.part.exists():
+                if isinstance(error, OSError) or not paths.part.exists():
                     break  # the disk refuses: another address does not help
             finally:
-                for part in (files.part, files.last_frame_part):
+                for part in (paths.part, paths.last_frame_part):
                     with contextlib.suppress(OSError):
                         part.unlink(missing_ok=True)
         words = problem.strerror if isinstance(problem, OSError) else None
         message = words or getattr(problem, "message", None) or str(problem)
         raise self.hold.later(
             f"The video is finished and paid, but could not be saved: {message}",
-            getattr(problem, "hint", "") or f"It belongs to {files.video.parent}.",
+            getattr(problem, "hint", "") or f"It belongs to {paths.video.parent}.",
         ) from None
 
     async def _fresh_address(self) -> Done:
@@ -97,7 +97,7 @@ class Fetch:
             else:
                 if isinstance(status, Done) and status.video_url:
                     return status
-                if isinstance(status, (Failed, Expired, Cancelled)):
+                if isinstance(status, (Failed, Expired, TaskCancelled)):
                     raise await self._lost(getattr(status, "message", "it was cancelled"))
             await self.hold.carry.pause(self.hold.settings.poll_interval or UNDOCUMENTED_INTERVAL)
         raise self.hold.later(f"{ticket} is finished, but {problem}.")
@@ -119,17 +119,17 @@ class Fetch:
             largest=largest,
         )
 
-    async def _provider_last_frame(self, done: Done, files: save.Files) -> Path | None:
+    async def _provider_last_frame(self, done: Done, paths: files.Files) -> Path | None:
         """The provider's own last frame; `finish` judges it, and our own from the clip serves as
         well."""
         if not done.last_frame_url:
             return None
         try:
-            await self._download(done.last_frame_url, files.last_frame_part, LARGEST_PICTURE)
+            await self._download(done.last_frame_url, paths.last_frame_part, LARGEST_PICTURE)
         except (SeedanceError, OSError) as error:
             logger.info("The provider's last frame could not be fetched: %s", error)
             return None
-        return files.last_frame_part
+        return paths.last_frame_part
 
     async def _lost(self, why: str) -> SeedanceError:
         """The end of a row whose video nobody has any more; returns the error to raise."""

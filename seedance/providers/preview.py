@@ -1,22 +1,19 @@
-"""Preview: offline and free. Renders a placeholder clip on this computer.
+"""Preview: offline and free. A placeholder clip is rendered on this computer.
 
-A provider like the others: the flows below speak to `preview://local`, which an adapter (server.py)
-answers inside the process, and render.py draws. So an order can be tried from end to end, with the
-real sizes, lengths and media, before it costs anything. Drawing modules are imported only when a
-call is answered.
+A provider like the others: these flows speak to `preview://local`, which the package `preview`
+answers inside the process. So an order can be tried from end to end, with the real sizes, lengths
+and media, before it costs anything.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from ...order import MODELS, RATIOS, RESOLUTIONS, SIZES, Mode, Order
-from ...wire import (
+from ..money import Money
+from ..order import MODELS, RATIOS, RESOLUTIONS, SIZES, Mode, Order
+from ..wire import (
     Blob,
     Call,
-    Cancelled,
     CannotCancel,
+    Delivered,
     Done,
     Expired,
     Failed,
@@ -24,11 +21,10 @@ from ...wire import (
     Limits,
     MediaLimits,
     ModelLimits,
-    Money,
-    Placed,
     Provider,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
     Uploaded,
     error_text,
@@ -36,9 +32,6 @@ from ...wire import (
     plain_word,
     text_at,
 )
-
-if TYPE_CHECKING:
-    from requests.adapters import BaseAdapter
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference", "edit", "extend"))
@@ -77,7 +70,7 @@ class Preview(Provider):
     cancel_is_free = True
     limits = Limits(
         models={model: _model(model) for model in MODELS},
-        travel={
+        delivery={
             "image": ("upload", "address"),
             "video": ("upload", "address"),
             "audio": ("upload", "address"),
@@ -91,13 +84,6 @@ class Preview(Provider):
         task_life=KEPT_SECONDS,
     )
 
-    @staticmethod
-    def adapter(home: Path) -> BaseAdapter:
-        """What answers `preview://` for a requests session; its state is in `home`/preview."""
-        from .server import PreviewAdapter
-
-        return PreviewAdapter(home)
-
     def upload(self, blob: Blob) -> Flow[Uploaded]:
         reply = yield Call("POST", self.url("/files"), body=blob)
         if not reply.ok:
@@ -105,7 +91,7 @@ class Preview(Provider):
         answer = reply.object()
         return Uploaded(text_at(answer, "url"), number_at(answer, "expires_at"))
 
-    def submit(self, order: Order, placed: Placed) -> Flow[Ticket]:
+    def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body = {
             "model": self.model_id(order),
             "mode": order.mode,
@@ -118,12 +104,12 @@ class Preview(Provider):
             "watermark": order.watermark,
             "camera_fixed": order.camera_fixed,
             "keep_audio": order.keep_audio,
-            "first_frame": placed.first_frame,
-            "last_frame": placed.last_frame,
-            "images": list(placed.images),
-            "videos": list(placed.videos),
-            "audios": list(placed.audios),
-            "video": placed.video,
+            "first_frame": delivered.first_frame,
+            "last_frame": delivered.last_frame,
+            "images": list(delivered.images),
+            "videos": list(delivered.videos),
+            "audios": list(delivered.audios),
+            "video": delivered.video,
             "seconds": number_at(dict(self.config.options), "seconds") or 0.0,
         }
         reply = yield Call("POST", self.url("/tasks"), json=body, spends=True)
@@ -149,13 +135,13 @@ class Preview(Provider):
         if word == "failed":
             return Failed(text_at(task, "error", "message"), billed="no")
         if word == "cancelled":
-            return Cancelled()
+            return TaskCancelled()
         return Running(number_at(task, "progress"), "queued" if word == "queued" else "rendering")
 
-    def cancel(self, ticket: Ticket) -> Flow[Cancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         reply = yield Call("DELETE", self.url(f"/tasks/{ticket.opaque}"))
         if reply.ok:
-            return Cancelled()
+            return TaskCancelled()
         return CannotCancel(f"The preview was not cancelled: {error_text(reply)}")
 
     def estimate(self, order: Order) -> Money | None:

@@ -1,4 +1,4 @@
-"""A paid task: its ticket, how it stands, and what it costs.
+"""A paid task: its ticket, and how it stands.
 
 Owns the text of tickets, and what of a stranger's may become part of a provider's path.
 """
@@ -7,42 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from ..errors import BadOrder, OddReply
-
-
-@dataclass(frozen=True)
-class Money:
-    """An amount in a currency: an ISO code such as USD, or the provider's own unit (`credits`), of
-    which at most ten letters are kept, whatever an answer has in its place.
-
-    `estimated` says it was not told by the provider for this task; `as_of` is the date of the
-    price list, ISO 8601.
-    """
-
-    amount: float
-    currency: str
-    estimated: bool = False
-    as_of: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "currency", self.currency[:10])
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form: `{amount, currency, estimated}`."""
-        return {"amount": self.amount, "currency": self.currency, "estimated": self.estimated}
-
-    def __str__(self) -> str:
-        """`1.50 USD`, `0.0725 USD (estimated)` or `free`."""
-        if not self.amount:
-            return "free"
-        # Two decimals at least, more only where a price has them.
-        whole, _, decimals = f"{self.amount:.4f}".partition(".")
-        figure = f"{whole}.{decimals.rstrip('0'):0<2}"
-        return f"{figure} {self.currency}{' (estimated)' if self.estimated else ''}"
-
+from ..money import Money
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,500})")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
@@ -130,8 +99,8 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Cancelled:
-    """Cancelled at the provider."""
+class TaskCancelled:
+    """TaskCancelled at the provider."""
 
 
 @dataclass(frozen=True)
@@ -154,4 +123,4 @@ class CannotCancel:
     reason: str
 
 
-Status: TypeAlias = Running | Done | Failed | Cancelled | Expired
+Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Literal
 
 from .. import download, hosting, media
+from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder, Cancelled, SeedanceError
 from ..fit import KIND_WORDS, Change
-from ..follower import Follower
 from ..journal import BUCKET, SPARE_SECONDS, Journal, Row
 from ..order import Kind, Medium, Mode, Order
-from ..settings import Settings, is_loopback, origin
-from ..transport import ForbiddenAddress, check_public_url
-from ..wire import Blob, MediaLimits, Placed, Provider, Size
-from .talk import Talk, held_free
+from ..settings import Settings
+from ..wire import Blob, Delivered, MediaLimits, Provider, Size
+from .client import Talk, held_free
+from .worker import Follower
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Ways:
         single = (self.first_frame, self.last_frame, self.video)
         return tuple(item for item in single if item is not None) + self.references
 
-    def placed(self, find: Callable[[Item], str]) -> Placed:
+    def delivered(self, find: Callable[[Item], str]) -> Delivered:
         """The media as references that `find` gives for each item."""
 
         def one(item: Item | None) -> str | None:
@@ -80,7 +80,7 @@ class Ways:
         def several(kind: Kind) -> tuple[str, ...]:
             return tuple(find(item) for item in self.references if item.medium.kind == kind)
 
-        return Placed(
+        return Delivered(
             first_frame=one(self.first_frame),
             last_frame=one(self.last_frame),
             video=one(self.video),
@@ -119,7 +119,7 @@ def choose_ways(order: Order, provider: Provider, settings: Settings) -> Ways:
 
 
 def _way(medium: Medium, label: str, provider: Provider, settings: Settings) -> Way:
-    ways = provider.travel(medium.kind)
+    ways = provider.delivery(medium.kind)
     address = medium.address
     if address is not None and not re.match(r"https?://", address, re.IGNORECASE):
         return _handle_way(address, medium.kind, label, provider)
@@ -171,7 +171,7 @@ def _check_bucket(provider: Provider, settings: Settings) -> None:
 
 def _handle_way(address: str, kind: Kind, label: str, provider: Provider) -> Way:
     owner = address.partition(":")[0]
-    if owner not in ("asset", provider.id) or "handle" not in provider.travel(kind):
+    if owner not in ("asset", provider.id) or "handle" not in provider.delivery(kind):
         raise BadOrder(
             f"{label.capitalize()} is {address[:60]!r}, which only {owner} knows.",
             hint=f"Choose the provider {owner}, or give a picture or an https address.",
@@ -186,7 +186,7 @@ def stand_in(provider: Provider, item: Item) -> str:
         return item.medium.address or ""
     if item.way == "inline":
         return f"data:({name}, inline)"
-    if "address" in provider.travel(item.medium.kind):
+    if "address" in provider.delivery(item.medium.kind):
         return f"https://upload.invalid/{name}"
     return f"{provider.id}:UPLOADED:{name}"
 
@@ -216,7 +216,7 @@ class Placing:
         self._files = itertools.count(1)
         self._given_up = False
 
-    async def place(self, ways: Ways) -> Placed:
+    async def place(self, ways: Ways) -> Delivered:
         """Send up what must go up, side by side, and return the references.
 
         Nothing is spent here. Raises BadOrder for a medium outside the documented limits,
@@ -231,7 +231,7 @@ class Placing:
             self._given_up = True
             raise
         by_item = {id(one.item): ref for one, ref in zip(made, references, strict=True)}
-        return ways.placed(lambda item: by_item[id(item)])
+        return ways.delivered(lambda item: by_item[id(item)])
 
     # ------------------------------------------------------------------- making the file
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import OddReply
@@ -87,3 +89,26 @@ def plain_word(value: Any) -> str:
     return (
         value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
     )
+
+
+def address(value: Any) -> str | None:
+    """The web address that `value` is, or has as `url` or `video_url`."""
+    for found in (value, dig(value, "url"), dig(value, "video_url")):
+        if isinstance(found, str) and found.startswith(("https://", "http://")):
+            return found
+    return None
+
+
+def unix_seconds(value: Any) -> float | None:
+    """A point in time as Unix seconds, from seconds, milliseconds or ISO 8601 (UTC if unsaid)."""
+    if (number := number_at([value], 0)) is not None:
+        if number > 1e11:
+            number /= 1000
+        return number if number > 1e9 else None  # smaller is a span, not a point in time
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import providers
+from ..addresses import ForbiddenAddress, check_public_url
 from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, check_handles, check_words, fit, spelled
+from ..money import Money
 from ..order import Order, plain
 from ..settings import Settings
-from ..transport import ForbiddenAddress, check_public_url
-from ..wire import Call, Money, Provider
-from . import place
+from ..wire import Call, Provider
+from . import delivery
 
 AUTO = "auto"
-FREE = "preview"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def choose(order: Order, settings: Settings) -> Choice:
     settings.check_key_file()  # else each provider would be without a key, for the same reason
     choices, lacks = [], []
     for provider_id in providers.ids():
-        if provider_id == FREE:
+        if providers.is_free(provider_id):
             continue
         try:
             settings.key(provider_id)
@@ -150,9 +150,9 @@ def _price_rank(choice: Choice) -> tuple[bool, float, str]:
 def _first_call(provider: Provider, order: Order, settings: Settings) -> Call | None:
     """The call that would create the task, with stand-ins for media that must go up first."""
     _check_addresses(order.extra.get(provider.id, {}))
-    ways = place.choose_ways(order, provider, settings)
-    placed = ways.placed(lambda item: place.stand_in(provider, item))
-    step = next(provider.submit(spelled(order, type(provider)), placed))
+    ways = delivery.choose_ways(order, provider, settings)
+    delivered = ways.delivered(lambda item: delivery.stand_in(provider, item))
+    step = next(provider.submit(spelled(order, type(provider)), delivered))
     return step if isinstance(step, Call) else None
 
 
@@ -168,7 +168,7 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         fitted = fit(replace(order, on_unsupported="nearest"), cls)
         config = settings.config(provider_id)
         provider = cls(config)
-        ways = place.choose_ways(fitted.order, provider, settings)
+        ways = delivery.choose_ways(fitted.order, provider, settings)
         call = _first_call(provider, fitted.order, settings)
     except SeedanceError as error:
         return Quote(provider_id, key=key, problem=error)
@@ -185,7 +185,7 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         changes=fitted.changes,
         notes=fitted.notes,
         price=provider.estimate(fitted.order),
-        media=tuple(f"{item.label}: {place.WAY_WORDS[item.way]}" for item in ways.items),
+        media=tuple(f"{item.label}: {delivery.WAY_WORDS[item.way]}" for item in ways.items),
         key=key,
         problem=problem,
     )

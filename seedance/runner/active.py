@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
-from ..follower import Carry, Follower, Progress
 from ..journal import LIVE, Journal, LeaseLost, Row, State
 from ..settings import Settings
 from ..wire import Ticket
-from .talk import Talk
+from .client import Talk
+from .worker import Carry, Follower, Progress
 
 logger = logging.getLogger(__name__)
 

@@ -5,17 +5,17 @@ Runs as a coroutine in the follower; whoever waits for it waits elsewhere.
 
 from __future__ import annotations
 
-from ..follower import Carry, Follower
 from ..journal import Journal, LeaseLost, Row, State
 from ..order import Order
 from ..settings import Settings
-from .create import RESEND_AFTER_SECONDS, Create
-from .ends import error_of
-from .fetch import Fetch
-from .follow import Follow
-from .hold import Hold
-from .place import Ways, clear_bucket
-from .talk import Talk
+from .active import Hold
+from .client import Talk
+from .collect import Fetch
+from .delivery import Ways, clear_bucket
+from .outcomes import error_of
+from .poll import Follow
+from .submit import RESEND_AFTER_SECONDS, Create
+from .worker import Carry, Follower
 
 
 class Carrier:

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from ..errors import Moderated, OddReply, OutOfCredit, SeedanceError
+from ..money import Money
+from ..order import Mode
 from ..wire import (
     Call,
-    Cancelled,
     Done,
     Expired,
     Failed,
     Flow,
-    Money,
     Provider,
     Reply,
     Running,
     Status,
+    TaskCancelled,
     Ticket,
+    address,
     dig,
     error_codes,
     error_text,
@@ -43,6 +44,15 @@ WORDS: Mapping[str, Meaning] = {
     "completed": "done",
     "failed": "failed",
 }
+
+# How the unified create route names the modes in a model id (seed 004, docs.evolink.ai).
+MODE_NAMES: dict[Mode, str] = {
+    "text": "text-to-video",
+    "image": "image-to-video",
+    "frames": "image-to-video",
+    "reference": "reference-to-video",
+}
+MODES: frozenset[Mode] = frozenset(MODE_NAMES)
 
 _MODERATION = re.compile(
     r"sensitive[ _]?(content|word|info)|moderation|moderated|nsfw|inappropriate"
@@ -163,7 +173,7 @@ def read_status(
     if meaning == "failed":
         return _failed(task)
     if meaning == "cancelled":
-        return Cancelled()
+        return TaskCancelled()
     if meaning == "expired":
         return Expired()
     percent = number_at(task, "progress")
@@ -181,33 +191,10 @@ def video_address(results: Any) -> str | None:
     return next(filter(None, map(address, videos or items)), None)
 
 
-def address(value: Any) -> str | None:
-    """The web address that `value` is, or has as `url` or `video_url`."""
-    for found in (value, dig(value, "url"), dig(value, "video_url")):
-        if isinstance(found, str) and found.startswith(("https://", "http://")):
-            return found
-    return None
-
-
 def reserved_credits(task: dict[str, Any]) -> Money | None:
     """The credits that the relay says it holds for the task."""
     amount = number_at(task, "usage", "credits_reserved")
     return None if amount is None else Money(amount, "credits")
-
-
-def unix_seconds(value: Any) -> float | None:
-    """A point in time as Unix seconds, from seconds, milliseconds or ISO 8601 (UTC if unsaid)."""
-    if (number := number_at([value], 0)) is not None:
-        if number > 1e11:
-            number /= 1000
-        return number if number > 1e9 else None  # smaller is a span, not a point in time
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def refused_part(words: str) -> Literal["prompt", "input", "output"]:

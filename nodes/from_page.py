@@ -32,7 +32,7 @@ _NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
 
 
-def from_page(body: Body) -> Order:
+def order_of(body: Body) -> Order:
     """The order of a request's body. Raises BadOrder for what no order has."""
     return _of_node(body) if "node" in body else _of_fields(body)
 

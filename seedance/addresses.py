@@ -1,6 +1,6 @@
-"""Which addresses may be fetched: public ones, over https.
+"""Web addresses: their origin, whether they name this machine, and which of them are public.
 
-Owns the rules, by name and by number. Must not know connections: those ask it.
+Decides by name and by number, and opens no connection.
 """
 
 from __future__ import annotations
@@ -11,8 +11,37 @@ import re
 import socket
 from urllib.parse import urlsplit
 
-from ..errors import OddReply
-from ..settings import origin
+from .errors import OddReply
+
+_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+def origin(url: str) -> str:
+    """`scheme://host:port` of an address, lower case, the port always written; empty for a text
+    that is no address, e.g. in a provider's answer.
+
+    Backslashes, blanks and control characters make it none: what connects reads them otherwise
+    than `urlsplit`, which would take `https://elsewhere\\@here/` for an address of `here`.
+    """
+    if _AMBIGUOUS.search(url):
+        return ""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address names this machine."""
+    if _AMBIGUOUS.search(url):
+        return False
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may begin with 127. too
+        return False
 
 
 class ForbiddenAddress(OddReply):

@@ -17,7 +17,7 @@ from ..errors import (
 from ..journal import Row, State
 from ..transport import Lost
 from ..wire import Failed
-from .talk import Busy, Unsettled
+from .client import Busy, Unsettled
 
 BILLED_WORDS = {
     "yes": "It is billed.",

@@ -1,0 +1,43 @@
+"""Files: their SHA-256, and writing so that a crash leaves the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+BLOCK = 1 << 20  # bytes read at once
+
+
+def sha256_of(path: Path, prefix: bytes = b"") -> str:
+    """The SHA-256 of `prefix` and the bytes of a file, as 64 hex digits. Raises OSError."""
+    sha = hashlib.sha256(prefix)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 in place of `path`, and return when it is on the disk. Raises
+    OSError."""
+    with replacing(path) as part, part.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path in the same folder for a new file, which takes the place of `path` at the end of the
+    block; after an error it is gone. No other process has the same one."""
+    part = path.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

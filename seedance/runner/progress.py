@@ -1,0 +1,68 @@
+"""How far an order is: data, which whoever shows it puts into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+Values: TypeAlias = Mapping[str, int | float]
+
+_NONE: Values = MappingProxyType({})
+
+ENGLISH: Mapping[str, str] = MappingProxyType(
+    {
+        "starting": "starting",
+        "preparing": "preparing",
+        "uploading": "uploading {number} of {count}",
+        "waiting_for_slot": "waiting for a slot ({busy} in use)",
+        "submitting": "submitting",
+        "provider_busy": "the provider is busy, trying again in {seconds} s",
+        "provider_unreachable": "the provider cannot be reached, trying again in {seconds} s",
+        "queued": "queued",
+        "queued_behind": "queued, {ahead} ahead",
+        "rendering": "rendering",
+        "rendering_part": "rendering {percent} %",
+        "fetching_result": "fetching the result",
+        "no_answer": "waiting for the provider to answer again",
+        "no_address": "finished; waiting for the address of the video",
+        "downloading": "downloading {megabytes} MB",
+        "downloading_part": "downloading {megabytes} of {total} MB",
+        "saving": "saving",
+        "saved": "saved",
+        "not_sent": "not sent",
+        "other_process": "another process works on this order; waiting for it",
+    }
+)
+"""The codes, and what each says in English. `locales/` has the same for the page."""
+
+ENGLISH_SECONDS_LEFT = "{text}, about {seconds} s left"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an order is. `code` is a key of `ENGLISH`, `values` are the numbers that its sentence
+    names; `fraction` is 0..1 and `seconds_left` are seconds, None where they are not known."""
+
+    code: str
+    values: Values = field(default_factory=lambda: _NONE)
+    fraction: float | None = None
+    seconds_left: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: `{code, values, text, fraction, seconds_left}`, `text` in English."""
+        return {
+            "code": self.code,
+            "values": dict(self.values),
+            "text": str(self),
+            "fraction": self.fraction,
+            "seconds_left": self.seconds_left,
+        }
+
+    def __str__(self) -> str:
+        """In English: `rendering 40 %, about 12 s left`."""
+        text = ENGLISH[self.code].format_map(self.values)
+        if not self.seconds_left:
+            return text
+        return ENGLISH_SECONDS_LEFT.format(text=text, seconds=f"{self.seconds_left:.0f}")

@@ -1,0 +1,399 @@
+"""Performs a Call over requests, and says whether anything was sent.
+
+Owns connections, time-outs, and the Authorization header and where it may go. Knows no provider.
+One `perform` is one attempt: repeating is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.cookiejar
+import logging
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+
+from .. import __version__
+from ..addresses import (
+    ForbiddenAddress,
+    check_public_url,
+    is_loopback,
+    is_public,
+    origin,
+    short,
+)
+from ..errors import OddReply, SeedanceError, Unreachable
+from ..wire import Call, Reply
+from .bodies import body_of, closing
+from .redaction import Redaction
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+SPEND_SECONDS = 120.0
+LARGEST_REPLY = 16 * 2**20
+LONGEST_REPLY_SECONDS = 1800.0  # in all; a large upload over a slow line takes its time
+USER_AGENT = f"comfyui-seedance/{__version__}"
+
+
+class NotSent(Unreachable):
+    """The connection was never made: the other side has not seen the request."""
+
+
+class Lost(SeedanceError):
+    """The request, or a part of it, was sent, and no whole answer came back."""
+
+    spent_by_default = "unknown"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A key, how it is presented, and the origins that may see it."""
+
+    scheme: str
+    key: str = field(repr=False)
+    origins: frozenset[str]
+
+    def header(self, url: str) -> str | None:
+        """The Authorization header for `url`, None where there is no key or it may not go."""
+        return f"{self.scheme} {self.key}" if self.key and origin(url) in self.origins else None
+
+
+# ---------------------------------------------------------------- connections that know their state
+
+_attempt = threading.local()
+
+
+def _watched(pool: Any, *, proxied: bool) -> Any:
+    """The class of a connection pool, extended by connections that note in `_attempt` when they are
+    ready for the first byte of a request, and that do not open to an address that is not public.
+
+    Behind a proxy the connected address is the proxy's, so that only the name can be judged.
+    """
+    connection: Any = pool.ConnectionCls
+
+    class Connection(connection):  # type: ignore[misc]
+        debuglevel = 0  # http.client's, which others set to 1 for all, would print the headers
+
+        def _new_conn(self) -> Any:
+            sock = super()._new_conn()
+            _attempt.sockets.append(sock)
+            if _attempt.guard and not proxied:
+                address = sock.getpeername()[0]
+                if not is_public(address):
+                    sock.close()
+                    raise ForbiddenAddress(
+                        f"{self.host} is at {address}, which is not a public address."
+                    )
+            return sock
+
+        def connect(self) -> None:
+            super().connect()
+            _attempt.connected = True
+
+        def putrequest(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is not None:  # also a connection that served an earlier request
+                _attempt.connected = True
+                _attempt.sockets.append(self.sock)
+            super().putrequest(*args, **kwargs)
+
+    class Pool(pool):  # type: ignore[misc]
+        ConnectionCls = Connection
+
+        def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+            # urllib3 1 takes a body that was cut off for a whole one unless it is told otherwise.
+            return super().urlopen(*args, **{**kwargs, "enforce_content_length": True})
+
+    return Pool
+
+
+@contextlib.contextmanager
+def _attempt_within(seconds: float, *, guard: bool) -> Iterator[None]:
+    """One attempt of this thread, whose connection is cut when it takes longer in all: what
+    requests calls a time-out only counts the seconds without a byte."""
+    sockets: list[Any] = []
+    overdue = threading.Event()
+
+    def cut() -> None:
+        overdue.set()
+        for sock in sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    _attempt.under_way, _attempt.connected, _attempt.guard = True, False, guard
+    _attempt.sockets, _attempt.overdue = sockets, overdue
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _attempt.under_way = False
+
+
+def _is_others(_record: logging.LogRecord) -> bool:
+    """Whether a word of the library's is not about a call of ours: it quotes whole addresses, of
+    which those of uploads and results hold signatures."""
+    return not getattr(_attempt, "under_way", False)
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_is_others)
+
+
+@contextlib.contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Errors of ours leave without the library's behind them, which hold the request, and so the
+    key."""
+    try:
+        yield
+    except SeedanceError as error:
+        error.__context__ = None
+        raise
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _watch(self.poolmanager, proxied=False)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            _watch(manager, proxied=True)
+        return manager
+
+
+def _watch(manager: Any, *, proxied: bool) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _watched(pool, proxied=proxied)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+# ------------------------------------------------------------------------------------- transport
+
+
+class _Session(requests.Session):
+    """Takes a redirect for an answer like any other.
+
+    Even if it may not follow one, requests would read its body to the end, however long, and fail
+    over a Location that is no address.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+class Transport:
+    """Sends calls for one set of credentials. Safe to use from several threads.
+
+    `adapters` maps a URL prefix to a requests adapter that answers inside the process.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
+    ) -> None:
+        self.credentials = credentials
+        self._redaction = Redaction(credentials.key)
+        self._adapters = dict(adapters or {})
+        self._session = self._new_session()
+
+    def _new_session(self) -> requests.Session:
+        session = _Session()
+        session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
+        for prefix in ("http://", "https://"):
+            session.mount(prefix, _Adapter(pool_maxsize=32, max_retries=0))
+        for prefix, adapter in self._adapters.items():
+            session.mount(prefix, adapter)
+        return session
+
+    def perform(self, call: Call) -> Reply:
+        """Send one call, once; never follows a redirect.
+
+        Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
+        OddReply if the answer is absurdly large, BadOrder for a number that JSON does not have.
+        """
+        session = self._new_session() if call.spends else self._session
+        seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
+        try:
+            with _errors_alone(), self._sending(session, call, seconds) as response:
+                headers = {
+                    name.lower(): self._redaction.of_text(value)
+                    for name, value in response.headers.items()
+                }
+                return Reply(response.status_code, headers, self._read(response, headers))
+        finally:
+            if call.spends:
+                session.close()
+
+    @contextlib.contextmanager
+    def _sending(
+        self, session: requests.Session, call: Call, seconds: float
+    ) -> Iterator[requests.Response]:
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **call.headers,
+        }
+        if call.spends:
+            headers["Connection"] = "close"
+        data, content_type = body_of(call)
+        if content_type:
+            headers["Content-Type"] = content_type
+        guard = not self._trusted(call.url)
+        if guard:
+            check_public_url(call.url)
+        try:
+            with (
+                _attempt_within(LONGEST_REPLY_SECONDS, guard=guard),
+                closing(data),
+                session.request(
+                    call.method,
+                    call.url,
+                    params=dict(call.query) or None,
+                    data=data,
+                    headers=headers,
+                    auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
+                    timeout=(CONNECT_SECONDS, seconds),
+                    proxies=_proxies(call.url),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                yield response
+                if _attempt.overdue.is_set():  # a cut can look like an end
+                    raise requests.Timeout
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._failure(call.url, error) from None
+
+    def _trusted(self, url: str) -> bool:
+        """The provider's own origins, and any port of this machine if the provider is on it."""
+        mine = self.credentials.origins
+        return origin(url) in mine or (is_loopback(url) and any(is_loopback(each) for each in mine))
+
+    def _failure(self, url: str, error: Exception) -> SeedanceError:
+        """What a failed attempt means. The library's own words may quote a URL with a signature
+        in it, so only their kind is kept."""
+        host = urlsplit(url).hostname or "the provider"
+        reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
+        if not _attempt.connected:
+            return NotSent(
+                f"{host} could not be reached ({reason}).",
+                hint="Check the network, the proxy and the address; it is safe to try again.",
+            )
+        return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
+
+    def _read(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
+        # Other packings, or several, unpack a few bytes to any size before they can be counted.
+        packing = headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("identity", "gzip", ""):
+            raise OddReply(f"The answer is packed in a way not asked for ({packing[:40]}).")
+        body = bytearray()
+        for block in response.iter_content(1 << 14):
+            body += block
+            if len(body) > LARGEST_REPLY:
+                raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
+        return self._redaction.of(bytes(body))
+
+    @contextlib.contextmanager
+    def fetching(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        own_origin: str,
+        authorized: bool = False,
+        seconds: float = LONGEST_REPLY_SECONDS,
+    ) -> Iterator[requests.Response]:
+        """A streamed GET of a result file, following at most five redirects; cut after `seconds`.
+
+        Each address must be public https, or of `own_origin`. The key is never sent, unless
+        `authorized` and to `own_origin`. Raises NotSent, Lost, ForbiddenAddress.
+        """
+        for _ in range(6):
+            own = origin(url) == own_origin
+            if not own:
+                check_public_url(url)
+            auth = _Authorization(self.credentials.header(url) if own and authorized else None)
+            with _errors_alone(), _attempt_within(seconds, guard=not own):
+                try:
+                    response = self._session.get(
+                        url,
+                        headers={
+                            "User-Agent": USER_AGENT,
+                            "Accept-Encoding": "identity",
+                            **headers,
+                        },
+                        auth=auth,
+                        timeout=(CONNECT_SECONDS, READ_SECONDS),
+                        proxies=_proxies(url),
+                        allow_redirects=False,
+                        stream=True,
+                    )
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    raise self._failure(url, error) from None
+                if not response.is_redirect:
+                    try:
+                        yield response
+                    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                        raise self._failure(url, error) from None
+                    finally:
+                        response.close()
+                    return
+                response.close()
+            try:
+                url = urljoin(url, self._redaction.of_text(response.headers["location"]))
+            except ValueError:
+                raise ForbiddenAddress(f"{short(url)} redirects to no address.") from None
+        raise OddReply(f"{short(url)} redirects in a circle.")
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._session.close()
+
+
+class _Authorization(requests.auth.AuthBase):
+    """Sets our header, or none: without an auth object requests would look into .netrc."""
+
+    def __init__(self, header: str | None) -> None:
+        self._header = header
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._header:
+            request.headers["Authorization"] = self._header
+        return request
+
+
+def _proxies(url: str) -> dict[str, Any] | None:
+    """For `requests`: those of the environment, but none for this machine, where only we see a
+    plain http address with a key."""
+    return dict.fromkeys(("http", "https", "all")) if is_loopback(url) else None
+
+
+def _reason(error: BaseException) -> str:
+    """A few words for the innermost cause."""
+    text = repr(error)
+    for pattern, words in (
+        (r"NameResolution|getaddrinfo|Name or service|nodename", "its name is not known"),
+        (r"Connection refused|ECONNREFUSED|\[Errno 111\]", "connection refused"),
+        (r"ConnectTimeout|ReadTimeout|timed out", "no answer in time"),
+        (r"ProxyError", "the proxy refused"),
+        (r"SSL|CERTIFICATE", "its certificate or encryption is not accepted"),
+        (r"IncompleteRead|InvalidChunkLength|ended prematurely", "the answer was cut short"),
+        (r"reset|RemoteDisconnected|Broken pipe|aborted", "connection closed by the other side"),
+    ):
+        if re.search(pattern, text, re.IGNORECASE):
+            return words
+    return type(error).__name__
