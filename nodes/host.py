@@ -66,7 +66,7 @@ def runner() -> Runner:
     from ..seedance.runner import shared
 
     found = shared(settings())
-    found.stay()
+    found.keep_recovering()
     # The answer to a create holds the only ticket to what was paid.
     atexit.register(found.settle, timeout=30)
     return found
@@ -166,7 +166,7 @@ def _resume() -> None:
     try:
         if settings().unused:
             return  # a ComfyUI that never uses the pack does not load it either
-        if count := runner().resume():
+        if count := runner().recover():
             log.info("Seedance: %d unfinished task(s) taken up again.", count)
     except SeedanceError as error:
         log.warning("Seedance: unfinished tasks could not be taken up. %s", error)

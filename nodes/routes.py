@@ -173,7 +173,7 @@ def check(_path: Path, body: Body) -> dict[str, Any]:
     order, runner = from_page.order_of(body), host.runner()
     found = runner.check(order)
     try:
-        auto = quotes.choose(replace(order, provider=quotes.AUTO), runner.settings).provider.id
+        auto = quotes.prepare(replace(order, provider=quotes.AUTO), runner.settings).provider.id
     except SeedanceError:
         auto = None
     return {"quotes": [quote.as_dict() for quote in found], "auto": auto}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import OddReply, SeedanceError
-from .transport import Lost, NotSent, Transport
+from .transport import Lost, NotSent, Stop, Transport
 from .units import size_in_words
 
 LARGEST_FILE = 4 * 10**9
@@ -37,15 +37,20 @@ def fetch(
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
     largest: int = LARGEST_FILE,
     with_key: bool = True,
+    stop: Stop | None = None,
 ) -> None:
     """Fetch `url` into `part`, going on where a broken connection stopped.
 
     `on_progress(bytes so far, bytes in all or None)`. `with_key` lets the key be shown to
     `own_origin` if it asks for one: for an address that the provider gave, not for one of a
-    workflow. Raises AddressExpired, OddReply for an answer that is no file or too large, Lost or
+    workflow. It is cut off when `stop` is set.
+
+    Raises AddressExpired, OddReply for an answer that is no file or too large, Lost or
     NotSent when several attempts in a row brought nothing, and OSError when the disk refuses.
     """
-    attempt = _Attempt(transport, url, part, own_origin, on_progress, largest, with_key)
+    attempt = _Attempt(
+        transport, url, part, own_origin, on_progress, largest, with_key, stop or Stop()
+    )
     part.unlink(missing_ok=True)
     failures = 0
     while not attempt.finished:
@@ -57,7 +62,8 @@ def fetch(
             failures = 0 if attempt.done > before else failures + 1
             if failures >= TRIES_WITHOUT_PROGRESS:
                 raise
-            time.sleep(min(2.0**failures / 2, 8.0))
+            if attempt.stop.wait(min(2.0**failures / 2, 8.0)):
+                raise
 
 
 class _Attempt:
@@ -72,10 +78,11 @@ class _Attempt:
         on_progress: Callable[[int, int | None], None],
         largest: int,
         with_key: bool,
+        stop: Stop,
     ) -> None:
         self.transport, self.url, self.part = transport, url, part
         self.own_origin, self.on_progress = own_origin, on_progress
-        self.largest, self.with_key = largest, with_key
+        self.largest, self.with_key, self.stop = largest, with_key, stop
         self.done = 0
         self.total: int | None = None
         self.finished = False
@@ -96,6 +103,7 @@ class _Attempt:
             own_origin=self.own_origin,
             authorized=self._authorized,
             seconds=max(self._deadline - time.monotonic(), 0.0),
+            stop=self.stop,
         ) as response:
             status = response.status_code
             if status == 401 and self.with_key and not self._authorized:
@@ -165,6 +173,8 @@ class _Attempt:
                 self.check_time()
                 self.on_progress(self.done, self.total)
         self.check_time()  # a connection that is cut then can look like the end of the file
+        if self.stop.is_set():
+            raise Lost("The download was stopped.")
         if self.total is not None and self.done < self.total:
             raise Lost("The download was cut short.")
         if self.done == 0:

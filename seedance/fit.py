@@ -87,7 +87,7 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
         notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
     notes += [note for kind, note in model.notes.items() if order.of_kind(kind)]
     if changes and order.on_unsupported == "error":
-        raise _unsupported(asked, changes, provider)
+        raise unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))
 
 
@@ -294,7 +294,8 @@ def _nearest_model(asked: str, provider: type[Provider]) -> str:
     return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
 
 
-def _unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
+def unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
+    """The error for an order that `provider` could only take with `changes`."""
     what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
     use = ", ".join(f"{change.field} {change.given}" for change in changes)
     return BadOrder(

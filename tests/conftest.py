@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import seedance
 from seedance.providers import registry
+from seedance.runner import Runner
 
 GUARD = Path(__file__).parent / "guard"
 
@@ -48,3 +50,25 @@ def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.Monke
             monkeypatch.delenv(name)
     monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "output"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_lives_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every runner that the test made; none of its threads may outlive it."""
+    made: list[Runner] = []
+    prepare = Runner.__post_init__
+
+    def remembered(self: Runner) -> None:
+        prepare(self)
+        made.append(self)
+
+    monkeypatch.setattr(Runner, "__post_init__", remembered)
+    yield
+    for runner in made:
+        runner.close()
+    alive = [
+        t.name
+        for t in threading.enumerate()
+        if t.name.startswith(("seedance-order", "seedance-heartbeat"))
+    ]
+    assert not alive

@@ -93,8 +93,8 @@ def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pac
     finally:
         server.close()
         if ran := sys.modules.get(f"{name}.seedance.runner.runner"):
-            for runner in ran._shared.values():  # its thread lives on, without the modules
-                runner._takes_up = False
+            for runner in ran._shared.values():
+                runner.close()
         for module in set(sys.modules) - before:
             if module.startswith((name, *STUB_MODULES)):
                 del sys.modules[module]

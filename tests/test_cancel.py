@@ -125,10 +125,10 @@ def test_rows_without_a_key_are_left_for_who_has_one(tmp_path: Path) -> None:
         desk = Desk(fake, tmp_path)
         job = desk.start()
         until(lambda: job.task)
-        job._hold.journal.release(1)  # type: ignore[union-attr]
+        job._active.journal.release(1)  # type: ignore[union-attr]
         without = {name: "" for name in fake.environment() if name.endswith("_KEY")}
         keyless = desk.runner(**without)
-        assert keyless.resume() == 0
+        assert keyless.recover() == 0
         assert desk.row().holder is None
         fake.polls_until_done = 1
         assert job.wait().state == "saved"

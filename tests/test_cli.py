@@ -58,7 +58,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
 
     def run(*words: str) -> Ran:
-        monkeypatch.setattr(runner, "_shared", {})
+        monkeypatch.setattr("seedance.runner.runner._shared", {})
         capsys.readouterr()
         code = cli.main(words)
         return Ran(code, *capsys.readouterr())

@@ -20,7 +20,7 @@ import pytest
 from bucket import Bucket
 from running import move, order_for, until
 
-from seedance import cli, media, runner
+from seedance import cli, media
 from seedance.errors import Refused
 from seedance.order import Medium
 from seedance.runner import Runner
@@ -55,7 +55,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
 
     def run(*words: object) -> Ran:
-        monkeypatch.setattr(runner, "_shared", {})
+        monkeypatch.setattr("seedance.runner.runner._shared", {})
         capsys.readouterr()
         code = cli.main([str(word) for word in words])
         return Ran(code, *capsys.readouterr())

@@ -74,7 +74,7 @@ def test_the_tree_in_the_docstring_has_every_kind() -> None:
     [
         (NotSent, "Unreachable"),
         (ForbiddenAddress, "OddReply"),
-        (client.Gone, "SeedanceError"),
+        (client.UnknownTask, "SeedanceError"),
         (errors.Moderated, "Moderated"),
     ],
 )

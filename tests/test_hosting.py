@@ -20,9 +20,11 @@ from seedance import hosting, providers
 from seedance.errors import BadOrder, Refused, Unreachable
 from seedance.journal import Journal, NewRow, Row
 from seedance.order import Medium, Order
-from seedance.runner import delivery
-from seedance.runner.client import Talk
-from seedance.runner.worker import Follower
+from seedance.runner.active import ActiveOrder
+from seedance.runner.client import Client
+from seedance.runner.quotes import prepare_at
+from seedance.runner.upload import upload
+from seedance.runner.worker import Worker
 from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Config
@@ -408,30 +410,25 @@ def test_objects_in_another_bucket_are_left_alone(journal: Journal) -> None:
 # ---------------------------------------------------------------------------------------- the cache
 
 
-def test_the_same_bytes_are_put_once(bucket: Bucket, configured: Configure, tmp_path: Path) -> None:
+def test_the_same_bytes_are_put_once(
+    bucket: Bucket, configured: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_UNIALL_BASE_URL", "http://127.0.0.1:9")
     settings = configured(bucket)
-    follower, journal = Follower(), Journal(settings.journal_url)
-    provider = providers.get("uniall")(Config("http://127.0.0.1:9"))
-    talk = Talk(provider, Transport(Credentials("", "", frozenset())), follower.blocking)
+    journal, uniall = Journal(settings.journal_url), providers.get("uniall")
+    provider = uniall(Config("http://127.0.0.1:9"))
+    client = Client(provider, Transport(Credentials("", "", frozenset())))
     picture = Medium.from_pixels(np.full((64, 64, 3), 7, np.uint8))
-    order = Order(prompt="a cat", first_frame=picture, last_frame=picture)
+    order = Order(
+        prompt="a cat", provider="uniall", ratio="16:9", first_frame=picture, last_frame=picture
+    )
+    prepared = prepare_at(order, "uniall", settings)
     users = [row(journal, number) for number in (1, 2)]
+    worker = Worker(lambda: None)
 
     def references(user: Row) -> tuple[str | None, str | None]:
-        placing = delivery.Placing(
-            talk,
-            follower,
-            journal,
-            settings,
-            user,
-            model=order.model,
-            mode=order.mode,
-            nearest=False,
-            work_dir=tmp_path,
-            report=lambda text: None,
-        )
-        ways = delivery.choose_ways(order, provider, settings)
-        delivered = follower.carry(object(), lambda _: placing.place(ways)).done.result(30)
+        active = ActiveOrder(user, client, worker, journal, settings, prepared)
+        delivered, _ = upload(active, tmp_path)
         return delivered.first_frame, delivered.last_frame
 
     found = {address.partition("?")[0] for user in users for address in references(user) if address}

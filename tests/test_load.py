@@ -50,7 +50,7 @@ class AtOnce:
 def test_no_more_videos_are_finished_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "COMPUTING_WORKERS", 2)
+    monkeypatch.setattr(worker, "_turns", threading.BoundedSemaphore(2))
     finish = AtOnce(files.finish)
     monkeypatch.setattr(files, "finish", finish)
     desk = Desk(fake, tmp_path)
@@ -63,7 +63,7 @@ def test_no_more_videos_are_finished_at_once_than_there_are_cores(
 def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "COMPUTING_WORKERS", 2)
+    monkeypatch.setattr(worker, "_turns", threading.BoundedSemaphore(2))
     encode = AtOnce(media.picture_blob)
     monkeypatch.setattr(media, "picture_blob", encode)
     pictures = tuple(
@@ -73,12 +73,13 @@ def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
     assert (encode.calls, encode.most) == (8, 2)
 
 
-def test_tasks_that_run_hold_no_threads(fake: FakeLumenfall, tmp_path: Path) -> None:
+def test_each_running_task_has_one_thread(fake: FakeLumenfall, tmp_path: Path) -> None:
     fake.polls_until_done = FOREVER
     desk = Desk(fake, tmp_path, SEEDANCE_POLL_INTERVAL="5")
     runner = desk.runner()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     jobs = [desk.start(runner, seed) for seed in range(100)]
     until(lambda: fake.creates == 100)
-    until(lambda: threading.active_count() - before < 20)  # the fake's own are among them
-    assert not any(job.progress.text == "saved" for job in jobs)
+    ours = [t.name for t in set(threading.enumerate()) - before if t.name.startswith("seedance-")]
+    orders = [f"seedance-order-{job.row}" for job in jobs]
+    assert sorted(ours) == sorted([*orders, "seedance-heartbeat", "seedance-watchdog"])

@@ -35,7 +35,7 @@ from seedance.journal import Journal, NewRow, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.order import fingerprint
 from seedance.runner import files, poll, quotes, submit
-from seedance.runner.worker import Carry
+from seedance.runner.active import ActiveOrder
 from seedance.wire import Delivered, Flow, Ticket
 
 pytestmark = pytest.mark.slow
@@ -129,13 +129,13 @@ def test_a_busy_provider_is_asked_again_as_it_says(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     asked: list[float] = []
-    pause = Carry.pause
+    pause = ActiveOrder.pause
 
-    async def noted(self: Carry, seconds: float) -> None:
+    def noted(self: ActiveOrder, seconds: float) -> None:
         asked.append(seconds)
-        await pause(self, min(seconds, 0.05))
+        pause(self, min(seconds, 0.05))
 
-    monkeypatch.setattr(Carry, "pause", noted)
+    monkeypatch.setattr(ActiveOrder, "pause", noted)
     later = "Fri, 01 Jan 2100 00:00:00 GMT"
     headers = {"retry-after": later if told == "a date" else told} if told else {}
     desk.fake.fault(is_create, Answer(429, json={"error": {"message": "busy"}}, headers=headers))
@@ -239,7 +239,7 @@ def test_an_unforeseen_error_while_sending_is_unclear(
 def test_no_error_after_an_accepting_answer_means_that_nothing_was_spent(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
-    provider = type(desk.runner()._talk("lumenfall").provider)
+    provider = type(desk.runner()._client_for("lumenfall").provider)
     submit = provider.submit
 
     def submit_and_fail(self: Any, order: Any, delivered: Delivered) -> Flow[Ticket]:
@@ -421,7 +421,7 @@ def test_an_order_older_than_the_list_of_tasks_stays_unclear(ark: Desk) -> None:
     ark.fake.fault(is_create, "reset-after")
     ark.fake.fault(is_list, "status:403")
     failing(ark)
-    week = type(ark.runner()._talk("byteplus").provider).limits.task_life
+    week = type(ark.runner()._client_for("byteplus").provider).limits.task_life
     age(ark, week + 60, "submitted", "updated", "created")
     ark.fake.tasks.clear()
     assert isinstance(failing(ark), Unclear)
@@ -509,13 +509,13 @@ def test_a_poll_waits_as_long_as_the_provider_says(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    pause = Carry.pause
+    pause = ActiveOrder.pause
 
-    async def noted(self: Carry, seconds: float) -> None:
+    def noted(self: ActiveOrder, seconds: float) -> None:
         asked.append(seconds)
-        await pause(self, 0.0)
+        pause(self, 0.0)
 
-    monkeypatch.setattr(Carry, "pause", noted)
+    monkeypatch.setattr(ActiveOrder, "pause", noted)
     desk.fake.fault(is_poll, "429:7")
     desk.video()
     assert [round(seconds) for seconds in asked if seconds > 1] == [7]
@@ -536,7 +536,7 @@ def test_a_permanent_answer_stops_the_waiting_and_keeps_the_ticket(desk: Desk) -
 def test_a_task_that_the_provider_no_longer_knows_has_expired(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poll, "GONE_SECONDS", 0.0)
+    monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.0)
     desk.fake.fault(is_poll, "status:404", times=FOREVER)
     error = failing(desk)
     assert isinstance(error, TaskFailed)
@@ -816,7 +816,7 @@ def test_an_order_is_carried_through_though_nobody_waits(desk: Desk) -> None:
 
 def test_a_dead_process_is_taken_over_from(desk: Desk) -> None:
     runner = desk.runner()
-    order = quotes.choose(desk.order(), desk.settings()).order
+    order = quotes.prepare(desk.order(), desk.settings()).order
     dead = desk.runner().journal
     child = subprocess.Popen(["true"])
     child.wait()
@@ -830,7 +830,7 @@ def test_a_dead_process_is_taken_over_from(desk: Desk) -> None:
     dead.take_slot(row.id, None)
     desk.fake.accept({"model": "seedance-2.0", "prompt": "a fox"}, "vid_{n:04d}")
     dead.advance(row.id, "running", task="lumenfall:vid_0001")
-    assert runner.resume() == 1
+    assert runner.recover() == 1
     until(lambda: desk.row().state == "saved")
     assert target.read_bytes() == desk.fake.clip
     assert desk.sent_creates == 0
@@ -846,7 +846,7 @@ def test_an_order_that_a_dead_process_only_prepared_is_given_up_free_of_charge(
     dead.holder = f"{dead.holder.split('#')[0]}#{child.pid}#dead"
     new = NewRow("f", "asked", "lumenfall", "account", order.describe(), target="x.mp4")
     dead.reserve(new)
-    desk.runner().resume()
+    desk.runner().recover()
     until(lambda: desk.row().state == "cancelled")
     assert desk.row().error is not None
     assert desk.row().error["spent"] == "no"
@@ -920,7 +920,7 @@ def test_the_last_of_several_who_cancel_cancels_the_task(ark: Desk) -> None:
 
 def test_cancel_before_the_create_sends_nothing(ark: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = ark.runner()
-    provider = type(runner._talk("byteplus").provider)
+    provider = type(runner._client_for("byteplus").provider)
     full = provider.limits.__class__(**{**vars(provider.limits), "concurrent": 0})
     monkeypatch.setattr(provider, "limits", full)
     job = ark.start(runner)

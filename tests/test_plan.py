@@ -99,7 +99,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
 
 
 def chosen(order: Order = CAT) -> str:
-    return quotes.choose(order, Settings.load()).provider.id
+    return quotes.prepare(order, Settings.load()).provider.id
 
 
 # ---------------------------------------------------------------------------------------- auto
@@ -160,7 +160,7 @@ def test_auto_takes_nobody_who_would_refuse_what_extra_adds(folder: Folder) -> N
 
 def test_the_chosen_order_keeps_what_was_asked(folder: Folder) -> None:
     folder.add("fair", 'Money(1.0, "USD")')
-    choice = quotes.choose(replace(CAT, on_unsupported="nearest"), Settings.load())
+    choice = quotes.prepare(replace(CAT, on_unsupported="nearest"), Settings.load())
     assert choice.order.provider == "fair"
     assert choice.order.on_unsupported == "nearest"
     assert choice.price is not None
@@ -258,7 +258,7 @@ def test_a_provider_that_does_not_exist_is_refused_with_those_that_do() -> None:
 def test_nearest_changes_the_order_at_a_chosen_provider(folder: Folder) -> None:
     folder.add("fair", shortest=6)
     asked = replace(CAT, provider="fair", on_unsupported="nearest")
-    choice = quotes.choose(asked, Settings.load())
+    choice = quotes.prepare(asked, Settings.load())
     assert choice.order.duration == 6
     assert [change.field for change in choice.changes] == ["duration"]
 
@@ -407,8 +407,8 @@ def ways(provider_id: str, order: Order) -> list[str]:
     cls: type[Provider] = providers.get(provider_id)
     loaded = Settings.load()
     return [
-        item.way
-        for item in delivery.choose_ways(order, cls(loaded.config(provider_id)), loaded).items
+        item.delivery
+        for item in delivery.choose_deliveries(order, cls(loaded.config(provider_id)), loaded).items
     ]
 
 
@@ -477,17 +477,19 @@ def test_frames_are_made_to_the_size_of_the_clip(ratio: str, size: tuple[int, in
     loaded = Settings.load()
     provider = providers.get("leonardo")(loaded.config("leonardo"))
     order = replace(CAT, ratio=ratio, first_frame=PICTURE, last_frame=PICTURE)
-    assert [item.size for item in delivery.choose_ways(order, provider, loaded).items] == [
+    assert [item.size for item in delivery.choose_deliveries(order, provider, loaded).items] == [
         size,
         size,
     ]
     order = replace(CAT, ratio=ratio, references=(PICTURE,))
-    assert [item.size for item in delivery.choose_ways(order, provider, loaded).items] == [None]
+    assert [item.size for item in delivery.choose_deliveries(order, provider, loaded).items] == [
+        None
+    ]
 
 
 def test_labels_count_each_kind_as_prompts_do() -> None:
     loaded = Settings.load()
     provider = providers.get("fal")(loaded.config("fal"))
     order = replace(CAT, references=(PICTURE, CLIP, PICTURE, SOUND))
-    labels = [item.label for item in delivery.choose_ways(order, provider, loaded).items]
+    labels = [item.label for item in delivery.choose_deliveries(order, provider, loaded).items]
     assert labels == ["picture 1", "clip 1", "picture 2", "sound 1"]

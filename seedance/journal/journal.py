@@ -209,9 +209,9 @@ class Journal(Queries):
             ).one()
             return row_of(record)
 
-    def release(self, row_id: int) -> None:
+    def release(self, row_id: int, *, rest: bool = True) -> None:
         """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
-        `REST_SECONDS`."""
+        `REST_SECONDS`, or at once without `rest`."""
         with self._writing() as connection:
             connection.execute(
                 sa.update(orders)
@@ -220,7 +220,7 @@ class Journal(Queries):
                     orders.c.holder == self.holder,
                     orders.c.state.in_(LIVE),
                 )
-                .values(holder=None, lease_until=self._clock() + REST_SECONDS)
+                .values(holder=None, lease_until=self._clock() + (REST_SECONDS if rest else 0.0))
             )
 
     def renew(self) -> None:

@@ -18,8 +18,8 @@ outcomes   the sentences about how an order ended
 from __future__ import annotations
 
 from .job import Job, Result
+from .progress import Progress
 from .quotes import Quote
 from .runner import Runner, shared
-from .worker import Progress
 
 __all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]

@@ -1,77 +1,166 @@
-"""A row that this process holds while it is carried: writing steps down, leases, progress, ends.
-
-Owns what every step needs. Must not know the steps, nor their order.
-"""
+"""An order that this process works on: its row, who waits for it, and how it may be stopped."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
 from ..journal import LIVE, Journal, LeaseLost, Row, State
 from ..settings import Settings
+from ..transport import Stop
 from ..wire import Ticket
-from .client import Talk
-from .worker import Carry, Follower, Progress
+from .client import Client, Stopped
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .quotes import Prepared
+    from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 1.0  # between two looks at a row that another process works on
+WRITE_ATTEMPTS = 3
+WRITE_PAUSE = 1.0  # seconds between two attempts to write what was paid into the journal
 
 
-@dataclass
-class Hold:
-    """One row on its way, and the means to bring it on."""
+class ActiveOrder:
+    """A row that this process has leased, or wants to, and brings to its end.
 
-    row: Row
-    talk: Talk
-    follower: Follower
-    journal: Journal
-    settings: Settings
-    carry: Carry
-    _unwritten: list[tuple[State, dict[str, Any]]] = field(default_factory=list)
+    One thread carries it: the methods under "the thread that carries it" are called there alone.
+    The others may be called from any thread. `done` gets the saved row, or the SeedanceError that
+    the order ends with. `prepared` is None for a row that was recovered: the journal has no media,
+    so that it cannot be sent any more.
+    """
 
-    async def blocking(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a blocking function in a worker thread."""
-        return await self.follower.blocking(function, *args, **kwargs)
+    def __init__(
+        self,
+        row: Row,
+        client: Client,
+        worker: Worker,
+        journal: Journal,
+        settings: Settings,
+        prepared: Prepared | None = None,
+    ) -> None:
+        self.row, self.client, self.worker = row, client, worker
+        self.journal, self.settings, self.prepared = journal, settings, prepared
+        self.done: Future[Row] = Future()
+        self.progress = Progress("starting")
+        self.waiters = 0
+        self.spending = False
+        self.stop = Stop()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._cancel_wanted = False
+        self._closing = False
+        self._refusals: list[Future[str]] = []
+        self._listeners: list[Callable[[Progress], None]] = []
+        self._unwritten: list[tuple[State, dict[str, Any]]] = []
 
-    async def computing(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As `blocking`, for what keeps a processor busy."""
-        return await self.follower.computing(function, *args, **kwargs)
+    # -------------------------------------------------------------------- from any thread
 
-    async def quickly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As `blocking`, for the journal: what was paid is not written down later because other
-        orders are downloading."""
-        return await self.follower.quickly(function, *args, **kwargs)
+    def listen(self, listener: Callable[[Progress], None]) -> None:
+        """Call `listener` with each progress, in the order's thread; it must not block."""
+        with self._lock:
+            self._listeners.append(listener)
+        listener(self.progress)
 
-    async def reload(self) -> None:
-        """Look at the row as it stands in the journal now."""
-        self.row = await self.quickly(self.journal.get, self.row.id)
+    def unlisten(self, listener: Callable[[Progress], None]) -> None:
+        """Stop calling `listener`."""
+        with self._lock:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
 
-    async def lay_down(self) -> None:
-        """Let others have the row if it is live and cannot be brought on here and now."""
-        if self.row.state in LIVE:
-            with contextlib.suppress(BadOrder):
-                await self.quickly(self.journal.release, self.row.id)
+    def request_cancel(self) -> Future[str]:
+        """A person cancels: the order is woken from any wait. Either it ends, or what is returned
+        gives the reason why it goes on."""
+        refusal: Future[str] = Future()
+        with self._lock:
+            self._refusals.append(refusal)
+            self._cancel_wanted = True
+            self._interrupt()
+        return refusal
+
+    def close(self) -> None:
+        """The runner ends: the order stops where it can be recovered, after a paid call in flight
+        was answered."""
+        with self._lock:
+            self._closing = True
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        # A video that is paid and finished is saved whoever cancels; closing stops that too.
+        if self.row.state != State.SUCCEEDED or self._closing:
+            self.stop.set()
+        self._wake.set()
+
+    # -------------------------------------------------------- the thread that carries it
+
+    def say(
+        self,
+        code: str,
+        fraction: float | None = None,
+        seconds_left: float | None = None,
+        **values: int | float,
+    ) -> None:
+        """Publish progress: a code of `progress.ENGLISH` and the numbers that it names."""
+        self.progress = Progress(code, values, fraction, seconds_left)
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(self.progress)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a person cancels. Raises Stopped if the runner closes."""
+        if seconds > 0:
+            self._wake.wait(seconds)
+        with self._lock:
+            self._wake.clear()
+        if self._closing:
+            raise Stopped
 
     def cancelled(self) -> bool:
-        """Whether a person cancelled and nobody else waits."""
-        if not self.carry.cancel_wanted.is_set():
+        """Whether a person cancelled and nobody else waits. Calls may be made again from now on.
+        Raises Stopped if the runner closes."""
+        if self._closing:
+            raise Stopped
+        with self._lock:
+            wanted = self._cancel_wanted
+            self.stop.clear()
+        if wanted and self.waiters:  # who came later did not cancel
+            self.refuse_cancel("somebody else waits for the same order")
             return False
-        if self.carry.waiters:  # who came later did not cancel
-            self.carry.refuse_cancel("somebody else waits for the same order")
-            return False
-        return True
+        return wanted
 
-    async def own(self) -> None:
-        """Return when this process holds the row, or when there is nothing left to do."""
+    def refuse_cancel(self, reason: str) -> None:
+        """It goes on, for this reason."""
+        with self._lock:
+            self._cancel_wanted = False
+            if not self._closing:
+                self.stop.clear()
+            refusals, self._refusals = self._refusals, []
+        for refusal in refusals:
+            refusal.set_result(reason)
+
+    def check_stop(self) -> None:
+        """Raise Stopped if a person cancelled or the runner closes."""
+        if self.stop.is_set():
+            raise Stopped
+
+    @property
+    def closing(self) -> bool:
+        """Whether the runner closes."""
+        return self._closing
+
+    def lease(self) -> None:
+        """Return when this process has leased the row, or when it is not live any more."""
         while self.row.state in LIVE and self.row.holder != self.journal.holder:
-            claimed = await self.quickly(self.journal.claim, self.row.id)
+            claimed = self.journal.claim(self.row.id)
             if claimed is not None:
                 self.row = claimed
                 return
@@ -80,49 +169,57 @@ class Hold:
                     "Stopped waiting; another process goes on with the order and keeps its video.",
                     task=self.row.task,
                 )
-            self.say("another process works on this order; waiting for it")
-            await self.carry.pause(WATCH_SECONDS)
-            await self.reload()
+            self.say("other_process")
+            self.pause(WATCH_SECONDS)
+            self.reload()
 
-    async def advance(self, state: State, **values: Any) -> None:
+    def reload(self) -> None:
+        """Look at the row as it stands in the journal now."""
+        self.row = self.journal.get(self.row.id)
+
+    def release(self) -> None:
+        """Let others have the row if it is live and cannot be brought on here and now."""
+        if self.row.state in LIVE:
+            try:
+                self.journal.release(self.row.id, rest=not self._closing)
+            except BadOrder as error:
+                logger.warning("The lease of row %s could not be released: %s", self.row.id, error)
+
+    def advance(self, state: State, **values: Any) -> None:
         """Write a step down. Once money was spent, a journal that refuses must not lose the video:
         the step is kept in memory and written before the next one."""
         self._unwritten.append((state, values))
-        for last in (False, False, True):
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
-                while self._unwritten:
-                    step, its_values = self._unwritten[0]
-                    self.row = await self.quickly(
-                        self.journal.advance, self.row.id, step, **its_values
-                    )
-                    self._unwritten.pop(0)
+                self._write_steps()
                 return
+            except LeaseLost:
+                self._unwritten.clear()
+                raise
             except BadOrder as error:
-                tasks = [values.get("task") for _, values in self._unwritten]
+                tasks = (step.get("task") for _, step in self._unwritten)
                 task = next(filter(None, tasks), self.row.task)
                 if task is None and state != State.UNCLEAR:
                     self._unwritten.pop()
                     raise
                 logger.error("Task %s is paid and goes on, but: %s", task, error)
-                if last:
-                    seen = {
-                        k: v for k, v in values.items() if k in ("task", "file", "result", "error")
-                    }
-                    self.row = replace(self.row, state=state, **seen)
-                await asyncio.sleep(1.0)
-            except LeaseLost:
-                self._unwritten.clear()
-                raise
+                if attempt == WRITE_ATTEMPTS:
+                    seen = ("task", "file", "result", "error")
+                    known = {name: value for name, value in values.items() if name in seen}
+                    self.row = replace(self.row, state=state, **known)
+                time.sleep(WRITE_PAUSE)
 
-    def say(self, text: str, fraction: float | None = None, left: float | None = None) -> None:
-        """Publish progress."""
-        self.carry.report(Progress(text, fraction, left))
+    def _write_steps(self) -> None:
+        while self._unwritten:
+            state, values = self._unwritten[0]
+            self.row = self.journal.advance(self.row.id, state, **values)
+            self._unwritten.pop(0)
 
-    async def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
+    def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
         """Write an end down; returns the error to raise."""
         error.task = error.task or self.row.task
         error.row = self.row.id
-        await self.advance(state, error=error.as_dict(), **values)
+        self.advance(state, error=error.as_dict(), **values)
         return error
 
     def ticket(self) -> Ticket:

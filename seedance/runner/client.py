@@ -1,26 +1,21 @@
-"""Holds the conversations that providers describe: drives their flows over the transport.
+"""Holds the conversations that providers describe, over the transport.
 
-Owns what a failed call means for money. Must not know the journal or the order of steps.
+Says what a failed call means for money.
 """
 
 from __future__ import annotations
 
-import asyncio
-import email.utils
 import re
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
-from ..transport import Lost, NotSent, Transport
+from ..transport import Lost, NotSent, Stop, Transport, retry_after, seconds_until
 from ..wire import Call, Flow, Pause, Provider, Reply, error_text
 
 T = TypeVar("T")
-Blocking = Callable[..., Awaitable[Any]]
 
 ATTEMPTS = 4
-LONGEST_RETRY_AFTER = 600.0
+FIRST_PAUSE = 0.5  # seconds before the second attempt; each pause is twice the one before
 
 
 class Busy(SeedanceError):
@@ -31,7 +26,7 @@ class Busy(SeedanceError):
         self.seconds = seconds
 
 
-class Unsettled(SeedanceError):
+class NoAnswer(SeedanceError):
     """A call that costs nothing brought no usable answer this time: ask again."""
 
     spent_by_default = "unknown"
@@ -42,66 +37,51 @@ class Unsettled(SeedanceError):
         self.seconds = seconds
 
 
-class Gone(SeedanceError):
+class UnknownTask(SeedanceError):
     """Asked for a task, the provider says that it knows none (HTTP 404 or 410)."""
 
     spent_by_default = "unknown"
 
 
-def retry_after(reply: Reply) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date; None without one."""
-    text = reply.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        until = _seconds_until(text)
-        if until is None:
-            return None
-        seconds = until
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+class Stopped(Exception):
+    """Somebody set `stop`, so that the conversation was broken off. Nothing was spent in it."""
 
 
-def _seconds_until(date: str) -> float | None:
-    """Seconds from now to the date in a header; None if it is none."""
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-    except (TypeError, ValueError, OverflowError):
-        return None
+class Client:
+    """One provider and the transport to it. Safe to use from several threads."""
 
-
-class Talk:
-    """One provider, and the means to talk to it. `blocking` runs a function in a worker thread."""
-
-    def __init__(self, provider: Provider, transport: Transport, blocking: Blocking) -> None:
+    def __init__(self, provider: Provider, transport: Transport) -> None:
         self.provider = provider
         self.transport = transport
-        self._blocking = blocking
         self.last_reply = Reply(0)
 
-    async def converse(self, flow: Flow[T], *, polling: bool = False) -> T:
+    def run(self, flow: Flow[T], *, polling: bool = False, stop: Stop | None = None) -> T:
         """Hold one conversation and return its result.
 
         For a call that spends: raises NotSent or Busy where it is proven that nothing was accepted,
-        Refused for a clear no, Unclear for everything that cannot be known. For other calls:
-        a few tries each, then Unsettled (or NotSent if no connection was made). With `polling`
-        only one try, and Gone for a 404 or 410.
+        Refused for a clear no, Unclear for everything that cannot be known. It is never broken off.
+        For other calls: a few tries each, then NoAnswer (or NotSent if no connection was made).
+        With `polling` only one try, and UnknownTask for a 404 or 410. Raises Stopped once `stop` is
+        set.
         """
+        stop = stop or Stop()
         reply: Reply | None = None
         spending: Reply | None = None
         try:
             while True:
                 step = next(flow) if reply is None else flow.send(reply)
                 if isinstance(step, Pause):
-                    await asyncio.sleep(step.seconds)
+                    if stop.wait(step.seconds):
+                        raise Stopped
                     reply = Reply(0)
                 elif step.spends:
                     spending = None
-                    reply = spending = await self._spend(step)
+                    reply = spending = self._spend(step)
                 else:
-                    reply = await self._ask(step, 1 if polling else ATTEMPTS)
+                    reply = self._ask(step, 1 if polling else ATTEMPTS, stop)
                     if polling and reply.status in (404, 410) and not step.any_status:
                         said = error_text(reply) or f"HTTP {reply.status}"
-                        raise Gone(f"it does not know the task ({said})")
+                        raise UnknownTask(f"it does not know the task ({said})")
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except Exception as error:
@@ -109,6 +89,16 @@ class Talk:
             if told is error:
                 raise
             raise told from error
+
+    def ask(self, flow: Flow[T], stop: Stop | None = None) -> T:
+        """As `run`, for a conversation that costs nothing and must give an answer now.
+
+        Raises Unreachable where none came, beside what the flow itself raises.
+        """
+        try:
+            return self.run(flow, stop=stop)
+        except NoAnswer as error:
+            raise Unreachable(error.message, hint="It is safe to try again.") from None
 
     def _about_money(self, error: Exception, spending: Reply) -> Exception:
         """What an error means once the answer to a create has come. After a 2xx only the
@@ -129,9 +119,9 @@ class Talk:
             hint="The order may have been accepted and billed, so it is not sent again by itself.",
         )
 
-    async def _spend(self, call: Call) -> Reply:
+    def _spend(self, call: Call) -> Reply:
         try:
-            reply: Reply = await self._blocking(self.transport.perform, call)
+            reply = self.transport.perform(call)
         except NotSent:
             raise
         except Lost as error:
@@ -154,27 +144,30 @@ class Talk:
             )
         return reply
 
-    async def _ask(self, call: Call, attempts: int) -> Reply:
+    def _ask(self, call: Call, attempts: int, stop: Stop) -> Reply:
         attempt = 0
         while True:
             attempt += 1
             try:
-                reply: Reply = await self._blocking(self.transport.perform, call)
+                reply = self.transport.perform(call, stop)
                 self.last_reply = reply
                 problem = None if call.any_status else self._transient(reply)
                 if problem is None:
                     return reply
             except NotSent as error:
-                if attempt == attempts:
+                if attempt == attempts and not stop.is_set():
                     raise
-                problem = Unsettled(error.message)
+                problem = NoAnswer(error.message)
             except Lost as error:
-                problem = Unsettled(error.message)
+                problem = NoAnswer(error.message)
+            if stop.is_set():
+                raise Stopped
             if attempt == attempts:
                 raise problem
-            await asyncio.sleep(max(problem.seconds or 0.0, 0.5 * 2 ** (attempt - 1)))
+            if stop.wait(max(problem.seconds or 0.0, FIRST_PAUSE * 2 ** (attempt - 1))):
+                raise Stopped
 
-    def _transient(self, reply: Reply) -> Unsettled | None:
+    def _transient(self, reply: Reply) -> NoAnswer | None:
         if (
             reply.status < 500
             and reply.status not in (408, 425, 429)
@@ -182,7 +175,7 @@ class Talk:
         ):
             return None
         said = error_text(reply)
-        return Unsettled(
+        return NoAnswer(
             f"{self.provider.name} answered HTTP {reply.status}{f': {said}' if said else '.'}",
             status=reply.status,
             seconds=retry_after(reply),
@@ -190,7 +183,7 @@ class Talk:
 
     def clocks_agree(self, within: float) -> bool:
         """Whether the last answer was dated within so many seconds of our clock, or not at all."""
-        ahead = _seconds_until(self.last_reply.headers.get("date", ""))
+        ahead = seconds_until(self.last_reply.headers.get("date", ""))
         return ahead is None or abs(ahead) < within
 
     def quote_last_reply(self) -> str:
@@ -198,14 +191,3 @@ class Talk:
         has that of a result can fetch it."""
         text = self.last_reply.body.decode("utf-8", "replace")
         return re.sub(r"https?:[^\s\"'<>]+", "(an address)", text, flags=re.IGNORECASE)[:1000]
-
-
-async def held_free(talk: Talk, flow: Flow[T]) -> T:
-    """Hold a conversation that costs nothing and must give an answer now.
-
-    Raises Unreachable where none came, beside what the flow itself raises.
-    """
-    try:
-        return await talk.converse(flow)
-    except Unsettled as error:
-        raise Unreachable(error.message, hint="It is safe to try again.") from None

@@ -1,7 +1,6 @@
 """One take under way, as its caller sees it: progress, waiting, the result, cancelling.
 
-Owns what waiting and cancelling mean to the person who waits. Must not know how a take is carried
-through: the follower does that whether anybody waits or not.
+A job only looks on: its order is carried in a thread of its own, whether anybody waits or not.
 """
 
 from __future__ import annotations
@@ -20,8 +19,11 @@ from ..money import Money
 from ..order import Order
 from ..settings import Settings
 from . import files
-from .active import Hold
-from .worker import Progress
+from .active import ActiveOrder
+from .files import Files
+from .progress import Progress
+
+LOOK_SECONDS = 0.5  # at the latest so often a waiting thread looks at its time limit
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Job:
         row: Row | None,
         order: Order,
         *,
-        hold: Hold | None = None,
+        active: ActiveOrder | None = None,
         changes: tuple[Change, ...] | None = None,
         notes: tuple[str, ...] = (),
         copy_to: Path | None = None,
@@ -69,12 +71,12 @@ class Job:
         self.order, self.notes = order, notes
         self._fit_changes = changes
         self.cancel_note = ""
-        self._settings, self._row, self._hold = settings, row, hold
+        self._settings, self._row, self._active = settings, row, active
         self._copy_to, self._error = copy_to, error
         self._began = time.monotonic()
-        self._waiting = hold is not None
-        if hold is not None:
-            hold.carry.waiters += 1
+        self._waiting = active is not None
+        if active is not None:
+            active.waiters += 1
 
     @property
     def row(self) -> int | None:
@@ -106,70 +108,69 @@ class Job:
 
     @property
     def progress(self) -> Progress:
-        """How far it is, in words."""
+        """How far it is."""
         if self._error is not None:
-            return Progress("not sent")
-        return self._hold.carry.progress if self._hold else Progress("saved", 1.0, 0.0)
+            return Progress("not_sent")
+        return self._active.progress if self._active else Progress("saved", fraction=1.0)
 
     @property
     def _current(self) -> Row | None:
-        return self._hold.row if self._hold else self._row
+        return self._active.row if self._active else self._row
 
     # ------------------------------------------------------------------------- waiting
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
         when `settings.timeout` is over; the task then goes on."""
-        if self._hold is None:
+        if self._active is None:
             return self._outcome()
+        active = self._active
         news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
-        carry = self._hold.carry
-        carry.listen(news.put)
-        carry.done.add_done_callback(lambda _: news.put(None))
+        active.listen(news.put)
+        active.done.add_done_callback(lambda _: news.put(None))
         try:
-            while not carry.done.done():
+            while not active.done.done():
                 self._check_deadline()
                 try:
-                    progress = news.get(timeout=0.2)
+                    progress = news.get(timeout=LOOK_SECONDS)
                 except queue.Empty:
                     continue
                 if progress is not None and on_progress is not None:
                     on_progress(progress)
             return self._outcome()
         finally:
-            carry.unlisten(news.put)
+            active.unlisten(news.put)
 
     async def wait_async(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """As `wait`, in the caller's event loop, where `on_progress` is called too.
 
         Cancelling this coroutine only stops the waiting.
         """
-        if self._hold is None:
+        if self._active is None:
             return await asyncio.to_thread(self._outcome)
-        loop = asyncio.get_running_loop()
+        active, loop = self._active, asyncio.get_running_loop()
         news: asyncio.Queue[Progress | None] = asyncio.Queue()
-        carry = self._hold.carry
 
         def tell(progress: Progress | None) -> None:
             try:
                 loop.call_soon_threadsafe(news.put_nowait, progress)
             except RuntimeError:
-                carry.unlisten(tell)  # the caller's loop is gone, and with it the waiter
+                active.unlisten(tell)  # the caller's loop is gone, and with it the waiter
 
-        carry.listen(tell)
-        carry.done.add_done_callback(lambda _: tell(None))
+        active.listen(tell)
+        active.done.add_done_callback(lambda _: tell(None))
         try:
-            while not carry.done.done():
+            while not active.done.done():
                 self._check_deadline()
                 try:
-                    progress = await asyncio.wait_for(news.get(), 0.5)
+                    progress = await asyncio.wait_for(news.get(), LOOK_SECONDS)
                 except asyncio.TimeoutError:
                     continue
                 if progress is not None and on_progress is not None:
                     on_progress(progress)
             return await asyncio.to_thread(self._outcome)
         finally:
-            carry.unlisten(tell)
+            active.unlisten(tell)
 
     def _check_deadline(self) -> None:
         timeout = self._settings.timeout
@@ -187,11 +188,11 @@ class Job:
         if self._error is not None:
             raise self._error
         row = self._row
-        if self._hold is not None:
+        if self._active is not None:
             self.release()
-            row = self._hold.carry.done.result()
+            row = self._active.done.result()
         assert row is not None and row.file is not None
-        paths = files.Files(row.file)
+        paths = Files(row.file)
         if self._copy_to is not None:
             try:
                 paths = files.copy_to(paths, self._copy_to)
@@ -212,7 +213,7 @@ class Job:
             cost=row.cost,
             changes=self.changes,
             row=row.id,
-            reused=self._hold is None,
+            reused=self._active is None,
             **measured,
         )
 
@@ -220,18 +221,18 @@ class Job:
 
     def release(self) -> None:
         """Stop counting as somebody who waits. The task goes on."""
-        if self._waiting and self._hold is not None:
+        if self._waiting and self._active is not None:
             self._waiting = False
-            self._hold.carry.waiters -= 1
+            self._active.waiters -= 1
 
     def cancel(self) -> None:
         """A person cancelled: ask the provider to cancel too, where that is documented to cost
         nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
-        if self._hold is None or self._hold.carry.done.done():
+        active, task = self._active, self.task
+        if active is None or active.done.done():
             return
         self.release()
-        carry, task = self._hold.carry, self.task
-        if carry.waiters:
+        if active.waiters:
             self.cancel_note = "Somebody else waits for the same order, so it goes on."
             return
         keep = f"its video will be kept. Collect it with: seedance collect {task}"
@@ -239,13 +240,13 @@ class Job:
             self.cancel_note = (
                 "Cancelled before a task was made; if nothing was sent, nothing is spent."
             )
-        elif type(self._hold.talk.provider).cancel_is_free:
+        elif active.client.provider.cancel_is_free:
             self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
         else:
             self.cancel_note = (
                 f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
             )
-        carry.request_cancel()
+        active.request_cancel()
 
 
 _ORDER_FIELDS = {item.name for item in fields(Order)}

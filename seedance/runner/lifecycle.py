@@ -1,68 +1,53 @@
-"""The order of steps: own the row, create, follow, fetch.
+"""The order of the steps: lease the row, then submit, poll and collect.
 
-Runs as a coroutine in the follower; whoever waits for it waits elsewhere.
+Each step is a function of an ActiveOrder that returns when its row has moved on, or raises how the
+order ended.
 """
 
 from __future__ import annotations
 
-from ..journal import Journal, LeaseLost, Row, State
-from ..order import Order
-from ..settings import Settings
-from .active import Hold
-from .client import Talk
-from .collect import Fetch
-from .delivery import Ways, clear_bucket
+from ..errors import Cancelled, SeedanceError
+from ..journal import LeaseLost, Row, State
+from .active import ActiveOrder
+from .client import Stopped
+from .collect import collect
 from .outcomes import error_of
-from .poll import Follow
-from .submit import RESEND_AFTER_SECONDS, Create
-from .worker import Carry, Follower
+from .poll import poll
+from .submit import find_unclear, submit
+from .upload import clear_bucket
 
 
-class Carrier:
-    """Carries one row from where it stands to its end.
+def carry(active: ActiveOrder) -> Row:
+    """Bring a row to `saved`, whichever state it is in. Raises the SeedanceError it ends with."""
+    try:
+        while True:
+            try:
+                active.lease()
+                return _steps(active)
+            except LeaseLost:
+                active.reload()
+    except Stopped:
+        raise _closed(active) from None
+    finally:
+        active.release()
+        clear_bucket(active.journal, active.settings)
 
-    `order` and `ways` are None for a row that was taken up again after a restart.
-    """
 
-    def __init__(
-        self,
-        row: Row,
-        talk: Talk,
-        follower: Follower,
-        journal: Journal,
-        settings: Settings,
-        carry: Carry,
-        order: Order | None = None,
-        ways: Ways | None = None,
-    ) -> None:
-        self.hold = Hold(row, talk, follower, journal, settings, carry)
-        self._create = Create(self.hold, order, ways)
-        self._follow = Follow(self.hold)
-        self._fetch = Fetch(self._follow)
+def _steps(active: ActiveOrder) -> Row:
+    if active.row.state == State.UNCLEAR:
+        find_unclear(active, settled=True)
+    if active.row.state == State.PREPARING:
+        submit(active)
+    done = poll(active) if active.row.state == State.RUNNING else None
+    if active.row.state == State.SUCCEEDED:
+        collect(active, done)
+    if active.row.state == State.SAVED:
+        return active.row
+    raise error_of(active.row)
 
-    async def run(self) -> Row:
-        """Carry the row to `saved`, whoever holds it now. Raises the SeedanceError it ends with."""
-        try:
-            while True:
-                try:
-                    await self.hold.own()
-                    return await self._steps()
-                except LeaseLost:
-                    await self.hold.reload()
-        finally:
-            await self.hold.lay_down()
-            await self.hold.blocking(clear_bucket, self.hold.journal, self.hold.settings)
 
-    async def _steps(self) -> Row:
-        hold = self.hold
-        if hold.row.state == State.UNCLEAR:
-            await self._create.found(certain_after=RESEND_AFTER_SECONDS)
-        if hold.row.state == State.PREPARING:
-            await self._create.run()
-        if hold.row.state == State.RUNNING:
-            await self._follow.run()
-        if hold.row.state == State.SUCCEEDED:
-            await self._fetch.run()
-        if hold.row.state == State.SAVED:
-            return hold.row
-        raise error_of(hold.row)
+def _closed(active: ActiveOrder) -> SeedanceError:
+    """The error for who still waits when the runner closes."""
+    if active.row.task is not None:
+        return active.later("The program ends. The task is paid and goes on.")
+    return Cancelled("The program ended before the order was sent; nothing was spent.", spent="no")

@@ -1,7 +1,4 @@
-"""How an order ends, in words: the errors for failed tasks, ended rows and failures below.
-
-Owns the sentences. Does nothing.
-"""
+"""How an order ends, in words: the errors for failed tasks, ended rows and failures below."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from ..errors import (
 from ..journal import Row, State
 from ..transport import Lost
 from ..wire import Failed
-from .client import Busy, Unsettled
+from .client import Busy, NoAnswer
 
 BILLED_WORDS = {
     "yes": "It is billed.",
@@ -48,7 +45,7 @@ def failure(status: Failed) -> TaskFailed:
 
 def as_public(error: SeedanceError) -> SeedanceError:
     """An error of the layers below as one of the documented kinds, before anything was spent."""
-    if isinstance(error, (Unsettled, Lost, Busy)):
+    if isinstance(error, (NoAnswer, Lost, Busy)):
         return Unreachable(error.message, hint=error.hint or "It is safe to try again.")
     if isinstance(error, OddReply):
         hint = error.hint or "The order was not sent. Check the base URL, and try again."

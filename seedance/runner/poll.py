@@ -1,6 +1,6 @@
 """From a ticket to the end of its task: asking at the right times, and reading the answers.
 
-Owns what counts as an end and what only as a bad day of the provider. Nothing here spends money.
+Says what counts as an end and what only as a bad day of the provider. Nothing here spends money.
 """
 
 from __future__ import annotations
@@ -8,183 +8,241 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..errors import Cancelled, OddReply, SeedanceError, TaskFailed
 from ..journal import State
 from ..transport import NotSent
-from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled, Ticket
-from .active import Hold
-from .client import Gone, Unsettled
+from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled
+from .active import ActiveOrder
+from .client import NoAnswer, Stopped, UnknownTask
 from .outcomes import failure
-from .worker import UNDOCUMENTED_INTERVAL, Pace
 
 logger = logging.getLogger(__name__)
 
 # A task that was just created may not be known everywhere yet, and a gateway may lose its way for a
 # moment: so long a 404 is no answer.
-GONE_SECONDS = 60.0
+UNKNOWN_SECONDS = 60.0
 PERMANENT_ANSWERS = 3
 ROUNDS_WITHOUT_ADDRESS = 20
 
+UNDOCUMENTED_INTERVAL = 2.0
+# A task with a history is asked for at the full rate in so many intervals before its expected end
+# and as many after it: with the few polls before them that makes less than 30 until the median.
+DENSE_POLLS = 22
+# Seconds. Also a task that should have ended long ago, or was taken up days later, may end now.
+LONGEST_WAIT = 100.0
 
-@dataclass
-class Follow:
-    """The way of one row from its ticket to `succeeded`. `done` is what the provider said then."""
 
-    hold: Hold
-    done: Done | None = None
-    _gone: int = 0
-    _gone_since: float | None = None
-    _odd_words: set[str] = field(default_factory=set)
+@dataclass(frozen=True)
+class Pace:
+    """When to ask next: seldom at first, at the provider's interval around the expected end.
 
-    async def run(self) -> None:
-        """Ask until the task ends. Raises the error it ends with, or StillRunning."""
-        ticket = self.hold.ticket()
-        expected = await self.hold.quickly(self.hold.journal.typical_seconds, self.hold.row)
-        limits = self.hold.talk.provider.limits
-        pace = Pace(
-            limits.poll_interval or UNDOCUMENTED_INTERVAL,
-            expected,
-            self.hold.settings.poll_interval,
-        )
-        permanent, without_address = 0, 0
-        asked, wait = time.monotonic(), pace.fixed or pace.interval
-        # Counted from here on without the wall clock, which may be set meanwhile.
-        began = asked - max(time.time() - (self.hold.row.submitted or time.time()), 0.0)
-        self.hold.say("queued", None, expected)
-        while True:
-            # The time that the last answer took is part of the wait.
-            await self.hold.carry.pause(asked + wait - time.monotonic())
-            await self._cancel_if_wanted(ticket)
-            asked = time.monotonic()
-            elapsed = asked - began
-            wait = pace.after(elapsed, random.random())
-            try:
-                # A ticket that came from elsewhere is no newborn task.
-                status = await self.ask(ticket, patient=self.hold.row.submitted is not None)
-                permanent = 0
-            except (Unsettled, NotSent, OddReply) as error:
-                logger.info("Asking for %s: %s", ticket, error)
-                self.hold.say("waiting for the provider to answer again")
-                told = getattr(error, "seconds", None) or 0.0
-                wait = max(wait, time.monotonic() - asked + told)
-                if elapsed > limits.task_life:
-                    raise self.hold.later(
-                        f"{ticket} could not be asked for: {error.message}"
-                    ) from None
-                continue
-            except SeedanceError as error:
-                permanent += 1
-                if permanent >= PERMANENT_ANSWERS:
-                    raise self.hold.later(error.message, error.hint) from None
-                continue
-            if isinstance(status, Running):
-                self._running(ticket, status, elapsed, expected)
-                if elapsed > limits.task_life:
-                    status = Expired("it never came to an end")
-                else:
-                    continue
-            if isinstance(status, Done) and not status.video_url:
-                without_address += 1
-                if without_address < ROUNDS_WITHOUT_ADDRESS:
-                    self.hold.say("finished; waiting for the address of the video", 1.0)
-                    wait = min(wait, pace.fixed or max(pace.interval, 2.0))
-                    continue
-                if status.without_address is None:
-                    raise self.hold.later(
-                        f"{ticket} is finished, but the provider gives no address for it."
-                    )
-                status = status.without_address
-            await self._arrived(status)
-            return
+    `interval` is the shortest time between polls in seconds, `expected` the median duration of
+    tasks like this one (None if there were none), `fixed` an interval set by the user.
+    `benchmarks/polling.py` shows what comes of it.
+    """
 
-    async def ask(self, ticket: Ticket, *, patient: bool) -> Status:
+    interval: float
+    expected: float | None = None
+    fixed: float | None = None
+
+    def after(self, elapsed: float, dice: float = 0.5) -> float:
+        """Seconds from one poll to the next, for a task that has run for `elapsed` seconds.
+
+        `dice`, 0 to 1, spreads the long waits of tasks that were created together.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        if self.expected is None:
+            # Nothing is known: a delay of an eighth of what it took at most.
+            wait = elapsed / 8
+        else:
+            dense = min(DENSE_POLLS * self.interval, self.expected / 2)
+            early = self.expected - dense - elapsed
+            late = elapsed - self.expected - dense
+            wait = min(early, self.expected / 8) if early > 0 else late / 8
+        return max(self.interval, min(wait, LONGEST_WAIT) * (0.9 + 0.2 * dice))
+
+
+def poll(active: ActiveOrder) -> Done:
+    """Ask until the task succeeds; returns what the provider said then. Raises the error that the
+    task ends with, or StillRunning."""
+    return _Polling(active).run()
+
+
+class Asking:
+    """Asks for one task. Counts how long the provider has not known it."""
+
+    def __init__(self, active: ActiveOrder) -> None:
+        self.active = active
+        self._unknown = 0
+        self._unknown_since = 0.0
+
+    def ask(self, *, patient: bool) -> Status:
         """Ask once. That a task is not known (HTTP 404 or 410, or in the provider's own words) is
-        Expired when it stays so; with `patient` for a minute."""
+        Expired when it stays so; with `patient` for a minute. Raises Stopped if a person cancels or
+        the runner closes."""
+        client = self.active.client
         try:
-            talk = self.hold.talk
-            status = await talk.converse(talk.provider.check(ticket), polling=True)
-        except Gone as error:
+            status = client.run(
+                client.provider.check(self.active.ticket()), polling=True, stop=self.active.stop
+            )
+        except UnknownTask as error:
             status = Expired(error.message, may_appear=True)
         if not isinstance(status, Expired) or not status.may_appear:
-            self._gone, self._gone_since = 0, None
+            self._unknown = 0
             return status
         now = time.monotonic()
-        self._gone += 1
-        self._gone_since = self._gone_since or now
-        young = patient and now - self._gone_since < GONE_SECONDS
-        if young or self._gone < PERMANENT_ANSWERS:
-            raise Unsettled(status.message)
+        self._unknown_since = self._unknown_since if self._unknown else now
+        self._unknown += 1
+        young = patient and now - self._unknown_since < UNKNOWN_SECONDS
+        if young or self._unknown < PERMANENT_ANSWERS:
+            raise NoAnswer(status.message)
         return status
 
-    def _running(
-        self, ticket: Ticket, status: Running, elapsed: float, expected: float | None
-    ) -> None:
-        if status.unknown is not None and status.unknown not in self._odd_words:
-            self._odd_words.add(status.unknown)
+
+class _Polling:
+    def __init__(self, active: ActiveOrder) -> None:
+        self.active = active
+        self.ticket = active.ticket()
+        self.asking = Asking(active)
+        self.limits = active.client.provider.limits
+        self.expected = active.journal.typical_seconds(active.row)
+        self.pace = Pace(
+            self.limits.poll_interval or UNDOCUMENTED_INTERVAL,
+            self.expected,
+            active.settings.poll_interval,
+        )
+        self.wait = self.pace.fixed or self.pace.interval
+        self.asked = time.monotonic()
+        # Counted from here on without the wall clock, which may be set meanwhile.
+        self.began = self.asked - max(time.time() - (active.row.submitted or time.time()), 0.0)
+        self.permanent = 0
+        self.without_address = 0
+        self.odd_words: set[str] = set()
+
+    def run(self) -> Done:
+        self.active.say("queued", None, self.expected)
+        while True:
+            # The time that the last answer took is part of the wait.
+            self.active.pause(self.asked + self.wait - time.monotonic())
+            self._cancel_if_wanted()
+            self.asked = time.monotonic()
+            self.wait = self.pace.after(self.elapsed, random.random())
+            status = self._ask()
+            if isinstance(status, Done) and not status.video_url:
+                status = self._without_address(status)
+            if status is not None:
+                return self._arrived(status)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the task has run at the last poll."""
+        return self.asked - self.began
+
+    def _ask(self) -> Status | None:
+        """How the task ended; None if it goes on, as far as can be seen. Raises StillRunning where
+        asking makes no sense any more."""
+        try:
+            # A ticket that came from elsewhere is no newborn task.
+            status = self.asking.ask(patient=self.active.row.submitted is not None)
+            self.permanent = 0
+        except Stopped:
+            return None
+        except (NoAnswer, NotSent, OddReply) as error:
+            logger.info("Asking for %s: %s", self.ticket, error)
+            self.active.say("no_answer")
+            told = getattr(error, "seconds", None) or 0.0
+            self.wait = max(self.wait, time.monotonic() - self.asked + told)
+            if self.elapsed > self.limits.task_life:
+                raise self.active.later(
+                    f"{self.ticket} could not be asked for: {error.message}"
+                ) from None
+            return None
+        except SeedanceError as error:
+            self.permanent += 1
+            if self.permanent >= PERMANENT_ANSWERS:
+                raise self.active.later(error.message, error.hint) from None
+            return None
+        if not isinstance(status, Running):
+            return status
+        self._say(status)
+        if self.elapsed > self.limits.task_life:
+            return Expired("it never came to an end")
+        return None
+
+    def _say(self, status: Running) -> None:
+        if status.unknown is not None and status.unknown not in self.odd_words:
+            self.odd_words.add(status.unknown)
             logger.warning(
                 "%s: undocumented status word %r, taken as running. The answer was: %r",
-                ticket,
+                self.ticket,
                 status.unknown[:80],
-                self.hold.talk.quote_last_reply(),
+                self.active.client.quote_last_reply(),
             )
-        left = max(expected - elapsed, 0.0) if expected else None
+        left = max(self.expected - self.elapsed, 0.0) if self.expected else None
         fraction = status.progress
-        if fraction is None and expected:
-            fraction = min(elapsed / expected, 0.95)
-        words = status.note or "rendering"
-        if status.progress:
-            words += f" {status.progress * 100:.0f} %"
-        self.hold.say(words + (f", about {left:.0f} s left" if left else ""), fraction, left)
+        if fraction is None and self.expected:
+            fraction = min(self.elapsed / self.expected, 0.95)
+        if status.ahead:
+            self.active.say("queued_behind", fraction, left, ahead=status.ahead)
+        elif status.phase == "rendering" and status.progress:
+            percent = round(status.progress * 100)
+            self.active.say("rendering_part", fraction, left, percent=percent)
+        else:
+            self.active.say(status.phase, fraction, left)
 
-    async def _arrived(self, status: Status) -> None:
+    def _without_address(self, status: Done) -> Status | None:
+        """What a success without an address means by now; None to ask again."""
+        self.without_address += 1
+        if self.without_address < ROUNDS_WITHOUT_ADDRESS:
+            self.active.say("no_address", 1.0)
+            self.wait = min(self.wait, self.pace.fixed or max(self.pace.interval, 2.0))
+            return None
+        if status.without_address is None:
+            raise self.active.later(
+                f"{self.ticket} is finished, but the provider gives no address for it."
+            )
+        return status.without_address
+
+    def _arrived(self, status: Status) -> Done:
         """Write down how the task ended; returns only for a success."""
+        active, provider = self.active, self.active.client.provider
         if isinstance(status, Done):
-            self.done = status
-            await self.hold.advance(State.SUCCEEDED, cost=status.cost)
-        elif isinstance(status, Failed):
-            raise await self.hold.end(
-                State.FAILED, failure(status), not_billed=status.billed == "no"
+            active.advance(State.SUCCEEDED, cost=status.cost)
+            return status
+        if isinstance(status, Failed):
+            free = status.billed == "no"
+            raise active.end(State.FAILED, failure(status), not_billed=free)
+        if isinstance(status, Expired):
+            gone = TaskFailed(
+                f"{provider.name} gave the task up: {status.message}.",
+                hint="Queue it again to send it anew.",
+                spent=status.billed,
             )
-        elif isinstance(status, TaskCancelled):
-            free = type(self.hold.talk.provider).cancel_is_free
-            raise await self.hold.end(
-                State.CANCELLED,
-                Cancelled(
-                    "The task was cancelled at the provider.", spent="no" if free else "unknown"
-                ),
-                not_billed=free,
-            )
-        elif isinstance(status, Expired):
-            raise await self.hold.end(
-                State.EXPIRED,
-                TaskFailed(
-                    f"{self.hold.talk.provider.name} gave the task up: {status.message}.",
-                    hint="Queue it again to send it anew.",
-                    spent=status.billed,
-                ),
-                not_billed=status.billed == "no",
-            )
+            raise active.end(State.EXPIRED, gone, not_billed=status.billed == "no")
+        free = provider.cancel_is_free
+        cancelled = Cancelled(
+            "The task was cancelled at the provider.", spent="no" if free else "unknown"
+        )
+        raise active.end(State.CANCELLED, cancelled, not_billed=free)
 
-    async def _cancel_if_wanted(self, ticket: Ticket) -> None:
-        if not self.hold.cancelled():
+    def _cancel_if_wanted(self) -> None:
+        active, provider = self.active, self.active.client.provider
+        if not active.cancelled():
             return
-        provider = self.hold.talk.provider
-        if not type(provider).cancel_is_free:
-            self.hold.carry.refuse_cancel(
+        if not provider.cancel_is_free:
+            active.refuse_cancel(
                 f"{provider.name} does not document that a cancelled task is not billed"
             )
             return
         try:
-            outcome = await self.hold.talk.converse(provider.cancel(ticket))
+            outcome = active.client.run(provider.cancel(self.ticket))
         except SeedanceError as error:
             outcome = CannotCancel(error.message)
         if isinstance(outcome, TaskCancelled):
-            raise await self.hold.end(
-                State.CANCELLED,
-                Cancelled("Cancelled at the provider; nothing is billed.", spent="no"),
-                not_billed=True,
-            )
-        logger.info("%s goes on: %s", ticket, outcome.reason)
-        self.hold.carry.refuse_cancel(outcome.reason)
+            text = "Cancelled at the provider; nothing is billed."
+            raise active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
+        logger.info("%s goes on: %s", self.ticket, outcome.reason)
+        active.refuse_cancel(outcome.reason)

@@ -60,6 +60,11 @@ class Progress:
             "seconds_left": self.seconds_left,
         }
 
+    @property
+    def text(self) -> str:
+        """In English."""
+        return str(self)
+
     def __str__(self) -> str:
         """In English: `rendering 40 %, about 12 s left`."""
         text = ENGLISH[self.code].format_map(self.values)

@@ -1,7 +1,4 @@
-"""Which provider serves an order, what will be sent, and what it costs: all before sending.
-
-Owns `auto` and the preview of a payload. Must not send anything.
-"""
+"""Which provider takes an order, what will be sent, and what it costs: all before sending."""
 
 from __future__ import annotations
 
@@ -9,31 +6,53 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import providers
 from ..addresses import ForbiddenAddress, check_public_url
 from ..errors import BadOrder, NeedsKey, SeedanceError
-from ..fit import Change, check_handles, check_words, fit, spelled
+from ..fit import Change, Fit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
-from ..order import Order, plain
-from ..settings import Settings
+from ..order import Order, asked_fingerprint, fingerprint, plain
+from ..settings import KeySource, Settings
 from ..wire import Call, Provider
-from . import delivery
+from .delivery import Deliveries, Item, choose_deliveries, stand_in
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An order fitted to a configured provider, and its price there."""
+class Prepared:
+    """An order as it goes to one provider: fitted, priced, each medium with its delivery.
+
+    It is made once, by `prepare` or `prepare_at`, and handed on: nothing in it is computed again.
+    `key_source` is None where there is no usable key; the key itself is no part of it. `call` is
+    the paid call with stand-ins for media that go up first, None where something is sent before it.
+    """
 
     provider: Provider
+    key_source: KeySource | None
     order: Order
+    asked: str
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
     price: Money | None
+    deliveries: Deliveries
+    call: Call | None
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the order. Reads its media: raises BadOrder where a file is gone."""
+        model_id = self.provider.config.models.get(self.order.model)
+        return fingerprint(self.order, model_id=model_id)
+
+    def take(self, number: int) -> Prepared:
+        """The same for take `number` (from 0)."""
+        if not number:
+            return self
+        order = self.order.take(number)
+        return replace(self, order=order, asked=asked_fingerprint(order))
 
 
 @dataclass(frozen=True)
@@ -46,9 +65,14 @@ class Quote:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     price: Money | None = None
-    media: tuple[str, ...] = ()
+    deliveries: tuple[Item, ...] = ()
     key: str | None = None
-    problem: SeedanceError | None = field(default=None)
+    problem: SeedanceError | None = None
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """How each medium gets there, in words."""
+        return tuple(map(str, self.deliveries))
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form for the command line and the page."""
@@ -60,6 +84,7 @@ class Quote:
             "notes": list(self.notes),
             "price": {**self.price.as_dict(), "as_of": self.price.as_of} if self.price else None,
             "media": list(self.media),
+            "deliveries": [item.as_dict() for item in self.deliveries],
             "key": self.key,
             "problem": self.problem.as_dict() if self.problem else None,
         }
@@ -70,33 +95,34 @@ def account_of(provider_id: str, key: str) -> str:
     return hashlib.sha256(f"seedance {provider_id} {key}".encode()).hexdigest()[:12]
 
 
-def choose(order: Order, settings: Settings) -> Choice:
-    """The provider for an order. Raises BadOrder or NeedsKey, saying what would work.
+# ---------------------------------------------------------------------------------------- preparing
+
+
+def prepare(order: Order, settings: Settings) -> Prepared:
+    """An order at its provider, or at the one that `auto` takes. Raises BadOrder, saying what would
+    work; NeedsKey if `auto` finds no provider with a key.
 
     `auto` takes, among providers with a key, the cheapest in USD that fits without a change;
     unknown prices and other currencies come after, then the name decides.
     """
-    check_words(order)
-    check_handles(order)
+    check(order, settings)
     if order.provider != AUTO:
-        return _fitted(order, order.provider, settings)
+        return prepare_at(order, order.provider, settings)
     settings.check_key_file()  # else each provider would be without a key, for the same reason
-    choices, lacks = [], []
+    found, lacks = [], []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
             continue
         try:
             settings.key(provider_id)
-            choice = _fitted(replace(order, on_unsupported="error"), provider_id, settings)
-            choices.append(
-                replace(choice, order=replace(choice.order, on_unsupported=order.on_unsupported))
-            )
+            found.append(prepare_at(replace(order, on_unsupported="error"), provider_id, settings))
         except NeedsKey as error:
             lacks.append((0, f"{provider_id}: {error.message}"))
         except BadOrder as error:
             lacks.append((1, f"{provider_id}: {error.message}"))
-    if choices:
-        return min(choices, key=_price_rank)
+    if found:
+        best = min(found, key=_price_rank)
+        return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
     lines = "\n".join(line for _, line in sorted(lacks, key=lambda lack: -lack[0]))
     kind = BadOrder if any(rank for rank, _ in lacks) else NeedsKey
     raise kind(
@@ -105,13 +131,36 @@ def choose(order: Order, settings: Settings) -> Choice:
     )
 
 
-def _fitted(order: Order, provider_id: str, settings: Settings) -> Choice:
-    cls = providers.get(provider_id)
-    fitted = fit(order, cls)
-    provider = cls(settings.config(provider_id))
-    _first_call(provider, fitted.order, settings)  # raises for e.g. extra that replaces a field
-    return Choice(
-        provider, fitted.order, fitted.changes, fitted.notes, provider.estimate(fitted.order)
+def check(order: Order, settings: Settings) -> None:
+    """Raise BadOrder for what is wrong at any provider."""
+    check_words(order)
+    check_no_key(order, settings)
+    check_handles(order)
+
+
+def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
+    """An order, checked already, at one provider. Raises BadOrder."""
+    return _prepared(order, fit(order, providers.get(provider_id)), settings)
+
+
+def _prepared(asked: Order, fitted: Fit, settings: Settings) -> Prepared:
+    order = fitted.order
+    provider = providers.get(order.provider)(settings.config(order.provider))
+    _check_addresses(order.extra.get(provider.id, {}))
+    deliveries = choose_deliveries(order, provider, settings)
+    delivered = deliveries.delivered(lambda item: stand_in(provider, item))
+    # Raises for, say, extra that replaces a field.
+    step = next(provider.submit(spelled(order, type(provider)), delivered))
+    return Prepared(
+        provider=provider,
+        key_source=settings.key_source(provider.id),
+        order=order,
+        asked=asked_fingerprint(asked),
+        changes=fitted.changes,
+        notes=fitted.notes,
+        price=provider.estimate(order),
+        deliveries=deliveries,
+        call=step if isinstance(step, Call) else None,
     )
 
 
@@ -142,51 +191,41 @@ def _check_addresses(value: Any) -> None:
             raise BadOrder(f"extra: {error.message}", hint="Use public https addresses.") from None
 
 
-def _price_rank(choice: Choice) -> tuple[bool, float, str]:
-    usd = choice.price if choice.price and choice.price.currency == "USD" else None
-    return (usd is None, usd.amount if usd else 0.0, choice.provider.id)
+def _price_rank(prepared: Prepared) -> tuple[bool, float, str]:
+    price = prepared.price
+    usd = price if price and price.currency == "USD" else None
+    return (usd is None, usd.amount if usd else 0.0, prepared.provider.id)
 
 
-def _first_call(provider: Provider, order: Order, settings: Settings) -> Call | None:
-    """The call that would create the task, with stand-ins for media that must go up first."""
-    _check_addresses(order.extra.get(provider.id, {}))
-    ways = delivery.choose_ways(order, provider, settings)
-    delivered = ways.delivered(lambda item: delivery.stand_in(provider, item))
-    step = next(provider.submit(spelled(order, type(provider)), delivered))
-    return step if isinstance(step, Call) else None
+# ------------------------------------------------------------------------------------------ showing
 
 
 def quotes(order: Order, settings: Settings) -> list[Quote]:
-    """What each provider would make of the order, whichever it names; nothing is sent."""
+    """What each provider would make of the order, whichever it names; nothing is sent. Raises
+    BadOrder for what is wrong at any provider."""
+    check(order, settings)
     return [_quote(order, provider_id, settings) for provider_id in providers.ids()]
 
 
 def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
-    key = settings.key_source(provider_id)
     cls = providers.get(provider_id)
     try:
         fitted = fit(replace(order, on_unsupported="nearest"), cls)
-        config = settings.config(provider_id)
-        provider = cls(config)
-        ways = delivery.choose_ways(fitted.order, provider, settings)
-        call = _first_call(provider, fitted.order, settings)
+        prepared = _prepared(order, fitted, settings)
     except SeedanceError as error:
-        return Quote(provider_id, key=key, problem=error)
+        return Quote(provider_id, key=settings.key_source(provider_id), problem=error)
     problem = None
     if fitted.changes and order.on_unsupported == "error":
-        try:
-            fit(order, cls)
-        except BadOrder as error:
-            problem = error
+        problem = unsupported(order, fitted.changes, cls)
     return Quote(
         provider_id,
-        payload=shortened(call.json) if call else None,
-        url=call.url if call else "",
-        changes=fitted.changes,
-        notes=fitted.notes,
-        price=provider.estimate(fitted.order),
-        media=tuple(f"{item.label}: {delivery.WAY_WORDS[item.way]}" for item in ways.items),
-        key=key,
+        payload=shortened(prepared.call.json) if prepared.call else None,
+        url=prepared.call.url if prepared.call else "",
+        changes=prepared.changes,
+        notes=prepared.notes,
+        price=prepared.price,
+        deliveries=prepared.deliveries.items,
+        key=prepared.key_source,
         problem=problem,
     )
 

@@ -1,13 +1,4 @@
-"""The way to a video: give an order, wait for the result or not; nothing is paid twice.
-
-    runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_async()  ->  Result
-
-Owns the Runner. The parts know one thing each: `job` is a take as its caller sees it, `plan`
-chooses the provider, `place` brings media to it, `talk` holds its conversations. `carry` knows the
-order of the steps, `create`, `follow` and `fetch` take them on a row that is held (`hold`), to the
-ways it can end (`ends`) and the files it becomes (`save`). Must not know ComfyUI, nor any provider
-by name.
-"""
+"""The Runner: what nodes, routes and the command line call."""
 
 from __future__ import annotations
 
@@ -15,7 +6,7 @@ import concurrent.futures
 import hashlib
 import logging
 import threading
-from collections.abc import Coroutine
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,26 +14,23 @@ from typing import Any
 from .. import preview, providers
 from ..addresses import origin
 from ..errors import BadOrder, Cancelled, NeedsKey, OverBudget, SeedanceError, Unclear
-from ..fit import check_handles, check_words
 from ..journal import Journal, NewRow, Row, State
 from ..money import Money
-from ..order import Order, asked_fingerprint, fingerprint
+from ..order import Order, asked_fingerprint
 from ..settings import Settings
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
 from . import files, quotes
-from .active import Hold
-from .client import Talk, held_free
-from .delivery import choose_ways
-from .job import Job, Result
-from .lifecycle import Carrier
+from .active import ActiveOrder
+from .client import Client
+from .job import Job
+from .lifecycle import carry
 from .outcomes import error_of
-from .quotes import Quote, account_of
-from .worker import Carry, Follower, Progress
+from .progress import Progress
+from .quotes import Prepared, Quote
+from .worker import Worker
 
-__all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]
-
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 30.0  # so long a person waits for what the provider says to a cancel
 
@@ -59,11 +47,11 @@ class Runner:
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.settings.journal_url)
-        self._follower = Follower(self._beat)
+        self._worker = Worker(self._beat)
         self._transports: dict[tuple[str, str, str], Transport] = {}
         self._lock = threading.Lock()
-        self._takes_up = False
-        self._left: set[int] = set()  # rows that cannot be taken up, of which the log was told
+        self._recovers = False
+        self._left: set[int] = set()  # rows that cannot be recovered, of which the log was told
 
     # --------------------------------------------------------------------------- orders
 
@@ -76,15 +64,23 @@ class Runner:
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
-        check_words(order)
-        quotes.check_no_key(order, self.settings)
+        quotes.check(order, self.settings)
+        prepared: Prepared | SeedanceError | None = None
         jobs, failures = [], []
         for number in range(takes):
             take = order.take(number)
             goal = files.numbered(target, number).absolute() if target else None
             try:
                 files.check_target(goal)
-                jobs.append(self._start(take, goal))
+                row = self._held_anywhere(take)
+                if row is not None:
+                    jobs.append(self._job(row, self._prepared_for(row, take), goal))
+                    continue
+                if prepared is None:
+                    prepared = self._prepare(order)
+                if isinstance(prepared, SeedanceError):
+                    raise prepared
+                jobs.append(self._start(prepared.take(number), goal))
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take, error=error))
@@ -92,28 +88,32 @@ class Runner:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
-    def _start(self, order: Order, target: Path | None) -> Job:
-        asked = asked_fingerprint(order)
-        if order.provider == quotes.AUTO:
-            held = self.journal.held_as_asked(
-                asked, but=[each for each in providers.ids() if providers.is_free(each)]
-            )
-            if held is not None:
-                there = replace(order, provider=held.provider, on_unsupported="nearest")
-                return self._on_row(held, quotes.choose(there, self.settings), target)
-        choice = quotes.choose(order, self.settings)
-        identity = fingerprint(
-            choice.order, model_id=choice.provider.config.models.get(choice.order.model)
-        )
-        row = self.journal.held(identity)
-        if row is None:
-            row = self._reserve(choice, identity, asked, target)
-        return self._on_row(row, choice, target)
+    def _prepare(self, order: Order) -> Prepared | SeedanceError:
+        """Once for all takes; that it fails too."""
+        try:
+            return quotes.prepare(order, self.settings)
+        except SeedanceError as error:
+            return error
 
-    def _reserve(
-        self, choice: quotes.Choice, identity: str, asked: str, target: Path | None
-    ) -> Row:
-        provider = choice.provider
+    def _held_anywhere(self, order: Order) -> Row | None:
+        """The row of an order for `auto` that is held already, at any provider that costs."""
+        if order.provider != quotes.AUTO:
+            return None
+        free = [each for each in providers.ids() if providers.is_free(each)]
+        return self.journal.held_as_asked(asked_fingerprint(order), but=free)
+
+    def _prepared_for(self, row: Row, order: Order) -> Prepared:
+        """The order as it goes to the provider that has it already."""
+        there = replace(order, provider=row.provider, on_unsupported="nearest")
+        return quotes.prepare_at(there, row.provider, self.settings)
+
+    def _start(self, prepared: Prepared, target: Path | None) -> Job:
+        identity = prepared.fingerprint
+        row = self.journal.held(identity) or self._reserve(prepared, identity, target)
+        return self._job(row, prepared, target)
+
+    def _reserve(self, prepared: Prepared, identity: str, target: Path | None) -> Row:
+        provider = prepared.provider
         key = self.settings.key(provider.id)
         target = target or files.new_target(self.settings.output, provider.id, identity)
         files.check_writable(target.parent)
@@ -121,76 +121,73 @@ class Runner:
         row, _ = self.journal.reserve(
             NewRow(
                 fingerprint=identity,
-                asked=asked,
+                asked=prepared.asked,
                 provider=provider.id,
-                account=account_of(provider.id, key),
-                order=choice.order.describe(),
-                changes=[change.as_dict() for change in choice.changes],
+                account=quotes.account_of(provider.id, key),
+                order=prepared.order.describe(),
+                changes=[change.as_dict() for change in prepared.changes],
                 target=str(target),
-                estimate=choice.price,
-                budget_usd=_counted(choice.price, budget, provider),
+                estimate=prepared.price,
+                budget_usd=_counted(prepared.price, budget, provider),
             ),
             budget,
         )
         return row
 
-    def _on_row(self, row: Row, choice: quotes.Choice, target: Path | None) -> Job:
-        order, changes, notes = choice.order, choice.changes, choice.notes
+    def _job(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
+        """A job for a row that is held: finished, or under way from now on."""
         copy_to = target if target is not None and str(target) != row.target else None
-        if row.state == State.SAVED and row.file is not None and row.file.exists():
-            return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
-        if row.state == State.UNCLEAR and type(choice.provider).find is Provider.find:
-            raise error_of(row)
-        talk = self._talk_about(row)
-        if row.state == State.SAVED:
-            row = self.journal.reopen(row.id, State.SUCCEEDED)
-        hold = self._carry(row, talk, choice)
+        active = None
+        if not _is_there(row):
+            provider = prepared.provider
+            if row.state == State.UNCLEAR and not provider.can("find"):
+                raise error_of(row)
+            client = self._client_of(row)
+            if row.state == State.SAVED:
+                row = self.journal.reopen(row.id, State.SUCCEEDED)
+            active = self._carry(row, client, prepared)
         return Job(
-            self.settings, row, order, hold=hold, changes=changes, notes=notes, copy_to=copy_to
+            self.settings,
+            row,
+            prepared.order,
+            active=active,
+            changes=prepared.changes,
+            notes=prepared.notes,
+            copy_to=copy_to,
         )
 
-    def _carry(self, row: Row, talk: Talk, choice: quotes.Choice | None = None) -> Hold:
-        """Carry a row through in the follower, or join that."""
-        ways = choose_ways(choice.order, choice.provider, self.settings) if choice else None
+    def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
+        """Carry a row to its end, or join that."""
+        worker, journal, settings = self._worker, self.journal, self.settings
+        return worker.carry(
+            row.id,
+            lambda: ActiveOrder(row, client, worker, journal, settings, prepared),
+            carry,
+        )
 
-        def start(carry: Carry) -> Coroutine[Any, Any, Row]:
-            order = choice.order if choice else None
-            carrier = Carrier(
-                row, talk, self._follower, self.journal, self.settings, carry, order, ways
-            )
-            carry.subject = carrier.hold
-            return carrier.run()
-
-        hold: Hold = self._follower.carry(row.id, start).subject
-        return hold
-
-    def _talk_about(self, row: Row) -> Talk:
-        """A talk with the row's provider. To be had before the row is changed: without a key it
+    def _client_of(self, row: Row) -> Client:
+        """A client of the row's provider. To be had before the row is changed: without a key it
         stays as it is."""
         try:
-            return self._talk(row.provider)
+            return self._client_for(row.provider)
         except NeedsKey as error:
             if row.task is not None:
                 error.task, error.row, error.spent = row.task, row.id, "yes"
             raise
 
-    def _talk(self, provider_id: str) -> Talk:
+    def _client_for(self, provider_id: str) -> Client:
         config, key = self.settings.config(provider_id), self.settings.key(provider_id)
-        cls = providers.get(provider_id)
-        identity = (
-            provider_id,
-            f"{config.base_url} {config.upload_url}",
-            account_of(provider_id, key),
-        )
+        provider = providers.get(provider_id)(config)
+        urls = [url for url in (config.base_url, config.upload_url) if url]
+        identity = (provider.id, " ".join(urls), quotes.account_of(provider.id, key))
         with self._lock:
             transport = self._transports.get(identity)
             if transport is None:
-                urls = filter(None, (config.base_url, config.upload_url))
-                credentials = Credentials(cls.auth_scheme, key, frozenset(map(origin, urls)))
+                credentials = Credentials(provider.auth_scheme, key, frozenset(map(origin, urls)))
                 adapters = preview.adapters(config.base_url, self.settings.home)
-                transport = Transport(credentials, adapters)
+                transport = Transport(credentials, adapters, self._worker.watchdog)
                 self._transports[identity] = transport
-        return Talk(cls(config), transport, self._follower.blocking)
+        return Client(provider, transport)
 
     # ----------------------------------------------------------------- tasks that exist
 
@@ -206,16 +203,17 @@ class Runner:
         row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
-        if row.state == State.SAVED and row.file is not None and row.file.exists():
+        if _is_there(row):
             return Job(self.settings, row, order, copy_to=copy_to)
-        talk = self._talk_about(row)
+        client = self._client_of(row)
         if row.state == State.SAVED:
             row = self.journal.reopen(row.id, State.SUCCEEDED)
         elif row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
-            row = self.journal.reopen(row.id, State.RUNNING)
+            row = self.journal.reopen(row.id, State.RUNNING)  # asking once more costs nothing
         elif not row.live:
             raise error_of(row)
-        return Job(self.settings, row, order, hold=self._carry(row, talk), copy_to=copy_to)
+        active = self._carry(row, client)
+        return Job(self.settings, row, order, active=active, copy_to=copy_to)
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
@@ -231,7 +229,7 @@ class Runner:
             fingerprint=identity,
             asked=identity,
             provider=ticket.provider,
-            account=account_of(ticket.provider, key),
+            account=quotes.account_of(ticket.provider, key),
             order=Order(provider=ticket.provider).describe(),
             target=str(target),
         )
@@ -261,10 +259,10 @@ class Runner:
         row = self.find_row(row_or_ticket)
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
-        talk = self._talk_about(row)
-        if row.state in (State.RUNNING, State.SUCCEEDED) and not type(talk.provider).cancel_is_free:
+        client = self._client_of(row)
+        if row.state in (State.RUNNING, State.SUCCEEDED) and not client.provider.cancel_is_free:
             raise BadOrder(
-                f"{talk.provider.name} does not document that a cancelled task is not billed, so "
+                f"{client.provider.name} does not document that a cancelled task is not billed, so "
                 f"{row.task} goes on and its video is kept.",
                 hint=f"Collect it with: seedance collect {row.task}",
             )
@@ -276,52 +274,53 @@ class Runner:
             )
         if not claimed.live:
             raise error_of(claimed)
-        hold = self._carry(claimed, talk)
-        if hold.carry.waiters:
+        active = self._carry(claimed, client)
+        if active.waiters:
             raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
-        refusal, done = hold.carry.request_cancel(), hold.carry.done
+        refusal, done = active.request_cancel(), active.done
+        either: list[Future[Any]] = [refusal, done]
         first = concurrent.futures.FIRST_COMPLETED
-        concurrent.futures.wait((refusal, done), CANCEL_SECONDS, return_when=first)
+        concurrent.futures.wait(either, CANCEL_SECONDS, return_when=first)
         if done.done():
             try:
                 done.result()
             except Cancelled as cancelled:
                 return cancelled.message
             return f"It was too late to cancel: row {row.id} is finished and its video is kept."
-        task = hold.row.task or f"row {row.id}"
+        task = active.row.task or f"row {row.id}"
         reason = (
-            refusal.result() if refusal.done() else f"{talk.provider.name} has not answered yet"
+            refusal.result() if refusal.done() else f"{client.provider.name} has not answered yet"
         )
         raise BadOrder(
             f"{task} goes on, and its video is kept: {reason.rstrip('.')}.",
-            hint=f"Collect it with: seedance collect {task}" if hold.row.task else "",
+            hint=f"Collect it with: seedance collect {task}" if active.row.task else "",
         )
 
-    def stay(self) -> None:
-        """From now on, take up the rows that nobody works on from time to time."""
-        self._takes_up = True
-        self._follower.wake()
+    def keep_recovering(self) -> None:
+        """From now on, recover the rows that no process works on from time to time."""
+        self._recovers = True
+        self._worker.start_heartbeat()
 
-    def resume(self) -> int:
-        """Take up the rows that nobody works on, now and from time to time from now on.
+    def recover(self) -> int:
+        """Take up the live rows that no process works on, now and from time to time from now on.
 
         Returns how many were taken up now. A row whose provider has no key any more is left alone.
         """
-        self.stay()
+        self.keep_recovering()
         count = 0
         for row in self.journal.live():
             claimed = self.journal.claim(row.id)
-            # What is ours already is being carried, or is about to be.
+            # What is ours already is active, or is about to be.
             if claimed is None or not claimed.live or claimed.holder == row.holder:
                 continue
             try:
-                self._carry(claimed, self._talk(row.provider))
+                self._carry(claimed, self._client_for(row.provider))
                 count += 1
             except SeedanceError as error:
                 self.journal.release(row.id)
                 if row.id not in self._left:
                     self._left.add(row.id)
-                    _log.warning("Row %s (%s) waits: %s", row.id, row.task, error)
+                    logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)
         return count
 
     def tasks(self, limit: int = 50) -> list[Row]:
@@ -330,35 +329,47 @@ class Runner:
 
     def progress(self, row_id: int) -> Progress | None:
         """How far a row is; None if this process does not work on it."""
-        return self._follower.progress(row_id)
+        active = self._worker.find(row_id)
+        return active.progress if active else None
 
     # --------------------------------------------------------------------- free of charge
 
     def check(self, order: Order) -> list[Quote]:
         """What each provider would make of an order: payload, changes, price. Sends nothing."""
-        check_words(order)
-        quotes.check_no_key(order, self.settings)
-        check_handles(order)
         return quotes.quotes(order, self.settings)
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
-        talk = self._talk(provider_id)
-        carry = self._follower.carry(
-            ("probe", provider_id, object()), lambda _: held_free(talk, talk.provider.probe_key())
-        )
-        balance: Balance = carry.done.result()
-        return balance
+        client = self._client_for(provider_id)
+        return client.ask(client.provider.probe_key())
+
+    # ------------------------------------------------------------------------- the process
 
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until no create is in flight; call it before the process ends. Says whether so."""
-        return self._follower.settle(timeout)
+        """Wait until no paid call is in flight; says whether that is so. Call it before the
+        process ends."""
+        return self._worker.settle(timeout)
+
+    def close(self) -> None:
+        """End every thread and connection of this runner. Orders that are under way stay in the
+        journal, where any runner can recover them."""
+        self._worker.close()
+        with self._lock:
+            transports, self._transports = list(self._transports.values()), {}
+        for transport in transports:
+            transport.close()
+        self.journal.close()
 
     def _beat(self) -> None:
-        if self._follower.busy:
+        if self._worker.busy:
             self.journal.renew()
-        if self._takes_up:
-            self.resume()
+        if self._recovers:
+            self.recover()
+
+
+def _is_there(row: Row) -> bool:
+    """Whether the video of a row is saved and its file is where it was saved."""
+    return row.state == State.SAVED and row.file is not None and row.file.exists()
 
 
 def _counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:

@@ -1,314 +1,222 @@
-"""The process's one place where orders are carried through: a thread with an event loop of its own.
+"""The threads of a runner: one for each active order, one that keeps leases, one for time limits.
 
-Owns the thread, the carries under way and who waits for them, blocking calls in worker threads, and
-the pace of polling. Must not know what carrying an order means: the runner hands it coroutines.
-Whoever waits may stop waiting; the carry goes on.
+All of them are daemons, so that a process can end while a poll or a download hangs; `close` ends
+them one by one. Whoever waits for an order waits in a thread of their own.
 """
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
+import contextlib
 import logging
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from typing import TypeVar
+
+from ..journal import Row
+from ..transport import Watchdog
+from .active import ActiveOrder
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-# Calls that block (HTTP, files) at the same time; more wait without holding a thread. Short calls
-# to the journal have a queue of their own: what was paid is written down, and leases are kept, also
-# while all others hang.
-WORKERS = 32
-QUICK_WORKERS = 8
-# Work for the processor (encoding, decoding) has a queue too: more of it at once than there are
-# cores would be no faster, and whoever shares the process, as ComfyUI's server does, would wait.
-COMPUTING_WORKERS = os.cpu_count() or 1
 HEARTBEAT_SECONDS = 15.0
+CHECK_SECONDS = 0.2  # at the latest so often who waits for threads looks whether to stop
+
+_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an order is, in words a person would use. `fraction` is 0..1 where it is known."""
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """A turn at what keeps a processor busy (encoding, decoding), for all of this process.
 
-    text: str
-    fraction: float | None = None
-    seconds_left: float | None = None
+    More of it at once than there are cores would be no faster, and whoever shares the process, as
+    ComfyUI's server does, would wait.
+    """
+    with _turns:
+        yield
 
 
-class Carry:
-    """One order being carried through. Waiters come and go; `done` resolves once.
+class Worker:
+    """Carries active orders, each in a thread of its own. Safe to use from any thread.
 
-    `subject` is whatever the maker of the coroutine wants found again by those who join.
+    `heartbeat` is called every few seconds from the first order on, or from `start_heartbeat`.
     """
 
-    def __init__(self, key: object) -> None:
-        self.key = key
-        self.subject: Any = None
-        self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self.progress = Progress("starting")
-        self.waiters = 0
-        self.cancel_wanted = threading.Event()
-        self._refusals: list[concurrent.futures.Future[str]] = []
-        self.spending = False
-        self._listeners: list[Callable[[Progress], None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake: asyncio.Event | None = None
-
-    def report(self, progress: Progress) -> None:
-        """Publish progress; called by the coroutine that carries."""
-        self.progress = progress
-        for listener in list(self._listeners):
-            listener(progress)
-
-    def listen(self, listener: Callable[[Progress], None]) -> None:
-        """Call `listener` with each progress, in the follower's thread; it must not block."""
-        self._listeners.append(listener)
-        listener(self.progress)
-
-    def unlisten(self, listener: Callable[[Progress], None]) -> None:
-        """Stop calling `listener`."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
-
-    def request_cancel(self) -> concurrent.futures.Future[str]:
-        """Tell the coroutine that a person cancelled; it is woken from any wait. Either it ends, or
-        what is returned gives the reason why it goes on."""
-        refusal: concurrent.futures.Future[str] = concurrent.futures.Future()
-        self._refusals.append(refusal)
-        self.cancel_wanted.set()
-        if self._loop is not None and self._wake is not None:
-            self._loop.call_soon_threadsafe(self._wake.set)
-        return refusal
-
-    def refuse_cancel(self, reason: str) -> None:
-        """Called by the coroutine: it goes on, for this reason."""
-        self.cancel_wanted.clear()
-        while self._refusals:
-            self._refusals.pop().set_result(reason)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until a person cancels."""
-        if self._wake is None:
-            self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        if self.cancel_wanted.is_set() and not self._wake.is_set():
-            self._wake.set()
-        try:
-            await asyncio.wait_for(self._wake.wait(), max(seconds, 0.0))
-            self._wake.clear()
-        except asyncio.TimeoutError:
-            pass
-
-
-class Follower:
-    """Runs carries in its own thread, which starts with the first of them.
-
-    `heartbeat` is called every few seconds in a worker thread.
-    """
-
-    def __init__(self, heartbeat: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, heartbeat: Callable[[], None]) -> None:
+        self.watchdog = Watchdog()
         self._heartbeat = heartbeat
-        self._lock = threading.Lock()
-        self._carries: dict[object, Carry] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._workers: asyncio.Semaphore | None = None
-        self._quick_workers: asyncio.Semaphore | None = None
-        self._computing_workers: asyncio.Semaphore | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._settled = threading.Condition()
-        self._locks: weakref.WeakValueDictionary[object, asyncio.Lock] = (
-            weakref.WeakValueDictionary()
-        )
+        self._changed = threading.Condition()
+        self._active: dict[int, ActiveOrder] = {}
+        self._threads: set[threading.Thread] = set()
+        self._beating = False
+        self._closed = threading.Event()
+        self._locks: weakref.WeakValueDictionary[object, _Lock] = weakref.WeakValueDictionary()
 
-    def lock(self, key: object) -> asyncio.Lock:
-        """The lock of `key`: for what several carries would otherwise do twice, side by side."""
-        return self._locks.setdefault(key, asyncio.Lock())
+    def carry(
+        self, row_id: int, make: Callable[[], ActiveOrder], work: Callable[[ActiveOrder], Row]
+    ) -> ActiveOrder:
+        """Carry a row to its end with `work`, or join the active order of that row.
 
-    def carry(self, key: object, start: Callable[[Carry], Coroutine[Any, Any, Any]]) -> Carry:
-        """Carry `key` through with the coroutine that `start` makes, or join the carry under way.
-
-        `start` is called at once, only for a new carry, and must not block.
+        `make` is called at once, only for a row that is not active, and must not block.
         """
-        with self._lock:
-            present = self._carries.get(key)
-            if present is not None and not present.done.done():
+        with self._changed:
+            if (present := self._active.get(row_id)) is not None:
                 return present
-            carry = Carry(key)
-            coroutine = start(carry)
-            self._carries[key] = carry
-            loop = self._loop or self._start()
-        loop.call_soon_threadsafe(self._launch, carry, coroutine)
-        return carry
+            if self._closed.is_set():
+                raise RuntimeError("The runner is closed.")
+            active = make()
+            self._active[row_id] = active
+            self._start(f"seedance-order-{row_id}", lambda: self._run(active, work))
+        self.start_heartbeat()
+        return active
 
-    def progress(self, key: object) -> Progress | None:
-        """How far `key` is; None if it is not being carried here."""
-        carry = self._carries.get(key)
-        return carry.progress if carry else None
+    def _run(self, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
+        outcome: Callable[[], None]
+        try:
+            row = work(active)
+        except BaseException as error:
+            problem = error
+            outcome = lambda: active.done.set_exception(problem)  # noqa: E731
+        else:
+            outcome = lambda: active.done.set_result(row)  # noqa: E731
+        with self._changed:
+            del self._active[active.row.id]
+            self._changed.notify_all()
+        outcome()
+        active.refuse_cancel("it has ended")
 
-    def wake(self) -> None:
-        """Start the thread, and with it the heartbeat, if it does not run yet."""
-        with self._lock:
-            if self._loop is None:
-                self._start()
-
-    def _start(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.new_event_loop()
-
-        def run() -> None:
-            asyncio.set_event_loop(loop)
-            self._workers = asyncio.Semaphore(WORKERS)
-            self._quick_workers = asyncio.Semaphore(QUICK_WORKERS)
-            self._computing_workers = asyncio.Semaphore(COMPUTING_WORKERS)
-            beat = loop.create_task(self._beat())
-            self._tasks.add(beat)
-            loop.run_forever()
-
-        threading.Thread(target=run, name="seedance-follower", daemon=True).start()
-        self._loop = loop
-        return loop
-
-    def _launch(self, carry: Carry, coroutine: Coroutine[Any, Any, Any]) -> None:
-        async def run() -> None:
-            try:
-                result = await coroutine
-            except BaseException as error:
-                self._forget(carry)
-                carry.done.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                self._forget(carry)
-                carry.done.set_result(result)
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _forget(self, carry: Carry) -> None:
-        with self._lock:
-            if self._carries.get(carry.key) is carry:
-                del self._carries[carry.key]
-        self.spent(carry)
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                await self.quickly(self._heartbeat)
-            except Exception as error:
-                logger.warning("The leases of running orders could not be renewed: %s", error)
-
-    async def blocking(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a blocking function in a worker thread.
-
-        The threads are daemons, so that a process can end while a poll or a download hangs.
-        """
-        assert self._workers is not None, "only called from the follower's loop"
-        async with self._workers:
-            return await self._in_thread(lambda: function(*args, **kwargs))
-
-    async def quickly(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """As `blocking`, for a short call that must not wait behind long ones."""
-        assert self._quick_workers is not None, "only called from the follower's loop"
-        async with self._quick_workers:
-            return await self._in_thread(lambda: function(*args, **kwargs))
-
-    async def computing(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """As `blocking`, for what keeps a processor busy."""
-        assert self._computing_workers is not None, "only called from the follower's loop"
-        async with self._computing_workers:
-            return await self._in_thread(lambda: function(*args, **kwargs))
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def deliver(result: T | None, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]
-
+    def _start(self, name: str, work: Callable[[], None]) -> None:
         def run() -> None:
             try:
-                result = function()
-            except BaseException as error:
-                loop.call_soon_threadsafe(deliver, None, error)
-            else:
-                loop.call_soon_threadsafe(deliver, result, None)
+                work()
+            finally:
+                with self._changed:
+                    self._threads.discard(threading.current_thread())
 
-        threading.Thread(target=run, name="seedance-worker", daemon=True).start()
-        return await future
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def find(self, row_id: int) -> ActiveOrder | None:
+        """The active order of a row; None if this process does not work on it."""
+        return self._active.get(row_id)
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being carried."""
-        return bool(self._carries)
+        """Whether any order is active."""
+        return bool(self._active)
+
+    # ------------------------------------------------------------------------- heartbeat
+
+    def start_heartbeat(self) -> None:
+        """Call the heartbeat from now on, also while no order is active."""
+        with self._changed:
+            if not self._beating and not self._closed.is_set():
+                self._beating = True
+                self._start("seedance-heartbeat", self._beat)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(HEARTBEAT_SECONDS):
+            try:
+                self._heartbeat()
+            except Exception as error:
+                logger.warning("The leases of active orders could not be renewed: %s", error)
+
+    # ------------------------------------------------------------------ what orders share
+
+    @contextlib.contextmanager
+    def lock(self, key: object, active: ActiveOrder) -> Iterator[None]:
+        """One order at a time, for what several would otherwise do twice side by side.
+
+        Raises Stopped if the order is to stop while it waits.
+        """
+        with self._changed:
+            lock = self._locks.get(key)
+            if lock is None:
+                lock = self._locks[key] = _Lock()
+        while not lock.mutex.acquire(timeout=CHECK_SECONDS):
+            active.check_stop()
+        try:
+            yield
+        finally:
+            lock.mutex.release()
 
     # ------------------------------------------------------------------- money in flight
 
-    def spends(self, carry: Carry) -> None:
-        """From now on the carry may be in the middle of a create."""
-        carry.spending = True
-
-    def spent(self, carry: Carry) -> None:
-        """The create of the carry has its outcome, and the journal knows it."""
-        with self._settled:
-            carry.spending = False
-            self._settled.notify_all()
-
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until no create is in flight; says whether that is so. Call it before the process
+        """Wait until no paid call is in flight; says whether that is so. Call it before the process
         ends: an order that is cut off there would be unclear."""
-        with self._settled:
-            return self._settled.wait_for(
-                lambda: not any(carry.spending for carry in list(self._carries.values())), timeout
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not any(active.spending for active in self._active.values()), timeout
             )
 
+    def note_settled(self) -> None:
+        """The outcome of a paid call is in the journal."""
+        with self._changed:
+            self._changed.notify_all()
 
-# ------------------------------------------------------------------------------- the pace of polls
+    def close(self, timeout: float = 30.0) -> bool:
+        """End all threads; says whether that was so in time. A paid call in flight is answered
+        first, and its answer written down. Orders that are under way can be recovered."""
+        self._closed.set()
+        for active in list(self._active.values()):
+            active.close()
+        deadline = time.monotonic() + timeout
+        for thread in list(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(max(deadline - time.monotonic(), 0.0))
+        self.watchdog.close()
+        return not any(thread.is_alive() for thread in self._threads)
 
-UNDOCUMENTED_INTERVAL = 2.0
-# A task with a history is asked for at the full rate in so many intervals before its expected end
-# and as many after it: with the few polls before them that makes less than 30 until the median.
-DENSE_POLLS = 22
-# Seconds. Also a task that should have ended long ago, or was taken up days later, may end now.
-LONGEST_WAIT = 100.0
+
+class _Lock:
+    """A lock that a weak dictionary can hold."""
+
+    def __init__(self) -> None:
+        self.mutex = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Pace:
-    """When to ask next: seldom at first, at the provider's interval around the expected end.
+def side_by_side(
+    work: Callable[[T], R], items: Sequence[T], at_once: int, check: Callable[[], None]
+) -> list[R]:
+    """`work` of each item in threads of their own, at most `at_once`; the results in the order of
+    the items.
 
-    `interval` is the shortest time between polls in seconds, `expected` the median duration of
-    tasks like this one (None if there were none), `fixed` an interval set by the user.
-    `benchmarks/polling.py` shows what comes of it.
+    Leaves at once with the first failure, or with what `check` raises, which is called every now
+    and then: what is under way then goes on unheeded, and no further item is begun.
     """
+    results: list[Future[R]] = [Future() for _ in items]
+    waiting = iter(list(zip(items, results)))
+    turn, left = threading.Lock(), threading.Event()
 
-    interval: float
-    expected: float | None = None
-    fixed: float | None = None
+    def run() -> None:
+        while not left.is_set():
+            with turn:
+                item, result = next(waiting, (None, None))
+            if result is None:
+                return
+            try:
+                result.set_result(work(item))  # type: ignore[arg-type]
+            except BaseException as error:
+                left.set()
+                result.set_exception(error)
 
-    def after(self, elapsed: float, dice: float = 0.5) -> float:
-        """Seconds from one poll to the next, for a task that has run for `elapsed` seconds.
-
-        `dice`, 0 to 1, spreads the long waits of tasks that were created together.
-        """
-        if self.fixed is not None:
-            return self.fixed
-        if self.expected is None:
-            # Nothing is known: a delay of an eighth of what it took at most.
-            wait = elapsed / 8
-        else:
-            dense = min(DENSE_POLLS * self.interval, self.expected / 2)
-            early = self.expected - dense - elapsed
-            late = elapsed - self.expected - dense
-            wait = min(early, self.expected / 8) if early > 0 else late / 8
-        return max(self.interval, min(wait, LONGEST_WAIT) * (0.9 + 0.2 * dice))
+    for _ in range(min(at_once, len(items))):
+        threading.Thread(target=run, name="seedance-media", daemon=True).start()
+    try:
+        pending: set[Future[R]] = set(results)
+        while pending:
+            check()
+            done, pending = wait(pending, CHECK_SECONDS, return_when=FIRST_EXCEPTION)
+            for result in done:
+                result.result()
+    finally:
+        left.set()
+    return [result.result() for result in results]

@@ -7,6 +7,16 @@ redaction   the key, taken out of what comes back
 
 from __future__ import annotations
 
-from .session import Credentials, Lost, NotSent, Transport
+from .interrupts import Stop, Watchdog
+from .session import Credentials, Lost, NotSent, Transport, retry_after, seconds_until
 
-__all__ = ["Credentials", "Lost", "NotSent", "Transport"]
+__all__ = [
+    "Credentials",
+    "Lost",
+    "NotSent",
+    "Stop",
+    "Transport",
+    "Watchdog",
+    "retry_after",
+    "seconds_until",
+]

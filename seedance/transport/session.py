@@ -7,11 +7,13 @@ One `perform` is one attempt: repeating is decided elsewhere.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.cookiejar
 import logging
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,11 +35,13 @@ from ..addresses import (
 from ..errors import OddReply, SeedanceError, Unreachable
 from ..wire import Call, Reply
 from .bodies import body_of, closing
+from .interrupts import Stop, Watchdog
 from .redaction import Redaction
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SPEND_SECONDS = 120.0
+LONGEST_RETRY_AFTER = 600.0
 LARGEST_REPLY = 16 * 2**20
 LONGEST_REPLY_SECONDS = 1800.0  # in all; a large upload over a slow line takes its time
 USER_AGENT = f"comfyui-seedance/{__version__}"
@@ -83,6 +87,8 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
         debuglevel = 0  # http.client's, which others set to 1 for all, would print the headers
 
         def _new_conn(self) -> Any:
+            if _attempt.stop.is_set():
+                raise OSError("stopped before it connected")
             sock = super()._new_conn()
             _attempt.sockets.append(sock)
             if _attempt.guard and not proxied:
@@ -115,27 +121,27 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
 
 
 @contextlib.contextmanager
-def _attempt_within(seconds: float, *, guard: bool) -> Iterator[None]:
-    """One attempt of this thread, whose connection is cut when it takes longer in all: what
-    requests calls a time-out only counts the seconds without a byte."""
+def _one_attempt(watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool) -> Iterator[None]:
+    """One attempt of this thread, whose connection is cut when it takes longer in all (what
+    requests calls a time-out only counts the seconds without a byte), or when `stop` is set."""
     sockets: list[Any] = []
     overdue = threading.Event()
 
-    def cut() -> None:
-        overdue.set()
-        for sock in sockets:
+    def shut() -> None:
+        for sock in list(sockets):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
+    def cut() -> None:
+        overdue.set()
+        shut()
+
     _attempt.under_way, _attempt.connected, _attempt.guard = True, False, guard
-    _attempt.sockets, _attempt.overdue = sockets, overdue
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
+    _attempt.sockets, _attempt.overdue, _attempt.stop = sockets, overdue, stop
     try:
-        yield
+        with watchdog.limit(seconds, cut), stop.cutting(shut):
+            yield
     finally:
-        timer.cancel()
         _attempt.under_way = False
 
 
@@ -196,15 +202,19 @@ class _Session(requests.Session):
 class Transport:
     """Sends calls for one set of credentials. Safe to use from several threads.
 
-    `adapters` maps a URL prefix to a requests adapter that answers inside the process.
+    `adapters` maps a URL prefix to a requests adapter that answers inside the process. `watchdog`
+    keeps the time limits of several transports; without one it has its own.
     """
 
     def __init__(
         self,
         credentials: Credentials,
         adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.credentials = credentials
+        self._watchdog = watchdog or Watchdog()
+        self._own_watchdog = watchdog is None
         self._redaction = Redaction(credentials.key)
         self._adapters = dict(adapters or {})
         self._session = self._new_session()
@@ -218,8 +228,8 @@ class Transport:
             session.mount(prefix, adapter)
         return session
 
-    def perform(self, call: Call) -> Reply:
-        """Send one call, once; never follows a redirect.
+    def perform(self, call: Call, stop: Stop | None = None) -> Reply:
+        """Send one call, once; never follows a redirect. It is cut off when `stop` is set.
 
         Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
         OddReply if the answer is absurdly large, BadOrder for a number that JSON does not have.
@@ -227,7 +237,7 @@ class Transport:
         session = self._new_session() if call.spends else self._session
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
         try:
-            with _errors_alone(), self._sending(session, call, seconds) as response:
+            with _errors_alone(), self._sending(session, call, seconds, stop or Stop()) as response:
                 headers = {
                     name.lower(): self._redaction.of_text(value)
                     for name, value in response.headers.items()
@@ -239,7 +249,7 @@ class Transport:
 
     @contextlib.contextmanager
     def _sending(
-        self, session: requests.Session, call: Call, seconds: float
+        self, session: requests.Session, call: Call, seconds: float, stop: Stop
     ) -> Iterator[requests.Response]:
         headers = {
             "User-Agent": USER_AGENT,
@@ -257,7 +267,7 @@ class Transport:
             check_public_url(call.url)
         try:
             with (
-                _attempt_within(LONGEST_REPLY_SECONDS, guard=guard),
+                _one_attempt(self._watchdog, LONGEST_REPLY_SECONDS, stop, guard=guard),
                 closing(data),
                 session.request(
                     call.method,
@@ -316,8 +326,10 @@ class Transport:
         own_origin: str,
         authorized: bool = False,
         seconds: float = LONGEST_REPLY_SECONDS,
+        stop: Stop | None = None,
     ) -> Iterator[requests.Response]:
-        """A streamed GET of a result file, following at most five redirects; cut after `seconds`.
+        """A streamed GET of a result file, following at most five redirects; cut off after
+        `seconds`, or when `stop` is set.
 
         Each address must be public https, or of `own_origin`. The key is never sent, unless
         `authorized` and to `own_origin`. Raises NotSent, Lost, ForbiddenAddress.
@@ -327,7 +339,10 @@ class Transport:
             if not own:
                 check_public_url(url)
             auth = _Authorization(self.credentials.header(url) if own and authorized else None)
-            with _errors_alone(), _attempt_within(seconds, guard=not own):
+            with (
+                _errors_alone(),
+                _one_attempt(self._watchdog, seconds, stop or Stop(), guard=not own),
+            ):
                 try:
                     response = self._session.get(
                         url,
@@ -360,8 +375,10 @@ class Transport:
         raise OddReply(f"{short(url)} redirects in a circle.")
 
     def close(self) -> None:
-        """Close pooled connections."""
+        """Close pooled connections, and the watchdog if it is its own."""
         self._session.close()
+        if self._own_watchdog:
+            self._watchdog.close()
 
 
 class _Authorization(requests.auth.AuthBase):
@@ -374,6 +391,24 @@ class _Authorization(requests.auth.AuthBase):
         if self._header:
             request.headers["Authorization"] = self._header
         return request
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or a date, at most
+    `LONGEST_RETRY_AFTER`; None without one."""
+    try:
+        seconds = urllib3.Retry().parse_retry_after(reply.headers.get("retry-after", ""))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER)
+
+
+def seconds_until(date: str) -> float | None:
+    """Seconds from now to the date in a header; None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _proxies(url: str) -> dict[str, Any] | None:

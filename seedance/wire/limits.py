@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from ..order import Kind, Mode
 
-Delivery = Literal["address", "inline", "upload", "handle"]
+Delivery = Literal["address", "inline", "upload", "handle", "bucket"]
 Size: TypeAlias = tuple[int, int]
 
 

@@ -157,6 +157,10 @@ class Provider(ABC):
 
     # -- small helpers
 
+    def can(self, capability: str) -> bool:
+        """Whether this provider has an optional capability, such as `find`."""
+        return getattr(type(self), capability) is not getattr(Provider, capability)
+
     def url(self, path: str) -> str:
         """`path` under the configured base URL."""
         return self.config.base_url.rstrip("/") + path

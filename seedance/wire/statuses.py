@@ -73,6 +73,19 @@ class Running:
     note: str = ""
     unknown: str | None = None
 
+    @property
+    def phase(self) -> str:
+        """`queued`, `rendering` or `fetching_result`."""
+        if self.note.startswith("queued"):
+            return "queued"
+        return "fetching_result" if self.note == "fetching the result" else "rendering"
+
+    @property
+    def ahead(self) -> int:
+        """Tasks before this one in the queue, 0 where that is not known."""
+        found = re.search(r"(\d+) ahead", self.note)
+        return int(found[1]) if found else 0
+
 
 @dataclass(frozen=True)
 class Failed:
