@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import HELPERS
 
 import seedance
 from seedance.providers import registry
 
-GUARD = Path(__file__).parent / "guard"
+GUARD = HELPERS / "guard"
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
 

@@ -20,7 +20,7 @@ from typing import Any
 import fakes
 import pytest
 
-from seedance import cli, runner
+from seedance import cli, providers, runner
 from seedance.cli.arguments import parser
 from seedance.cli.generate import exit_code
 from seedance.cli.orders import order_of
@@ -58,7 +58,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
 
     def run(*words: str) -> Ran:
-        monkeypatch.setattr(runner, "_shared", {})
+        monkeypatch.setattr("seedance.runner.runner._shared", {})
         capsys.readouterr()
         code = cli.main(words)
         return Ran(code, *capsys.readouterr())
@@ -454,7 +454,7 @@ def test_check_sends_nothing_and_shows_each_provider(
     command: Command, lumenfall: fakes.Fake
 ) -> None:
     quotes = {quote["provider"]: quote for quote in command("check", *FOX[3:], "--json").json}
-    assert set(quotes) == set(runner.providers.ids())
+    assert set(quotes) == set(providers.ids())
     assert quotes["lumenfall"]["payload"]["prompt"] == "a fox"
     assert lumenfall.requests == []
 
@@ -469,7 +469,7 @@ def test_providers_lists_all_with_the_source_of_their_key(
     command: Command, lumenfall: fakes.Fake
 ) -> None:
     records = {record["id"]: record for record in command("providers", "--json").json}
-    assert set(records) == set(runner.providers.ids())
+    assert set(records) == set(providers.ids())
     assert records["lumenfall"]["key"] == "environment"
     assert records["leonardo"]["key"] is None
     assert records["leonardo"]["models"]["seedance-2.0"]["images"] == 4

@@ -24,11 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paths import ROOT
+
 from seedance.journal import Journal, Row
 from seedance.providers import registry
-
-ROOT = Path(__file__).parent.parent
-MEDIA = ROOT.parent / "shared" / "media"
 
 
 def missing() -> str:

@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from paths import HELPERS, ROOT
 
-ROOT = Path(__file__).parent.parent
-STUB = Path(__file__).parent / "host_stub"
+STUB = HELPERS / "host_stub"
 STUB_MODULES = (
     *("comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "protocol", "server"),
 )

@@ -1,4 +1,4 @@
-"""Plays recorded exchanges (tests/wire/<id>.json) against a provider's flows.
+"""Plays recorded exchanges (tests/providers/wire/<id>.json) against a provider's flows.
 
 Owns the format of those files. Every call is compared completely: a key left out of a recorded
 call stands for its default, so that a field which stops being sent, or is sent too much, fails.
@@ -13,12 +13,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from paths import ROOT
+
 from seedance import money, wire
 from seedance.errors import SeedanceError
 from seedance.order import Medium, Order
 from seedance.providers import get
 
-FOLDER = Path(__file__).parent / "wire"
+FOLDER = ROOT / "tests" / "providers" / "wire"
 GATEWAY = "https://gateway.example"  # for a provider that publishes no base URL
 
 EXCHANGE_KEYS = {

@@ -8,7 +8,8 @@ from typing import Any
 
 import comfyui
 import pytest
-from comfyui import MEDIA, ComfyUI, Page, until
+from comfyui import ComfyUI, Page, until
+from paths import MEDIA
 
 pytestmark = [
     pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),

@@ -17,7 +17,8 @@ import comfyui
 import fakes
 import pytest
 from bucket import KEY_ID, NAME, SECRET, Bucket
-from comfyui import MEDIA, ComfyUI
+from comfyui import ComfyUI
+from paths import MEDIA
 
 from seedance import media
 from seedance.settings import Settings

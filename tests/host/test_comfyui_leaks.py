@@ -18,7 +18,7 @@ from comfyui import ComfyUI, Page
 from fakes import Answer, Request
 from fakes.byteplus import FakeBytePlus
 from fakes.lumenfall import FakeLumenfall
-from test_leaks import KEY, World
+from key_search import KEY, World
 
 pytestmark = [
     pytest.mark.safety,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rim import ROOT, STUB, Pack, host, loaded_pack, scripted
+from pack_loader import STUB, Pack, host, loaded_pack, scripted
+from paths import ROOT
 
 torch = pytest.importorskip("torch")
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rim import Pack, ScriptedRunner, host, loaded_pack, scripted
+from pack_loader import Pack, ScriptedRunner, host, loaded_pack, scripted
+from paths import MEDIA
 
 torch = pytest.importorskip("torch")
-
-MEDIA = Path(__file__).parent.parent / ".." / "shared" / "media"
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import clips
 import fakes
 import pytest
 from bucket import Bucket
+from paths import MEDIA
 from running import move, order_for, until
 
-from seedance import cli, media, runner
+from seedance import cli, media
 from seedance.errors import Refused
 from seedance.order import Medium
 from seedance.runner import Runner
@@ -28,7 +29,7 @@ from seedance.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-BUNNY = Path(__file__).parent.parent.parent / "shared" / "media" / "bigbuckbunny.mp4"
+BUNNY = MEDIA / "bigbuckbunny.mp4"
 needs_bunny = pytest.mark.skipif(not BUNNY.exists(), reason=f"{BUNNY.name} is not there")
 
 
@@ -55,7 +56,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
 
     def run(*words: object) -> Ran:
-        monkeypatch.setattr(runner, "_shared", {})
+        monkeypatch.setattr("seedance.runner.runner._shared", {})
         capsys.readouterr()
         code = cli.main([str(word) for word in words])
         return Ran(code, *capsys.readouterr())

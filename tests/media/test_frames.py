@@ -12,12 +12,12 @@ import av
 import clips
 import numpy as np
 import pytest
+from paths import MEDIA
 
 from seedance import media
 from seedance.errors import BadOrder
 from seedance.media import frames as media_frames
 
-MEDIA = Path(__file__).parent.parent.parent / "shared" / "media"
 BUNNY = MEDIA / "bigbuckbunny.mp4"
 
 LEVEL = 1 / 255

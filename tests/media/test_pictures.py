@@ -13,6 +13,7 @@ from pathlib import Path
 import clips
 import numpy as np
 import pytest
+from paths import MEDIA
 from PIL import Image
 
 from seedance import media
@@ -21,7 +22,7 @@ from seedance.media import pictures
 from seedance.order import Medium
 from seedance.wire import MediaLimits
 
-ROCKET = Path(__file__).parent.parent.parent / "shared" / "media" / "rocket.jpg"
+ROCKET = MEDIA / "rocket.jpg"
 PNG_JPEG = MediaLimits(("image/png", "image/jpeg"))
 
 

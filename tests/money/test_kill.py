@@ -20,6 +20,7 @@ from typing import Any
 import fakes
 import pytest
 from fakes import Fake, Request
+from paths import HELPERS
 from PIL import Image
 from running import Desk, is_result, until
 
@@ -29,7 +30,7 @@ from seedance.wire import Provider
 
 pytestmark = pytest.mark.slow
 
-CHILD = Path(__file__).with_name("stopping_child.py")
+CHILD = HELPERS / "stopping_child.py"
 ALL = "SEEDANCE_KILL_ALL"
 
 # Where the fake holds the request, and whether it was handled by then; or where the child stops.

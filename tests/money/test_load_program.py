@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 from fakes.lumenfall import FakeLumenfall
+from paths import ROOT
 from running import Desk
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
-PROGRAM = Path(__file__).parent.parent / "benchmarks" / "load.py"
+PROGRAM = ROOT / "benchmarks" / "load.py"
 
 
 @pytest.fixture(scope="module")

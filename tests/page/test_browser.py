@@ -17,7 +17,8 @@ from typing import Any
 import av
 import comfyui
 import pytest
-from comfyui import ROOT, ComfyUI
+from comfyui import ComfyUI
+from paths import ROOT
 
 SCRIPTS = Path(__file__).parent / "browser"
 EXAMPLES = ROOT / "example_workflows"

@@ -11,7 +11,8 @@ from typing import Any
 
 import comfyui
 import pytest
-from comfyui import ROOT, ComfyUI
+from comfyui import ComfyUI
+from paths import ROOT
 from PIL import Image
 
 EXAMPLES = {

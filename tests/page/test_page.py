@@ -18,7 +18,8 @@ from typing import Any
 
 import comfyui
 import pytest
-from comfyui import ROOT, ComfyUI
+from comfyui import ComfyUI
+from paths import ROOT
 
 SCRIPTS = Path(__file__).parent / "browser"
 KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui import ROOT
+from paths import ROOT
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 

@@ -26,7 +26,9 @@ import numpy as np
 import pytest
 import wire_player
 from loopback import Connection, Raw
+from paths import HELPERS
 from PIL import Image
+from spoiled_files import check_error
 
 from seedance import download, wire
 from seedance.addresses import origin
@@ -152,10 +154,6 @@ def check_outcome(outcome: Any) -> None:
         check_error(failure(outcome))
 
 
-def check_error(error: SeedanceError) -> None:
-    assert len(str(error).encode()) < 6000
-
-
 def converse(flow: wire.Flow[Any], talk: list[dict[str, Any]], answers: Answers) -> int:
     """Hold one conversation to its end; returns how many answers that took."""
     recorded = iter([step.get("reply") for step in talk if "call" in step])
@@ -257,22 +255,6 @@ def test_generated_headers_give_only_our_errors(
 # ----------------------------------------------------------------------------- clips and pictures
 
 
-def spoiled_file(data: bytes, seed: object) -> bytes:
-    """A file that was cut, or in which bits or bytes changed; headers more often than the rest."""
-    chance = random.Random(str(seed))
-    spoiled = bytearray(data)
-    for _ in range(chance.choice((1, 1, 3, 10, 50))):
-        end = len(spoiled) if chance.random() < 0.5 else min(len(spoiled), 1500)
-        place = chance.randrange(end)
-        spoiled[place] = chance.choice((spoiled[place] ^ (1 << chance.randrange(8)), 0, 255))
-    if chance.random() < 0.3:
-        del spoiled[chance.randrange(len(spoiled)) :]
-    if chance.random() < 0.1:
-        start = chance.randrange(len(spoiled) + 1)
-        del spoiled[start : start + chance.randrange(64)]
-    return bytes(spoiled)
-
-
 def sources(folder: Path) -> list[Path]:
     """Small files of every kind that people have, the header of the clips at either end."""
     made = [
@@ -330,73 +312,7 @@ def sound(file: Path, codec: str) -> Path:
     return file
 
 
-CHILD = """
-import faulthandler, sys, warnings
-from pathlib import Path
-faulthandler.dump_traceback_later(int(sys.argv[3]), exit=True)
-sys.path[:0] = sys.argv[1].split("|")
-from test_fuzz import read_everything, spoiled_file
-warnings.simplefilter("ignore")
-for source in map(Path, sys.argv[4:]):
-    data, work = source.read_bytes(), source.with_suffix(".work")
-    work.mkdir()
-    for number in range(int(sys.argv[2])):
-        print(source.name, number, flush=True)
-        file = work / f"spoiled{source.suffix}"
-        file.write_bytes(spoiled_file(data, f"{source.name} {number}"))
-        read_everything(file, work)
-print("whole")
-"""
-
-
-def read_everything(file: Path, work: Path) -> None:
-    """All that the pack does with a file from elsewhere. Only our own errors may come of it."""
-    from seedance import media
-    from seedance.order import Medium
-
-    limits = wire.MediaLimits((), sides=(16, 256), seconds=(0.1, 15.0))
-    if file.suffix in (".mp4", ".mov", ".mkv", ".avi", ".ts"):
-        doings: tuple[Any, ...] = (
-            lambda: media.probe(file),
-            lambda: media.decode_frames(file),
-            lambda: media.last_frame(file),
-            lambda: media.decode_audio(file),
-            lambda: media.clip_blob(
-                Medium.from_path("video", file), limits, nearest=True, work_dir=work / "fitted"
-            ),
-            lambda: media.sound_blob(
-                Medium.from_path("audio", file), limits, nearest=True, work_dir=work / "fitted"
-            ),
-            lambda: media.tag_colour(file),
-        )
-    elif file.suffix in (".wav", ".mp3", ".flac", ".ogg", ".m4a"):
-        medium = Medium.from_path("audio", file)
-        doings = (
-            lambda: media.probe_sound(file),
-            lambda: media.decode_audio(file),
-            *(
-                lambda mime=mime: media.sound_blob(
-                    medium,
-                    wire.MediaLimits((mime,), seconds=(0.01, 0.1)),
-                    nearest=True,
-                    work_dir=work / "fitted",
-                )
-                for mime in ("audio/mpeg", "audio/wav")
-            ),
-        )
-    else:
-        doings = (
-            lambda: media.read_picture(file),
-            lambda: media.picture_blob(Medium.from_path("image", file), limits, size=(64, 64)),
-            lambda: media.picture_blob(Medium.from_data("image", file.read_bytes()), limits),
-        )
-    for doing in doings:
-        try:
-            doing()
-        except SeedanceError as error:
-            check_error(error)
-
-
+READER = HELPERS / "spoiled_files.py"
 SECONDS = 100 + ROUNDS  # 5 s on two idle cores
 
 
@@ -405,7 +321,7 @@ def test_spoiled_clips_and_pictures_give_only_our_errors_and_end(tmp_path: Path)
     files = sources(tmp_path)
     share = -(-FILES // len(files))
     # In a process of its own, because what hangs or crashes in FFmpeg ends no other way.
-    words = ["|".join(sys.path), str(share), str(SECONDS), *map(str, files)]
-    done = subprocess.run([sys.executable, "-c", CHILD, *words], capture_output=True, text=True)
+    command = [sys.executable, str(READER), str(share), str(SECONDS), *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True)
     last = done.stdout.splitlines()[-1:]
     assert last == ["whole"], f"ended ({done.returncode}) at {last}: {done.stderr[-3000:]}"

@@ -15,13 +15,12 @@ import io
 import json
 import logging
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,8 +29,9 @@ import fakes
 import numpy as np
 import pytest
 from fakes import Answer, Fake, Request, ranged, tiny_clip
+from key_search import KEY, World, spellings
 from loopback import Connection, Raw, Server
-from rim import Pack, loaded_pack
+from pack_loader import Pack, loaded_pack
 from running import Desk, is_result, order_for
 
 from seedance import hosting
@@ -47,88 +47,7 @@ from seedance.wire import Blob, Call
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
-# Letters that JSON, addresses and base64 spell in other ways.
-KEY = "sk-LEAK/7f3a+canary=9c~e5d1-abcdefghij"
 PROVIDERS = sorted(fakes.all())
-
-
-def spellings(key: str) -> set[bytes]:
-    """How a key may be written where it should not be."""
-    found = {key, quote(key, safe=""), quote(key, safe="").lower(), key.replace("/", "\\/")}
-    found |= {"".join(f"\\u{ord(letter):04x}" for letter in key), key.encode().hex(), key[::-1]}
-    for shift in range(3):  # base64 looks different by what stands before
-        packed = base64.b64encode(b"\0" * shift + key.encode())[4:-4].decode()
-        found |= {packed, packed.replace("+", "-").replace("/", "_")}
-    return {text.encode() for text in found}
-
-
-@dataclass
-class World:
-    """All that anybody could see, by where it was seen."""
-
-    key: str = KEY
-    now: str = ""
-    seen: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def add(self, where: str, what: str | bytes) -> None:
-        data = what.encode("utf-8", "replace") if isinstance(what, str) else what
-        self.seen.append((f"{self.now}: {where}" if self.now else where, data))
-
-    def add_files(self, folder: Path) -> None:
-        """Every file but the key file, with its name: journal, sidecars, pictures, clips."""
-        for path in folder.rglob("*"):
-            self.add("a file's name", str(path))
-            if path.is_file() and path.name != "keys.json":
-                with contextlib.suppress(FileNotFoundError):  # a temporary one
-                    self.add(path.name, path.read_bytes())
-
-    def add_error(self, error: BaseException) -> None:
-        """An error as logs, dialogs and reports show it, with the chain of its causes, and as the
-        tools show it that print the variables of each function and what an error carries."""
-        self.add("traceback", "".join(traceback.format_exception(error)))
-        while error is not None:
-            self.add("error", f"{error} {error!r} {error.args}")
-            if hasattr(error, "as_dict"):
-                self.add("error as JSON", json.dumps(error.as_dict()))
-            with contextlib.suppress(Exception):
-                self.add("pickled error", pickle.dumps(error))
-            for name in ("request", "response"):
-                carried = getattr(error, name, None)
-                self.add(f"the {name} of an error", repr(getattr(carried, "headers", "")))
-            self._add_variables(error)
-            error = error.__cause__ or error.__context__  # type: ignore[assignment]
-
-    def _add_variables(self, error: BaseException) -> None:
-        of_tests = str(Path(__file__).parent)
-        for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
-            if not frame.filename.startswith(of_tests):
-                for name, shown in (frame.locals or {}).items():
-                    self.add(f"{name} in {frame.name}, {frame.filename}", shown)
-
-    def add_processes(self) -> None:
-        """The arguments of this process and of those that it started, as other users see them."""
-        mine = str(os.getpid())
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-                if mine in (process.name, parent):
-                    self.add("arguments", (process / "cmdline").read_bytes())
-
-    def add_requests(self, where: str, requests: list[Request], *, own: bool) -> None:
-        """What a server received; at the provider itself the key may be in one header."""
-        for request in requests:
-            headers = {
-                name: value
-                for name, value in request.headers.items()
-                if not (own and name == "authorization")
-            }
-            self.add(where, f"{request.method} {request.path} {request.query} {headers}")
-            self.add(where, request.body)
-
-    def leaks(self) -> list[str]:
-        """Where the key can be seen."""
-        forms = spellings(self.key)
-        return [where for where, what in self.seen if any(form in what for form in forms)]
 
 
 @pytest.mark.parametrize("spelling", sorted(spellings(KEY)))
@@ -359,7 +278,7 @@ def test_whatever_happens_the_key_is_seen_by_its_provider_alone(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("seedance.runner.create.FIND_SECONDS", 0.05)
+    monkeypatch.setattr("seedance.runner.submit.FIND_SECONDS", 0.05)
     with fakes.all()[provider]() as fake, Server(elsewhere) as other:
         fake.key = KEY
         desk = Desk(fake, tmp_path)
@@ -596,7 +515,7 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
 
 def test_nodes_and_routes(pack: Pack, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key stored by the page; then a run that succeeds, one that is refused, and all routes."""
-    from test_routes import Site  # needs aiohttp
+    from pack_site import Site  # needs aiohttp
 
     kind = fakes.all()["lumenfall"]
     monkeypatch.setattr(kind, "key", KEY)

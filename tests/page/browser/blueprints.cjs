@@ -1,6 +1,6 @@
 // Puts the blueprint of the pack into a graph as a person does, copies it, and runs that.
 //
-//   node tests/browser/blueprints.cjs <url of a ComfyUI>
+//   node tests/page/browser/blueprints.cjs <url of a ComfyUI>
 //
 // Prints a JSON object: { event, data, blueprint } with how the run ended, and the sockets and
 // widgets that the blueprint shows.

@@ -1,6 +1,6 @@
 // Runs every example workflow on ComfyUI's page, and says how each ended.
 //
-//   node tests/browser/examples.cjs <url of a ComfyUI>
+//   node tests/page/browser/examples.cjs <url of a ComfyUI>
 //
 // Prints a JSON object: { name: { event, data, same, unknown } }; `same` is whether the page would save
 // the values and links that the file holds, `unknown` the types of nodes that it does not have.

@@ -1,6 +1,6 @@
 // Runs one node on ComfyUI's page, and says what a person reads there.
 //
-//   node tests/browser/words.cjs <url of a ComfyUI>
+//   node tests/page/browser/words.cjs <url of a ComfyUI>
 //
 // Prints a JSON object: { words, seed, error }; `words` is the text on the node that ran, `seed`
 // what is to happen to its seed after each run, `error` what the page shows for a provider without

@@ -7,8 +7,7 @@ from typing import Any
 
 import fakes
 import pytest
-
-from oracles import (
+from official_clients import (
     CLIP,
     END,
     FRAME,
@@ -22,6 +21,7 @@ from oracles import (
     provider_of,
     submit,
 )
+
 from seedance import wire
 from seedance.errors import Moderated, Refused
 from seedance.order import Medium, Order

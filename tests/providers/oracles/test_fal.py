@@ -8,8 +8,7 @@ from typing import Any
 
 import fakes
 import pytest
-
-from oracles import (
+from official_clients import (
     CLIP,
     END,
     FRAME,
@@ -24,6 +23,7 @@ from oracles import (
     sent,
     submit,
 )
+
 from seedance import wire
 from seedance.errors import Moderated
 from seedance.order import Order

@@ -9,8 +9,7 @@ from typing import Any
 
 import fakes
 import pytest
-
-from oracles import (
+from official_clients import (
     CLIP,
     END,
     FRAME,
@@ -25,6 +24,7 @@ from oracles import (
     sent,
     submit,
 )
+
 from seedance import wire
 from seedance.errors import Refused
 from seedance.order import Order
