@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT / "tests", ROOT):
+for folder in (ROOT / "tests" / "helpers", ROOT):
     sys.path.insert(0, str(folder))
 
 

@@ -9,7 +9,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { open, build, load, saved, run } = require('../tests/browser/page.cjs')
+const { open, build, load, saved, run } = require('../tests/page/browser/page.cjs')
 const { photograph } = require('./graphs/camera.cjs')
 const { publish } = require('./graphs/publish.cjs')
 

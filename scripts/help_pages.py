@@ -47,8 +47,8 @@ def files() -> Iterator[tuple[Path, str]]:
 
 
 def _schemas() -> dict[str, Any]:
-    sys.path.insert(0, str(ROOT / "tests"))
-    from rim import loaded_pack
+    sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+    from pack_loader import loaded_pack
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -6,7 +6,7 @@
 // there is no key. Nothing is sent to a provider.
 
 const path = require('node:path')
-const { open, build } = require('../tests/browser/page.cjs')
+const { open, build } = require('../tests/page/browser/page.cjs')
 
 const DOCS = path.join(__dirname, '..', 'web', 'docs')
 const MARGIN = 16

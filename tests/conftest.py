@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import HELPERS
 
 import seedance
 from seedance.providers import registry
 from seedance.runner import Runner
 
-GUARD = Path(__file__).parent / "guard"
+GUARD = HELPERS / "guard"
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
 

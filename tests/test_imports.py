@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from seedance import providers
 
-ROOT = Path(__file__).parent.parent
 CORE = ROOT / "seedance"
 
 # The house: each floor may import what lies below it, and nothing beside or above it.

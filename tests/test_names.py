@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import tempfile
 from collections.abc import Iterable
 from enum import Enum
@@ -61,7 +62,7 @@ def core() -> dict[str, Any]:
 
 
 def rim(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    from rim import loaded_pack
+    from pack_loader import loaded_pack
 
     with loaded_pack(folder, monkeypatch) as pack:
         schemas = [node.GET_SCHEMA() for node in pack.nodes.values()]
@@ -136,6 +137,7 @@ def _text(value: Any, indent: str = "") -> str:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(FILE.parent / "helpers"))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         names = core() | rim(Path(folder), patch)
     FILE.write_text(_text(names) + "\n", encoding="utf-8")

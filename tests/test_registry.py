@@ -10,9 +10,9 @@ from typing import Any
 import artwork
 import numpy as np
 import pytest
+from paths import ROOT
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
 PICTURES = list(artwork.PICTURES)
 
 

@@ -6,13 +6,12 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import help_pages
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 LANGUAGES = ("en", "zh")
 FILES = ("main", "nodeDefs", "settings", "commands")
 MODULES = sorted((ROOT / "web").rglob("*.*js"))

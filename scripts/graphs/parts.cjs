@@ -1,7 +1,7 @@
 // What the graphs of example_workflows/ and subgraphs/ have in common: the note, our nodes as they
 // run free, and a place for each part.
 //
-// A graph is what build() of tests/browser/page.cjs takes. The note lies above the nodes, as wide as
+// A graph is what build() of tests/page/browser/page.cjs takes. The note lies above the nodes, as wide as
 // all of them, so that a graph is about as high as it is wide: thumbnails are shown in a square.
 
 const SWITCH = `**provider** is set to \`preview\`: a free placeholder, made on this computer. Build and

@@ -1,6 +1,6 @@
 // Makes a blueprint of a graph, as the page publishes one.
 
-const { build, load, saved } = require('../../tests/browser/page.cjs')
+const { build, load, saved } = require('../../tests/page/browser/page.cjs')
 
 // What the page saves. A spec is that of blueprints.cjs.
 async function publish(page, url, name, spec) {

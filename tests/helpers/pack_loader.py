@@ -1,0 +1,158 @@
+"""Loads the pack as ComfyUI loads it, over the stand-in in host_stub/, and runs its nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from paths import HELPERS, ROOT
+
+STUB = HELPERS / "host_stub"
+STUB_MODULES = (
+    *("comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "protocol", "server"),
+)
+
+
+class Pack:
+    """The loaded pack: `pack.generate` is its nodes/generate.py, `pack.core("order")` its
+    seedance/order.py (not the `seedance` that tests import), `pack.server` the server."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.extension: Any = asyncio.run(sys.modules[name].comfy_entrypoint())
+        self.nodes: dict[str, Any] = {
+            node.GET_SCHEMA().node_id: node for node in asyncio.run(self.extension.get_node_list())
+        }
+
+    def __getattr__(self, name: str) -> ModuleType:
+        return importlib.import_module(f"{self.name}.nodes.{name}")
+
+    def core(self, name: str) -> ModuleType:
+        return importlib.import_module(f"{self.name}.seedance.{name}")
+
+    def load(self) -> None:
+        """What ComfyUI does with the extension."""
+        asyncio.run(self.extension.on_load())
+        host("nodes").NODE_CLASS_MAPPINGS.update(self.nodes)
+
+    @property
+    def server(self) -> Any:
+        return host("server").PromptServer.instance
+
+    def run(self, node_id: str, *, at: str = "1", prompt_id: str = "p", **inputs: Any) -> Any:
+        """Execute a node as ComfyUI does, in an event loop of its own."""
+        return asyncio.run(self.execute(node_id, at=at, prompt_id=prompt_id, **inputs))
+
+    async def execute(
+        self, node_id: str, *, at: str = "1", prompt_id: str = "p", **inputs: Any
+    ) -> Any:
+        self.execution_context(at, prompt_id)
+        return await self.nodes[node_id].execute(**inputs)
+
+    def fingerprint(self, node_id: str, at: str = "1", **inputs: Any) -> Any:
+        """What ComfyUI's cache asks before it runs a node; linked inputs are None."""
+        self.execution_context(at, "p")
+        return self.nodes[node_id].fingerprint_inputs(**inputs)
+
+    def execution_context(self, node_id: str, prompt_id: str) -> None:
+        utils = host("comfy_execution.utils")
+        utils.current.set(utils.ExecutionContext(prompt_id, node_id, 0))
+
+
+def host(name: str) -> Any:
+    """A module of the stand-in."""
+    return importlib.import_module(name)
+
+
+@contextmanager
+def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
+    """The pack, loaded afresh into a server of its own."""
+    monkeypatch.syspath_prepend(str(STUB))
+    monkeypatch.delenv("SEEDANCE_HOME", raising=False)
+    monkeypatch.delenv("SEEDANCE_OUTPUT", raising=False)
+    before = set(sys.modules)
+    host("folder_paths").base = tmp_path
+    server = host("server").PromptServer.instance = host("server").PromptServer()
+    name = str(ROOT).replace(".", "_x_")  # as ComfyUI names it
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py")
+    assert spec and spec.loader
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    try:
+        yield Pack(name)
+    finally:
+        server.close()
+        if ran := sys.modules.get(f"{name}.seedance.runner.runner"):
+            for runner in ran._shared.values():
+                runner.close()
+        for module in set(sys.modules) - before:
+            if module.startswith((name, *STUB_MODULES)):
+                del sys.modules[module]
+
+
+# -------------------------------------------------------------------- jobs that tests play through
+
+
+class ScriptedJob:
+    """A take that ends when the test says so."""
+
+    def __init__(self, pack: Pack, order: Any, result: Any = None) -> None:
+        self.order, self.changes, self.notes = order, (), ()
+        self.progress = pack.core("runner").Progress("queued", 0.0)
+        self.cancelled = threading.Event()
+        self.released = False
+        self.cancel_note = ""
+        self.ended: Future[Any] = Future()
+        if isinstance(result, BaseException):
+            self.ended.set_exception(result)
+        elif result is not None:
+            self.ended.set_result(result)
+
+    async def wait_async(self, on_progress: Any = None) -> Any:
+        while not self.ended.done():
+            await asyncio.sleep(0.01)
+        return self.ended.result()
+
+    def release(self) -> None:
+        self.released = True
+
+    def cancel(self) -> None:
+        self.cancel_note = "It goes on and is billed."
+        self.cancelled.set()
+
+
+class ScriptedRunner:
+    """Gives out what `outcome(order)` says: a result, an error, or None for a take that runs on."""
+
+    def __init__(self, pack: Pack, outcome: Callable[[Any], Any]) -> None:
+        self.pack, self.outcome = pack, outcome
+        self.jobs: list[ScriptedJob] = []
+        self.started = threading.Event()
+
+    def start(self, order: Any, *, takes: int = 1) -> list[ScriptedJob]:
+        jobs = [
+            ScriptedJob(self.pack, take, self.outcome(take))
+            for take in map(order.take, range(takes))
+        ]
+        self.jobs += jobs
+        self.started.set()
+        return jobs
+
+
+def scripted(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, outcome: Callable[[Any], Any] = lambda order: None
+) -> ScriptedRunner:
+    """Let the pack's nodes use a scripted runner."""
+    runner = ScriptedRunner(pack, outcome)
+    monkeypatch.setattr(pack.host, "runner", lambda: runner)
+    return runner

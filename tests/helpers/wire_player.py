@@ -1,0 +1,255 @@
+"""Plays recorded exchanges (tests/providers/wire/<id>.json) against a provider's flows.
+
+Owns the format of those files. Every call is compared completely: a key left out of a recorded
+call stands for its default, so that a field which stops being sent, or is sent too much, fails.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from paths import ROOT
+
+from seedance import money, wire
+from seedance.errors import SeedanceError
+from seedance.order import Medium, Order
+from seedance.providers import get
+
+FOLDER = ROOT / "tests" / "providers" / "wire"
+GATEWAY = "https://gateway.example"  # for a provider that publishes no base URL
+
+EXCHANGE_KEYS = {
+    *("name", "source", "flow", "config", "talk", "result", "error"),
+    *("order", "mode_media", "delivered", "ticket", "since", "blob"),
+}
+
+
+def _recorded(name: str, value: Any) -> Any:
+    """A field of a call as exchanges record it."""
+    match name:
+        case "form":
+            return [list(pair) for pair in value]
+        case "file":
+            return value and {"field": value.field, "name": value.blob.name}
+        case "body":
+            return value is not None
+        case "headers":
+            return {header.lower(): text for header, text in value.items()}
+        case "query":
+            return dict(value)
+    return value
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return _recorded(field.name, field.default_factory())
+    return None if field.default is dataclasses.MISSING else _recorded(field.name, field.default)
+
+
+# From the class itself, so that a field that it gains is compared too.
+CALL_DEFAULTS = {field.name: _default(field) for field in dataclasses.fields(wire.Call)}
+STATUSES = {
+    kind.__name__: kind
+    for kind in (wire.Running, wire.Done, wire.Failed, wire.TaskCancelled, wire.Expired)
+}
+
+
+def load(path: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The provider id and the exchanges of one file."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return record["provider"], record["exchanges"]
+
+
+def play(provider_id: str, exchange: dict[str, Any]) -> None:
+    """Hold the whole conversation; raises AssertionError at the first difference."""
+    if unknown := set(exchange) - EXCHANGE_KEYS:
+        raise AssertionError(f"unknown keys in the exchange: {sorted(unknown)}")
+    assert ("result" in exchange) != ("error" in exchange), "exactly one of result and error"
+    provider = _provider(provider_id, exchange.get("config", {}))
+    try:
+        outcome = _talk(_flow(provider, exchange), exchange["talk"])
+    except SeedanceError as error:
+        if "error" not in exchange:
+            raise
+        _compare_error(error, exchange["error"])
+        return
+    assert "error" not in exchange, f"no error, but {outcome!r}"
+    if exchange["flow"] == "cancel":
+        _compare_cancel(outcome, exchange["result"])
+    else:
+        assert outcome == _expected(exchange["flow"], exchange["result"])
+    if isinstance(outcome, wire.Ticket):
+        assert wire.Ticket.parse(str(outcome)).opaque == outcome.opaque
+
+
+# ------------------------------------------------------------------------------------- the flow
+
+
+def start(provider_id: str, exchange: dict[str, Any]) -> wire.Flow[Any]:
+    """The flow that an exchange is about, before its first step."""
+    return _flow(_provider(provider_id, exchange.get("config", {})), exchange)
+
+
+def _provider(provider_id: str, config: dict[str, Any]) -> wire.Provider:
+    kind = get(provider_id)
+    return kind(
+        wire.Config(
+            base_url=config.get("base_url") or kind.default_base_url or GATEWAY,
+            upload_url=config.get("upload_url") or kind.default_upload_url,
+            models=config.get("models", {}),
+            options=config.get("options", {}),
+        )
+    )
+
+
+def _flow(provider: wire.Provider, exchange: dict[str, Any]) -> wire.Flow[Any]:
+    match exchange["flow"]:
+        case "submit":
+            return provider.submit(
+                _order(provider, exchange), _placed(exchange.get("delivered", {}))
+            )
+        case "check":
+            return provider.check(wire.Ticket.parse(exchange["ticket"]))
+        case "cancel":
+            return provider.cancel(wire.Ticket.parse(exchange["ticket"]))
+        case "upload":
+            return provider.upload(_blob(exchange["blob"]))
+        case "probe_key":
+            return provider.probe_key()
+        case "find":
+            return provider.find(_order(provider, exchange), exchange.get("since", 0.0))
+    raise AssertionError(f"unknown flow {exchange['flow']!r}")
+
+
+def _order(provider: wire.Provider, exchange: dict[str, Any]) -> Order:
+    media = exchange.get("mode_media", {})
+
+    def dummies(kind: Any, count: int) -> list[Medium]:
+        return [
+            Medium.from_address(kind, f"https://media.example/{kind}-{n}") for n in range(count)
+        ]
+
+    def single(name: str, kind: Any) -> Medium | None:
+        return dummies(kind, 1)[0] if media.get(name) else None
+
+    return Order(
+        **{"provider": provider.id, **exchange.get("order", {})},
+        first_frame=single("first_frame", "image"),
+        last_frame=single("last_frame", "image"),
+        video=single("video", "video"),
+        references=(
+            *dummies("image", media.get("images", 0)),
+            *dummies("video", media.get("videos", 0)),
+            *dummies("audio", media.get("audios", 0)),
+        ),
+    )
+
+
+def _placed(record: dict[str, Any]) -> wire.Delivered:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+    }
+    return wire.Delivered(**values)
+
+
+def _blob(record: dict[str, Any]) -> wire.Blob:
+    data = base64.b64decode(record["data"])
+    measured = {name: value for name, value in record.items() if name != "data"}
+    digest = hashlib.sha256(data).hexdigest()
+    return wire.Blob(**measured, size=len(data), digest=digest, data=data)
+
+
+# ------------------------------------------------------------------------------------- the talk
+
+
+def _talk(flow: wire.Flow[Any], talk: list[dict[str, Any]]) -> Any:
+    reply: wire.Reply | None = None
+    for step in talk:
+        try:
+            asked = flow.send(reply)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            raise AssertionError(f"ended with {stop.value!r} before {step}") from None
+        if "pause" in step:
+            assert isinstance(asked, wire.Pause), f"a pause was expected, not {asked}"
+            assert asked.seconds == step["pause"]
+            reply = None
+        else:
+            assert isinstance(asked, wire.Call), f"a call was expected, not {asked}"
+            _compare_call(asked, step["call"])
+            reply = _reply(step["reply"])
+    try:
+        more = flow.send(reply)  # type: ignore[arg-type]
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError(f"one step too much: {more}")
+
+
+def _compare_call(call: wire.Call, recorded: dict[str, Any]) -> None:
+    if unknown := set(recorded) - set(CALL_DEFAULTS):
+        raise AssertionError(f"unknown keys in the recorded call: {sorted(unknown)}")
+    bodies = [call.json is not None, bool(call.form or call.file), call.body is not None]
+    assert sum(bodies) <= 1, "a call has at most one body"
+    sent = {name: _recorded(name, getattr(call, name)) for name in CALL_DEFAULTS}
+    expected = {**CALL_DEFAULTS, **recorded}
+    expected["headers"] = _recorded("headers", expected["headers"])
+    # As text, because in Python 1 == True == 1.0, and on the wire they differ.
+    assert _text(sent) == _text(expected)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def _reply(record: dict[str, Any]) -> wire.Reply:
+    headers = {name.lower(): value for name, value in record.get("headers", {}).items()}
+    if "json" in record:
+        body = json.dumps(record["json"]).encode()
+        headers.setdefault("content-type", "application/json")
+    else:
+        body = record.get("text", "").encode()
+    return wire.Reply(record["status"], headers, body)
+
+
+# ---------------------------------------------------------------------------------- the outcome
+
+
+def _expected(flow: str, record: dict[str, Any] | None) -> Any:
+    if record is None:
+        return None
+    values = dict(record)
+    for name in ("cost", "left"):
+        if values.get(name):
+            values[name] = money.Money(**values[name])
+    if values.get("without_address"):
+        values["without_address"] = wire.Failed(**values["without_address"])
+    match flow:
+        case "submit" | "find":
+            ticket = wire.Ticket.parse(values["ticket"])
+            return wire.Ticket(ticket.provider, ticket.opaque, values.get("cost"))
+        case "check":
+            return STATUSES[values.pop("type")](**values)
+        case "upload":
+            return wire.Uploaded(**values)
+        case _:
+            return wire.Balance(**values)
+
+
+def _compare_cancel(
+    outcome: wire.TaskCancelled | wire.CannotCancel, expected: dict[str, Any]
+) -> None:
+    assert type(outcome).__name__ == expected["type"]
+    for part in expected.get("says", ()):
+        assert isinstance(outcome, wire.CannotCancel) and part in outcome.reason
+
+
+def _compare_error(error: SeedanceError, expected: dict[str, Any]) -> None:
+    assert error.kind == expected["kind"], f"{error.kind}: {error}"
+    for part in expected.get("says", ()):
+        assert part in str(error)
+    if "spent" in expected:
+        assert error.spent == expected["spent"]

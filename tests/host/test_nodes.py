@@ -1,0 +1,675 @@
+"""The nodes as ComfyUI and saved workflows see them, what they make of their inputs, and what runs
+with the server."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack_loader import STUB, Pack, host, loaded_pack, scripted
+from paths import ROOT
+
+torch = pytest.importorskip("torch")
+
+SHARED = [
+    *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
+    *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra"),
+]
+INPUTS = {
+    "SeedanceT2V": ["prompt", *SHARED],
+    "SeedanceI2V": ["image", "prompt", "image_url", *SHARED],
+    "SeedanceFrames": [
+        *("first_frame", "last_frame", "prompt", "first_frame_url", "last_frame_url"),
+        *SHARED,
+    ],
+    "SeedanceReference": ["images", "videos", "audios", "prompt", "urls", *SHARED],
+    "SeedanceV2V": [
+        *("video", "images", "prompt", "video_url", "operation", "keep_audio"),
+        *SHARED,
+    ],
+    "SeedanceTask": ["task", "decode_frames"],
+}
+OUTPUTS = [
+    ("frames", "IMAGE"),
+    ("video", "VIDEO"),
+    ("audio", "AUDIO"),
+    ("fps", "FLOAT"),
+    ("last_frame", "IMAGE"),
+    ("task", "STRING"),
+]
+GENERATING = [node_id for node_id in INPUTS if node_id != "SeedanceTask"]
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
+    with loaded_pack(tmp_path, monkeypatch) as pack:
+        yield pack
+
+
+def inputs_of(pack: Pack, node_id: str) -> dict[str, Any]:
+    return {item.id: item for item in pack.nodes[node_id].define_schema().inputs}
+
+
+# --------------------------------------------------------------------------- names that last
+
+
+def test_the_pack_has_these_nodes(pack: Pack) -> None:
+    assert list(pack.nodes) == list(INPUTS)
+
+
+@pytest.mark.parametrize("node_id", INPUTS)
+def test_inputs_stand_in_the_order_that_saved_workflows_hold(pack: Pack, node_id: str) -> None:
+    assert list(inputs_of(pack, node_id)) == INPUTS[node_id]
+
+
+@pytest.mark.parametrize("node_id", INPUTS)
+def test_only_prompt_and_task_are_required(pack: Pack, node_id: str) -> None:
+    required = [
+        name for name, item in inputs_of(pack, node_id).items() if not item.options.get("optional")
+    ]
+    assert required == (["task"] if node_id == "SeedanceTask" else ["prompt"])
+
+
+@pytest.mark.parametrize("node_id", INPUTS)
+def test_every_output_is_a_list_with_an_item_a_take(pack: Pack, node_id: str) -> None:
+    outputs = pack.nodes[node_id].define_schema().outputs
+    assert [(item.id, item.io_type) for item in outputs] == OUTPUTS
+    assert all(item.is_output_list for item in outputs)
+
+
+@pytest.mark.parametrize("node_id", INPUTS)
+def test_no_node_runs_or_asks_for_keys_by_itself(pack: Pack, node_id: str) -> None:
+    schema = pack.nodes[node_id].define_schema()
+    assert schema.category == "Seedance"
+    assert not getattr(schema, "is_output_node", False)
+    assert not getattr(schema, "is_api_node", False)
+
+
+@pytest.mark.parametrize("node_id", INPUTS)
+def test_every_input_and_output_is_explained(pack: Pack, node_id: str) -> None:
+    schema = pack.nodes[node_id].define_schema()
+    assert schema.description
+    for item in schema.inputs:
+        assert item.options["tooltip"], item.id
+    for item in schema.outputs:
+        assert item.tooltip, item.id
+
+
+@pytest.mark.parametrize("node_id", GENERATING)
+def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
+    defaults = {
+        name: item.options.get("default") for name, item in inputs_of(pack, node_id).items()
+    }
+    ratio = "16:9" if node_id == "SeedanceT2V" else "adaptive"
+    expected = [
+        "auto",
+        "seedance-2.0",
+        "720p",
+        ratio,
+        5,
+        True,
+        0,
+        1,
+        "error",
+        False,
+        False,
+        True,
+        "",
+    ]
+    assert [defaults[name] for name in SHARED] == expected
+
+
+def test_ranges_are_those_of_the_contract(pack: Pack) -> None:
+    inputs = inputs_of(pack, "SeedanceI2V")
+    ranges = {
+        name: (inputs[name].options["min"], inputs[name].options["max"])
+        for name in ("duration", "seed", "takes")
+    }
+    assert ranges == {"duration": (-1, 30), "seed": (0, 2**32 - 1), "takes": (1, 8)}
+
+
+def test_choices_are_those_of_the_contract(pack: Pack) -> None:
+    inputs = inputs_of(pack, "SeedanceV2V")
+    assert inputs["resolution"].options["options"] == ["480p", "720p", "1080p", "4k"]
+    ratios = ["adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21"]
+    assert inputs["ratio"].options["options"] == ratios
+    assert inputs["operation"].options["options"] == ["edit", "extend"]
+    providers = pack.core("providers").ids()
+    assert inputs["provider"].options["options"] == ["auto", *providers]
+
+
+def test_the_choice_of_providers_needs_none_of_them_imported(pack: Pack) -> None:
+    """Their ids are read off file names."""
+    providers = pack.core("providers")
+    assert providers.ids() == list(providers.registry())
+
+
+def test_the_seed_starts_as_fixed_so_that_queueing_does_not_pay(pack: Pack) -> None:
+    assert inputs_of(pack, "SeedanceT2V")["seed"].options["control_after_generate"] == "fixed"
+
+
+def test_sockets_that_grow_have_our_own_names(pack: Pack) -> None:
+    inputs = inputs_of(pack, "SeedanceReference")
+    names = {
+        name: inputs[name].options["template"].names for name in ("images", "videos", "audios")
+    }
+    assert names == {
+        "images": [f"image_{number}" for number in range(1, 31)],
+        "videos": [f"video_{number}" for number in range(1, 11)],
+        "audios": [f"audio_{number}" for number in range(1, 11)],
+    }
+
+
+def test_the_manager_finds_every_node_by_parsing() -> None:
+    found = set()
+    for path in (ROOT / "nodes").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and any(
+                ast.unparse(base) == "io.ComfyNode" for base in node.bases
+            ):
+                found |= {
+                    keyword.value.value
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "io.Schema"
+                    for keyword in call.keywords
+                    if keyword.arg == "node_id" and isinstance(keyword.value, ast.Constant)
+                }
+    assert found == set(INPUTS)
+
+
+LOAD = f"""
+import asyncio, importlib.util, os, sys
+sys.path.insert(0, {str(STUB)!r})
+import comfy_api.latest, server
+server.PromptServer.instance = server.PromptServer()
+
+async def load():
+    spec = importlib.util.spec_from_file_location("pack", {str(ROOT / "__init__.py")!r})
+    module = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    extension = await module.comfy_entrypoint()
+    await extension.on_load()
+    await extension.get_node_list()
+
+def heard(event, arguments):
+    if event in ("open", "os.listdir", "os.mkdir") or event.startswith(("socket.", "subprocess.")):
+        events.append((event, str(arguments[0]) if arguments else ""))
+"""
+
+
+def loading(script: str) -> list[str]:
+    """What a script prints that loads the pack, over the stand-in, in a process of its own."""
+    child = subprocess.run(
+        [sys.executable, "-c", LOAD + script], capture_output=True, text=True, check=True
+    )
+    return child.stdout.splitlines()
+
+
+def test_loading_the_pack_imports_nothing_heavy() -> None:
+    modules = loading(
+        "before = set(sys.modules)\n"
+        "asyncio.run(load())\n"
+        "print(*(set(sys.modules) - before), sep='\\n')"
+    )
+    assert "pack" in modules
+    heavy = {"torch", "numpy", "av", "PIL", "requests", "sqlalchemy", "alembic"}
+    assert not {name.partition(".")[0] for name in modules} & heavy
+    assert "pack.seedance.runner" not in modules
+
+
+def test_loading_the_pack_touches_no_file_but_its_own_and_no_network() -> None:
+    # Twice: what it imports of Python's own library is opened by the first.
+    events = loading(
+        "asyncio.run(load())\n"
+        "for name in [name for name in sys.modules if name.startswith('pack')]:\n"
+        "    del sys.modules[name]\n"
+        "events = []\n"
+        "async def main():\n"
+        "    sys.addaudithook(heard)\n"
+        "    await load()\n"
+        "    print(*(event + ' ' + what for event, what in list(events)), sep='\\n')\n"
+        "asyncio.run(main())"
+    )
+    assert any(str(ROOT / "nodes") in event for event in events)
+    prefix = sys.pycache_prefix or str(ROOT)
+    places = [event.partition(" ")[2] for event in events]
+    assert [place for place in places if not place.startswith((str(ROOT), prefix))] == []
+
+
+# ------------------------------------------------------------------------- what an order becomes
+
+
+def image(*shape: int, value: float = 0.5) -> Any:
+    return torch.full(shape, value)
+
+
+def order_of(pack: Pack, monkeypatch: pytest.MonkeyPatch, node_id: str, **inputs: Any) -> Any:
+    """The order that a node gives to the runner."""
+    failed = pack.core("errors").TaskFailed("enough was seen")
+    runner = scripted(pack, monkeypatch, lambda order: failed)
+    with pytest.raises(type(failed)):
+        pack.run(node_id, **inputs)
+    return runner.jobs[0].order
+
+
+def refusal(pack: Pack, monkeypatch: pytest.MonkeyPatch, node_id: str, **inputs: Any) -> str:
+    """What a node says about inputs that make no order."""
+    runner = scripted(pack, monkeypatch)
+    with pytest.raises(pack.core("errors").BadOrder) as caught:
+        pack.run(node_id, **inputs)
+    assert not runner.jobs
+    return str(caught.value)
+
+
+def test_a_prompt_alone_is_the_order_with_the_defaults(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(pack, monkeypatch, "SeedanceT2V", prompt="a hill")
+    expected = pack.core("order").Order(prompt="a hill", ratio="16:9")
+    assert order.describe() == expected.describe()
+
+
+def test_every_widget_reaches_the_order(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        **dict(prompt="a hill", provider="preview", model="seedance-2.0-fast", resolution="480p"),
+        **dict(ratio="1:1", duration=7, generate_audio=False, seed=9, watermark=True),
+        **dict(camera_fixed=True, on_unsupported="nearest"),
+    }
+    order = order_of(
+        pack, monkeypatch, "SeedanceT2V", **values, extra='{"leonardo": {"public": true}}'
+    )
+    record = order.describe()
+    assert {name: record[name] for name in values} == values
+    assert record["extra"] == {"leonardo": {"public": True}}
+
+
+def test_takes_are_orders_with_the_seeds_that_follow(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = scripted(pack, monkeypatch, lambda order: pack.core("errors").TaskFailed("no"))
+    with pytest.raises(pack.core("errors").TaskFailed):
+        pack.run("SeedanceT2V", prompt="a hill", seed=2**32 - 1, takes=3)
+    assert [job.order.seed for job in runner.jobs] == [2**32 - 1, 0, 1]
+
+
+def test_a_picture_is_rounded_to_its_own_8_bits(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(1, 16, 16, 3)
+    order = order_of(pack, monkeypatch, "SeedanceI2V", prompt="", image=levels.float() / 255)
+    assert order.first_frame.pixels.tolist() == levels[0].tolist()
+
+
+def test_a_grey_picture_becomes_rgb(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_of(
+        pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 1, value=1.0)
+    )
+    assert order.first_frame.pixels.shape == (4, 6, 3)
+    assert order.first_frame.pixels.min() == 255
+
+
+def test_what_is_transparent_is_laid_on_white(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_of(
+        pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 4, value=0.0)
+    )
+    assert order.first_frame.pixels.shape == (4, 6, 3)
+    assert order.first_frame.pixels.min() == 255
+
+
+def test_a_batch_where_one_picture_is_meant_is_refused(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = refusal(pack, monkeypatch, "SeedanceI2V", prompt="", image=image(3, 4, 6, 3))
+    assert "image holds 3 pictures" in said
+    assert "Get Image from Batch" in said
+
+
+def test_what_is_no_picture_is_refused(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "(1, 4, 6, 2)" in refusal(
+        pack, monkeypatch, "SeedanceI2V", prompt="", image=image(1, 4, 6, 2)
+    )
+
+
+def test_a_picture_or_its_address_not_both(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {"image": image(1, 4, 6, 3), "image_url": "https://example.com/a.png"}
+    assert "Both image and image_url" in refusal(
+        pack, monkeypatch, "SeedanceI2V", prompt="", **both
+    )
+
+
+@pytest.mark.parametrize(
+    ("node_id", "missing"),
+    [
+        ("SeedanceI2V", "image_url"),
+        ("SeedanceFrames", "first_frame_url"),
+        ("SeedanceReference", "urls"),
+        ("SeedanceV2V", "video_url"),
+    ],
+)
+def test_a_node_without_its_medium_says_what_to_connect(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, node_id: str, missing: str
+) -> None:
+    assert missing in refusal(pack, monkeypatch, node_id, prompt="a hill")
+
+
+def test_both_frames_are_sent(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_of(
+        pack,
+        monkeypatch,
+        "SeedanceFrames",
+        prompt="",
+        first_frame=image(1, 4, 6, 3, value=0.0),
+        last_frame_url="https://example.com/b.png",
+    )
+    assert order.mode == "frames"
+    assert order.first_frame.pixels.max() == 0
+    assert order.last_frame.address == "https://example.com/b.png"
+
+
+def test_references_are_counted_by_picture_and_number_of_the_socket(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(
+        pack,
+        monkeypatch,
+        "SeedanceReference",
+        prompt="@Image3 meets @Image4",
+        images={
+            "image_10": image(1, 4, 6, 3, value=1.0),
+            "image_2": image(2, 4, 6, 3, value=0.0),
+            "image_3": None,
+        },
+        audios={"audio_1": {"waveform": torch.zeros(1, 2, 480), "sample_rate": 48000}},
+        urls="asset://x\nimage: https://example.com/a".replace("asset", "audio: asset"),
+    )
+    assert [medium.kind for medium in order.references] == ["image"] * 3 + ["audio"] * 2 + ["image"]
+    assert [int(medium.pixels.max()) for medium in order.references[:3]] == [0, 0, 255]
+    assert order.of_kind("audio")[1].address == "asset://x"
+    assert order.of_kind("image")[3].address == "https://example.com/a"
+
+
+def test_a_sound_goes_out_as_a_wav_file(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = {"waveform": torch.zeros(1, 2, 480), "sample_rate": 48000}
+    order = order_of(pack, monkeypatch, "SeedanceReference", prompt="", audios={"audio_1": sound})
+    data = order.references[0].data
+    assert data[:4] == b"RIFF"
+    assert len(data) == 44 + 480 * 2 * 2
+
+
+def test_a_video_to_work_on_keeps_its_file(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clip = a_clip(pack, tmp_path)
+    order = order_of(
+        pack,
+        monkeypatch,
+        "SeedanceV2V",
+        prompt="@Image1",
+        video=host("comfy_api.latest").VideoFromFile(str(clip)),
+        images={"image_1": image(1, 4, 6, 3)},
+        operation="extend",
+        keep_audio=True,
+    )
+    assert (order.mode, order.keep_audio) == ("extend", True)
+    assert order.video.path == clip
+    assert len(order.of_kind("image")) == 1
+
+
+def test_a_trimmed_video_is_sent_trimmed(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Trimmed(host("comfy_api.latest").VideoFromFile):  # type: ignore[misc]
+        def get_duration(self) -> float:
+            return 0.25
+
+        def save_to(self, target: Any, **_: Any) -> None:
+            target.write(b"the quarter of a second")
+
+    video = Trimmed(str(a_clip(pack, tmp_path)))
+    order = order_of(pack, monkeypatch, "SeedanceV2V", prompt="snow", video=video)
+    assert order.video.data == b"the quarter of a second"
+
+
+def a_clip(pack: Pack, folder: Path) -> Path:
+    """Half a second of grey."""
+    import numpy as np
+
+    clip = folder / "clip.mp4"
+    frames = (np.full((64, 96, 3), 128, np.uint8) for _ in range(12))
+    pack.core("media").write_clip(clip, frames, fps=24)
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "address"),
+    [
+        ("https://example.com/a.PNG?x=1", "image", "https://example.com/a.PNG?x=1"),
+        ("https://example.com/a.mp4", "video", "https://example.com/a.mp4"),
+        ("  audio:https://example.com/a ", "audio", "https://example.com/a"),
+        ("Image: leonardo:GENERATED:abc-1", "image", "leonardo:GENERATED:abc-1"),
+    ],
+)
+def test_a_line_of_urls_tells_its_kind(pack: Pack, line: str, kind: str, address: str) -> None:
+    (medium,) = pack.generate.parse_urls(f"\n{line}\n\n")
+    assert (medium.kind, medium.address) == (kind, address)
+
+
+def test_a_line_of_urls_that_does_not_tell_is_named(pack: Pack) -> None:
+    with pytest.raises(pack.core("errors").BadOrder, match="Line 2 of urls"):
+        pack.generate.parse_urls("https://example.com/a.png\nhttps://example.com/b")
+
+
+@pytest.mark.parametrize("line", ["image: /etc/passwd", "file:///etc/passwd.png"])
+def test_urls_never_read_a_local_file(pack: Pack, line: str) -> None:
+    with pytest.raises(pack.core("errors").BadOrder):
+        pack.generate.parse_urls(line)
+
+
+@pytest.mark.parametrize("text", ["public", "[1]", '{"leonardo": true}', "{" * 5000])
+def test_extra_that_is_no_object_by_provider_is_refused(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert "extra is not" in refusal(pack, monkeypatch, "SeedanceT2V", prompt="a", extra=text)
+
+
+def test_a_ticket_is_collected(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = scripted(pack, monkeypatch)
+    tickets = []
+
+    def collect(ticket: str) -> None:
+        tickets.append(ticket)
+        raise pack.core("errors").BadOrder("seen")
+
+    runner.collect = collect  # type: ignore[attr-defined]
+    with pytest.raises(pack.core("errors").BadOrder, match="seen"):
+        pack.run("SeedanceTask", task=" lumenfall:v1 ")
+    assert tickets == ["lumenfall:v1"]
+
+
+# -------------------------------------------------------------------------- before a prompt runs
+
+
+def test_an_unknown_provider_gets_our_sentence(pack: Pack) -> None:
+    said = pack.nodes["SeedanceT2V"].validate_inputs(provider="klang")
+    assert "There is no provider 'klang'" in said
+    assert "lumenfall" in said
+
+
+@pytest.mark.parametrize("provider", ["auto", "lumenfall", None])
+def test_a_known_or_linked_provider_is_let_through(pack: Pack, provider: str | None) -> None:
+    assert pack.nodes["SeedanceT2V"].validate_inputs(provider=provider) is True
+
+
+def graph(**nodes: Any) -> dict[str, Any]:
+    return {"prompt": {key.replace("_", ":"): value for key, value in nodes.items()}}
+
+
+def decode_frames_after_hook(pack: Pack, inputs: dict[str, Any], *uses: Any) -> Any:
+    """What the hook makes of the input of node 1:2, whose outputs `uses` link to."""
+    pack.load()
+    users = {
+        f"n{number}": {"class_type": "SaveImage", "inputs": {"images": link}}
+        for number, link in enumerate(uses)
+    }
+    request = graph(**{"1_2": {"class_type": "SeedanceT2V", "inputs": inputs}}, **users)
+    (hook,) = pack.server.prompt_handlers
+    return hook(request)["prompt"]["1:2"]["inputs"]["decode_frames"]
+
+
+def test_only_nodes_whose_prompt_may_name_something_say_so(pack: Pack) -> None:
+    says = {
+        node_id: inputs_of(pack, node_id)["prompt"].options["tooltip"] for node_id in GENERATING
+    }
+    assert {node_id for node_id, words in says.items() if "@Image1" in words} == {
+        "SeedanceReference",
+        "SeedanceV2V",
+    }
+    ratio = inputs_of(pack, "SeedanceT2V")["ratio"].options["tooltip"]
+    assert "picture" not in ratio
+
+
+def test_frames_are_decoded_where_something_uses_them(pack: Pack) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": False}, ["1:2", 0]) is True
+
+
+def test_frames_are_not_decoded_where_only_the_video_is_used(pack: Pack) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": True}, ["1:2", 1]) is False
+
+
+def test_another_nodes_first_output_does_not_count(pack: Pack) -> None:
+    assert decode_frames_after_hook(pack, {}, ["2", 0]) is False
+
+
+def test_a_linked_decode_frames_is_left_alone(pack: Pack) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": ["7", 0]}) == ["7", 0]
+
+
+@pytest.mark.parametrize(
+    "value", [[[0, 0], [1, 1]], [{}, 0], ["1:2", [0]], ["1:2", None], {"a": [[0], 0]}, [None, 0]]
+)
+@pytest.mark.parametrize("used", [False, True])
+def test_another_packs_value_is_no_link(pack: Pack, value: Any, used: bool) -> None:
+    links = [["1:2", 0]] if used else []
+    assert decode_frames_after_hook(pack, {}, value, *links) is used
+
+
+@pytest.mark.parametrize("value", [["a"], [[0, 0], [1, 1]]])
+def test_a_list_that_is_no_link_gives_way(pack: Pack, value: Any) -> None:
+    assert decode_frames_after_hook(pack, {"decode_frames": value}) is False
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"prompt": None},
+        {"prompt": ["1"]},
+        {"prompt": "1"},
+        {"prompt": {"1": "odd"}},
+        {"prompt": {"1": {}}},
+        {"prompt": {"1": {"class_type": ["SeedanceT2V"], "inputs": []}}},
+        {"prompt": {"1": {"class_type": "SeedanceT2V", "inputs": ["a"]}}},
+    ],
+)
+def test_the_hook_bears_odd_prompts(pack: Pack, request_: dict[str, Any]) -> None:
+    pack.load()
+    assert pack.server.prompt_handlers[0](request_) is request_
+
+
+# ------------------------------------------------------------------------------- with the server
+
+
+async def start(server: Any) -> None:
+    for begin in server.app.on_startup:
+        await begin(server.app)
+
+
+@pytest.fixture
+def resumed(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when the runner is made and takes up unfinished tasks."""
+    resumed = threading.Event()
+
+    class Runner:
+        def resume(self) -> int:
+            resumed.set()
+            return 0
+
+    monkeypatch.setattr(pack.host, "runner", Runner)
+    return resumed
+
+
+def begin_to_serve(pack: Pack) -> None:
+    """Start the server, and wait for the threads that this starts."""
+    asyncio.run(start(pack.server))
+    for thread in threading.enumerate():
+        if thread.name == "seedance-resume":
+            thread.join(10)
+
+
+def test_unfinished_tasks_are_taken_up_when_the_server_starts_and_not_before(
+    pack: Pack, resumed: threading.Event
+) -> None:
+    home = pack.host.settings().home
+    home.mkdir(parents=True)
+    (home / "journal.db").touch()
+    pack.load()
+    assert not resumed.is_set()
+    begin_to_serve(pack)
+    assert resumed.is_set()
+
+
+def test_where_nothing_was_ever_ordered_nothing_is_loaded_at_the_start(
+    pack: Pack, resumed: threading.Event
+) -> None:
+    pack.load()
+    begin_to_serve(pack)
+    assert not resumed.is_set()
+    assert not pack.host.settings().home.exists()
+
+
+def test_where_something_is_ordered_later_rows_are_taken_up_from_then_on(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack.load()
+    begin_to_serve(pack)
+    monkeypatch.setattr(pack.core("runner.worker"), "HEARTBEAT_SECONDS", 0.02)
+    runner, looked = pack.host.runner(), threading.Event()
+    monkeypatch.setattr(runner, "resume", looked.set)
+    assert looked.wait(10)
+
+
+def test_a_journal_elsewhere_is_looked_at_when_the_server_starts(
+    pack: Pack, resumed: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgresql://127.0.0.1/journal")
+    pack.load()
+    begin_to_serve(pack)
+    assert resumed.is_set()
+
+
+def test_the_log_names_a_node_id_that_another_pack_took(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pack.host, "runner", lambda: scripted(pack, monkeypatch))
+    pack.load()
+    other = type("Other", (), {"RELATIVE_PYTHON_MODULE": "custom_nodes.other_pack"})
+    monkeypatch.setitem(host("nodes").NODE_CLASS_MAPPINGS, "SeedanceT2V", other)
+    with caplog.at_level(logging.WARNING, "seedance"):
+        pack.host.warn_of_taken_ids(pack.nodes)
+    (record,) = caplog.records
+    assert "SeedanceT2V" in record.message
+    assert "custom_nodes.other_pack" in record.message
+
+
+def test_state_is_kept_where_the_web_interface_cannot_reach(pack: Pack, tmp_path: Path) -> None:
+    settings = pack.host.settings()
+    assert settings.home == tmp_path / "user" / "__seedance"
+    assert settings.output == tmp_path / "output" / "seedance"

@@ -1,0 +1,539 @@
+"""Nodes that run: waiting side by side, Cancel, takes that fail, and what comes out in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pack_loader import Pack, ScriptedRunner, host, loaded_pack, scripted
+from paths import MEDIA
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
+    with loaded_pack(tmp_path, monkeypatch) as pack:
+        yield pack
+
+
+@pytest.fixture
+def interrupt(pack: Pack) -> Iterator[Callable[[], None]]:
+    """A person's Cancel."""
+    management = host("comfy.model_management")
+    yield management.interrupt_current_processing
+    management.interrupt_current_processing(False)
+
+
+def texts(pack: Pack, node_id: str = "1") -> list[str]:
+    return [text for node, text, _ in pack.server.texts if node == node_id]
+
+
+# -------------------------------------------------------------------------------------- outcomes
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a second of grey, with its last frame beside it."""
+    import numpy as np
+
+    from seedance import media
+
+    clip = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    media.write_clip(clip, (np.full((64, 96, 3), 128, np.uint8) for _ in range(12)), fps=24)
+    media.save_png(clip.with_suffix(".png"), np.full((64, 96, 3), 200, np.uint8))
+    return clip
+
+
+def result(pack: Pack, clip: Path, order: Any, **values: Any) -> Any:
+    """A finished take over `clip`."""
+    base = {
+        **dict(task=f"preview:{order.seed}", provider="preview", model=order.model, state="saved"),
+        **dict(file=clip, last_frame=clip.with_suffix(".png"), sidecar=clip.with_suffix(".json")),
+        **dict(seed=order.seed, width=96, height=64, fps=24.0, frames=12, duration=0.5),
+        **dict(has_audio=False, cost=None, changes=(), row=1, reused=False),
+    }
+    return pack.core("runner").Result(**{**base, **values})
+
+
+def test_a_finished_take_gives_every_output(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    output = pack.run("SeedanceT2V", prompt="grey", seed=7)
+    (frames,), (video,), audio, fps, (last_frame,), task = output.args
+    assert (frames.shape, frames.dtype) == ((12, 64, 96, 3), torch.float32)
+    assert video.get_stream_source() == str(clip)
+    assert (audio, fps, task) == ([None], [24.0], ["preview:7"])
+    assert (last_frame * 255).round().unique().tolist() == [200], "read from the PNG, not the clip"
+
+
+def test_frames_that_nothing_uses_are_not_decoded(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_frames=False)
+    assert "decode_frames" in output.args[0][0].message
+    assert output.args[1][0].get_stream_source() == str(clip)
+
+
+def test_the_saved_video_is_shown_on_the_node(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    shown = tmp_path / "output" / "seedance" / "clip.mp4"
+    shown.parent.mkdir(parents=True)
+    shown.write_bytes(clip.read_bytes())
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, file=shown))
+    output = pack.run("SeedanceT2V", prompt="grey")
+    assert output.ui.values == [{"filename": "clip.mp4", "subfolder": "seedance", "type": "output"}]
+
+
+def test_a_video_saved_elsewhere_is_not_shown(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    assert pack.run("SeedanceT2V", prompt="grey").ui is None
+
+
+def test_the_node_says_what_was_made_and_what_it_cost(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    money = pack.core("money").Money(1.5, "USD")
+    change = pack.core("fit").Change("ratio", "9:21", "9:16", "preview has no 9:21")
+    runner = scripted(pack, monkeypatch, lambda order: result(pack, clip, order, cost=money))
+    begin = runner.start
+
+    def start(order: Any, *, takes: int = 1) -> Any:
+        jobs = begin(order, takes=takes)
+        jobs[0].changes = (change,)
+        return jobs
+
+    monkeypatch.setattr(runner, "start", start)
+    pack.run("SeedanceT2V", prompt="grey", seed=7)
+    said = texts(pack)[-1]
+    for part in ("preview", "seed 7", "96×64", "1.50 USD", "ratio: 9:21 became 9:16"):
+        assert part in said
+
+
+def test_a_providers_words_reach_the_page_as_text_and_not_as_html(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    error = pack.core("errors").TaskFailed("It said <img src=x onerror=alert(1)>.")
+    scripted(pack, monkeypatch, lambda o: error if o.seed else result(pack, clip, o))
+    pack.run("SeedanceT2V", prompt="grey", takes=2)
+    assert "It said &lt;img src=x onerror=alert(1)&gt;." in texts(pack)[-1]
+    assert "<img" not in texts(pack)[-1]
+
+
+def test_words_go_to_the_page_that_queued_the_prompt(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    pack.run("SeedanceT2V", prompt="grey", at="1:2")
+    assert {(node, client) for node, _, client in pack.server.texts} == {("1:2", "page")}
+
+
+def test_a_page_that_expects_the_prompts_id_before_the_words_gets_them_too(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    flags = {"supports_progress_text_metadata": True}
+    pack.server.sockets_metadata["page"] = {"feature_flags": flags}
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    pack.run("SeedanceT2V", prompt="grey", at="12", prompt_id="abc")
+    event, message, client = pack.server.sent[-1]
+    assert (event, client) == (3, "page")
+    assert message == b"\0\0\0\3abc\0\0\0\x0212" + texts(pack, "12")[-1].encode()
+
+
+def test_without_a_page_nothing_is_sent(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    pack.server.client_id = None
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    pack.run("SeedanceT2V", prompt="grey")
+    assert pack.server.texts == []
+
+
+# ----------------------------------------------------------------------------- takes that fail
+
+
+def failing(pack: Pack, clip: Path, *seeds: int) -> Callable[[Any], Any]:
+    """The takes with these seeds fail."""
+    error = pack.core("errors").TaskFailed("The video was refused.", hint="Change the prompt.")
+    return lambda order: error if order.seed in seeds else result(pack, clip, order)
+
+
+def test_a_failed_take_blocks_its_place_and_leaves_the_others(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    output = pack.run("SeedanceT2V", prompt="grey", takes=3)
+    blocker = host("comfy_execution.graph_utils").ExecutionBlocker
+    for values in output.args:
+        assert [isinstance(value, blocker) for value in values] == [False, True, False]
+        assert values[1].message == "The video was refused. Change the prompt."
+    assert "seed 1: The video was refused." in texts(pack)[-1]
+
+
+def test_if_every_take_fails_the_node_raises_what_they_say(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 0, 1))
+    with pytest.raises(pack.core("errors").TaskFailed) as caught:
+        pack.run("SeedanceT2V", prompt="grey", takes=2)
+    assert str(caught.value) == "The video was refused. Change the prompt."
+
+
+def test_queueing_again_after_a_partial_failure_runs_the_node_again(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    inputs = {"prompt": "grey", "takes": 2}
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    before = pack.fingerprint("SeedanceT2V", **inputs)
+    pack.run("SeedanceT2V", **inputs)
+    assert pack.fingerprint("SeedanceT2V", **inputs) != before
+
+
+def test_a_whole_success_and_other_inputs_keep_the_cache(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    before = pack.fingerprint("SeedanceT2V", prompt="grey")
+    pack.run("SeedanceT2V", prompt="grey")
+    pack.fingerprint("SeedanceT2V", at="2", prompt="grey", takes=2)
+    pack.run("SeedanceT2V", at="2", prompt="grey", takes=2)
+    assert pack.fingerprint("SeedanceT2V", prompt="grey") == before
+
+
+def test_frames_that_do_not_fit_into_memory_leave_the_video(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    memory = pack.core("media.memory")
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    before = pack.fingerprint("SeedanceT2V", prompt="grey")
+    output = pack.run("SeedanceT2V", prompt="grey")
+    assert "memory" in output.args[0][0].message
+    assert output.args[1][0].get_stream_source() == str(clip)
+    assert pack.fingerprint("SeedanceT2V", prompt="grey") != before
+
+
+def test_the_frames_of_all_takes_are_counted_before_the_first_is_decoded(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one - 1)
+    frames, videos, *_, last_frames, tasks = pack.run("SeedanceT2V", prompt="grey", takes=3).args
+    assert len({blocker.message for blocker in frames}) == 1
+    (why,) = {blocker.message for blocker in frames}
+    assert "The frames of 3 videos need 2.7 MB of memory, and 2.7 MB are free." in why
+    assert "video output" in why
+    assert [video.get_stream_source() for video in videos] == [str(clip)] * 3
+    assert [len(last_frame) for last_frame in last_frames] == [1] * 3
+    assert len(tasks) == 3
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 3 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in frames] == [12] * 3
+
+
+def test_takes_that_failed_need_no_memory(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, failing(pack, clip, 1))
+    one = 12 * 64 * 96 * 3 * 4
+    monkeypatch.setattr(pack.core("media.memory"), "free_memory", lambda: 2 * one)
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=3).args[0]
+    assert [len(each) for each in (frames[0], frames[2])] == [12, 12]
+
+
+def test_a_file_that_was_lost_spoils_only_its_own_frames(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.mp4"
+    scripted(
+        pack,
+        monkeypatch,
+        lambda order: result(pack, clip, order, file=clip if order.seed else gone),
+    )
+    frames = pack.run("SeedanceT2V", prompt="grey", takes=2).args[0]
+    assert "gone.mp4" in frames[0].message
+    assert len(frames[1]) == 12
+
+
+# --------------------------------------------------------------------------------------- waiting
+
+
+def test_progress_is_shown_in_words_and_as_a_bar(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    runner = scripted(pack, monkeypatch)
+
+    async def watch() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey", takes=2))
+        await until(lambda: texts(pack) == ["1: queued\n2: queued"])
+        progress = pack.core("runner").Progress
+        runner.jobs[0].progress = progress("rendering 50 %", 0.5)
+        runner.jobs[1].progress = progress("downloading", 1.0)
+        await until(lambda: len(texts(pack)) == 2)
+        for job in runner.jobs:
+            job.ended.set_result(result(pack, clip, job.order))
+        await node
+
+    asyncio.run(watch())
+    assert texts(pack)[1] == "1: rendering 50 %\n2: downloading"
+    assert host("comfy_api.latest").progress == [("1", 0.0, 1.0), ("1", 0.75, 1.0)]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that must come; the test's time-out is the limit."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def test_two_nodes_wait_side_by_side(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    runner = scripted(pack, monkeypatch)
+
+    async def both() -> None:
+        nodes = [
+            asyncio.create_task(pack.execute("SeedanceT2V", at=str(seed), prompt="grey", seed=seed))
+            for seed in (1, 2)
+        ]
+        await until(lambda: len(runner.jobs) == 2)
+        for job in reversed(runner.jobs):
+            job.ended.set_result(result(pack, clip, job.order))
+        await asyncio.gather(*nodes)
+
+    asyncio.run(both())
+
+
+# ---------------------------------------------------------------------------------------- Cancel
+
+
+def test_cancel_ends_the_wait_and_cancels_every_take(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None]
+) -> None:
+    runner = scripted(pack, monkeypatch)
+
+    async def cancelled() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey", takes=2))
+        await until(lambda: len(texts(pack)) == 1)
+        interrupt()
+        with pytest.raises(host("comfy.model_management").InterruptProcessingException):
+            await node
+
+    asyncio.run(cancelled())
+    assert all(job.cancelled.is_set() for job in runner.jobs)
+    assert texts(pack)[-1] == "It goes on and is billed."
+
+
+def test_every_item_of_a_list_sees_the_one_cancel(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None]
+) -> None:
+    """Whoever sees ComfyUI's flag first clears it, and ComfyUI waits for all items of a node."""
+    runner = scripted(pack, monkeypatch)
+
+    async def cancelled() -> list[Any]:
+        items = [
+            asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey", seed=seed))
+            for seed in range(4)
+        ]
+        await until(lambda: len(runner.jobs) == 4)
+        interrupt()
+        return await asyncio.gather(*items, return_exceptions=True)
+
+    interrupted = host("comfy.model_management").InterruptProcessingException
+    assert [type(error) for error in asyncio.run(cancelled())] == [interrupted] * 4
+    assert all(job.cancelled.is_set() for job in runner.jobs)
+
+
+def test_a_cancel_of_another_prompt_is_not_ours(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None], clip: Path
+) -> None:
+    runner = scripted(pack, monkeypatch)
+
+    async def first() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: len(runner.jobs) == 1)
+        interrupt()
+        await asyncio.gather(node, return_exceptions=True)
+
+    asyncio.run(first())
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    assert pack.run("SeedanceT2V", prompt="grey").args[5] == ["preview:0"]
+
+
+def test_values_that_nobody_waits_for_any_more_are_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None], clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    read, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(pack.takes, "_values", lambda *_: read.set())
+    busy = [pack.host.computing(go_on.wait) for _ in range(os.cpu_count() or 1)]
+
+    async def cancelled() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: len(texts(pack)) > 0)  # what was made; its values are next
+        interrupt()
+        with pytest.raises(host("comfy.model_management").InterruptProcessingException):
+            await node
+
+    asyncio.run(cancelled())
+    go_on.set()
+    assert all(each.result(10) for each in busy)
+    pack.host.computing(lambda: None).result(10)
+    assert not read.is_set()
+
+
+def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None]
+) -> None:
+    runner = scripted(pack, monkeypatch)
+    starting, go_on = threading.Event(), threading.Event()
+    begin = runner.start
+
+    def slow_start(order: Any, *, takes: int = 1) -> Any:
+        starting.set()
+        go_on.wait()
+        return begin(order, takes=takes)
+
+    monkeypatch.setattr(runner, "start", slow_start)
+
+    async def cancelled() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(starting.is_set)
+        interrupt()
+        with pytest.raises(host("comfy.model_management").InterruptProcessingException):
+            await node
+
+    asyncio.run(cancelled())
+    assert not runner.jobs
+    go_on.set()
+    assert runner.started.wait(10)
+    assert runner.jobs[0].cancelled.wait(10)
+
+
+def end_by_comfyui(pack: Pack, runner: ScriptedRunner, event: str) -> None:
+    """Run a node whose prompt ComfyUI ends, because of `event`, while it waits."""
+    pack.server.prompt_queue.running.append("p")
+
+    async def ended() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: len(texts(pack)) == 1)
+        node.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await node
+
+    asyncio.run(ended())
+    status = {"status_str": "error", "messages": [("execution_start", {}), (event, {})]}
+    pack.server.prompt_queue.history["p"] = {"status": status}
+    pack.server.prompt_queue.running.clear()
+
+
+def looked_at_the_status(pack: Pack) -> None:
+    """Wait until the node's look at the prompt's status is over."""
+
+    async def others() -> None:
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+    asyncio.run_coroutine_threadsafe(others(), pack.server.loop).result(30)
+
+
+def test_a_cancel_that_another_node_saw_cancels_the_takes(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = scripted(pack, monkeypatch)
+    end_by_comfyui(pack, runner, "execution_interrupted")
+    assert runner.jobs[0].cancelled.wait(30)
+
+
+def test_the_failure_of_another_node_leaves_the_takes_running(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = scripted(pack, monkeypatch)
+    end_by_comfyui(pack, runner, "execution_error")
+    looked_at_the_status(pack)
+    assert not runner.jobs[0].cancelled.is_set()
+    assert runner.jobs[0].released, "it no longer counts as waiting"
+
+
+# ------------------------------------------------------------------------ with the real preview
+
+
+def test_the_preview_gives_a_whole_video_and_gives_it_again_free(pack: Pack) -> None:
+    inputs = {
+        **dict(prompt="a hill", provider="preview", resolution="480p", duration=4),
+        **dict(image=torch.rand(1, 60, 80, 3)),
+    }
+    first = pack.run("SeedanceI2V", **inputs)
+    (frames,), (video,), (audio,), (fps,), (last_frame,), (task,) = first.args
+    runner = pack.host.runner()
+    (row,) = runner.tasks()
+    assert (str(video.get_stream_source()), task) == (str(row.file), row.task)
+    assert row.file.is_relative_to(pack.host.settings().output)
+    assert frames.shape == (len(frames), 560, 752, 3)
+    assert audio["waveform"].shape[:2] == (1, 2)
+    assert audio["waveform"].shape[2] / audio["sample_rate"] == pytest.approx(
+        len(frames) / fps, 0.1
+    )
+    assert (last_frame[0] - frames[-1]).abs().mean() < 0.02
+
+    again = pack.run("SeedanceI2V", **inputs)
+    assert again.args[5] == [task]
+    assert torch.equal(again.args[4][0], last_frame)
+    assert [row.id for row in runner.tasks()] == [row.id]
+    assert "not paid again" in texts(pack)[-1]
+
+
+def test_a_last_frame_chained_into_the_next_shot_is_the_same_order_each_time(pack: Pack) -> None:
+    settings = {"provider": "preview", "resolution": "480p", "duration": 4, "decode_frames": False}
+    tickets = []
+    for _ in range(2):
+        first = pack.run("SeedanceT2V", prompt="one", **settings)
+        second = pack.run("SeedanceI2V", prompt="two", image=first.args[4][0], **settings)
+        tickets.append(first.args[5] + second.args[5])
+    assert tickets[0] == tickets[1]
+    assert len(pack.host.runner().tasks()) == 2
+
+
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="the shared media are not here")
+def test_a_chain_of_ten_shots_keeps_its_colours(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each begins on the last frame of the one before. With a fixed camera the preview ends on the
+    picture that it began with, its label aside; here it draws five frames, without loss."""
+    media, render = pack.core("media"), pack.core("preview.render")
+    write_clip = media.write_clip
+    monkeypatch.setattr(render, "FPS", 1)
+    monkeypatch.setattr(
+        media, "write_clip", lambda *args, **options: write_clip(*args, **{**options, "crf": 0})
+    )
+    pixels = media.fit_cover(media.read_picture(MEDIA / "coffee.png"), 1280, 720)
+    first = image = torch.from_numpy(pixels / np.float32(255))[None]
+    settings = {"provider": "preview", "resolution": "720p", "ratio": "16:9", "duration": 4}
+    settings |= {"camera_fixed": True, "decode_frames": False, "generate_audio": False}
+    for _ in range(10):
+        image = pack.run("SeedanceI2V", image=image, **settings).args[4][0]
+    drift = 255 * (image - first)[0, : 720 * 8 // 10]
+    assert len(pack.host.runner().tasks()) == 10
+    assert drift.abs().mean() < 1
+    assert drift.mean(dim=(0, 1)).abs().max() < 0.25
+
+
+def test_bad_input_is_one_sentence_and_leaves_no_row(pack: Pack) -> None:
+    with pytest.raises(pack.core("errors").BadOrder, match="The prompt is empty"):
+        pack.run("SeedanceT2V", prompt=" ", provider="lumenfall")
+    assert pack.host.runner().tasks() == []
+
+
+def test_without_a_key_the_node_says_where_to_put_one(pack: Pack) -> None:
+    with pytest.raises(pack.core("errors").NeedsKey, match="LUMENFALL_API_KEY"):
+        pack.run("SeedanceT2V", prompt="a hill", provider="lumenfall")

@@ -1,0 +1,210 @@
+"""The example workflows: what they hold, and what they make in a real ComfyUI over its HTTP API.
+
+The latter runs where COMFYUI_PATH is set. What ComfyUI's page makes of them is in test_browser.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import comfyui
+import pytest
+from comfyui import ComfyUI
+from paths import ROOT
+from PIL import Image
+
+EXAMPLES = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "example_workflows").glob("*.json"))
+}
+NEEDS_MODEL = "sd_keyframes_to_video"
+SHOT = 97  # frames of a clip of 4 s; one of 5 s has 121
+FRAMES = {
+    "collect_task": SHOT,
+    "first_and_last_frame": 121,
+    "five_shots_in_one_film": 5 * SHOT - 4,
+    "image_to_video": 121,
+    "keyframes_to_video": 121,
+    "references": 121,
+    "text_to_video": 121,
+    "two_providers_side_by_side": SHOT,
+    "two_shots_in_one_clip": 2 * SHOT - 1,
+    "video_to_video": SHOT,
+}
+
+
+def nodes_of(name: str, kind: str = "") -> list[dict[str, Any]]:
+    return [node for node in EXAMPLES[name]["nodes"] if node["type"].startswith(kind)]
+
+
+# --------------------------------------------------------------------------------- what they hold
+
+
+def test_every_example_has_a_picture() -> None:
+    pictures = {path.stem for path in (ROOT / "example_workflows").glob("*.jpg")}
+    assert pictures == set(EXAMPLES) == {*FRAMES, NEEDS_MODEL}
+
+
+def test_every_node_has_an_example() -> None:
+    shown = {node["type"] for name in EXAMPLES for node in nodes_of(name, "Seedance")}
+    assert shown == {path.name for path in (ROOT / "web" / "docs").iterdir()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_free_and_says_how_to_switch(name: str) -> None:
+    paying = [node for node in nodes_of(name, "Seedance") if node["type"] != "SeedanceTask"]
+    assert paying
+    assert all("preview" in node["widgets_values"] for node in paying)
+    (note,) = nodes_of(name, "MarkdownNote")
+    assert "Settings > Seedance" in note["widgets_values"][0]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_node_lies_on_another(name: str) -> None:
+    title = 30
+    boxes = [
+        (x, y - title, x + width, y + height)
+        for node in nodes_of(name)
+        for (x, y), (width, height) in [(node["pos"], node["size"])]
+    ]
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            apart = (
+                one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+            )
+            assert apart, (one, other)
+
+
+def test_the_keyframes_with_and_without_a_model_make_the_same_order() -> None:
+    def made(name: str) -> list[Any]:
+        nodes = [*nodes_of(name, "SeedanceFrames"), *nodes_of(name, "SaveVideo")]
+        return [
+            (node["type"], [slot["name"] for slot in node["inputs"]], node["widgets_values"])
+            for node in nodes
+        ]
+
+    assert made(NEEDS_MODEL) == made("keyframes_to_video")
+
+
+def test_the_note_names_the_model_that_is_set() -> None:
+    (loader,) = nodes_of(NEEDS_MODEL, "CheckpointLoaderSimple")
+    (note,) = nodes_of(NEEDS_MODEL, "MarkdownNote")
+    (model,) = loader["properties"]["models"]
+    assert loader["widgets_values"] == [model["name"]]
+    assert f"`{model['name']}`" in note["widgets_values"][0]
+    assert model["directory"] == "checkpoints"
+    assert model["url"].startswith("https://huggingface.co/Comfy-Org/stable-diffusion-v1-5")
+
+
+# --------------------------------------------------------------------------------- what they make
+
+in_comfyui = pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing())
+
+
+@pytest.fixture(scope="module")
+def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("examples") / "base")
+    with base.running():
+        yield base
+
+
+def prompt_of(workflow: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved workflow as an API prompt, as far as the examples need it."""
+    links = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    prompt = {}
+    for node in workflow["nodes"]:
+        if node["type"] == "MarkdownNote":
+            continue
+        values = iter(node.get("widgets_values") or ())
+        inputs = dict(_widgets(definitions[node["type"]]["input"], values))
+        inputs |= {
+            slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None
+        }
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def _widgets(
+    definition: Mapping[str, Any], values: Iterator[Any], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """The widgets of a node's inputs by name; `values` are those that the workflow holds, in order.
+
+    Inputs named in `definition` may be sockets, which have no value.
+    """
+    for group in ("required", "optional"):
+        for name, (kind, *options) in definition.get(group, {}).items():
+            if kind == "COMFY_DYNAMICCOMBO_V3":
+                chosen = next(values)
+                yield name, chosen
+                (inner,) = (item for item in options[0]["options"] if item["key"] == chosen)
+                yield from _widgets(inner["inputs"], values, f"{name}.")
+            elif isinstance(kind, list) or kind in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"):
+                yield prefix + name, next(values)
+                if options and options[0].get("control_after_generate"):
+                    next(values)
+
+
+@in_comfyui
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FRAMES)
+def test_an_example_makes_a_clip_with_sound(server: ComfyUI, name: str) -> None:
+    frames, sound = clip_of(server, name)
+    assert len(frames) == FRAMES[name]
+    # AAC comes in blocks of 1024 samples.
+    assert sound == pytest.approx(len(frames) / 24, abs=1.5 * 1024 / 48000)
+
+
+@in_comfyui
+@pytest.mark.timeout(300)
+def test_a_film_keeps_its_colours_over_its_joints(server: ComfyUI) -> None:
+    """Two plain parts of the picture, sky and grass, on both sides of each joint. One level of 255
+    is what the rounding of a codec costs; to read HD colours by the wrong matrix costs ten."""
+    import numpy as np
+
+    frames, _ = clip_of(server, "five_shots_in_one_film")
+
+    def colour(at: int, part: tuple[slice, slice]) -> Any:
+        return np.asarray(frames[at][part], float).mean((0, 1))
+
+    parts = (slice(150, 200), slice(40, 90)), (slice(440, 470), slice(60, 200))
+    for joint in range(SHOT, len(frames), SHOT - 1):
+        for part in parts:
+            assert abs(colour(joint, part) - colour(joint - 1, part)).max() <= 1
+            assert abs(colour(joint, part) - colour(0, part)).max() <= 1
+        moved = np.asarray(frames[joint], float) - frames[joint - 1]
+        assert abs(moved).mean() < 1
+    source = np.asarray(Image.open(server.base / "input" / "example.png").convert("RGB"), float)
+    sky = source[300, 60]
+    assert abs(colour(0, parts[0]) - sky).max() <= 4  # ComfyUI encodes the film once more
+
+
+@in_comfyui
+def test_without_its_model_only_the_model_is_missing(server: ComfyUI) -> None:
+    prompt = prompt_of(EXAMPLES[NEEDS_MODEL], server.get("/object_info"))
+    status, answer = server.send("POST", "/prompt", {"prompt": prompt})
+    assert status == 400
+    (refused,) = answer["node_errors"].values()
+    assert refused["class_type"] == "CheckpointLoaderSimple"
+    (error,) = refused["errors"]
+    assert error["extra_info"]["input_name"] == "ckpt_name"
+
+
+def clip_of(server: ComfyUI, name: str) -> tuple[list[Any], float]:
+    """The frames (uint8 (height, width, 3)) of the clip that an example saves, and the seconds of
+    its sound. It is made once."""
+    import av
+
+    workflow = EXAMPLES[name]
+    (prefix,) = (node["widgets_values"][0] for node in nodes_of(name, "SaveVideo"))
+    if not server.outputs(f"{prefix}_*.mp4"):
+        entry = server.run(prompt_of(workflow, server.get("/object_info")))
+        assert entry["status"]["status_str"] == "success", entry["status"]
+    (file,) = server.outputs(f"{prefix}_*.mp4")
+    with av.open(str(file)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(str(file)) as container:
+        (stream,) = container.streams.audio
+        samples = sum(frame.samples for frame in container.decode(stream))
+        return frames, samples / stream.rate

@@ -1,0 +1,190 @@
+"""The pack's settings, tab, menu and nodes on ComfyUI's own page, in a real browser.
+
+Runs where COMFYUI_PATH is set (COMFYUI_PYTHON names the interpreter that has ComfyUI's packages),
+and node, playwright-core (in a folder of NODE_PATH, or PLAYWRIGHT_CORE itself) and Chromium
+(CHROMIUM, /usr/bin/chromium by default) are there. The modules' types are checked where the
+packages of browser/package.json are installed beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import comfyui
+import pytest
+from comfyui import ComfyUI
+from paths import ROOT
+
+SCRIPTS = Path(__file__).parent / "browser"
+KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it
+TSC = SCRIPTS / "node_modules" / "typescript" / "bin" / "tsc"
+
+
+def node_path() -> str:
+    """Where node looks for playwright-core."""
+    given = os.environ.get("PLAYWRIGHT_CORE")
+    return str(Path(given).parent) if given else os.environ.get("NODE_PATH", "")
+
+
+def installed(package: str) -> bool:
+    """Whether node finds a package."""
+    folders = filter(None, node_path().split(os.pathsep))
+    return any((Path(folder) / package).is_dir() for folder in folders)
+
+
+def missing() -> str:
+    """Why there is no browser to test with; empty if there is one."""
+    if not shutil.which("node"):
+        return "node is not installed"
+    if not installed("playwright-core"):
+        return "neither PLAYWRIGHT_CORE nor a folder of NODE_PATH holds playwright-core"
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    return "" if Path(chromium).exists() else f"there is no {chromium}"
+
+
+REASON = comfyui.missing() or missing()
+in_browser = pytest.mark.skipif(bool(REASON), reason=REASON)
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("page") / "base")
+    with base.running():
+        yield base
+
+
+def play(server: ComfyUI, script: str, *options: str) -> Any:
+    """What a script in browser/ prints."""
+    done = subprocess.run(
+        ["node", str(SCRIPTS / script), server.url, *options],
+        env={**os.environ, "NODE_PATH": node_path()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not TSC.is_file(), reason=f"npm install was not run in {SCRIPTS}")
+def test_types_hold_against_comfyuis_published_ones() -> None:
+    done = subprocess.run(
+        ["node", str(TSC), "-p", str(ROOT / "jsconfig.json")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@in_browser
+def test_nothing_is_requested_before_somebody_looks(server: ComfyUI) -> None:
+    asked = play(server, "quiet.mjs")
+    assert asked["before"] == []
+    assert "POST /api/seedance/check" in asked["after"]
+
+
+@in_browser
+def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
+    found = play(server, "keys.mjs")
+    assert (found["first"], found["set"], found["removed"]) == ("No key", "Key stored", "No key")
+    assert found["hidden"] is True
+    assert "key that was stored for the old one was removed" in found["moved"]
+    assert found["leaks"] == 0
+    assert KEY not in found["settings"]
+    kept = [path for path in server.base.rglob("*") if path.is_file() and not path.is_symlink()]
+    ours = server.base / "user" / "__seedance"
+    assert not any(KEY.encode() in path.read_bytes() for path in kept if ours not in path.parents)
+    records = json.loads((ours / "keys.json").read_text())
+    assert records["budget"] == {"day": "7.5"}
+    assert records["s3"] == {"access_key_id": "an id"}
+    assert (found["stored"], found["left"], found["typed"]) == ("stored; never shown", 0, "eu")
+    assert "key" not in records.get("uniall", {})
+
+
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 1), ("vue", 2)])
+def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: int) -> None:
+    found = play(server, "node.mjs", rendering, str(seed))
+    impossible = found["impossible"]
+    assert impossible["lists"]["resolution"] == ["720p"]
+    assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
+    assert impossible["labels"]["resolution"] == "⚠ resolution"
+    assert impossible["red"] == (["4k"] if rendering == "vue" else [])
+    assert "nearest: 720p" in impossible["line"]
+    assert "no key" in impossible["line"]
+    preview = found["preview"]
+    assert preview["lists"]["resolution"] == ["480p", "720p", "1080p", "4k"]
+    assert preview["labels"]["resolution"] == "resolution"
+    assert preview["red"] == []
+    assert "free" in preview["line"]
+    assert len(found["saved"]) == 15, "what the page adds to a node is no part of a workflow"
+    assert "subfolder=seedance" in found["clip"]
+    assert found["words"].startswith(f"preview · seed {seed} · 864×496")
+
+
+@in_browser
+def test_a_node_speaks_chinese(server: ComfyUI) -> None:
+    found = play(server, "node.mjs", "vue", "zh", "3")
+    assert found["impossible"]["labels"]["resolution"] == "⚠ 分辨率"
+    assert "没有密钥" in found["impossible"]["line"]
+    assert "免费" in found["preview"]["line"]
+    assert found["words"].startswith("preview · 种子 3 · 864×496")
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("options", "inputs", "fits"),
+    [
+        (["en"], "Inputs", "Who makes the video."),
+        (["zh", "vue"], "输入", "由谁生成。"),
+    ],
+    ids=["en", "zh"],
+)
+def test_each_node_has_help_that_fits_its_panel(
+    server: ComfyUI, options: list[str], inputs: str, fits: str
+) -> None:
+    found = play(server, "help.mjs", *options)
+    assert len(found) == 5
+    for page in found.values():
+        assert inputs in page["heads"]
+        assert fits in page["words"]
+        assert page["tooWide"] == 0
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str) -> None:
+    found = play(server, "compare.mjs", rendering)
+    rows = {row[0].splitlines()[0]: row for row in found["rows"]}
+    assert rows["Preview (offline, free)"][1:3] == ["As asked", "free"]
+    assert "resolution: 1080p → 720p" in rows["Lumenfall"][1]
+    assert "base URL must be set" in rows["UniAll"][1]
+    assert found["now"]["values"]["provider"] == "byteplus"
+
+
+@in_browser
+@pytest.mark.skipif(not installed("axe-core"), reason="no folder of NODE_PATH holds axe-core")
+@pytest.mark.parametrize("options", [["dark"], ["light", "vue"]], ids=" ".join)
+def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
+    found = play(server, "accessible.mjs", *options)
+    assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
+    assert found["focus"] == "fal: Set key", "Escape gives the focus back"
+    assert found["open"] == 0, "Escape closes the dialog"
+
+
+@in_browser
+def test_tasks_are_followed_loaded_forgotten_and_cancelled(server: ComfyUI) -> None:
+    found = play(server, "tasks.mjs", str(server.base / "output" / "seedance"))
+    assert "the reload" in found["reloaded"]
+    assert found["collected"] == 1
+    assert found["progress"] == 1
+    assert found["picture"] > 100
+    assert found["opens"].endswith("/video")
+    loaded = found["loaded"]
+    assert (loaded["prompt"], loaded["seed"], loaded["duration"]) == ("the reload", 1, 4)
+    assert "the cancel" in found["cancelled"]
+    assert [row.state for row in server.rows()[-2:]] == ["cancelled", "cancelled"]

@@ -1,0 +1,102 @@
+"""The sidebar tab's life, in node: all that web/seedance/tasks/tab.mjs imports is a stand-in.
+
+Its looks, on ComfyUI's own page, are in test_page.py.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+
+pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+
+STAND_INS = {
+    "scripts/app.js": """
+        export const listening = new Set();
+        export const app = { api: {
+            addEventListener: (_, listener) => listening.add(listener),
+            removeEventListener: (_, listener) => listening.delete(listener),
+        } };""",
+    "extensions/pack/seedance/dom.mjs": """
+        export const h = () => ({});
+        export const button = h;
+        export const style = () => {};""",
+    "extensions/pack/seedance/words.mjs": """
+        const waiting = [];
+        export const ready = () => new Promise((resolve) => waiting.push(resolve));
+        export const loaded = () => waiting.splice(0).forEach((resolve) => resolve());
+        export const t = (key) => key;""",
+    "extensions/pack/seedance/server.mjs": """
+        export const providers = async () => [];
+        export const tasks = async () => [];
+        export const totals = async () => [];""",
+    "extensions/pack/seedance/tasks/list.mjs": """
+        export const lists = { made: 0, stopped: 0 };
+        export class List {
+            constructor() { lists.made++; }
+            show() {}
+            stop() { lists.stopped++; }
+        }""",
+    "extensions/pack/seedance/tasks/totals.mjs": "export const drawTotals = () => {};",
+}
+PLAY = """
+    import { listening } from "./scripts/app.js";
+    import { loaded } from "./extensions/pack/seedance/words.mjs";
+    import { lists } from "./extensions/pack/seedance/tasks/list.mjs";
+    import { destroy, render } from "./extensions/pack/seedance/tasks/tab.mjs";
+
+    globalThis.document = { hidden: false };
+    const timers = new Set();
+    let last = 0;
+    globalThis.setTimeout = () => (timers.add(++last), last);
+    globalThis.clearTimeout = (timer) => timers.delete(timer);
+    const place = () => ({ classList: { add() {} }, replaceChildren() {} });
+    const drawn = [];
+    const steps = {
+        render: () => drawn.push(render(place())),
+        destroy,
+        loaded: async () => (loaded(), await Promise.all(drawn)),
+    };
+    for (const step of process.argv.slice(2)) await steps[step]();
+    console.log(JSON.stringify({
+        open: lists.made - lists.stopped, timers: timers.size, listeners: listening.size,
+    }));"""
+NOTHING = {"open": 0, "timers": 0, "listeners": 0}
+ONE = {"open": 1, "timers": 1, "listeners": 1}
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ("render loaded", ONE),
+        ("render loaded destroy", NOTHING),
+        ("render destroy loaded", NOTHING),
+        ("render render loaded", ONE),
+        ("render render loaded destroy", NOTHING),
+        ("render destroy render loaded", ONE),
+        ("render loaded render loaded destroy", NOTHING),
+    ],
+)
+def test_a_tab_that_is_closed_asks_for_nothing(
+    tmp_path: Path, steps: str, left: dict[str, int]
+) -> None:
+    module = "seedance/tasks/tab.mjs"
+    real = (ROOT / "web" / module).read_text(encoding="utf-8")
+    files = {**STAND_INS, f"extensions/pack/{module}": real, "play.mjs": PLAY}
+    files["package.json"] = '{"type": "module"}'
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["node", str(tmp_path / "play.mjs"), *steps.split()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == left
