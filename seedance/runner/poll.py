@@ -133,7 +133,9 @@ class Follow:
         fraction = status.progress
         if fraction is None and expected:
             fraction = min(elapsed / expected, 0.95)
-        words = status.note or "rendering"
+        words = {"fetching_result": "fetching the result"}.get(status.phase, status.phase)
+        if status.ahead:
+            words += f", {status.ahead} ahead"
         if status.progress:
             words += f" {status.progress * 100:.0f} %"
         self.hold.say(words + (f", about {left:.0f} s left" if left else ""), fraction, left)

@@ -139,7 +139,7 @@ class Runner:
         copy_to = target if target is not None and str(target) != row.target else None
         if row.state == State.SAVED and row.file is not None and row.file.exists():
             return Job(self.settings, row, order, changes=changes, notes=notes, copy_to=copy_to)
-        if row.state == State.UNCLEAR and type(choice.provider).find is Provider.find:
+        if row.state == State.UNCLEAR and not choice.provider.can("find"):
             raise error_of(row)
         talk = self._talk_about(row)
         if row.state == State.SAVED:

@@ -19,7 +19,7 @@ from ..fit import spelled
 from ..journal import LeaseLost, State
 from ..order import Order
 from ..transport import NotSent
-from ..wire import Delivered, Provider, Ticket
+from ..wire import Delivered, Ticket
 from .active import Hold
 from .client import Busy
 from .delivery import Placing, Ways
@@ -221,7 +221,7 @@ class Create:
         goes on to be sent again.
         """
         provider, row = self.hold.talk.provider, self.hold.row
-        if type(provider).find is Provider.find or self.order is None:
+        if not provider.can("find") or self.order is None:
             return False
         # Not `updated`: that a holder died while sending may be noticed days later.
         sent_at = row.submitted or row.created.timestamp()
