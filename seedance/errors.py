@@ -33,6 +33,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+", re.IGNORECASE)
 
 
+def shown(text: str) -> str:
+    """What a provider says, as it may be shown: addresses end at their question mark, and control
+    characters are spaces."""
+    return _CONTROL.sub(" ", _SIGNED.sub(r"\1?...", text))
+
+
 class SeedanceError(Exception):
     """Base of all errors raised on purpose by this package.
 
@@ -52,9 +58,7 @@ class SeedanceError(Exception):
         spent: Spent | None = None,
         row: int | None = None,
     ) -> None:
-        self.message, self.hint = (
-            _CONTROL.sub(" ", _SIGNED.sub(r"\1?...", text)) for text in (message, hint)
-        )
+        self.message, self.hint = shown(message), shown(hint)
         super().__init__(self.message)
         self.task = task
         self.spent: Spent = spent or self.spent_by_default

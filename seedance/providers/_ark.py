@@ -1,9 +1,8 @@
 """Ark, the official Seedance API, which BytePlus ModelArk and Volcano Engine serve alike.
 
-Owns the requests and what the answers mean. `_ark_limits` has what the models can do,
-`_ark_errors` the words for refusals; `byteplus` and `volcengine` add host, key, model ids and price
-list. Sources: docs.byteplus.com/en/docs/modelark (task API, error codes), the BytePlus Seedance 2.5
-tutorial, and their Volcano Engine twins.
+`_ark_limits` has what the models can do, `_ark_errors` the words for refusals; `byteplus` and
+`volcengine` add host, key, model ids and price list. Sources: docs.byteplus.com/en/docs/modelark
+(task API, error codes), the BytePlus Seedance 2.5 tutorial, and their Volcano Engine twins.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ from ..wire import (
     Status,
     TaskCancelled,
     Ticket,
-    add_extra,
-    error_text,
+    Words,
     number_at,
     plain_word,
     text_at,
@@ -42,6 +40,7 @@ from ._ark_limits import FRAMES_A_SECOND, SHORTEST_CLIP, area
 TASKS = "/contents/generations/tasks"
 
 LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
+OTHER_NAMES = {"frames": "duration"}
 
 PAGE = 100
 LIST_SECONDS = 1.0  # the list route takes one call a second
@@ -65,53 +64,39 @@ class Ark(Provider):
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body = self._body(order, delivered)
-        reply = yield Call("POST", self.url(TASKS), json=body, spends=True)
-        if not reply.ok:
-            raise self.explain(reply)
-        return Ticket.issue(self.id, reply.object().get("id"))
+        extra = self.extra(order)
+        return (yield from self.create(self.url(TASKS), body, extra, others=OTHER_NAMES))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        task = yield from self._task(ticket)
-        word = plain_word(task.get("status"))
-        if word == "succeeded":
-            seed = number_at(task, "seed")
-            return Done(
-                text_at(task, "content", "video_url") or None,
-                text_at(task, "content", "last_frame_url") or None,
-                self._cost(task),
-                None if seed is None else int(seed),
-            )
-        if word == "failed":
-            return self._failed(task)
-        if word == "cancelled":
-            return TaskCancelled()
-        if word == "expired":
-            return Expired("it did not finish within its time, and nothing is billed", "no")
-        if word in ("queued", "running"):
-            return Running(note="queued" if word == "queued" else "rendering")
-        return Running(unknown=text_at(task, "status"))
+        task = yield from self.ask(Call("GET", self._address(ticket)))
+        return self.standing(task)
+
+    @property
+    def words(self) -> Words:
+        return {
+            "queued": Running(phase="queued"),
+            "running": Running(),
+            "succeeded": self._done,
+            "failed": self._failed,
+            "cancelled": TaskCancelled(),
+            "expired": Expired("it did not finish within its time, and nothing is billed", "no"),
+        }
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         # DELETE cancels a queued task, but it deletes the record of a finished one: look first.
-        task = yield from self._task(ticket)
-        word = plain_word(task.get("status"))
-        if word == "cancelled":
-            return TaskCancelled()
-        if word != "queued":
+        task = yield from self.ask(Call("GET", self._address(ticket)))
+        status = self.standing(task)
+        if isinstance(status, TaskCancelled):
+            return status
+        if status != Running(phase="queued"):
             return CannotCancel(
-                f"{self.name} cancels a task only while it is queued; it is {word}."
+                f"{self.name} cancels a task only while it is queued; "
+                f"it is {plain_word(task.get('status'))}."
             )
-        reply = yield Call("DELETE", self._address(ticket))
-        if reply.ok:
-            return TaskCancelled()
-        said = error_text(reply) or f"HTTP {reply.status}"
-        return CannotCancel(f"{self.name} did not cancel the task: {said}")
+        return self.cancelled((yield Call("DELETE", self._address(ticket))))
 
     def probe_key(self) -> Flow[Balance]:
-        query = {"page_num": "1", "page_size": "1"}
-        reply = yield Call("GET", self.url(TASKS), query=query)
-        if not reply.ok:
-            raise self.explain(reply)
+        yield from self.ask(Call("GET", self.url(TASKS), query={"page_num": "1", "page_size": "1"}))
         return Balance("")  # no route tells whose key it is, or what is left
 
     def find(self, order: Order, since: float, known: Collection[str] = ()) -> Flow[Ticket | None]:
@@ -168,16 +153,6 @@ class Ark(Provider):
     def _address(self, ticket: Ticket) -> str:
         return self.url(f"{TASKS}/{ticket.opaque}")
 
-    def _task(self, ticket: Ticket) -> Flow[dict[str, Any]]:
-        """One task as the provider has it; it always has a status."""
-        reply = yield Call("GET", self._address(ticket))
-        if not reply.ok:
-            raise self.explain(reply)
-        task = reply.object()
-        if not plain_word(task.get("status")):
-            raise OddReply(f"{self.name}'s answer about the task has no status.")
-        return task
-
     def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         model = self.model(order)
         body: dict[str, Any] = {
@@ -193,8 +168,6 @@ class Ark(Provider):
         }
         if order.mode in OPERATIONS:
             body["omni_reference_task_type"] = order.mode
-        extra = order.extra.get(self.id, {})
-        add_extra(body, extra, f"extra.{self.id}", others={"frames": "duration"})
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
         if size > LARGEST_REQUEST:
             raise BadOrder(
@@ -209,12 +182,9 @@ class Ark(Provider):
         tasks: list[dict[str, Any]] = []
         for page in range(1, 1000):
             if page > 1:
-                yield Pause(LIST_SECONDS, "looking through the task list")
+                yield Pause(LIST_SECONDS)
             query = {"page_num": str(page), "page_size": str(PAGE)}
-            reply = yield Call("GET", self.url(TASKS), query=query)
-            if not reply.ok:
-                raise self.explain(reply)
-            listing = reply.object()
+            listing = yield from self.ask(Call("GET", self.url(TASKS), query=query))
             items, total = listing.get("items"), number_at(listing, "total")
             if items is None and total == 0:
                 break
@@ -259,6 +229,15 @@ class Ark(Provider):
             if _family(model_id) == _family(model.id):
                 return name
         return None
+
+    def _done(self, task: dict[str, Any]) -> Done:
+        seed = number_at(task, "seed")
+        return Done(
+            text_at(task, "content", "video_url") or None,
+            text_at(task, "content", "last_frame_url") or None,
+            self._cost(task),
+            None if seed is None else int(seed),
+        )
 
     def _failed(self, task: dict[str, Any]) -> Failed:
         code = text_at(task, "error", "code")

@@ -1,6 +1,6 @@
 """Ark's error codes in words for a person: what was refused, whether it is billed, what to try.
 
-Owns no request. Sources: docs.byteplus.com/en/docs/ModelArk/1299023 and
+Sources: docs.byteplus.com/en/docs/ModelArk/1299023 and
 www.volcengine.com/docs/82379/1299023.
 """
 

@@ -1,6 +1,6 @@
 """What the official Seedance models can do: the tables of docs.byteplus.com, as data.
 
-Owns no request and no price. The models are the same at BytePlus and Volcano Engine; their ids
+The models are the same at BytePlus and Volcano Engine; their ids
 differ in the prefix.
 """
 

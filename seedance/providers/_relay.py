@@ -1,15 +1,13 @@
 """What relays of Seedance have in common: the words of their errors, and their task answers.
 
-Owns the reading of answers, tolerant of the shapes that relay software is known to give: with or
-without a `data` wrapper, results as strings or objects, errors as strings or objects. Must not
-know any one relay's fields, limits or addresses.
+Answers are read in all shapes that relay software is known to give: with or without a `data`
+wrapper, results as strings or objects, errors as strings or objects.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal
 
 from ..errors import Moderated, OddReply, OutOfCredit, SeedanceError
 from ..money import Money
@@ -17,15 +15,14 @@ from ..order import Mode
 from ..wire import (
     Call,
     Done,
-    Expired,
     Failed,
     Flow,
     Provider,
     Reply,
     Running,
     Status,
-    TaskCancelled,
     Ticket,
+    Words,
     address,
     dig,
     error_codes,
@@ -34,16 +31,6 @@ from ..wire import (
     plain_word,
     text_at,
 )
-
-Meaning: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
-
-# The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
-WORDS: Mapping[str, Meaning] = {
-    "pending": "queued",
-    "processing": "running",
-    "completed": "done",
-    "failed": "failed",
-}
 
 # How the unified create route names the modes in a model id (seed 004, docs.evolink.ai).
 MODE_NAMES: dict[Mode, str] = {
@@ -73,14 +60,36 @@ _BAD_INPUT = re.compile(r"invalid[ _](file|image|video|audio)", re.IGNORECASE)
 _TASK_ID = (("task_id",), ("id",), ("data", "task_id"), ("data", "id"), ("data",))
 
 
+def done(task: dict[str, Any]) -> Done:
+    """Finished, with the first video among the results."""
+    video_url = video_address(task.get("results") or task.get("result"))
+    return Done(video_url, cost=reserved_credits(task))
+
+
+def failed(task: dict[str, Any]) -> Failed:
+    """Failed, with the reason and the code wherever they stand."""
+    places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
+    said = next(filter(None, (text_at(task, *place) for place in places)), "")
+    message = " ".join(said.split())[:400]
+    found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
+    codes = [str(code) for code in found if code and isinstance(code, (str, int))]
+    stage = _stage(" ".join([*codes, message]))
+    return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
+
+
+# The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
+WORDS: Words = {
+    "pending": Running(phase="queued"),
+    "processing": Running(),
+    "completed": done,
+    "failed": failed,
+}
+
+
 class Relay(Provider):
-    """A provider that passes orders on. Its `check` is the unified task route that most have.
+    """A provider that passes orders on. Its `check` is the unified task route that most have."""
 
-    `words` are the status words that the provider documents, in lower case; any other one counts
-    as running, never as an end.
-    """
-
-    words: ClassVar[Mapping[str, Meaning]] = WORDS
+    words = WORDS
 
     def explain(self, reply: Reply) -> SeedanceError:
         """As for any provider, but moderation and credit are also known by their words."""
@@ -107,9 +116,7 @@ class Relay(Provider):
         Raises what `explain` gives for a clear no, which some relays send with HTTP 200, and
         OddReply for an answer that is neither a task nor a no.
         """
-        if not reply.ok:
-            raise self.explain(reply)
-        body = reply.object()
+        body = self.read(reply)
         refused, strange = _refuses(body), _strange_code(body)
         doubtful = ""
         for place in _TASK_ID:
@@ -135,9 +142,7 @@ class Relay(Provider):
 
         Raises what `explain` gives for an error, OddReply where there is no such object.
         """
-        if not reply.ok:
-            raise self.explain(reply)
-        body = reply.object()
+        body = self.read(reply)
         candidates = [body.get("data"), body]
         if body.get("id") or body.get("task_id"):  # a task itself; its `data` is from upstream
             candidates.reverse()
@@ -149,36 +154,14 @@ class Relay(Provider):
         raise OddReply(f"{self.name} answered without {' or '.join(names)}.")
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        reply = yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))
-        return self.status(reply)
+        return self.status((yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))))
 
     def status(self, reply: Reply) -> Status:
-        """The status in an answer of the unified task route."""
+        """How a task stands by the answer about it."""
         task = self.part(reply, "status")
-        video_url = video_address(task.get("results") or task.get("result"))
-        return read_status(task, self.words, video_url)
-
-
-def read_status(
-    task: dict[str, Any],
-    words: Mapping[str, Meaning],
-    video_url: str | None,
-    last_frame_url: str | None = None,
-) -> Status:
-    """The status of a task by the provider's own `words`; its addresses were found already."""
-    word = plain_word(task.get("status"))
-    meaning = words.get(word)
-    if meaning == "done":
-        return Done(video_url, last_frame_url, reserved_credits(task))
-    if meaning == "failed":
-        return _failed(task)
-    if meaning == "cancelled":
-        return TaskCancelled()
-    if meaning == "expired":
-        return Expired()
-    percent = number_at(task, "progress")
-    progress = None if percent is None else min(max(percent / 100, 0.0), 1.0)
-    return Running(progress, "queued" if meaning == "queued" else "", None if meaning else word)
+        percent = number_at(task, "progress")
+        progress = None if percent is None else min(max(percent / 100, 0.0), 1.0)
+        return self.standing(task, progress)
 
 
 def video_address(results: Any) -> str | None:
@@ -209,16 +192,6 @@ def refused_part(words: str) -> Literal["prompt", "input", "output"]:
 
 def _is_video(item: Any) -> bool:
     return "video" in text_at(item, "type") or "video" in text_at(item, "content_type")
-
-
-def _failed(task: dict[str, Any]) -> Failed:
-    places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
-    said = next(filter(None, (text_at(task, *place) for place in places)), "")
-    message = " ".join(said.split())[:400]
-    found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
-    codes = [str(code) for code in found if code and isinstance(code, (str, int))]
-    stage = _stage(" ".join([*codes, message]))
-    return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
 
 
 def _stage(words: str) -> Literal["prompt", "input", "output", "service"]:

@@ -1,7 +1,5 @@
 """AIHubMax. Sources: seed 004 (values and limits), its OpenAPI as restated in cookaihq/aihub-mcp
 (names, routes, reference mode, upload).
-
-Owns AIHubMax's fields, routes and limits. Tasks and errors are read in `_relay`.
 """
 
 from __future__ import annotations
@@ -22,16 +20,15 @@ from ..wire import (
     ModelLimits,
     Ticket,
     Uploaded,
-    add_extra,
     dig,
+    given,
     number_at,
     text_at,
     unix_seconds,
 )
 from ._relay import MODE_NAMES, MODES, Relay
 
-# The model's name says the mode; one with an end frame is image-to-video too.
-UPLOAD_LIFE = 72 * 3600
+UPLOAD_LIFE = 72 * 3600  # seconds
 # The protection before the upload host turns clients away that do not look like a browser.
 USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -96,7 +93,7 @@ class AIHubMax(Relay):
         return Uploaded(file["url"], created + UPLOAD_LIFE if created else None)
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body: dict[str, Any] = {
+        body = {
             "model": self.model_id(order, MODE_NAMES[order.mode]),
             "prompt": order.prompt,
             "resolution": order.resolution,
@@ -104,26 +101,22 @@ class AIHubMax(Relay):
             "duration": order.duration,
             "generate_audio": order.generate_audio,
             "seed": order.seed,
+            **given(
+                image_url=delivered.first_frame,
+                end_image_url=delivered.last_frame,
+                image_urls=list(delivered.images),
+                video_urls=list(delivered.videos),
+                audio_urls=list(delivered.audios),
+            ),
         }
-        optional = {
-            "image_url": delivered.first_frame,
-            "end_image_url": delivered.last_frame,
-            "image_urls": list(delivered.images),
-            "video_urls": list(delivered.videos),
-            "audio_urls": list(delivered.audios),
-        }
-        body.update({name: value for name, value in optional.items() if value})
         # EvoLink, whose routes are the same, calls it so.
-        add_extra(body, order.extra.get(self.id, {}), others={"quality": "resolution"})
-        reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
-        return self.ticket(reply)
+        others = {"quality": "resolution"}
+        url = self.url("/v1/videos/generations")
+        return (yield from self.create(url, body, self.extra(order), others=others))
 
     def probe_key(self) -> Flow[Balance]:
         """Reads the account's credits; the shape of that answer is published nowhere."""
-        reply = yield Call("GET", self.url("/v1/account/credits"))
-        if not reply.ok:
-            raise self.explain(reply)
-        body = reply.object()
+        body = yield from self.ask(Call("GET", self.url("/v1/account/credits")))
         account = body["data"] if isinstance(body.get("data"), dict) else body
         names = ("email", "username", "name")
         who = next(filter(None, (text_at(account, name) for name in names)), "")

@@ -1,4 +1,4 @@
-"""BytePlus ModelArk: Ark outside China. Owns its host, key, model ids and price list."""
+"""BytePlus ModelArk: Ark outside China."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """EvoLink: a sibling of AIHubMax with other fields. Sources: docs.evolink.ai,
 github.com/Evolink-AI/seedance-2-family-video-gen-skill.
-
-Owns EvoLink's fields, routes, limits and price list. Tasks and errors are read in `_relay`.
 """
 
 from __future__ import annotations
@@ -28,15 +26,16 @@ from ..wire import (
     ModelLimits,
     Reply,
     Status,
+    TaskCancelled,
     Ticket,
     Uploaded,
-    add_extra,
     error_codes,
     error_text,
+    given,
     number_at,
     unix_seconds,
 )
-from ._relay import MODE_NAMES, MODES, WORDS, Relay, refused_part
+from ._relay import MODE_NAMES, MODES, WORDS, Relay, failed, refused_part
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
 # longer of input and output is paid beside the output.
@@ -67,6 +66,14 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
     )
 
 
+def _failed(task: dict[str, Any]) -> Failed:
+    status = failed(task)
+    if not _FACES.search(status.message):
+        return status
+    finished = refused_part(status.message) == "output"
+    return replace(status, stage="output" if finished else "input")
+
+
 class EvoLink(Relay):
     """EvoLink. It publishes prices in USD and answers in credits."""
 
@@ -75,7 +82,7 @@ class EvoLink(Relay):
     key_variable = "EVOLINK_API_KEY"
     default_base_url = "https://api.evolink.ai"
     default_upload_url = "https://files-api.evolink.ai"
-    words = {**WORDS, "cancelled": "cancelled"}  # the latter in callbacks only
+    words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only
     limits = Limits(
         models={
             "seedance-2.0": _model("seedance-2.0-{mode}", "1080p"),
@@ -114,48 +121,40 @@ class EvoLink(Relay):
     )
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
-        host = self.config.upload_url or self.default_upload_url
-        url = f"{host.rstrip('/')}/api/v1/files/upload/stream"
+        url = self.upload_url("/api/v1/files/upload/stream")
         reply = yield Call("POST", url, file=FilePart("file", blob))
         file = self.part(reply, "file_url")
         return Uploaded(file["file_url"], unix_seconds(file.get("expires_at")))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body: dict[str, Any] = {
+        frames = list(filter(None, (delivered.first_frame, delivered.last_frame)))
+        body = {
             "model": self.model_id(order, MODE_NAMES[order.mode]),
             "prompt": order.prompt,
             "duration": order.duration,
             "quality": order.resolution,
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
+            **given(
+                image_urls=frames or list(delivered.images),
+                video_urls=list(delivered.videos),
+                audio_urls=list(delivered.audios),
+            ),
         }
-        frames = [frame for frame in (delivered.first_frame, delivered.last_frame) if frame]
-        optional = {
-            "image_urls": frames or list(delivered.images),
-            "video_urls": list(delivered.videos),
-            "audio_urls": list(delivered.audios),
-        }
-        body.update({name: urls for name, urls in optional.items() if urls})
         # AIHubMax, whose routes are the same, calls it so.
-        add_extra(body, order.extra.get(self.id, {}), others={"resolution": "quality"})
-        reply = yield Call("POST", self.url("/v1/videos/generations"), json=body, spends=True)
-        return self.ticket(reply)
+        others = {"resolution": "quality"}
+        url = self.url("/v1/videos/generations")
+        return (yield from self.create(url, body, self.extra(order), others=others))
 
     def status(self, reply: Reply) -> Status:
         if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):
             said = error_text(reply) or UNKNOWN_TASK
             return Expired(f"it does not know the task ({said})", may_appear=True)
-        status = super().status(reply)
-        if isinstance(status, Failed) and _FACES.search(status.message):
-            finished = refused_part(status.message) == "output"
-            return replace(status, stage="output" if finished else "input")
-        return status
+        return super().status(reply)
 
     def probe_key(self) -> Flow[Balance]:
-        reply = yield Call("GET", self.url("/v1/credits"))
-        if not reply.ok:
-            raise self.explain(reply)
-        left = number_at(reply.object(), "data", "user", "remaining_credits")
+        account = yield from self.ask(Call("GET", self.url("/v1/credits")))
+        left = number_at(account, "data", "user", "remaining_credits")
         return Balance(f"{self.name} account", None if left is None else Money(left, "credits"))
 
     def estimate(self, order: Order) -> Money | None:

@@ -1,7 +1,5 @@
 """fal: a queue before every model. Sources: docs.fal.ai (queue, errors, request errors), the model
-pages of bytedance/seedance-2.0, and fal's own Python client.
-
-Owns fal's fields, routes, tickets, limits and price list. The mode is part of the model's path.
+pages of bytedance/seedance-2.0, and fal's own Python client. The mode is part of the model's path.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ from ..wire import (
     TaskCancelled,
     Ticket,
     Uploaded,
-    add_extra,
     dig,
     error_text,
+    given,
     number_at,
     plain_word,
     text_at,
@@ -77,6 +75,11 @@ def _model(model_id: str) -> ModelLimits:
     )
 
 
+def _queued(state: dict[str, Any]) -> Running:
+    position = number_at(state, "queue_position")
+    return Running(phase="queued", ahead=None if position is None else int(position))
+
+
 class Fal(Provider):
     """fal.ai.
 
@@ -112,18 +115,18 @@ class Fal(Provider):
         ),
         audio=MediaLimits(("audio/mpeg", "audio/wav"), max_bytes=15 * 2**20, total_seconds=(0, 15)),
     )
+    # COMPLETED is no end yet: `_result` finds out which.
+    words = {"in_queue": _queued, "in_progress": Running()}
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
-        host = self.config.upload_url or self.default_upload_url
-        reply = yield Call(
-            "POST",
-            f"{host.rstrip('/')}/storage/upload/initiate",
-            json={"content_type": blob.mime, "file_name": blob.name},
-            query={"storage_type": "fal-cdn-v3"},
+        place = yield from self.ask(
+            Call(
+                "POST",
+                self.upload_url("/storage/upload/initiate"),
+                json={"content_type": blob.mime, "file_name": blob.name},
+                query={"storage_type": "fal-cdn-v3"},
+            )
         )
-        if not reply.ok:
-            raise self.explain(reply)
-        place = reply.object()
         upload_url, file_url = text_at(place, "upload_url"), text_at(place, "file_url")
         if not upload_url or not file_url:
             raise OddReply("fal's storage did not say where to upload the file.")
@@ -133,54 +136,36 @@ class Fal(Provider):
         return Uploaded(file_url)
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body: dict[str, Any] = {
+        body = {
             "prompt": order.prompt,
             "resolution": order.resolution,
             "duration": "auto" if order.duration == -1 else str(order.duration),
             "aspect_ratio": "auto" if order.ratio == "adaptive" else order.ratio,
             "generate_audio": order.generate_audio,
             "seed": order.seed,
+            **given(
+                image_url=delivered.first_frame,
+                end_image_url=delivered.last_frame,
+                image_urls=list(delivered.images),
+                video_urls=list(delivered.videos),
+                audio_urls=list(delivered.audios),
+            ),
         }
-        optional = {
-            "image_url": delivered.first_frame,
-            "end_image_url": delivered.last_frame,
-            "image_urls": list(delivered.images),
-            "video_urls": list(delivered.videos),
-            "audio_urls": list(delivered.audios),
-        }
-        body.update({name: value for name, value in optional.items() if value})
-        add_extra(body, order.extra.get(self.id, {}))
         model_id = self.model_id(order, PATHS[order.mode]).strip("/")
-        reply = yield Call("POST", self.url(f"/{model_id}"), json=body, spends=True)
-        if not reply.ok:
-            raise self.explain(reply)
-        return Ticket.issue(self.id, self._remembered(reply.object(), model_id))
+        reply = yield self.paid_call(self.url(f"/{model_id}"), body, self.extra(order))
+        return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         _, status_url, _ = self._urls(ticket)
-        reply = yield Call("GET", status_url)
-        if not reply.ok:
-            raise self.explain(reply)
-        state = reply.object()
-        word = plain_word(state.get("status"))
-        if word == "completed":
+        state = yield from self.ask(Call("GET", status_url))
+        if plain_word(state.get("status")) == "completed":
             return (yield from self._result(ticket, state))
-        if word == "in_queue":
-            position = number_at(state, "queue_position")
-            return Running(note="queued" if not position else f"queued, {position:.0f} ahead")
-        if word == "in_progress":
-            return Running(note="rendering")
-        if word:
-            return Running(unknown=text_at(state, "status"))
-        raise OddReply("fal's answer about the request has no status.")
+        return self.standing(state)
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         *_, cancel_url = self._urls(ticket)
-        reply = yield Call("PUT", cancel_url)
-        if reply.ok:
-            return TaskCancelled()
-        said = error_text(reply) or f"HTTP {reply.status}"
-        return CannotCancel(f"fal cancels a request only before it is processed: {said}")
+        rule = "cancels a request only before it is processed"
+        return self.cancelled((yield Call("PUT", cancel_url)), rule)
 
     def estimate(self, order: Order) -> Money | None:
         """The price by tokens. A length that the model decides is counted at its longest."""
@@ -234,7 +219,7 @@ class Fal(Provider):
             message = problem.message or text_at(state, "error") or code
             return Failed(message, code, problem.stage)
         if reply.status >= 500 or reply.status in (408, 429):
-            return Running(note="fetching the result")
+            return Running(phase="fetching_result")
         raise self.explain(reply)
 
     # ------------------------------------------------------------------------------------ tickets

@@ -34,9 +34,9 @@ from ..wire import (
     Status,
     Ticket,
     Uploaded,
-    add_extra,
     dig,
     error_text,
+    given,
     number_at,
     plain_word,
     text_at,
@@ -81,6 +81,32 @@ def _model(model_id: str) -> ModelLimits:
     )
 
 
+def _complete(generation: dict[str, Any]) -> Done:
+    video = dig(generation, "generated_images", 0)
+    url = text_at(video, "motionMP4URL")
+    if not url and not STILL.search(text_at(video, "url")):  # `url` may be the still
+        url = text_at(video, "url")
+    seed = dig(generation, "seed")
+    withheld = None
+    if not url and dig(video, "nsfw") is True:
+        # Flagged videos have addresses too, and any address may come later than COMPLETE.
+        message = "Leonardo.AI withheld the video as not safe for work."
+        withheld = Failed(message, "nsfw", "output")
+    return Done(
+        url or None,
+        seed=seed if isinstance(seed, int) and seed >= 0 else None,
+        without_address=withheld,
+    )
+
+
+def _failed(generation: dict[str, Any]) -> Failed:
+    found = dig(generation, "prompt_moderations", 0, "moderationClassification")
+    if found:
+        labels = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+        return Failed(f"Leonardo.AI's moderation refused the prompt: {labels}.", labels, "prompt")
+    return Failed("Leonardo.AI reports a failure and gives no reason.")
+
+
 class Leonardo(Provider):
     """Leonardo.AI's Seedance 2.0.
 
@@ -105,6 +131,8 @@ class Leonardo(Provider):
         video=MediaLimits(("video/mp4", "video/quicktime")),
         concurrent=10,  # docs.leonardo.ai/v1.0/reference/limits
     )
+    # PENDING stands for queued and for rendering.
+    words = {"pending": Running(), "complete": _complete, "failed": _failed}
 
     # ------------------------------------------------------------------------------------ uploads
 
@@ -119,10 +147,8 @@ class Leonardo(Provider):
             if blob.kind == "image"
             else ("/v1/media", "uploadMedia", "uploadId")
         )
-        reply = yield Call("POST", self.url(path), json={"extension": extension})
-        if not reply.ok:
-            raise self.explain(reply)
-        granted = dig(reply.object(), answer)
+        call = Call("POST", self.url(path), json={"extension": extension})
+        granted = dig((yield from self.ask(call)), answer)
         medium_id, url = text_at(granted, id_name), text_at(granted, "url")
         if not medium_id or not url:
             raise OddReply("Leonardo.AI's answer to an upload names no id or no address.")
@@ -139,7 +165,7 @@ class Leonardo(Provider):
     def _await_clip(self, medium_id: str) -> Flow[None]:
         """Wait until an uploaded clip can be used, for a bounded time."""
         for _ in range(CLIP_ROUNDS):
-            yield Pause(CLIP_SECONDS, "Leonardo.AI is reading the clip")
+            yield Pause(CLIP_SECONDS)
             reply = yield Call("GET", self.url(f"/v1/media/{medium_id}"))
             clip = dig(reply.object(), "uploaded_media_by_pk") if reply.ok else None
             word = plain_word(dig(clip, "status"))
@@ -155,11 +181,21 @@ class Leonardo(Provider):
     # -------------------------------------------------------------------------------------- tasks
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body = self._body(order, delivered)
-        reply = yield Call("POST", self.url("/v2/generations"), json=body, spends=True)
-        if not reply.ok:
-            raise self.explain(reply)
-        answer = reply.object()
+        extra = self._extra(order)
+        # The two documented switches that no input of a node covers; always sent.
+        public, enhance = extra.pop("public", False), extra.pop("prompt_enhance", "OFF")
+        if not isinstance(public, bool) or not isinstance(enhance, str):
+            raise BadOrder(
+                f"extra.{self.id}.public must be true or false, and prompt_enhance a text.",
+                hint='For example {"leonardo": {"public": true, "prompt_enhance": "ON"}}.',
+            )
+        parameters = _parameters(order, delivered, enhance)
+        body = {"model": self.model_id(order), "public": public, "parameters": parameters}
+        url = self.url("/v2/generations")
+        return (yield from self.create(url, body, extra, into=parameters))
+
+    def ticket(self, reply: Reply) -> Ticket:
+        answer = self.read(reply)
         # v2 wraps its answer in `generate`, v1 in a job; the v2 reference shows it unwrapped.
         for wrapper in ("generate", "sdGenerationJob", "motionVideoGenerationJob"):
             if isinstance(answer.get(wrapper), dict):
@@ -168,31 +204,17 @@ class Leonardo(Provider):
         return Ticket.issue(self.id, answer.get("generationId"), _cost(answer))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        reply = yield Call("GET", self.url(f"/v1/generations/{ticket.opaque}"))
-        if not reply.ok:
-            raise self.explain(reply)
-        answer = reply.object()
+        answer = yield from self.ask(Call("GET", self.url(f"/v1/generations/{ticket.opaque}")))
         generation = answer.get("generations_by_pk")
         if generation is None and "generations_by_pk" in answer:
             return Expired("it does not know the task", may_appear=True)
         if not isinstance(generation, dict):
             raise OddReply("Leonardo.AI's answer shows no generation.")
-        word = plain_word(generation.get("status"))
-        if word == "complete":
-            return _complete(generation)
-        if word == "failed":
-            return _failed(generation)
-        if word == "pending":  # stands for queued and for rendering
-            return Running()
-        if word:
-            return Running(unknown=text_at(generation, "status"))
-        raise OddReply("Leonardo.AI's answer about the generation has no status.")
+        return self.standing(generation)
 
     def probe_key(self) -> Flow[Balance]:
-        reply = yield Call("GET", self.url("/v1/me"))
-        if not reply.ok:
-            raise self.explain(reply)
-        details = dig(reply.object(), "user_details", 0)
+        answer = yield from self.ask(Call("GET", self.url("/v1/me")))
+        details = dig(answer, "user_details", 0)
         if details is None:
             raise OddReply("Leonardo.AI's answer about the account is empty.")
         amounts = [number_at(details, name) for name in ("apiPaidTokens", "apiSubscriptionTokens")]
@@ -228,41 +250,32 @@ class Leonardo(Provider):
             )
         return super().explain(reply)
 
-    # ----------------------------------------------------------------------------------- the body
+    def _extra(self, order: Order) -> dict[str, Any]:
+        """The user's own fields: all of them are parameters, whether `parameters` is around them
+        or not."""
+        extra = dict(self.extra(order))
+        inner = extra.pop("parameters", {})
+        if not isinstance(inner, Mapping):
+            raise BadOrder(f"extra.{self.id}.parameters must be an object.")
+        return {**extra, **inner}
 
-    def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
-        where = f"extra.{self.id}"
-        extra = dict(order.extra.get(self.id, {}))
-        more = extra.pop("parameters", {})
-        if not isinstance(more, Mapping):
-            raise BadOrder(f"{where}.parameters must be an object.")
-        more = {**extra, **more}
-        # The two documented switches that no input of a node covers; always sent.
-        public = more.pop("public", False)
-        enhance = more.pop("prompt_enhance", "OFF")
-        if not isinstance(public, bool) or not isinstance(enhance, str):
-            raise BadOrder(
-                f"{where}.public must be true or false, and prompt_enhance a text.",
-                hint='For example {"leonardo": {"public": true, "prompt_enhance": "ON"}}.',
-            )
-        # 0 x 0 follows the start frame's shape.
-        adaptive = order.ratio == "adaptive"
-        width, height = (0, 0) if adaptive else SIZES[order.resolution][order.ratio]
-        parameters: dict[str, Any] = {
-            "prompt": order.prompt,
-            "duration": order.duration,
-            "mode": TIERS[order.resolution],
-            "width": width,
-            "height": height,
-            "seed": order.seed,
-            "motion_has_audio": order.generate_audio,
-            "prompt_enhance": enhance,
-            "quantity": 1,
-        }
-        if guidances := _guidances(delivered):
-            parameters["guidances"] = guidances
-        add_extra(parameters, more, where)
-        return {"model": self.model_id(order), "public": public, "parameters": parameters}
+
+def _parameters(order: Order, delivered: Delivered, enhance: str) -> dict[str, Any]:
+    # 0 x 0 follows the start frame's shape.
+    adaptive = order.ratio == "adaptive"
+    width, height = (0, 0) if adaptive else SIZES[order.resolution][order.ratio]
+    return {
+        "prompt": order.prompt,
+        "duration": order.duration,
+        "mode": TIERS[order.resolution],
+        "width": width,
+        "height": height,
+        "seed": order.seed,
+        "motion_has_audio": order.generate_audio,
+        "prompt_enhance": enhance,
+        "quantity": 1,
+        **given(guidances=_guidances(delivered) or None),
+    }
 
 
 def _guidances(delivered: Delivered) -> dict[str, list[dict[str, Any]]]:
@@ -317,29 +330,3 @@ def _cost(answer: dict[str, Any]) -> Money | None:
         return Money(amount, UNITS.get(unit.upper(), unit or "credits"))
     credits = number_at(answer, "apiCreditCost")
     return Money(credits, "credits") if credits else None
-
-
-def _complete(generation: dict[str, Any]) -> Done:
-    video = dig(generation, "generated_images", 0)
-    url = text_at(video, "motionMP4URL")
-    if not url and not STILL.search(text_at(video, "url")):  # `url` may be the still
-        url = text_at(video, "url")
-    seed = dig(generation, "seed")
-    withheld = None
-    if not url and dig(video, "nsfw") is True:
-        # Flagged videos have addresses too, and any address may come later than COMPLETE.
-        message = "Leonardo.AI withheld the video as not safe for work."
-        withheld = Failed(message, "nsfw", "output")
-    return Done(
-        url or None,
-        seed=seed if isinstance(seed, int) and seed >= 0 else None,
-        without_address=withheld,
-    )
-
-
-def _failed(generation: dict[str, Any]) -> Failed:
-    found = dig(generation, "prompt_moderations", 0, "moderationClassification")
-    if found:
-        labels = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
-        return Failed(f"Leonardo.AI's moderation refused the prompt: {labels}.", labels, "prompt")
-    return Failed("Leonardo.AI reports a failure and gives no reason.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..errors import BadOrder, Moderated, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Order
 from ..wire import (
@@ -30,11 +30,10 @@ from ..wire import (
     Status,
     TaskCancelled,
     Ticket,
-    add_extra,
     error_code,
     error_text,
+    given,
     number_at,
-    plain_word,
     text_at,
 )
 
@@ -82,6 +81,37 @@ MODEL = ModelLimits(
 )
 
 
+def _cost(video: dict[str, Any]) -> Money | None:
+    """What the video cost, or the estimate that stands there until it is known."""
+    currency = text_at(video, "metadata", "cost_currency").upper() or "USD"
+    cost = number_at(video, "metadata", "cost")
+    if cost is not None:
+        return Money(cost, currency)
+    estimate = number_at(video, "metadata", "cost_estimate")
+    return None if estimate is None else Money(estimate, currency, estimated=True)
+
+
+def _done(video: dict[str, Any]) -> Done:
+    return Done(text_at(video, "output", "url") or None, cost=_cost(video))
+
+
+def _failed(video: dict[str, Any]) -> Failed:
+    code = text_at(video, "error", "code")
+    message = text_at(video, "error", "message") or "Lumenfall gives no reason."
+    return Failed(message, code, _moderated_stage(message) if code == MODERATED else "service")
+
+
+def _moderated_stage(message: str) -> Literal["prompt", "input", "output"]:
+    """What a content policy refused; one code stands for all three, so the words must tell."""
+    words = message.lower()
+    if "output" in words or "generated" in words:
+        return "output"
+    inputs = ("image", "video", "audio", "input")
+    if "prompt" not in words and any(word in words for word in inputs):
+        return "input"
+    return "prompt"
+
+
 class Lumenfall(Provider):
     """Lumenfall's `seedance-2.0`.
 
@@ -106,58 +136,45 @@ class Lumenfall(Provider):
         result_life=3600.0,
     )
 
+    words = {
+        "queued": Running(phase="queued"),
+        "in_progress": Running(),
+        "completed": _done,
+        "failed": _failed,
+        "cancelled": TaskCancelled(),  # docs.lumenfall.ai/webhooks has video.cancelled
+        "canceled": TaskCancelled(),
+    }
+
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        reply = yield Call(
-            "POST", self.url("/videos"), json=self._body(order, delivered), spends=True
-        )
-        if not reply.ok:
-            raise self.explain(reply)
-        video = reply.object()
+        extra = self.extra(order)
+        body = self._body(order, delivered)
+        if "size" in extra:  # it overrides both (seed 003), so it is sent instead of them
+            del body["aspect_ratio"], body["resolution"]
+        return (yield from self.create(self.url("/videos"), body, extra, others=OTHER_NAMES))
+
+    def ticket(self, reply: Reply) -> Ticket:
+        video = self.read(reply)
         return Ticket.issue(self.id, video.get("id"), _cost(video))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        reply = yield Call("GET", self.url(f"/videos/{ticket.opaque}"))
-        if not reply.ok:
-            raise self.explain(reply)
-        video = reply.object()
-        word = plain_word(video.get("status"))
-        if word == "completed":
-            return Done(text_at(video, "output", "url") or None, cost=_cost(video))
-        if word == "failed":
-            return _failed(video)
-        if word in ("cancelled", "canceled"):  # docs.lumenfall.ai/webhooks has video.cancelled
-            return TaskCancelled()
-        if word == "queued":
-            return Running(note="queued")
-        if word == "in_progress":
-            return Running(note="rendering")
-        if word:
-            return Running(unknown=text_at(video, "status"))
-        raise OddReply("Lumenfall's answer about the video has no status.")
+        video = yield from self.ask(Call("GET", self.url(f"/videos/{ticket.opaque}")))
+        return self.standing(video)
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         # Documented for this path only, while the seed's paths have no /openai.
-        reply = yield Call("DELETE", self._at_host(f"/openai/v1/videos/{ticket.opaque}"))
-        if reply.ok:
-            return TaskCancelled()
-        if reply.status in (400, 404, 405, 409):
-            said = error_text(reply) or f"HTTP {reply.status}"
-            return CannotCancel(f"Lumenfall did not cancel the video: {said}")
-        raise self.explain(reply)
+        url = self._at_host(f"/openai/v1/videos/{ticket.opaque}")
+        return self.cancelled((yield Call("DELETE", url)))
 
     def probe_key(self) -> Flow[Balance]:
         # The balance is at /v1 of the host, also where the base URL is the /openai/v1 of the docs.
-        reply = yield Call("GET", self._at_host("/v1/balance"))
-        if not reply.ok:
-            raise self.explain(reply)
-        balance = reply.object()
+        balance = yield from self.ask(Call("GET", self._at_host("/v1/balance")))
         amount = number_at(balance, "available", "amount")  # null for postpaid accounts
         currency = text_at(balance, "available", "currency").upper() or "USD"
         left = None if amount is None else Money(amount, currency)
         return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
 
     def estimate(self, order: Order) -> Money | None:
-        if "size" in order.extra.get(self.id, {}):  # another size costs something else
+        if "size" in self.extra(order):  # another size costs something else
             return None
         amount = round(PRICES[order.mode] * order.duration, 4)
         return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
@@ -185,7 +202,6 @@ class Lumenfall(Provider):
     # ---------------------------------------------------------------------------------- the body
 
     def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
-        extra = order.extra.get(self.id, {})
         body: dict[str, Any] = {
             "model": self.model_id(order),
             "prompt": order.prompt,
@@ -195,19 +211,14 @@ class Lumenfall(Provider):
             "generate_audio": order.generate_audio,
             "seed": order.seed,
         }
-        if "size" in extra:  # it overrides both (seed 003), so it is sent instead of them
-            del body["aspect_ratio"], body["resolution"]
-        pictures = ([delivered.first_frame] if delivered.first_frame else []) + list(
-            delivered.images
+        pictures = (*filter(None, [delivered.first_frame]), *delivered.images)
+        body |= given(
+            input_reference=[{"image_url": picture} for picture in pictures],
+            audio_urls=list(delivered.audios),
         )
-        if pictures:
-            body["input_reference"] = [{"image_url": picture} for picture in pictures]
         if delivered.video:
             body[self._video_field()] = delivered.video
             body["keep_audio"] = order.keep_audio
-        if delivered.audios:
-            body["audio_urls"] = list(delivered.audios)
-        add_extra(body, extra, f"extra.{self.id}", others=OTHER_NAMES)
         return body
 
     def _at_host(self, path: str) -> str:
@@ -223,30 +234,3 @@ class Lumenfall(Provider):
                 hint=f"Use one of: {', '.join(VIDEO_FIELDS)}.",
             )
         return field
-
-
-def _cost(video: dict[str, Any]) -> Money | None:
-    """What the video cost, or the estimate that stands there until it is known."""
-    currency = text_at(video, "metadata", "cost_currency").upper() or "USD"
-    cost = number_at(video, "metadata", "cost")
-    if cost is not None:
-        return Money(cost, currency)
-    estimate = number_at(video, "metadata", "cost_estimate")
-    return None if estimate is None else Money(estimate, currency, estimated=True)
-
-
-def _failed(video: dict[str, Any]) -> Failed:
-    code = text_at(video, "error", "code")
-    message = text_at(video, "error", "message") or "Lumenfall gives no reason."
-    return Failed(message, code, _moderated_stage(message) if code == MODERATED else "service")
-
-
-def _moderated_stage(message: str) -> Literal["prompt", "input", "output"]:
-    """What a content policy refused; one code stands for all three, so the words must tell."""
-    words = message.lower()
-    if "output" in words or "generated" in words:
-        return "output"
-    inputs = ("image", "video", "audio", "input")
-    if "prompt" not in words and any(word in words for word in inputs):
-        return "input"
-    return "prompt"

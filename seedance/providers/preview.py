@@ -7,6 +7,8 @@ and media, before it costs anything.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..money import Money
 from ..order import MODELS, RATIOS, RESOLUTIONS, SIZES, Mode, Order
 from ..wire import (
@@ -22,18 +24,18 @@ from ..wire import (
     MediaLimits,
     ModelLimits,
     Provider,
+    Reply,
     Running,
     Status,
     TaskCancelled,
     Ticket,
     Uploaded,
-    error_text,
     number_at,
-    plain_word,
     text_at,
 )
 
 KEPT_SECONDS = 7 * 24 * 3600.0
+FREE = Money(0.0, "USD")
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference", "edit", "extend"))
 
 
@@ -57,6 +59,19 @@ def _model(model_id: str) -> ModelLimits:
         camera_fixed=True,
         keeps_audio=True,
     )
+
+
+def _done(task: dict[str, Any]) -> Done:
+    seed = number_at(task, "seed")
+    return Done(
+        text_at(task, "video_url") or None,
+        cost=FREE,
+        seed=None if seed is None else int(seed),
+    )
+
+
+def _failed(task: dict[str, Any]) -> Failed:
+    return Failed(text_at(task, "error", "message"), billed="no")
 
 
 class Preview(Provider):
@@ -83,12 +98,16 @@ class Preview(Provider):
         result_life=KEPT_SECONDS,
         task_life=KEPT_SECONDS,
     )
+    words = {
+        "queued": Running(phase="queued"),
+        "running": Running(),
+        "succeeded": _done,
+        "failed": _failed,
+        "cancelled": TaskCancelled(),
+    }
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
-        reply = yield Call("POST", self.url("/files"), body=blob)
-        if not reply.ok:
-            raise self.explain(reply)
-        answer = reply.object()
+        answer = yield from self.ask(Call("POST", self.url("/files"), body=blob))
         return Uploaded(text_at(answer, "url"), number_at(answer, "expires_at"))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
@@ -112,37 +131,20 @@ class Preview(Provider):
             "video": delivered.video,
             "seconds": number_at(dict(self.config.options), "seconds") or 0.0,
         }
-        reply = yield Call("POST", self.url("/tasks"), json=body, spends=True)
-        if not reply.ok:
-            raise self.explain(reply)
-        return Ticket.issue(self.id, text_at(reply.object(), "id"), self.estimate(order))
+        return (yield from self.create(self.url("/tasks"), body, self.extra(order)))
+
+    def ticket(self, reply: Reply) -> Ticket:
+        return Ticket.issue(self.id, self.read(reply).get("id"), FREE)
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         reply = yield Call("GET", self.url(f"/tasks/{ticket.opaque}"))
         if reply.status == 404:
             return Expired()
-        if not reply.ok:
-            raise self.explain(reply)
-        task = reply.object()
-        word = plain_word(task.get("status"))
-        if word == "succeeded":
-            seed = number_at(task, "seed")
-            return Done(
-                text_at(task, "video_url") or None,
-                cost=Money(0.0, "USD"),
-                seed=None if seed is None else int(seed),
-            )
-        if word == "failed":
-            return Failed(text_at(task, "error", "message"), billed="no")
-        if word == "cancelled":
-            return TaskCancelled()
-        return Running(number_at(task, "progress"), "queued" if word == "queued" else "rendering")
+        task = self.read(reply)
+        return self.standing(task, number_at(task, "progress"))
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
-        reply = yield Call("DELETE", self.url(f"/tasks/{ticket.opaque}"))
-        if reply.ok:
-            return TaskCancelled()
-        return CannotCancel(f"The preview was not cancelled: {error_text(reply)}")
+        return self.cancelled((yield Call("DELETE", self.url(f"/tasks/{ticket.opaque}"))))
 
     def estimate(self, order: Order) -> Money | None:
-        return Money(0.0, "USD")
+        return FREE

@@ -1,7 +1,7 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-Owns Replicate's fields, routes and limits. Only one of its prices is known, so it estimates none.
+Only one of its prices is known, so it estimates none.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ from ..wire import (
     TaskCancelled,
     Ticket,
     Uploaded,
-    add_extra,
     address,
     error_text,
+    given,
     plain_word,
     text_at,
     unix_seconds,
 )
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
-CANCELLED = ("canceled", "cancelled", "aborted")
 
 # Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
 _CODE = re.compile(r"\bE\d{3,5}\b")
@@ -61,6 +60,19 @@ def _model(model_id: str) -> ModelLimits:
         videos=3,
         audios=3,
     )
+
+
+def _done(prediction: dict[str, Any]) -> Done:
+    output = prediction.get("output")
+    return Done(address(output[0] if isinstance(output, list) and output else output))
+
+
+def _failed(prediction: dict[str, Any]) -> Failed:
+    said = text_at(prediction, "error")
+    code = next(iter(_CODE.findall(said)), "")
+    # E005 stands for a flagged input and a flagged output; what can be changed is the input.
+    stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
+    return Failed(said or "Replicate gives no reason.", code, stage)
 
 
 class Replicate(Provider):
@@ -90,67 +102,57 @@ class Replicate(Provider):
         spelling={"image": "[Image{n}]", "video": "[Video{n}]", "audio": "[Audio{n}]"},
         result_life=3600.0,
     )
+    words = {
+        "starting": Running(phase="queued"),
+        "processing": Running(),
+        "succeeded": _done,
+        "failed": _failed,
+        "canceled": TaskCancelled(),
+        "cancelled": TaskCancelled(),
+        "aborted": TaskCancelled(),
+    }
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
-        reply = yield Call("POST", self.url("/v1/files"), file=FilePart("content", blob))
-        file = self._object(reply)
+        call = Call("POST", self.url("/v1/files"), file=FilePart("content", blob))
+        file = yield from self.ask(call)
         url = text_at(file, "urls", "get")
         if not url:
             raise OddReply("Replicate's answer to the upload carries no address.")
         return Uploaded(url, unix_seconds(file.get("expires_at")))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        wanted: dict[str, Any] = {
+        wanted = {
             "prompt": order.prompt,
             "duration": order.duration,
             "resolution": order.resolution,
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
             "seed": order.seed,
+            **given(
+                image=delivered.first_frame,
+                last_frame_image=delivered.last_frame,
+                reference_images=list(delivered.images),
+                reference_videos=list(delivered.videos),
+                reference_audios=list(delivered.audios),
+            ),
         }
-        optional = {
-            "image": delivered.first_frame,
-            "last_frame_image": delivered.last_frame,
-            "reference_images": list(delivered.images),
-            "reference_videos": list(delivered.videos),
-            "reference_audios": list(delivered.audios),
-        }
-        wanted.update({name: value for name, value in optional.items() if value})
-        add_extra(wanted, order.extra.get(self.id, {}))
         url = self.url(f"/v1/models/{self.model_id(order).strip('/')}/predictions")
-        reply = yield Call("POST", url, json={"input": wanted}, spends=True)
-        return Ticket.issue(self.id, self._object(reply).get("id"))
+        return (yield from self.create(url, {"input": wanted}, self.extra(order), into=wanted))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        reply = yield Call("GET", self._address(ticket))
-        prediction = self._object(reply)
-        word = plain_word(prediction.get("status"))
-        if word == "succeeded":
-            output = prediction.get("output")
-            return Done(address(output[0] if isinstance(output, list) and output else output))
-        if word == "failed":
-            return _failed(text_at(prediction, "error"))
-        if word in CANCELLED:
-            return TaskCancelled()
-        if word in ("starting", "processing"):
-            return Running(note="queued" if word == "starting" else "rendering")
-        if word:
-            return Running(unknown=text_at(prediction, "status"))
-        raise OddReply("Replicate's answer about the prediction has no status.")
+        prediction = yield from self.ask(Call("GET", self._address(ticket)))
+        return self.standing(prediction)
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         reply = yield Call("POST", f"{self._address(ticket)}/cancel")
-        if not reply.ok:
-            said = error_text(reply) or f"HTTP {reply.status}"
-            return CannotCancel(f"Replicate did not cancel the prediction: {said}")
-        word = plain_word(reply.object().get("status"))
+        word = plain_word(reply.object().get("status")) if reply.ok else ""
         if word in ("succeeded", "failed"):
             return CannotCancel(f"The prediction has already {word}.")
-        return TaskCancelled()
+        return self.cancelled(reply)
 
     def probe_key(self) -> Flow[Balance]:
-        reply = yield Call("GET", self.url("/v1/account"))
-        return Balance(text_at(self._object(reply), "username") or "Replicate account")
+        account = yield from self.ask(Call("GET", self.url("/v1/account")))
+        return Balance(text_at(account, "username") or "Replicate account")
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)
@@ -165,15 +167,3 @@ class Replicate(Provider):
 
     def _address(self, ticket: Ticket) -> str:
         return self.url(f"/v1/predictions/{ticket.opaque}")
-
-    def _object(self, reply: Reply) -> dict[str, Any]:
-        if not reply.ok:
-            raise self.explain(reply)
-        return reply.object()
-
-
-def _failed(said: str) -> Failed:
-    code = next(iter(_CODE.findall(said)), "")
-    # E005 stands for a flagged input and a flagged output; what can be changed is the input.
-    stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
-    return Failed(said or "Replicate gives no reason.", code, stage)

@@ -1,11 +1,6 @@
-"""SinanCode: Seedance on Volcano Engine. Source: seed 002, docs.sinancode.com.
-
-Owns SinanCode's fields, routes and limits. Tasks and errors are read in `_relay`.
-"""
+"""SinanCode: Seedance on Volcano Engine. Source: seed 002, docs.sinancode.com."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from ..order import Mode, Order
 from ..wire import (
@@ -19,7 +14,7 @@ from ..wire import (
     ModelLimits,
     Ticket,
     Uploaded,
-    add_extra,
+    given,
     unix_seconds,
 )
 from ._relay import Relay
@@ -61,33 +56,27 @@ class SinanCode(Relay):
     )
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
-        host = self.config.upload_url or self.config.base_url
-        reply = yield Call(
-            "POST", f"{host.rstrip('/')}/api/upload/file", file=FilePart("file", blob)
-        )
+        url = self.upload_url("/api/upload/file")
+        reply = yield Call("POST", url, file=FilePart("file", blob))
         file = self.part(reply, "url")
         return Uploaded(file["url"], unix_seconds(file.get("expires_at")))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body: dict[str, Any] = {
+        body = {
             "model": self.model_id(order),
             "duration": order.duration,
             "ratio": order.ratio,
             "resolution": order.resolution,
             "generate_audio": order.generate_audio,
             "watermark": order.watermark,
+            # reference_images is "required" in the generated schema and "optional" in its text,
+            # which also excludes it beside frames: the text holds.
+            **given(
+                prompt=order.prompt.strip() and order.prompt,
+                first_frame=delivered.first_frame,
+                last_frame=delivered.last_frame,
+                reference_images=list(delivered.images),
+            ),
         }
-        # reference_images is "required" in the generated schema and "optional" in its text, which
-        # also excludes it beside frames: the text holds.
-        optional = {
-            "prompt": order.prompt.strip() and order.prompt,
-            "first_frame": delivered.first_frame,
-            "last_frame": delivered.last_frame,
-            "reference_images": list(delivered.images),
-        }
-        body.update({name: value for name, value in optional.items() if value})
-        add_extra(body, order.extra.get(self.id, {}))
-        reply = yield Call(
-            "POST", self.url("/v1/generate/vol/seedance-2.0"), json=body, spends=True
-        )
-        return self.ticket(reply)
+        url = self.url("/v1/generate/vol/seedance-2.0")
+        return (yield from self.create(url, body, self.extra(order)))

@@ -1,13 +1,14 @@
 """UniAll, and gateways that speak the same API. Source: seed 001 (docs.uniall.ai).
 
-Owns UniAll's fields, routes and limits. The document shows one finished status answer and neither
+The document shows one finished status answer and neither
 the create's answer nor an error, so both are read in every shape that relay software with these
 routes is known to give (new-api and its forks).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Refused
@@ -16,19 +17,23 @@ from ..wire import (
     Call,
     Delivered,
     Delivery,
+    Done,
+    Expired,
     Flow,
     Limits,
     MediaLimits,
     ModelLimits,
     Reply,
+    Running,
     Status,
     Ticket,
-    add_extra,
+    Words,
     address,
     dig,
     error_code,
+    given,
 )
-from ._relay import Meaning, Relay, read_status, video_address
+from ._relay import Relay, failed, reserved_credits, video_address
 
 CREATE_PATH = "/v1/video/generations"
 PLURAL_CREATE_PATH = "/v1/videos/generations"
@@ -50,19 +55,50 @@ OPERATIONS: dict[Mode, str] = {
 }
 MODES: frozenset[Mode] = frozenset(("text", "image", *OPERATIONS))
 
+
+def _done(task: dict[str, Any]) -> Done:
+    return Done(_video_url(task), _last_frame_url(task), reserved_credits(task))
+
+
+def _video_url(task: dict[str, Any]) -> str | None:
+    holders = list(_holders(task))
+    for holder in holders:
+        for found in (dig(holder, "video_url"), dig(holder, "result_url"), dig(holder, "outputs")):
+            if url := video_address(found):
+                return url
+    nested = map(address, holders[1:])
+    # Older relay software puts the address of a finished video where a failure has its reason.
+    return next(filter(None, nested), None) or address(task.get("fail_reason"))
+
+
+def _last_frame_url(task: dict[str, Any]) -> str | None:
+    """No document says where: at the top, or beside the video."""
+    found = (address(dig(holder, "last_frame_url")) for holder in _holders(task))
+    return next(filter(None, found), None)
+
+
+def _holders(task: dict[str, Any]) -> Iterator[Any]:
+    """What may hold a task's addresses: itself, or an object inside it."""
+    inner = (task, dig(task, "data"))
+    yield from inner
+    for holder in inner:
+        for name in ("result", "metadata", "content"):
+            yield dig(holder, name)
+
+
 # Seed 001 shows `completed`; the rest is of its sibling pages and of the relay software with these
 # routes (new-api and its forks).
-WORDS: Mapping[str, Meaning] = {
-    "not_start": "queued",
-    "submitted": "queued",
-    "queued": "queued",
-    "in_progress": "running",
-    "completed": "done",
-    "success": "done",
-    "succeeded": "done",
-    "failed": "failed",
-    "failure": "failed",
-    "expired": "expired",
+WORDS: Words = {
+    "not_start": Running(phase="queued"),
+    "submitted": Running(phase="queued"),
+    "queued": Running(phase="queued"),
+    "in_progress": Running(),
+    "completed": _done,
+    "success": _done,
+    "succeeded": _done,
+    "failed": failed,
+    "failure": failed,
+    "expired": Expired(),
 }
 
 
@@ -119,12 +155,14 @@ class UniAll(Relay):
         return self.config.base_url.rstrip("/").removesuffix("/v1") + path
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        body = self._body(order, delivered)
         chosen = self.config.options.get("create_path")
-        reply = yield self._create(f"/{chosen.lstrip('/')}" if chosen else CREATE_PATH, body)
+        url = self.url(f"/{chosen.lstrip('/')}" if chosen else CREATE_PATH)
+        body = self._body(order, delivered)
+        call = self.paid_call(url, body, self.extra(order), others=OTHER_NAMES)
+        reply = yield call
         if not chosen and _is_no_route(reply):
             # Seed 001: some clients see the plural path. A missing route has accepted nothing.
-            reply = yield self._create(PLURAL_CREATE_PATH, body)
+            reply = yield replace(call, url=self.url(PLURAL_CREATE_PATH))
             if _is_no_route(reply):
                 raise Refused(
                     f"{self.url('')} has neither {CREATE_PATH} nor {PLURAL_CREATE_PATH} "
@@ -133,68 +171,35 @@ class UniAll(Relay):
                 )
         return self.ticket(reply)
 
-    def _create(self, path: str, body: dict[str, Any]) -> Call:
-        return Call("POST", self.url(path), json=body, spends=True)
-
     def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
         switches: dict[str, Any] = {
             "generate_audio": order.generate_audio,
             "seed": order.seed,
             "watermark": order.watermark,
             "return_last_frame": True,  # lossless, unlike one taken from the clip
+            # Only where it is on, because the model behind it may refuse the field.
+            **given(camera_fixed=order.camera_fixed or None, operation=OPERATIONS.get(order.mode)),
         }
-        if order.camera_fixed:  # only then, because the model behind it may refuse the field
-            switches["camera_fixed"] = True
-        if order.mode in OPERATIONS:
-            switches["operation"] = OPERATIONS[order.mode]
         source = [delivered.video] if delivered.video else []
-        body: dict[str, Any] = {
+        return {
             "model": self.model_id(order),
             "prompt": order.prompt,
             "duration": order.duration,
             "extra_body": switches,  # literally nested, as in the curl examples of seed 001
+            **given(
+                aspect_ratio=None if order.ratio == "adaptive" else order.ratio,
+                image=delivered.first_frame,
+                last_image=delivered.last_frame,
+                images=list(delivered.images),
+                videos=[*source, *delivered.videos],
+                audios=list(delivered.audios),
+            ),
         }
-        optional = {
-            "aspect_ratio": "" if order.ratio == "adaptive" else order.ratio,
-            "image": delivered.first_frame,
-            "last_image": delivered.last_frame,
-            "images": list(delivered.images),
-            "videos": [*source, *delivered.videos],
-            "audios": list(delivered.audios),
-        }
-        body.update({name: value for name, value in optional.items() if value})
-        add_extra(body, order.extra.get(self.id, {}), others=OTHER_NAMES)
-        return body
 
     def check(self, ticket: Ticket) -> Flow[Status]:
-        reply = yield Call("GET", self.url(f"/v1/videos/{ticket.opaque}"))
-        task = self.part(reply, "status")
-        return read_status(task, self.words, _video_url(task), _last_frame_url(task))
+        return self.status((yield Call("GET", self.url(f"/v1/videos/{ticket.opaque}"))))
 
 
 def _is_no_route(reply: Reply) -> bool:
     """Whether a create met no route: 404 or 405, unless the answer speaks of an unknown model."""
     return reply.status == 405 or (reply.status == 404 and "model" not in error_code(reply).lower())
-
-
-def _places(task: dict[str, Any]) -> list[Any]:
-    """Where a task may keep its addresses: in itself, or in an object inside it."""
-    inner = [task, dig(task, "data")]
-    return inner + [
-        dig(holder, name) for holder in inner for name in ("result", "metadata", "content")
-    ]
-
-
-def _video_url(task: dict[str, Any]) -> str | None:
-    for place in _places(task):
-        for found in (dig(place, "video_url"), dig(place, "result_url"), dig(place, "outputs")):
-            if url := video_address(found):
-                return url
-    nested = (address(place) for place in _places(task)[1:])
-    # Older relay software puts the address of a finished video where a failure has its reason.
-    return next(filter(None, nested), None) or address(task.get("fail_reason"))
-
-
-def _last_frame_url(task: dict[str, Any]) -> str | None:
-    """No document says where: at the top, or beside the video."""
-    return next(filter(None, (address(dig(p, "last_frame_url")) for p in _places(task))), None)

@@ -1,4 +1,4 @@
-"""Volcano Engine Ark: Ark in China. Owns its host, key, model ids and price list."""
+"""Volcano Engine Ark: Ark in China."""
 
 from __future__ import annotations
 

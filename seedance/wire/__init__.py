@@ -2,8 +2,7 @@
 
 A provider describes a conversation and does not hold it: its methods are generators that yield a
 `Call` (or a `Pause`), receive a `Reply`, and return the result. So the same description serves the
-runner, the tests (dictionaries in, dictionaries out) and the free preview of a payload. Nothing
-here does I/O, sleeps, or knows the journal, the clock or a key.
+runner, the tests (dictionaries in, dictionaries out) and the free preview of a payload.
 
     calls       what is sent, and what came back
     statuses    tickets, and how a task stands
@@ -15,10 +14,10 @@ here does I/O, sleeps, or knows the journal, the clock or a key.
 
 from __future__ import annotations
 
-from .calls import Blob, Call, FilePart, Flow, Pause, Reply
+from .calls import Blob, Call, FilePart, Flow, Pause, Reply, given
 from .extra import add_extra
 from .limits import Delivery, Limits, MediaLimits, ModelLimits, Size
-from .provider import Balance, Config, Delivered, Provider, Uploaded
+from .provider import Balance, Capability, Config, Delivered, Provider, Uploaded
 from .reading import (
     address,
     dig,
@@ -35,10 +34,12 @@ from .statuses import (
     Done,
     Expired,
     Failed,
+    Phase,
     Running,
     Status,
     TaskCancelled,
     Ticket,
+    Words,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Blob",
     "Call",
     "CannotCancel",
+    "Capability",
     "Config",
     "Delivered",
     "Delivery",
@@ -58,6 +60,7 @@ __all__ = [
     "MediaLimits",
     "ModelLimits",
     "Pause",
+    "Phase",
     "Provider",
     "Reply",
     "Running",
@@ -66,12 +69,14 @@ __all__ = [
     "TaskCancelled",
     "Ticket",
     "Uploaded",
+    "Words",
     "add_extra",
     "address",
     "dig",
     "error_code",
     "error_codes",
     "error_text",
+    "given",
     "number_at",
     "plain_word",
     "text_at",

@@ -1,7 +1,4 @@
-"""What a provider wants sent, and what came back: calls, files, replies, pauses.
-
-Owns the reading of a reply as JSON. Must not know what is asked for, nor how it is sent.
-"""
+"""What a provider wants sent, and what came back: calls, files, replies, pauses."""
 
 from __future__ import annotations
 
@@ -117,10 +114,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Pause:
-    """A wait that the provider's document asks for, in seconds, with words for the progress."""
+    """A wait that the provider's document asks for, in seconds."""
 
     seconds: float
-    note: str = ""
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields of a body that have a value: without None, empty texts and empty lists."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [], ())}
 
 
 Result = TypeVar("Result")

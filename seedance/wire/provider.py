@@ -1,22 +1,29 @@
-"""The class that each provider is a subclass of, what it is configured with and what it is given.
-
-Owns what is the same for most providers. Must not know any one of them.
-"""
+"""The class that each provider is a subclass of, what it is configured with and what it is given,
+and the steps that most flows are made of."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from ..errors import BadOrder, OutOfCredit, Refused, SeedanceError
+from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError, shown
 from ..money import Money
 from ..order import Kind, Order
-from .calls import Blob, Flow, Reply
+from .calls import Blob, Call, Flow, Reply
+from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
-from .reading import error_code, error_text
-from .statuses import CannotCancel, Status, TaskCancelled, Ticket
+from .reading import error_code, error_text, plain_word, text_at
+from .statuses import CannotCancel, Running, Status, TaskCancelled, Ticket, Words
+
+# What a provider may leave out. It has those that its class defines.
+Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
+
+NONE: Mapping[str, str] = MappingProxyType({})
+# With these a request to cancel is answered; with any other status it is not dealt with at all.
+NOT_CANCELLED = (400, 404, 405, 409, 410, 422)
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,11 @@ class Balance:
     left: Money | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "account", self.account[:100])
+        object.__setattr__(self, "account", shown(self.account)[:100])
 
 
 class Provider(ABC):
-    """One service that makes Seedance videos. See `providers/__init__` on how to add one."""
+    """One service that makes Seedance videos. `providers/new_provider.md` tells how to add one."""
 
     id: ClassVar[str]
     name: ClassVar[str]
@@ -81,15 +88,28 @@ class Provider(ABC):
     # True only where a document says that a cancelled task is not billed.
     cancel_is_free: ClassVar[bool] = False
 
+    _capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        below = (base for base in cls.__mro__ if base not in Provider.__mro__)
+        defined = {name for base in below for name in vars(base)}
+        cls._capabilities = frozenset(defined.intersection(get_args(Capability)))
+
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    @classmethod
+    def can(cls, capability: Capability) -> bool:
+        """Whether the provider has something that is left out by others."""
+        return capability in cls._capabilities
+
     # -- what every provider describes
 
-    def upload(self, blob: Blob) -> Flow[Uploaded]:
-        """Send one picture, clip or sound up. Raises BadOrder where there is no upload."""
-        raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
-        yield  # makes this a generator
+    @property
+    def words(self) -> Words:
+        """The status words that the provider documents, for `standing`."""
+        return {}
 
     @abstractmethod
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
@@ -102,12 +122,17 @@ class Provider(ABC):
     def check(self, ticket: Ticket) -> Flow[Status]:
         """Ask once how the task stands. Raises what `explain` gives for an HTTP error."""
 
+    # -- what some of them offer
+
+    def upload(self, blob: Blob) -> Flow[Uploaded]:
+        """Send one picture, clip or sound up. Raises BadOrder where there is no upload."""
+        raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
+        yield  # makes this a generator
+
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         """Ask the provider to cancel."""
         return CannotCancel(f"{self.name} documents no way to cancel a task.")
         yield
-
-    # -- what some of them offer
 
     def probe_key(self) -> Flow[Balance]:
         """Check the key free of charge; says whose it is. Raises Refused if it is not taken."""
@@ -125,8 +150,83 @@ class Provider(ABC):
         yield
 
     def estimate(self, order: Order) -> Money | None:
-        """The price of a fitted order by the published list, or None if there is none."""
+        """The price of a fitted order by the published list, or None if there is none. It follows
+        from the order alone."""
         return None
+
+    # -- the steps that most flows are made of
+
+    def read(self, reply: Reply) -> dict[str, Any]:
+        """The JSON object in an answer. Raises what `explain` gives for an HTTP error, OddReply for
+        anything else."""
+        if not reply.ok:
+            raise self.explain(reply)
+        return reply.object()
+
+    def ask(self, call: Call) -> Flow[dict[str, Any]]:
+        """Make one call that costs nothing; returns the JSON object in its answer. Raises as
+        `read` does."""
+        return self.read((yield call))
+
+    def create(
+        self,
+        url: str,
+        body: dict[str, Any],
+        extra: Mapping[str, Any],
+        *,
+        into: dict[str, Any] | None = None,
+        others: Mapping[str, str] = NONE,
+    ) -> Flow[Ticket]:
+        """Make the call that costs money; returns the ticket. The arguments are those of
+        `paid_call`, the errors those of `paid_call` and `ticket`."""
+        return self.ticket((yield self.paid_call(url, body, extra, into=into, others=others)))
+
+    def paid_call(
+        self,
+        url: str,
+        body: dict[str, Any],
+        extra: Mapping[str, Any],
+        *,
+        into: dict[str, Any] | None = None,
+        others: Mapping[str, str] = NONE,
+    ) -> Call:
+        """A create: `body` as JSON, with the user's `extra` fields added in place.
+
+        They go into the part `into` of the body, where that is not the body itself. `others` are
+        other names that the provider has for fields of the body. Raises BadOrder for an extra field
+        that may not be set.
+        """
+        where = body if into is None else into
+        add_extra(where, extra, f"extra.{self.id}", others=others)
+        return Call("POST", url, json=body, spends=True)
+
+    def ticket(self, reply: Reply) -> Ticket:
+        """The ticket in the answer to a create, by default for its `id`. Raises what `explain`
+        gives for a clear no, OddReply where there is no id."""
+        return Ticket.issue(self.id, self.read(reply).get("id"))
+
+    def standing(self, task: dict[str, Any], progress: float | None = None) -> Status:
+        """How a task stands, by the word in its `status`. A word that is not among `words` counts
+        as running. `progress` is 0..1, for a task that runs. Raises OddReply where there is no
+        word."""
+        word = plain_word(task.get("status"))
+        if not word:
+            raise OddReply(f"{self.name}'s answer about the task has no status.")
+        meaning = self.words.get(word, Running(unknown=text_at(task, "status")))
+        status = meaning(task) if callable(meaning) else meaning
+        return replace(status, progress=progress) if isinstance(status, Running) else status
+
+    def cancelled(
+        self, reply: Reply, rule: str = "did not cancel the task"
+    ) -> TaskCancelled | CannotCancel:
+        """What the answer to a cancel means. `rule` follows the provider's name where it did not
+        cancel. Raises what `explain` gives for errors that are not about the task."""
+        if reply.ok:
+            return TaskCancelled()
+        if reply.status not in NOT_CANCELLED:
+            raise self.explain(reply)
+        said = error_text(reply) or f"HTTP {reply.status}"
+        return CannotCancel(f"{self.name} {rule}: {said}")
 
     # -- reading answers
 
@@ -139,11 +239,10 @@ class Provider(ABC):
         said = error_text(reply)
         tail = f": {said}" if said else "."
         if reply.status in (401, 403):
-            can_test = type(self).probe_key is not Provider.probe_key
             return Refused(
                 f"{self.name} refused the key (HTTP {reply.status}){tail}",
                 hint=f"Check it with: seedance key test {self.id}."
-                if can_test
+                if self.can("probe_key")
                 else f"Replace it with: seedance key set {self.id}.",
             )
         if reply.status == 402:
@@ -157,13 +256,18 @@ class Provider(ABC):
 
     # -- small helpers
 
-    def can(self, capability: str) -> bool:
-        """Whether this provider has an optional capability, such as `find`."""
-        return getattr(type(self), capability) is not getattr(Provider, capability)
-
     def url(self, path: str) -> str:
         """`path` under the configured base URL."""
         return self.config.base_url.rstrip("/") + path
+
+    def upload_url(self, path: str) -> str:
+        """`path` at the configured upload host; under the base URL where that is the same."""
+        host = self.config.upload_url or self.default_upload_url or self.config.base_url
+        return host.rstrip("/") + path
+
+    def extra(self, order: Order) -> Mapping[str, Any]:
+        """The fields that the user adds for this provider."""
+        return order.extra.get(self.id, {})
 
     def delivery(self, kind: Kind) -> tuple[Delivery, ...]:
         """How a medium of this kind may reach the provider as configured, best first."""

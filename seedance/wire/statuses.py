@@ -1,16 +1,14 @@
-"""A paid task: its ticket, and how it stands.
-
-Owns the text of tickets, and what of a stranger's may become part of a provider's path.
-"""
+"""A paid task: its ticket, and how it stands."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
-from ..errors import BadOrder, OddReply
+from ..errors import BadOrder, OddReply, shown
 from ..money import Money
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,500})")
@@ -63,28 +61,19 @@ class Ticket:
 
 
 Billed = Literal["yes", "no", "unknown"]
+Phase = Literal["queued", "rendering", "fetching_result"]
 
 
 @dataclass(frozen=True)
 class Running:
-    """Queued or rendering. `progress` is 0..1 or None; `unknown` is an undocumented status word."""
+    """Not at its end. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
+    both are None where the provider does not tell them. `unknown` is a status word that no document
+    has: such a task counts as running."""
 
     progress: float | None = None
-    note: str = ""
+    phase: Phase = "rendering"
+    ahead: int | None = None
     unknown: str | None = None
-
-    @property
-    def phase(self) -> str:
-        """`queued`, `rendering` or `fetching_result`."""
-        if self.note.startswith("queued"):
-            return "queued"
-        return "fetching_result" if self.note == "fetching the result" else "rendering"
-
-    @property
-    def ahead(self) -> int:
-        """Tasks before this one in the queue, 0 where that is not known."""
-        found = re.search(r"(\d+) ahead", self.note)
-        return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +84,10 @@ class Failed:
     code: str = ""
     stage: Literal["prompt", "input", "output", "service"] = "service"
     billed: Billed = "unknown"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", shown(self.message))
+        object.__setattr__(self, "code", shown(self.code))
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ class Done:
 
 @dataclass(frozen=True)
 class TaskCancelled:
-    """TaskCancelled at the provider."""
+    """Cancelled at the provider."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +121,9 @@ class Expired:
     billed: Billed = "unknown"
     may_appear: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", shown(self.message))
+
 
 @dataclass(frozen=True)
 class CannotCancel:
@@ -135,5 +131,12 @@ class CannotCancel:
 
     reason: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", shown(self.reason))
+
 
 Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired
+
+# A provider's status words, in lower case with underscores: what each stands for, or what reads
+# that from the answer about the task.
+Words: TypeAlias = Mapping[str, Status | Callable[[dict[str, Any]], Status]]

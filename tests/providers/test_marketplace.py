@@ -139,8 +139,8 @@ def test_every_ratio_is_accepted(fake: Any, ratio: str) -> None:
 def test_a_task_is_queued_then_rendered_then_done(fake: Any) -> None:
     ticket = submit(fake, MODES["text"])
     provider = provider_of(fake)
-    notes = [hold(fake, provider.check(ticket)).note for _ in range(2)]
-    assert notes == (["", ""] if fake.provider == "evolink" else ["queued", "rendering"])
+    phases = [hold(fake, provider.check(ticket)).phase for _ in range(2)]
+    assert phases == ["rendering" if fake.provider == "evolink" else "queued", "rendering"]
     assert isinstance(hold(fake, provider.check(ticket)), wire.Done)
 
 

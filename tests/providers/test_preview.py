@@ -296,7 +296,7 @@ def test_a_task_can_be_made_to_take_its_time(tmp_path: Path, quick: None) -> Non
     while server._studio(tmp_path / "preview")._rendering:
         time.sleep(0.01)
     status = desk.check(ticket)
-    assert isinstance(status, Running) and status.note == "rendering"
+    assert isinstance(status, Running) and status.phase == "rendering"
     assert status.progress is not None and 0 < status.progress < 0.5
 
 

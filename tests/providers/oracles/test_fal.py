@@ -130,7 +130,7 @@ def test_the_states_are_asked_for_and_understood_alike(fake: Any, theirs: Any) -
     for _ in range(2):
         status = hold(fake, provider.check(ticket))
         our_request = sent(fake.requests[-1])
-        assert words[type(handle.status())] == status.note
+        assert words[type(handle.status())] == status.phase
         their_request = sent(fake.requests[-1])
         # Theirs always says whether it wants the log; docs.fal.ai: the parameter is optional.
         assert their_request.pop("query") == {"logs": "false"}
