@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import providers
 from .errors import BadOrder
 from .order import (
     MODE_WORDS,
@@ -27,6 +26,10 @@ from .order import (
 from .wire import ModelLimits, Provider
 
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
+
+
+class DoesNotFit(BadOrder):
+    """One provider cannot take the order as it is; another may."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class Fit:
 def fit(order: Order, provider: type[Provider]) -> Fit:
     """Fit `order` to `provider`.
 
-    With `on_unsupported="error"` any change raises BadOrder, naming what would work and who could
-    do it as asked; with `"nearest"` the nearest supported value is taken. What has no nearest
-    value (a mode, a reference too many, a prompt too long) is always a BadOrder.
+    With `on_unsupported="error"` any change raises DoesNotFit, naming what would work; with
+    `"nearest"` the nearest supported value is taken. What has no nearest value (a mode, a reference
+    too many, a prompt too long) always raises it.
     """
     check_words(order)
     check_handles(order)
@@ -76,9 +79,9 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
         )
         model = provider.limits.models[model_name]
         order = replace(order, model=model_name)
-    _check_mode(order, model, provider, asked)
-    _check_counts(order, model, provider, asked)
-    _check_prompt(order, model, provider, asked)
+    _check_mode(order, model, provider)
+    _check_counts(order, model, provider)
+    _check_prompt(order, model, provider)
     values: dict[str, Any] = {"provider": provider.id}
     for change in _value_changes(order, model, provider):
         changes.append(change)
@@ -163,57 +166,50 @@ def check_handles(order: Order) -> None:
 # --------------------------------------------------------------------- what is wrong at this one
 
 
-def _check_mode(
-    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
-) -> None:
+def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
     if order.mode not in model.modes:
         can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
-        raise BadOrder(
+        raise DoesNotFit(
             f"{provider.name} cannot do {MODE_WORDS[order.mode]} with {order.model}.",
-            hint=f"It can do: {can}. {_others(asked, provider)}".strip(),
+            hint=f"It can do: {can}.",
         )
 
 
-def _check_counts(
-    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
-) -> None:
+def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
     most: dict[Kind, int] = {"image": model.images, "video": model.videos, "audio": model.audios}
     if order.video is not None:
         most = {"image": model.edit_images, "video": 0, "audio": 0}
     for kind, limit in most.items():
         count = len(order.of_kind(kind))
         if count > limit:
-            raise BadOrder(
+            raise DoesNotFit(
                 f"{provider.name} takes at most {limit} reference {KIND_WORDS[kind]}, not {count}.",
-                hint=f"Remove {count - limit}. {_others(asked, provider)}".strip(),
+                hint=f"Remove {count - limit}.",
             )
     if model.total is not None and len(order.references) > model.total:
-        raise BadOrder(
+        raise DoesNotFit(
             f"{provider.name} takes at most {model.total} references in all, "
             f"not {len(order.references)}.",
-            hint=f"Remove {len(order.references) - model.total}. "
-            f"{_others(asked, provider)}".strip(),
+            hint=f"Remove {len(order.references) - model.total}.",
         )
     only_sounds = order.references and all(m.kind == "audio" for m in order.references)
     if only_sounds and order.video is None and not model.audio_alone:
-        raise BadOrder(
+        raise DoesNotFit(
             f"{provider.name} takes a sound only together with a picture or a clip.",
-            hint=f"Connect a reference picture or clip too. {_others(asked, provider)}".strip(),
+            hint="Connect a reference picture or clip too.",
         )
 
 
-def _check_prompt(
-    order: Order, model: ModelLimits, provider: type[Provider], asked: Order | None = None
-) -> None:
+def _check_prompt(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
     if not order.prompt.strip() and order.mode not in model.prompt_optional:
-        raise BadOrder(
+        raise DoesNotFit(
             "The prompt is empty.", hint=f"{provider.name} needs one for {MODE_WORDS[order.mode]}."
         )
     length = len(spelled(order, provider).prompt)
     if model.prompt_max is not None and length > model.prompt_max:
-        raise BadOrder(
+        raise DoesNotFit(
             f"The prompt has {length} characters; {provider.name} takes {model.prompt_max}.",
-            hint=f"Shorten it. {_others(asked, provider)}".strip(),
+            hint="Shorten it.",
         )
 
 
@@ -294,37 +290,14 @@ def _nearest_model(asked: str, provider: type[Provider]) -> str:
     return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
 
 
-def unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> BadOrder:
+def unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> DoesNotFit:
     """The error for an order that `provider` could only take with `changes`."""
     what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
     use = ", ".join(f"{change.field} {change.given}" for change in changes)
-    return BadOrder(
+    return DoesNotFit(
         f"{provider.name} does not support {what}.",
-        hint=f"Use {use}, or set on_unsupported to nearest. {_others(asked, provider)}".strip(),
+        hint=f"Use {use}, or set on_unsupported to nearest.",
     )
-
-
-def _others(asked: Order | None, but: type[Provider]) -> str:
-    """Which other providers take the order as it was asked, as a sentence; empty if none."""
-    if asked is None:
-        return ""
-    able = [
-        other.id
-        for other in providers.registry().values()
-        if other is not but and (model := other.limits.models.get(asked.model))
-        if _takes(asked, model, other)
-    ]
-    return f"As asked it would work with: {', '.join(able)}." if able else ""
-
-
-def _takes(order: Order, model: ModelLimits, provider: type[Provider]) -> bool:
-    try:
-        _check_mode(order, model, provider)
-        _check_counts(order, model, provider)
-        _check_prompt(order, model, provider)
-    except BadOrder:
-        return False
-    return not any(_value_changes(order, model, provider))
 
 
 def _one_of(values: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from .. import hosting
 from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
-from ..fit import KIND_WORDS
+from ..fit import KIND_WORDS, DoesNotFit
 from ..order import Kind, Medium, Order
 from ..settings import Settings
 from ..wire import Delivered, Delivery, Provider, Size
@@ -138,7 +138,7 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
         if each == "address" and hosting.configured(settings):
             _check_bucket(provider, settings)
             return "bucket"
-    raise BadOrder(
+    raise DoesNotFit(
         f"{provider.name} takes {KIND_WORDS[medium.kind]} only by a public address, and {label} is "
         "a file.",
         hint="Give an https address instead, or set up your own S3-compatible bucket: "
@@ -175,7 +175,7 @@ def _check_bucket(provider: Provider, settings: Settings) -> None:
 def _handle_delivery(address: str, kind: Kind, label: str, provider: Provider) -> Delivery:
     owner = address.partition(":")[0]
     if owner not in ("asset", provider.id) or "handle" not in provider.delivery(kind):
-        raise BadOrder(
+        raise DoesNotFit(
             f"{label.capitalize()} is {address[:60]!r}, which only {owner} knows.",
             hint=f"Choose the provider {owner}, or give a picture or an https address.",
         )

@@ -37,8 +37,6 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
 )
 """The codes, and what each says in English. `locales/` has the same for the page."""
 
-ENGLISH_SECONDS_LEFT = "{text}, about {seconds} s left"
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -67,7 +65,7 @@ class Progress:
 
     def __str__(self) -> str:
         """In English: `rendering 40 %, about 12 s left`."""
-        text = ENGLISH[self.code].format_map(self.values)
-        if not self.seconds_left:
-            return text
-        return ENGLISH_SECONDS_LEFT.format(text=text, seconds=f"{self.seconds_left:.0f}")
+        text = ENGLISH[self.code]
+        for name, value in self.values.items():
+            text = text.replace(f"{{{name}}}", f"{value:g}")
+        return f"{text}, about {self.seconds_left:.0f} s left" if self.seconds_left else text

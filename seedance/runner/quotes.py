@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import providers
 from ..addresses import ForbiddenAddress, check_public_url
 from ..errors import BadOrder, NeedsKey, SeedanceError
-from ..fit import Change, Fit, check_handles, check_words, fit, spelled, unsupported
+from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
 from ..order import Order, asked_fingerprint, fingerprint, plain
 from ..settings import KeySource, Settings
@@ -115,7 +115,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
             continue
         try:
             settings.key(provider_id)
-            found.append(prepare_at(replace(order, on_unsupported="error"), provider_id, settings))
+            found.append(_prepared(replace(order, on_unsupported="error"), provider_id, settings))
         except NeedsKey as error:
             lacks.append((0, f"{provider_id}: {error.message}"))
         except BadOrder as error:
@@ -139,13 +139,36 @@ def check(order: Order, settings: Settings) -> None:
 
 
 def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
-    """An order, checked already, at one provider. Raises BadOrder."""
-    return _prepared(order, fit(order, providers.get(provider_id)), settings)
+    """An order, checked already, at one provider. Raises BadOrder, naming the providers that could
+    take it as asked."""
+    try:
+        return _prepared(order, provider_id, settings)
+    except DoesNotFit as error:
+        asked = replace(order, on_unsupported="error")
+        able = [each for each in providers.ids() if _takes(asked, each, settings)]
+        raise _naming(error, able) from None
 
 
-def _prepared(asked: Order, fitted: Fit, settings: Settings) -> Prepared:
+def _takes(order: Order, provider_id: str, settings: Settings) -> bool:
+    try:
+        _prepared(order, provider_id, settings)
+    except BadOrder:
+        return False
+    return True
+
+
+def _naming(error: DoesNotFit, able: Sequence[str]) -> DoesNotFit:
+    """The same error, with the providers that could take the order as asked."""
+    if not able:
+        return error
+    others = f"As asked it would work with: {', '.join(able)}."
+    return DoesNotFit(error.message, hint=f"{error.hint} {others}".strip())
+
+
+def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
+    fitted = fit(asked, providers.get(provider_id))
     order = fitted.order
-    provider = providers.get(order.provider)(settings.config(order.provider))
+    provider = providers.get(provider_id)(settings.config(provider_id))
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
     delivered = deliveries.delivered(lambda item: stand_in(provider, item))
@@ -201,22 +224,26 @@ def _price_rank(prepared: Prepared) -> tuple[bool, float, str]:
 
 
 def quotes(order: Order, settings: Settings) -> list[Quote]:
-    """What each provider would make of the order, whichever it names; nothing is sent. Raises
-    BadOrder for what is wrong at any provider."""
-    check(order, settings)
-    return [_quote(order, provider_id, settings) for provider_id in providers.ids()]
+    """What each provider would make of the order, whichever it names; nothing is sent."""
+    found = [_quote(order, provider_id, settings) for provider_id in providers.ids()]
+    able = [quote.provider for quote in found if quote.problem is None and not quote.changes]
+    return [
+        replace(quote, problem=_naming(quote.problem, able))
+        if isinstance(quote.problem, DoesNotFit)
+        else quote
+        for quote in found
+    ]
 
 
 def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
     cls = providers.get(provider_id)
     try:
-        fitted = fit(replace(order, on_unsupported="nearest"), cls)
-        prepared = _prepared(order, fitted, settings)
+        prepared = _prepared(replace(order, on_unsupported="nearest"), provider_id, settings)
     except SeedanceError as error:
         return Quote(provider_id, key=settings.key_source(provider_id), problem=error)
     problem = None
-    if fitted.changes and order.on_unsupported == "error":
-        problem = unsupported(order, fitted.changes, cls)
+    if prepared.changes and order.on_unsupported == "error":
+        problem = unsupported(order, prepared.changes, cls)
     return Quote(
         provider_id,
         payload=shortened(prepared.call.json) if prepared.call else None,

@@ -335,7 +335,9 @@ class Runner:
     # --------------------------------------------------------------------- free of charge
 
     def check(self, order: Order) -> list[Quote]:
-        """What each provider would make of an order: payload, changes, price. Sends nothing."""
+        """What each provider would make of an order: payload, changes, price. Sends nothing.
+        Raises BadOrder for what is wrong at any provider."""
+        quotes.check(order, self.settings)
         return quotes.quotes(order, self.settings)
 
     def probe_key(self, provider_id: str) -> Balance:

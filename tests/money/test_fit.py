@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -327,28 +326,6 @@ def test_the_length_of_a_prompt_is_that_of_the_spelling_that_is_sent() -> None:
 
 
 # ------------------------------------------------------------------------------- other providers
-
-
-def able(error: BadOrder) -> list[str]:
-    """The providers that an error says would take the order as it is."""
-    named = re.search(r"As asked it would work with: (.*)\.$", error.hint)
-    return named[1].split(", ") if named else []
-
-
-def test_an_error_names_the_providers_that_could() -> None:
-    assert able(refusal(first_frame=PICTURE, last_frame=PICTURE, ratio="adaptive"))
-
-
-def test_an_error_speaks_of_the_model_that_was_asked_for() -> None:
-    """Not of the nearest that the provider has: others have that one, but it was not asked for."""
-    error = refusal(model="seedance-2.5", first_frame=PICTURE, last_frame=PICTURE, ratio="adaptive")
-    assert able(error)
-    for name in able(error):
-        assert "seedance-2.5" in providers.get(name).limits.models
-
-
-def test_nobody_is_named_where_nobody_could() -> None:
-    assert able(refusal(references=(PICTURE,) * 31)) == []
 
 
 def test_a_change_is_a_sentence_and_a_record() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -83,12 +82,6 @@ NO_NEAREST = re.compile(
 )
 TIERS = {"1K": "720p", "RESOLUTION_480": "480p", "RESOLUTION_720": "720p"}
 STAND_IN = re.compile(r"(picture|clip|sound)-\d+|the-(first-frame|last-frame|clip)|files\.example")
-
-
-def able(error: BadOrder) -> list[str]:
-    """The providers that an error says would take the order as it is."""
-    named = re.search(r"As asked it would work with: (.*)\.$", error.hint)
-    return named[1].split(", ") if named else []
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -190,19 +183,11 @@ def test_any_order_is_refused_in_words_or_within_every_bound(order: Order, tmp_p
 
 @hypothesis_settings(max_examples=200, deadline=None)
 @given(order=orders, provider=st.sampled_from(list(providers.registry().values())))
-def test_the_values_and_providers_that_an_error_names_do_work(
-    order: Order, provider: type[Provider]
-) -> None:
+def test_the_values_that_an_error_names_do_work(order: Order, provider: type[Provider]) -> None:
     order = replace(order, on_unsupported="error")
     try:
         assert not fit(order, provider).changes
     except BadOrder as error:
-        for other in providers.registry().values():
-            if other.id in able(error):
-                assert not fit(order, other).changes
-            elif able(error) and other is not provider:
-                with pytest.raises(BadOrder):
-                    fit(order, other)
         if "does not support" not in error.message:
             return
         fitted = fit(replace(order, on_unsupported="nearest"), provider)

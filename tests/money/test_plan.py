@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -493,3 +494,56 @@ def test_labels_count_each_kind_as_prompts_do() -> None:
     order = replace(CAT, references=(PICTURE, CLIP, PICTURE, SOUND))
     labels = [item.label for item in delivery.choose_deliveries(order, provider, loaded).items]
     assert labels == ["picture 1", "clip 1", "picture 2", "sound 1"]
+
+
+# ------------------------------------------------------------------------- who could take an order
+
+
+def able(error: BadOrder) -> list[str]:
+    """The providers that an error says would take the order as it is."""
+    named = re.search(r"As asked it would work with: (.*)\.$", error.hint)
+    return named[1].split(", ") if named else []
+
+
+def refusal(provider_id: str, **fields: Any) -> BadOrder:
+    with pytest.raises(BadOrder) as caught:
+        quotes.prepare_at(replace(CAT, **fields), provider_id, Settings.load())
+    return caught.value
+
+
+def test_an_error_names_exactly_the_providers_that_could() -> None:
+    fields = {"first_frame": PICTURE, "last_frame": PICTURE, "resolution": "1080p"}
+    named = able(refusal("lumenfall", **fields))
+    assert named
+    for provider_id in providers.ids():
+        if provider_id in named:
+            assert not quotes.prepare_at(
+                replace(CAT, **fields), provider_id, Settings.load()
+            ).changes
+        else:
+            assert able(refusal(provider_id, **fields)) in (named, [])
+
+
+def test_an_error_speaks_of_the_model_that_was_asked_for() -> None:
+    """Not of the nearest that the provider has: others have that one, but it was not asked for."""
+    named = able(
+        refusal("lumenfall", model="seedance-2.5", first_frame=PICTURE, last_frame=PICTURE)
+    )
+    assert named
+    for name in named:
+        assert "seedance-2.5" in providers.get(name).limits.models
+
+
+def test_nobody_is_named_where_nobody_could() -> None:
+    assert able(refusal("lumenfall", references=(PICTURE,) * 31)) == []
+
+
+def test_nobody_is_named_whose_own_line_says_no(tmp_path: Path) -> None:
+    """A clip from a file reaches some providers only by a bucket, and there is none here."""
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"a clip")
+    order = replace(CAT, references=(Medium.from_path("video", clip),), prompt="@Video1 runs")
+    found = {quote.provider: quote.problem for quote in quotes.quotes(order, Settings.load())}
+    assert any(found.values()) and not all(found.values())
+    for problem in found.values():
+        assert problem is None or not [name for name in able(problem) if found[name]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from seedance import download
 from seedance.addresses import ForbiddenAddress, origin
 from seedance.download import AddressExpired, fetch
 from seedance.errors import OddReply
-from seedance.transport import Credentials, Lost, NotSent, Transport
+from seedance.transport import Credentials, Lost, NotSent, Stop, Transport
 
 pytestmark = pytest.mark.safety
 
@@ -31,7 +30,7 @@ DATE = "Sat, 21 Nov 2026 00:00:00 GMT"
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited between attempts; they take no time."""
     seconds: list[float] = []
-    monkeypatch.setattr(time, "sleep", seconds.append)
+    monkeypatch.setattr(Stop, "wait", lambda self, pause: seconds.append(pause))
     return seconds
 
 
