@@ -1,16 +1,27 @@
-"""Opens the journal's database and brings it up to date. Must not know what its rows mean."""
+"""Opens the journal's database and brings it up to date."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from ..errors import BadOrder
 
-NEWEST_REVISION = "0003"
+NEWEST_REVISION = "0004"
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 15
+LOCK_SECONDS = 10
+IDLE_IN_TRANSACTION_SECONDS = 30
+# SQLite: how long others may hold the file, and how long one attempt waits for them in C, where no
+# Ctrl-C arrives.
+BUSY_SECONDS = 30.0
+BUSY_ATTEMPT_MS = 1000
 
 
 def open_engine(url: sa.URL) -> sa.Engine:
@@ -24,7 +35,7 @@ def open_engine(url: sa.URL) -> sa.Engine:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (url.database == ":memory:" or "uri" in url.query or file.exists()):
             file.touch(mode=0o600)  # SQLite gives the files beside it the same mode
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, **_options(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -36,38 +47,85 @@ def open_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
+def _options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() != "postgresql":
+        return {}
+    options: dict[str, Any] = {
+        # Ours, whatever the server's default is: under REPEATABLE READ each order would count the
+        # budget as it stood before the others.
+        "isolation_level": "READ COMMITTED",
+        "pool_pre_ping": True,
+        "pool_timeout": LOCK_SECONDS,
+    }
+    if url.get_driver_name() in ("psycopg", "psycopg2"):
+        limits = {
+            "statement_timeout": STATEMENT_SECONDS,
+            "lock_timeout": LOCK_SECONDS,
+            "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS,
+        }
+        options["connect_args"] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "keepalives_idle": CONNECT_SECONDS,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 1000 * STATEMENT_SECONDS,
+            "options": " ".join(f"-c {name}={1000 * value}" for name, value in limits.items()),
+        }
+    return options
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is switched off so that BEGIN IMMEDIATE below, and
     # migrations, really are transactions.
     connection.isolation_level = None
-    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_ATTEMPT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > give_up:
+                raise
 
 
 def _bring_up_to_date(engine: sa.Engine) -> None:
-    """Run the migrations that are missing; alembic is only loaded if there are any."""
+    """Run the migrations that are missing. A journal that is up to date is only read; alembic is
+    not even loaded for it."""
+    with engine.connect() as connection:
+        if _is_up_to_date(connection.execution_options(isolation_level="AUTOCOMMIT")):
+            return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('seedance-schema'))"))
-        if sa.inspect(connection).has_table("alembic_version"):
-            found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-            if found == NEWEST_REVISION:
-                return
-            if found is not None and found > NEWEST_REVISION:
-                raise BadOrder(
-                    "The journal was written by a newer version of this pack.",
-                    hint="Update the pack, or point SEEDANCE_JOURNAL_URL elsewhere.",
-                )
+        if _is_up_to_date(connection):  # another process was quicker
+            return
         from alembic import command
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        # alembic reads it with Python's configparser, to which a percent sign means something.
+        folder = str(Path(__file__).with_name("migrations")).replace("%", "%%")
+        config.set_main_option("script_location", folder)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _is_up_to_date(connection: sa.Connection) -> bool:
+    """Whether no migration is missing. Raises BadOrder for a journal of a newer version."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if found is not None and found > NEWEST_REVISION:
+        raise BadOrder(
+            "The journal was written by a newer version of this pack.",
+            hint="Update the pack, or point SEEDANCE_JOURNAL_URL elsewhere.",
+        )
+    return bool(found == NEWEST_REVISION)

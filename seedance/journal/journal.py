@@ -7,13 +7,18 @@ Owns every change of a row. Its state changes only in `Journal._move`, which all
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
+import secrets
+import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -26,7 +31,7 @@ from .engine import open_engine
 from .process import has_ended, new_holder
 from .queries import Queries
 from .rows import NewRow, Row, row_of
-from .schema import is_held, orders
+from .schema import identity, is_held, orders
 from .states import ENDED, LIVE, State, check_move
 from .uploads import Uploads
 
@@ -36,6 +41,10 @@ REST_SECONDS = 300.0
 # A task that nobody follows counts as running at its provider for so long.
 ABANDONED_SECONDS = 1800.0
 
+AT_ONCE = 8  # statements of one process at the same time
+SILENT_SECONDS = 20.0  # after which a connection whose server says nothing is cut
+HIGHEST_COST = 1e6  # of any currency; beyond it, or below zero, a told cost is no cost
+
 NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
 
 
@@ -43,11 +52,41 @@ class LeaseLost(Exception):
     """Another process works on the row now; this one must stop."""
 
 
+class TicketTaken(Exception):
+    """Another held row has this ticket: the provider gave one id to two orders."""
+
+
+class JournalReplaced(BadOrder):
+    """The journal is not the one that this process knew: it was replaced, or went back to an
+    earlier copy. What it no longer knows may be paid already, so nothing is sent."""
+
+
+class Limit(Protocol):
+    """Calls `cut` if a block takes longer than `seconds`."""
+
+    def __call__(self, seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]: ...
+
+
+def _no_limit(seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 class Journal(Queries):
     """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
-    to date) at the first use."""
+    to date) at the first use. Safe to use from several threads.
 
-    def __init__(self, url: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+    `clock` gives Unix seconds, `monotonic` seconds that nobody sets. `limit` ends a statement whose
+    server falls silent.
+    """
+
+    def __init__(
+        self,
+        url: str | Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        limit: Limit = _no_limit,
+    ) -> None:
         try:
             if isinstance(url, Path):
                 self.url = sa.URL.create("sqlite", database=str(url))
@@ -59,9 +98,14 @@ class Journal(Queries):
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
             ) from None
         self.holder = new_holder()
-        self._clock = clock
+        self._clock, self._monotonic, self._limit = clock, monotonic, limit
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._watched: dict[int, tuple[str | None, float, float]] = {}
+        self._leased: dict[int, str] = {}
+        self._known: tuple[str, int] | None = None
+        self._file: tuple[int, int] | None = None
         self.bucket_objects = BucketObjects(self._writing, clock)
         self.uploads = Uploads(self._reading, self._writing, clock)
 
@@ -71,24 +115,43 @@ class Journal(Queries):
         with self._opening:
             if self._engine is None:
                 self._engine = open_engine(self.url)
+                self._file = self._file_now()
                 # A journal that is dropped without `close` must not leave connections behind.
                 weakref.finalize(self, self._engine.dispose).atexit = False
             return self._engine
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._explained("read"), self._opened().connect() as connection:
+        with self._explained("read"), self._connected() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
     def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
         """A transaction; writers of one `lock` come one after the other."""
-        with self._explained("written"), self._opened().begin() as connection:
+        with self._explained("written"), self._connected() as connection, connection.begin():
             if lock is not None and connection.dialect.name == "postgresql":
                 connection.execute(
                     sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
                 )
             yield connection
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """A connection, cut off where its server says nothing for too long: PostgreSQL's own limits
+        hold only while it answers."""
+        with self._turns, self._opened().connect() as connection:
+            if connection.dialect.name != "postgresql":
+                yield connection
+                return
+            driver: Any = connection.connection.driver_connection
+
+            def cut() -> None:
+                with contextlib.suppress(Exception):
+                    with socket.socket(fileno=os.dup(driver.fileno())) as line:
+                        line.shutdown(socket.SHUT_RDWR)
+
+            with self._limit(SILENT_SECONDS, cut):
+                yield connection
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -104,9 +167,57 @@ class Journal(Queries):
             ) from error
 
     def close(self) -> None:
-        """Close all connections."""
-        if self._engine is not None:
-            self._engine.dispose()
+        """Close all connections. SQLite then writes everything into the one file."""
+        with self._opening:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+    # ------------------------------------------------------------------ the same journal
+
+    def _file_now(self) -> tuple[int, int] | None:
+        """Which file the journal is, for SQLite; raises OSError where it is gone."""
+        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
+            return None
+        if "uri" in self.url.query:
+            return None
+        found = os.stat(str(self.url.database))
+        if found.st_nlink > 1:
+            raise JournalReplaced(
+                f"The journal {self.url.database} has a second name (a hard link). SQLite would "
+                "keep what is written under each name apart, so nothing is sent.",
+                hint="Remove the other name, or copy the file.",
+            )
+        return found.st_dev, found.st_ino
+
+    def _check_same(self, connection: sa.Connection) -> None:
+        """Raise JournalReplaced unless this is the journal that this process knew, with all that it
+        saw in it. To be called before anything is spent."""
+        try:
+            same = self._file_now() == self._file
+        except OSError:
+            same = False
+        uid, revision = connection.execute(sa.select(identity.c.uid, identity.c.revision)).one()
+        self._known = self._known or (uid, revision)
+        same = same and uid == self._known[0] and revision >= self._known[1]
+        if not same:
+            raise JournalReplaced(
+                "The journal was replaced, or went back to an earlier copy, while this program was "
+                "running. What it no longer knows may be paid already, so nothing is sent.",
+                hint="Put the right file back, or look at the provider's own list of tasks; then "
+                "start the program again.",
+            )
+
+    def _count(self, connection: sa.Connection) -> None:
+        """Note that the journal was written; the last statement of a transaction that changes what
+        is paid."""
+        uid, revision = connection.execute(
+            sa.update(identity)
+            .values(revision=identity.c.revision + 1)
+            .returning(identity.c.uid, identity.c.revision)
+        ).one()
+        if self._known is None or self._known[0] == uid:
+            self._known = uid, max(revision, self._known[1] if self._known else 0)
 
     # ------------------------------------------------------------------------ reserving
 
@@ -124,6 +235,7 @@ class Journal(Queries):
                     ).first()
                     if held is not None:
                         return row_of(held), False
+                    self._check_same(connection)
                     check_budget(connection, new.budget_usd, budget or {}, self._clock())
                     return self._insert(connection, new), True
             except BadOrder as error:
@@ -164,21 +276,74 @@ class Journal(Queries):
                 lease_until=now + LEASE_SECONDS,
                 created=now,
                 updated=now,
+                uid=secrets.token_hex(16),
+                origin=new.origin,
+                mark=new.mark,
             )
             .returning(orders)
         ).one()
-        return row_of(record)
+        self._count(connection)
+        return self._mine(row_of(record))
+
+    def _mine(self, row: Row) -> Row:
+        """Remember a row that this process has leased, so that no other one with its number is
+        taken for it."""
+        if row.holder == self.holder:
+            self._leased[row.id] = row.uid
+        else:
+            self._leased.pop(row.id, None)
+        return row
+
+    def _is_mine(self, row_id: int) -> sa.ColumnElement[bool]:
+        """The condition that a row is leased by this process, and is the one that it leased."""
+        return sa.and_(
+            orders.c.id == row_id,
+            orders.c.holder == self.holder,
+            sa.func.coalesce(orders.c.uid, "") == self._leased.get(row_id, "(not ours)"),
+        )
 
     def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
         """A row for a task that was made elsewhere: an existing one of the ticket, or a new one in
         state `running` that is ours."""
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
-                sa.select(orders).where(orders.c.ticket == ticket).order_by(orders.c.id.desc())
+                sa.select(orders)
+                .where(orders.c.ticket == ticket)
+                .order_by(is_held.desc(), orders.c.id.desc())
             ).first()
             if known is not None:
                 return row_of(known), False
             return self._insert(connection, new, State.RUNNING, ticket), True
+
+    def keep_ticket(self, row: Row, ticket: str, cost: Money | None = None) -> Row:
+        """A row of its own for a ticket that came for `row` when that was no longer to be had:
+        forgotten meanwhile, or gone with a journal that was replaced. It runs, and is ours.
+
+        It has the fingerprint of `row` unless another row holds that.
+        """
+        with self._writing(lock="seedance-reserve") as connection:
+            known = connection.execute(
+                sa.select(orders).where(orders.c.ticket == ticket, is_held)
+            ).first()
+            if known is not None:
+                return row_of(known)
+            taken = connection.execute(
+                sa.select(orders.c.id).where(orders.c.fingerprint == row.fingerprint, is_held)
+            ).first()
+            other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
+            new = NewRow(
+                fingerprint=other if taken else row.fingerprint,
+                asked=other if taken else row.asked,
+                provider=row.provider,
+                account=row.account,
+                order=row.order,
+                changes=row.changes,
+                target=row.target,
+                estimate=sensible(cost) or row.cost,
+                origin=row.origin,
+                mark=row.mark,
+            )
+            return self._insert(connection, new, State.RUNNING, ticket)
 
     # --------------------------------------------------------------------------- leases
 
@@ -195,9 +360,8 @@ class Journal(Queries):
             ).first()
             if record is None or record.state not in LIVE:
                 return None
-            mine = record.holder == self.holder
-            leased = (record.lease_until or 0.0) > self._clock()
-            if not mine and leased and not has_ended(record.holder):
+            mine = record.holder == self.holder and (record.uid or "") == self._leased.get(row_id)
+            if not mine and self._is_leased(record):
                 return None
             if record.state == State.SUBMITTING and not mine:
                 return self._move(connection, row_id, State.UNCLEAR)
@@ -207,7 +371,23 @@ class Journal(Queries):
                 .values(**self._lease())
                 .returning(orders)
             ).one()
-            return row_of(record)
+            self._watched.pop(row_id, None)
+            return self._mine(row_of(record))
+
+    def _is_leased(self, record: Any) -> bool:
+        """Whether another process works on a row, as far as that can be known.
+
+        A lease that does not change while it should have been renewed is over, whatever clock it
+        was written by.
+        """
+        if has_ended(record.holder) or (record.lease_until or 0.0) <= self._clock():
+            return False
+        now, seen = self._monotonic(), (record.holder, record.lease_until or 0.0)
+        watched = self._watched.get(record.id)
+        if watched is None or watched[:2] != seen:
+            self._watched[record.id] = (*seen, now)
+            return True
+        return now - watched[2] <= LEASE_SECONDS
 
     def release(self, row_id: int, *, rest: bool = True) -> None:
         """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
@@ -215,11 +395,7 @@ class Journal(Queries):
         with self._writing() as connection:
             connection.execute(
                 sa.update(orders)
-                .where(
-                    orders.c.id == row_id,
-                    orders.c.holder == self.holder,
-                    orders.c.state.in_(LIVE),
-                )
+                .where(self._is_mine(row_id), orders.c.state.in_(LIVE))
                 .values(holder=None, lease_until=self._clock() + (REST_SECONDS if rest else 0.0))
             )
 
@@ -231,6 +407,19 @@ class Journal(Queries):
                 .where(orders.c.holder == self.holder, orders.c.state.in_(LIVE))
                 .values(lease_until=self._clock() + LEASE_SECONDS)
             )
+
+    def may_send(self, row_id: int) -> bool:
+        """Whether this process still has the row in `submitting`: asked right before the first byte
+        of a paid call. It renews the lease. Raises JournalReplaced."""
+        with self._writing() as connection:
+            self._check_same(connection)
+            record = connection.execute(
+                sa.update(orders)
+                .where(self._is_mine(row_id), orders.c.state == State.SUBMITTING)
+                .values(lease_until=self._clock() + LEASE_SECONDS)
+                .returning(orders.c.id)
+            ).first()
+            return record is not None
 
     def _lease(self) -> dict[str, Any]:
         return {"holder": self.holder, "lease_until": self._clock() + LEASE_SECONDS}
@@ -252,7 +441,8 @@ class Journal(Queries):
         """Move a row that this process has leased to `state`.
 
         `not_billed` takes the price off the row and the budget. Raises LeaseLost if another process
-        has the row, IllegalMove if `states.MOVES` does not allow it; then nothing is changed.
+        has the row, TicketTaken if another held row has the ticket, IllegalMove if `states.MOVES`
+        does not allow it; then nothing is changed.
         """
         values: dict[str, Any] = {"error_json": json.dumps(dict(error)) if error else None}
         if task is not None:
@@ -263,7 +453,7 @@ class Journal(Queries):
             values["file"] = str(file)
         if result is not None:
             values["result_json"] = json.dumps(dict(result))
-        if cost is not None:
+        if (cost := sensible(cost)) is not None:
             values.update(
                 cost_amount=cost.amount,
                 cost_currency=cost.currency[:16],
@@ -273,11 +463,22 @@ class Journal(Queries):
                 values["budget_usd"] = cost.amount
         if not_billed:
             values.update(NOT_BILLED)
-        with self._writing() as connection:
-            row = self._move(connection, row_id, state, orders.c.holder == self.holder, **values)
+        with self._writing_ticket(task) as connection:
+            row = self._move(connection, row_id, state, self._is_mine(row_id), **values)
         if row is None:
             raise LeaseLost(f"row {row_id}")
         return row
+
+    @contextlib.contextmanager
+    def _writing_ticket(self, ticket: str | None) -> Iterator[sa.Connection]:
+        """As `_writing`, for a move that may bring a ticket. Raises TicketTaken."""
+        try:
+            with self._writing() as connection:
+                yield connection
+        except BadOrder as error:
+            if ticket is not None and isinstance(error.__cause__, IntegrityError):
+                raise TicketTaken(ticket) from error
+            raise
 
     def note_changes(self, row_id: int, changes: Sequence[Mapping[str, Any]]) -> Row:
         """Write down what is sent other than asked. Raises LeaseLost if another process has the
@@ -285,7 +486,7 @@ class Journal(Queries):
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
-                .where(orders.c.id == row_id, orders.c.holder == self.holder)
+                .where(self._is_mine(row_id))
                 .values(changes_json=json.dumps(list(changes)), updated=self._clock())
                 .returning(orders)
             ).first()
@@ -298,14 +499,11 @@ class Journal(Queries):
         account are under way. Returns the row (None if there is no slot) and how many are."""
         with self._writing(lock="seedance-slots") as connection:
             record = connection.execute(
-                sa.select(orders).where(
-                    orders.c.id == row_id,
-                    orders.c.holder == self.holder,
-                    orders.c.state == State.PREPARING,
-                )
+                sa.select(orders).where(self._is_mine(row_id), orders.c.state == State.PREPARING)
             ).first()
             if record is None:
                 raise LeaseLost(f"row {row_id}")
+            self._check_same(connection)
             now = self._clock()
             busy = connection.execute(
                 sa.select(sa.func.count()).where(
@@ -355,7 +553,7 @@ class Journal(Queries):
         if task:
             values["ticket"] = task
         state = State.RUNNING if task else State.PREPARING
-        with self._writing() as connection:
+        with self._writing_ticket(task) as connection:
             return self._move(connection, row_id, state, orders.c.state == State.UNCLEAR, **values)
 
     def forget(self, row_id: int) -> Row:
@@ -417,4 +615,12 @@ class Journal(Queries):
             .values(state=after, updated=self._clock(), **values)
             .returning(orders)
         ).first()
-        return row_of(record) if record is not None else None
+        if record is None:
+            return None
+        self._count(connection)
+        return self._mine(row_of(record))
+
+
+def sensible(cost: Money | None) -> Money | None:
+    """A told cost, if it is one that an order can have; None counts as unknown."""
+    return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None

@@ -18,7 +18,10 @@ from .states import LIVE, State
 
 @dataclass(frozen=True)
 class NewRow:
-    """What is written before anything is sent."""
+    """What is written before anything is sent.
+
+    `origin` is the provider's, `mark` what its list of tasks tells this order by, if it can.
+    """
 
     fingerprint: str
     asked: str
@@ -29,6 +32,8 @@ class NewRow:
     target: str | None = None
     estimate: Money | None = None
     budget_usd: float | None = None
+    origin: str | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,9 @@ class Row:
     updated: datetime
     submitted: float | None
     finished: float | None
+    uid: str
+    origin: str | None
+    mark: str | None
 
     @property
     def live(self) -> bool:
@@ -111,4 +119,7 @@ def row_of(record: Any) -> Row:
         updated=datetime.fromtimestamp(record.updated, timezone.utc),
         submitted=record.submitted,
         finished=record.finished,
+        uid=record.uid or "",
+        origin=record.origin,
+        mark=record.mark,
     )

@@ -44,7 +44,7 @@ orders = sa.Table(
         ),
         nullable=False,
     ),
-    sa.Column("ticket", sa.String(600)),
+    sa.Column("ticket", sa.Text),
     sa.Column("target", sa.Text),
     sa.Column("file", sa.Text),
     sa.Column("result_json", sa.Text),
@@ -59,6 +59,10 @@ orders = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
     sa.Column("submitted", sa.Float),
     sa.Column("finished", sa.Float),
+    # Random, so that no restored or replaced database gives it a second time, as it does with ids.
+    sa.Column("uid", sa.String(32)),
+    sa.Column("origin", sa.String(300)),  # of the provider that took the order
+    sa.Column("mark", sa.String(64)),  # by which the provider's list tells this order from others
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),
@@ -72,6 +76,26 @@ sa.Index(
     unique=True,
     sqlite_where=is_held,
     postgresql_where=is_held,
+)
+
+has_ticket = orders.c.ticket.is_not(None)
+sa.Index(
+    "orders_one_ticket",
+    orders.c.ticket,
+    unique=True,
+    sqlite_where=sa.and_(has_ticket, is_held),
+    postgresql_where=sa.and_(has_ticket, is_held),
+)
+sa.Index("orders_uid", orders.c.uid, unique=True)
+
+# One row: which journal this is, and how often it was written. A process that remembers both
+# notices a journal that was replaced, or that went back to an earlier copy.
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("uid", sa.String(32), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
 uploads = sa.Table(
