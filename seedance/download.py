@@ -1,7 +1,6 @@
-"""An address in, a whole file out.
+"""Downloads a whole file from an address: ranges, lengths, stalls, limits.
 
-Owns ranges, lengths, stalls and limits. Must not know providers, tickets or the journal: who asks
-for a fresh address when one has expired is the runner's business. It blocks: call it in a thread.
+An address that has expired is an error: the caller asks for a fresh one.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from .units import size_in_words
 LARGEST_FILE = 4 * 10**9
 LONGEST_SECONDS = 3600.0
 TRIES_WITHOUT_PROGRESS = 5
-_NUMBER = "[0-9]{1,18}"  # of bytes; `int` would fail over many more digits, or those of others
-BLOCK = 1 << 16  # bytes; of a connection that breaks, the block being read is lost
+# A number of bytes, for `int`, which raises an error for thousands of digits.
+_NUMBER = "[0-9]{1,18}"
+BLOCK = 1 << 16  # bytes; where a connection breaks, the block that is being read is lost
 
 
 class AddressExpired(SeedanceError):
@@ -39,14 +39,14 @@ def fetch(
     with_key: bool = True,
     stop: Stop | None = None,
 ) -> None:
-    """Fetch `url` into `part`, going on where a broken connection stopped.
+    """Fetch `url` into `part`; after a broken connection, go on where it stopped.
 
-    `on_progress(bytes so far, bytes in all or None)`. `with_key` lets the key be shown to
-    `own_origin` if it asks for one: for an address that the provider gave, not for one of a
-    workflow. It is cut off when `stop` is set.
+    `on_progress(bytes so far, bytes in all or None)`. With `with_key`, the key is sent to
+    `own_origin` if it asks for one: right for an address that the provider gave, not for one from a
+    workflow. The download is cut off when `stop` is set.
 
     Raises AddressExpired, OddReply for an answer that is no file or too large, Lost or
-    NotSent when several attempts in a row brought nothing, and OSError when the disk refuses.
+    NotSent when several attempts in a row brought no byte, and OSError when the disk refuses.
     """
     attempt = _Attempt(
         transport, url, part, own_origin, on_progress, largest, with_key, stop or Stop()
@@ -107,12 +107,12 @@ class _Attempt:
         ) as response:
             status = response.status_code
             if status == 401 and self.with_key and not self._authorized:
-                # Some gateways serve results behind the key; off their origin it is never sent.
+                # Some gateways ask for the key before they give a result. No other origin gets it.
                 self._authorized = True
                 return
             if status in (401, 403, 404, 410):
                 raise AddressExpired(f"The address of the video no longer works (HTTP {status}).")
-            if status == 416:  # what we have does not fit what is there: start again
+            if status == 416:  # the part that is here is of another file: start again
                 self._restart()
                 raise Lost("The file changed during the download.")
             if status >= 500 or status in (408, 429):
@@ -121,14 +121,16 @@ class _Attempt:
                 raise OddReply(f"The file's host answered HTTP {status}.", spent="yes")
             packing = response.headers.get("content-encoding", "identity").strip().lower()
             if packing not in ("identity", ""):  # a few bytes might become gigabytes
-                raise OddReply("The file's host sent it packed, unasked.", spent="yes")
+                raise OddReply(
+                    "The file's host sent the file packed, which was not asked for.", spent="yes"
+                )
             if "text/html" in response.headers.get("content-type", ""):
                 raise Lost("The file's host answered with a web page.")
             self._place(response.headers, status)
             self._receive(response)
 
     def check_time(self) -> None:
-        """Raise OddReply when the download has had its time."""
+        """Raise OddReply if the download has taken longer than `LONGEST_SECONDS`."""
         if time.monotonic() > self._deadline:
             raise OddReply("The download takes too long.", spent="yes")
 

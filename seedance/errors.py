@@ -16,7 +16,7 @@
 
 Each error carries one sentence that says what happened (`message`), one that says what to do
 (`hint`), the ticket of the task if one exists, and whether money was spent. Most also inherit the
-builtin error that a caller would expect. This file imports nothing of ours.
+builtin error that a caller would expect.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from typing import Literal
 
 Spent = Literal["no", "yes", "unknown"]
 
-# What a provider says may quote an address that was signed for it, or steer a terminal. Errors are
-# logged, kept in the journal and shown, so they name addresses without what follows the question
-# mark, and have no control characters but ends of lines.
+# A provider's message may quote a signed address, or hold characters that control a terminal.
+# Errors are logged, kept in the journal and shown. In them an address ends at its question mark,
+# and there are no control characters but ends of lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
-    """What a provider says, as it may be shown: addresses end at their question mark, and control
-    characters are spaces."""
+    """A provider's message as it may be shown: addresses end at their question mark, and control
+    characters are replaced by spaces."""
     return _CONTROL.sub(" ", _SIGNED.sub(r"\1?...", text))
 
 

@@ -1,8 +1,7 @@
 """The user's own S3-compatible bucket, for media that a provider only takes by address.
 
-Owns the bucket's settings, the names of our objects in it, and what its refusals mean. Which order
-still needs an object is the journal's to know. boto3 comes with the optional extra `s3` and is
-imported only here, only when a bucket is used. Must not know providers or orders.
+The journal knows which order still needs an object (`journal.bucket_objects`). boto3 comes with the
+optional extra `s3`. It is imported only here, and only when a bucket is used.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ PRESIGNED_SECONDS = 24 * 3600
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 
-# Answers that ask for patience, whatever their HTTP status.
+# Error codes that mean "try again later", whatever the HTTP status.
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500")
 
 
-# What these say at DEBUG holds all that is needed to make a signed address from it.
+# Loggers whose records at DEBUG hold all that is needed to make a signed address.
 _TELLTALES = ("botocore.auth", "botocore.endpoint")
 
 
@@ -63,8 +62,8 @@ def account(settings: Settings) -> str:
 def new_name(settings: Settings, blob: Blob) -> str:
     """A name for an object of these bytes; it tells nothing about the user's file.
 
-    An object that will be deleted gets one that no other will ever have: deleting it must not hit
-    the same bytes that somebody else puts there meanwhile.
+    An object that will be deleted has a name that no other will ever have: to delete it must not
+    delete the same bytes that somebody else has put there.
     """
     own = "" if keeps(settings) else f"-{secrets.token_hex(8)}"
     prefix = _values(settings).get("prefix", "").strip("/")
@@ -72,8 +71,8 @@ def new_name(settings: Settings, blob: Blob) -> str:
 
 
 def put(settings: Settings, blob: Blob, name: str) -> None:
-    """Put a file into the bucket, streamed; what breaks half way is begun again, and leaves no
-    object behind in the end.
+    """Put a file into the bucket, streamed. A transfer that breaks is repeated; one that fails
+    leaves no object.
 
     Raises BadOrder where a setting is wrong or boto3 is missing, Refused where the bucket says no,
     Unreachable where it does not answer.
@@ -103,8 +102,8 @@ def remove(settings: Settings, name: str) -> None:
 
 @contextlib.contextmanager
 def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
-    """boto3's client and the bucket's name; boto3's errors inside the block become ours. Its own
-    words may quote a signed address, so only its codes are kept."""
+    """boto3's client and the bucket's name; boto3's errors inside the block become ours. Its
+    messages may quote a signed address, so that only its error codes are kept."""
     values = _values(settings)
     try:
         import boto3
@@ -132,7 +131,7 @@ def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
                 retries={"total_max_attempts": attempts, "mode": "standard"},
-                # Many S3-compatible services refuse the checksums that boto3 adds unasked.
+                # Many S3-compatible services refuse the checksums that boto3 adds by default.
                 request_checksum_calculation="when_required",
             ),
         )
@@ -160,8 +159,8 @@ def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
 
 
 def _check_whose_key(settings: Settings, values: dict[str, str]) -> None:
-    """Raise BadOrder where boto3 would take the keys that this machine has for Amazon to an
-    endpoint that was stored, as whoever reaches the page can do."""
+    """Raise BadOrder where boto3 would use this machine's keys for Amazon at an endpoint from the
+    key file. Anyone who can open the page can store an endpoint there."""
     own = values.get("access_key_id") and values.get("secret_access_key")
     if values.get("endpoint") and not own and not settings.is_set("SEEDANCE_S3_ENDPOINT"):
         raise BadOrder(

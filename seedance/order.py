@@ -1,7 +1,7 @@
 """What a person asks for: an Order, the media it carries, and its fingerprint.
 
-Owns the words of the field (models, resolutions, ratios, modes) and the rule by which two orders
-are the same. Must not know providers, the network, the journal or ComfyUI.
+Also the values that an order may have (models, resolutions, ratios, modes), and the rule by which
+two orders are the same.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
 
-# What Seedance 2.0 makes of a resolution and a ratio, in pixels: SIZES[resolution][ratio]. 480p and
-# 720p are Leonardo's table (seed 000), 1080p is that of the official API. Inferred are
-# 9:21 at 1080p, as 21:9 turned, and 4k, as twice 1080p: the published price of a 4k clip in 16:9 is
-# that of 3840 x 2160.
+# The size of Seedance 2.0's video in pixels: SIZES[resolution][ratio]. 480p and 720p are Leonardo's
+# table (seed 000), 1080p is that of the official API. Two are inferred: 9:21 at 1080p is 21:9
+# turned, and 4k is twice 1080p, because the published price of a 4k clip in 16:9 is that of
+# 3840 x 2160.
 SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "480p": {
         "16:9": (864, 496),
@@ -91,7 +91,7 @@ class Medium:
 
     `pixels`: uint8 array of shape (height, width, 3), RGB. `path`: a local file. `data`: the bytes
     of a file. `address`: an https address, or a provider's own handle (`asset://...`,
-    `leonardo:GENERATED:<id>`), which goes through untouched.
+    `leonardo:GENERATED:<id>`), which is sent as it is.
     """
 
     kind: Kind
@@ -168,8 +168,8 @@ _URL = re.compile(r"https?://[^\s/?#@\\]+([/?#][^\s]*)?", re.IGNORECASE)
 def is_address(text: str) -> bool:
     """Whether `text` is an address or a provider's handle that an order may carry.
 
-    Plain http is let through here so that the place that knows whether it is a gateway of the
-    user's own on loopback can decide.
+    Plain http passes here. `runner.delivery`, which knows the provider's base URL, refuses it
+    unless it is an address of the user's own gateway.
     """
     return bool(_URL.fullmatch(text) or _HANDLE.fullmatch(text)) and len(text) <= 4096
 
@@ -184,15 +184,18 @@ ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 
 
 def kind_by_ending(text: str) -> Kind | None:
-    """What a file name or an address ends like; None if that does not tell."""
+    """The kind that the ending of a file name or an address tells; None if it does not."""
     # The query of an address may hold anything, so the ending is looked for before it.
     ending = re.split(r"[?#]", text, maxsplit=1)[0].rpartition(".")[2].lower()
     return next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
 
 
 def kind_of_reference(text: str) -> tuple[Kind | None, str]:
-    """What a typed reference is, and its file, address or handle: `image:`, `video:` or `audio:`
-    before it tells, in capitals or not, or else its ending; None if neither does."""
+    """The kind of a reference that a person typed, and its file, address or handle.
+
+    `image:`, `video:` or `audio:` before it (in any case) tells the kind, or else its ending; the
+    kind is None if neither does.
+    """
     prefix, _, rest = text.partition(":")
     for kind in ENDINGS:
         if prefix.strip().lower() == kind and rest.strip():
@@ -291,7 +294,7 @@ DEEPEST_EXTRA = 32
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Raise BadOrder for an `extra` that no JSON can carry, or that is absurdly deep or large."""
+    """Raise BadOrder for an `extra` that cannot be written as JSON, or is too deep or too large."""
     layer: list[Any] = [extra]
     for _ in range(DEEPEST_EXTRA):
         layer = [inner for outer in layer for inner in _inside(outer)]
@@ -324,7 +327,8 @@ _EXTRA_HINT = 'It is keyed by provider id, like {"leonardo": {"public": true}}.'
 
 
 def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
-    """`extra` as a person writes it; empty text is no extra. `name` is what they know it by.
+    """`extra` from the text that a person writes; empty text is no extra. `name` is what the person
+    calls it, for errors.
 
     Raises BadOrder if it is no JSON object of objects.
     """

@@ -1,9 +1,9 @@
-"""What was paid, where it is, and what came of it.
+"""The journal: a row for each order, written before anything is paid.
 
-SQLAlchemy Core over SQLite, or over PostgreSQL where several machines share it. Knows no provider,
-no media and no network.
+It says what was paid, where the video is, and how each order ended. SQLAlchemy Core over SQLite, or
+over PostgreSQL where several machines share it.
 
-    journal         Journal: reserve, claim, move, forget; the only place that changes a row
+    journal         Journal: reserve, claim, move, forget; rows are changed only here
     states          the states of an order, and the moves between them that are allowed
     rows            what goes in and what comes out
     queries         the queries that only read

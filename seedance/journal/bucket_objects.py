@@ -1,7 +1,7 @@
 """Which order uses which object in the user's own bucket.
 
-Owns the answer to "may this object be deleted?", also after a crash, and for orders and processes
-side by side that share one. Must not know what a bucket is or how an object gets there.
+It answers whether an object may be deleted: also after a crash, and where several orders or
+processes use the same object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .schema import hosted, orders, uploads
 from .states import LIVE, State
 from .uploads import SPARE_SECONDS
 
-BUCKET = "s3"  # what stands for it among the providers of uploads
+BUCKET = "s3"  # the bucket's name in the column `provider` of the table of uploads
 
 
 class BucketObjects:
@@ -29,15 +29,16 @@ class BucketObjects:
         self._writing, self._clock = writing, clock
 
     def note(self, row_id: int, account: str, name: str) -> None:
-        """A row uses an object from now on. Written before it is put there, so that no crash leaves
-        one that nobody knows of."""
+        """Record that a row uses an object. To be called before the object is put into the bucket,
+        so that a crash cannot leave one there that the journal does not know."""
         with self._writing("seedance-uploads") as connection:
             _note(connection, row_id, account, name)
 
     def find(self, account: str, digest: str, row_id: int | None) -> str | None:
-        """The name of an object of these bytes that was put lately; `row_id` uses it from now on.
+        """The name of an object with these bytes whose entry among the uploads has not expired.
 
-        None for `row_id` notes no use, for objects that are never deleted.
+        Records that `row_id` uses it (None: for objects that are never deleted, nothing is
+        recorded). None if there is no such object.
         """
         with self._writing("seedance-uploads") as connection:
             name: str | None = connection.execute(
@@ -53,9 +54,12 @@ class BucketObjects:
         return name
 
     def unused(self, account: str, readable: float) -> list[str]:
-        """The objects that no order needs any more: none that is under way, nor one that is unclear
-        and may be running, which it may for the `readable` seconds that an address works. They are
-        not found any more; delete them, then `forget`."""
+        """The objects that no order needs any more. Delete them, then call `forget` for each.
+
+        An order needs its objects while it is live. An unclear order may be running, and needs them
+        for the `readable` seconds that a signed address works. `find` no longer gives the objects
+        that are returned.
+        """
         lately = orders.c.updated > self._clock() - readable
         needs = sa.or_(orders.c.state.in_(LIVE), sa.and_(orders.c.state == State.UNCLEAR, lately))
         needed = (
@@ -80,7 +84,7 @@ class BucketObjects:
         return names
 
     def forget(self, account: str, name: str) -> None:
-        """An object was deleted."""
+        """Record that an object was deleted."""
         with self._writing("seedance-uploads") as connection:
             connection.execute(
                 sa.delete(hosted).where(hosted.c.account == account, hosted.c.name == name)

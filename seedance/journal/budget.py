@@ -1,6 +1,6 @@
 """What orders cost: the budget that a new one must keep to, and what was spent by day.
 
-Owns what counts as spent, and the local days of this machine. Must not know how rows change.
+It decides what counts as spent. Days are those of this machine's time zone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def check_budget(
 
 
 def spent(connection: sa.Connection, days: int, now: float) -> list[Total]:
-    """See `Journal.spent`. Free orders are no part of it, nor one that is only prepared."""
+    """See `Journal.spent`. Free orders are left out, and those that are only prepared."""
     today = datetime.fromtimestamp(now).date()
     wanted = [today - timedelta(days=before) for before in reversed(range(days))]
     return [

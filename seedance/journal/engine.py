@@ -1,4 +1,4 @@
-"""Opens the journal's database and brings it up to date."""
+"""Opens the journal's database and brings its tables up to date."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The journal's rows: reserved, claimed, moved from state to state, forgotten.
 
-Owns every change of a row. Its state changes only in `Journal._move`, which allows the moves of
-`states.MOVES` and no other.
+Every change of a row is made here. A state changes only in `Journal._move`, which allows the moves
+of `states.MOVES` and no other.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from .states import ENDED, LIVE, State, check_move
 from .uploads import Uploads
 
 LEASE_SECONDS = 60.0
-# A row that was released is not recovered for so long.
+# Recovery leaves a released row alone for this long.
 REST_SECONDS = 300.0
-# A task that nobody follows counts as running at its provider for so long.
+# A row that no process works on still takes a slot for this long after its last change.
 ABANDONED_SECONDS = 1800.0
 
 AT_ONCE = 8  # statements of one process at the same time
@@ -92,7 +92,7 @@ class Journal(Queries):
                 self.url = sa.URL.create("sqlite", database=str(url))
             else:
                 self.url = sa.make_url(url)
-        except (SQLAlchemyError, ValueError):  # their words may quote it, with its password
+        except (SQLAlchemyError, ValueError):  # their messages may quote the password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
@@ -127,7 +127,8 @@ class Journal(Queries):
 
     @contextlib.contextmanager
     def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
-        """A transaction; writers of one `lock` come one after the other."""
+        """A transaction that writes; two of the same `lock` run one after the other. (SQLite runs
+        all of them one after the other, so that only PostgreSQL needs the lock.)"""
         with self._explained("written"), self._connected() as connection, connection.begin():
             if lock is not None and connection.dialect.name == "postgresql":
                 connection.execute(
@@ -240,7 +241,7 @@ class Journal(Queries):
                     return self._insert(connection, new), True
             except BadOrder as error:
                 if not isinstance(error.__cause__, IntegrityError):
-                    raise  # otherwise another process was quicker: look again
+                    raise  # else another process has just reserved the order: read its row
 
     def _insert(
         self,
@@ -303,8 +304,11 @@ class Journal(Queries):
         )
 
     def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
-        """A row for a task that was made elsewhere: an existing one of the ticket, or a new one in
-        state `running` that is ours."""
+        """The row for a task that another journal ordered, and whether it is new.
+
+        A new row is `running`, and this process has the lease. If the journal has rows of the
+        ticket, the newest of them is returned.
+        """
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
                 sa.select(orders)
@@ -348,8 +352,9 @@ class Journal(Queries):
     # --------------------------------------------------------------------------- leases
 
     def claim(self, row_id: int) -> Row | None:
-        """Take a live row whose process has ended, or that is ours already; None if another process
-        works on it.
+        """Take the lease of a live row: one whose lease has run out or whose process has ended, or
+        one that this process has already. None if another process works on the row, or if it is not
+        live.
 
         A row that was `submitting` when its process ended becomes `unclear`: nobody knows whether
         its order arrived. It is returned in that state.
@@ -481,8 +486,8 @@ class Journal(Queries):
             raise
 
     def note_changes(self, row_id: int, changes: Sequence[Mapping[str, Any]]) -> Row:
-        """Write down what is sent other than asked. Raises LeaseLost if another process has the
-        row."""
+        """Record what is sent differently from what was asked. Raises LeaseLost if another process
+        has the row."""
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
@@ -495,8 +500,8 @@ class Journal(Queries):
         return row_of(record)
 
     def take_slot(self, row_id: int, limit: int | None) -> tuple[Row | None, int]:
-        """Move a prepared row to `submitting` if fewer than `limit` tasks of its provider and
-        account are under way. Returns the row (None if there is no slot) and how many are."""
+        """Move a row from `preparing` to `submitting` if fewer than `limit` tasks of its provider
+        and account are under way. Returns the row (None if no slot is free) and how many are."""
         with self._writing(lock="seedance-slots") as connection:
             record = connection.execute(
                 sa.select(orders).where(self._is_mine(row_id), orders.c.state == State.PREPARING)
@@ -518,10 +523,10 @@ class Journal(Queries):
             return self._move(connection, row_id, State.SUBMITTING, submitted=now), busy
 
     def reopen(self, row_id: int, state: State) -> Row:
-        """Take up a row again whose task has ended or whose file is gone; it is ours from now on.
+        """Make a row live again whose task has ended or whose file is gone, and take its lease.
 
-        A row that another process took up first is returned as it is. Raises BadOrder if its order
-        is meanwhile held by another row.
+        A row that another process has reopened first is returned as it is. Raises BadOrder if
+        another row of the same order is held now, IllegalMove for a state that cannot follow.
         """
         with self._writing(lock="seedance-reserve") as connection:
             mine = sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery()
@@ -547,8 +552,9 @@ class Journal(Queries):
         return row if row is not None else self.get(row_id)
 
     def resolve_unclear(self, row_id: int, task: str | None) -> Row | None:
-        """An unclear order was found (`task`: it runs, and is ours) or is certainly not there
-        (None: it may be sent again, and is ours). None if another process resolved it."""
+        """Move an unclear row to `running`, with the ticket `task` that was found for it, or to
+        `preparing` (`task` is None): its order certainly never arrived and may be sent again. This
+        process takes the lease. None if another process has resolved the row first."""
         values: dict[str, Any] = {"error_json": None, **self._lease()}
         if task:
             values["ticket"] = task
@@ -557,12 +563,11 @@ class Journal(Queries):
             return self._move(connection, row_id, state, orders.c.state == State.UNCLEAR, **values)
 
     def forget(self, row_id: int) -> Row:
-        """Let the order be sent again: the row ends as `cancelled`. Files stay where they are, and
-        what may be billed still counts. A row that has ended otherwise is in nobody's way, and what
-        became of it stays written.
+        """End a row as `cancelled`, so that its order may be sent again.
 
-        Raises BadOrder for a row that another process works on, and for one that is being sent: the
-        answer to that is the only way to what was paid.
+        Files are left where they are, and what may be billed still counts as spent. A row that has
+        ended already is returned unchanged. Raises BadOrder for a row that another process works
+        on, and for one that is being sent: only the answer to that call has the ticket.
         """
         row: Row | None = self.get(row_id)
         if row is not None and row.state in ENDED:

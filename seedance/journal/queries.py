@@ -1,7 +1,5 @@
-"""What stands in the journal: rows by number, ticket or order, the newest, what is typical.
-
-Owns the queries. Must not write.
-"""
+"""The journal's queries that only read: rows by number, ticket or order, the newest, the usual time
+of a task."""
 
 from __future__ import annotations
 
@@ -49,8 +47,9 @@ class Queries(ABC):
         return self._first(orders.c.ticket == ticket)
 
     def tickets_since(self, provider: str, since: float) -> frozenset[str]:
-        """The tickets of a provider that were sent from an hour before `since` (Unix seconds) on,
-        or elsewhere: those that an unclear order cannot be."""
+        """The tickets of a provider that belong to rows of this journal: those sent later than an
+        hour before `since` (Unix seconds), and those that were adopted. The task of an unclear
+        order is none of them."""
         query = sa.select(orders.c.ticket).where(
             orders.c.provider == provider,
             orders.c.ticket.is_not(None),
@@ -79,8 +78,8 @@ class Queries(ABC):
         return row_of(record) if record is not None else None
 
     def newest(self, limit: int = 50, since: float = 0.0) -> list[Row]:
-        """Rows, the newest first; of these `limit` only what changed from `since` (Unix seconds)
-        on or is under way."""
+        """At most `limit` rows, the newest first. With `since` (Unix seconds), only those of them
+        that are live or have changed since then."""
         query = sa.select(orders).order_by(orders.c.id.desc())
         if since:
             newest = sa.select(orders.c.id).order_by(orders.c.id.desc()).limit(limit).subquery()
@@ -89,7 +88,8 @@ class Queries(ABC):
         return self._list(query.limit(limit))
 
     def live(self) -> list[Row]:
-        """Rows under way, the oldest first, whoever holds them; not those that rest."""
+        """Live rows, the oldest first, whichever process has the lease; without those released
+        less than `REST_SECONDS` ago."""
         rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= self._clock())
         return self._list(
             sa.select(orders).where(orders.c.state.in_(LIVE), rested).order_by(orders.c.id)

@@ -1,7 +1,4 @@
-"""A row of the journal as the rest of the pack sees it: what goes in, what comes out.
-
-Owns the two shapes and their JSON. Must not know how rows are kept or changed.
-"""
+"""A row of the journal as the rest of the pack sees it: what goes in, and what comes out."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ orders = sa.Table(
     sa.Index("orders_state", "state", "provider", "account"),
     sa.Index("orders_created", "created"),
 )
-# Written out, not bound: SQLite uses the index below only for a query that has its very words.
+# Literal values, not bound ones: SQLite uses the index below only for a query that contains the
+# same condition as text.
 is_held = orders.c.state.in_([sa.literal_column(f"'{state.value}'") for state in HELD])
 sa.Index(
     "orders_one_held",
@@ -108,7 +109,7 @@ uploads = sa.Table(
     sa.Column("expires_at", sa.Float, nullable=False),
 )
 
-# Which order uses which object in the user's own bucket: what nobody uses any more is deleted.
+# Which order uses which object in the user's own bucket. An object that no order uses is deleted.
 hosted = sa.Table(
     "hosted",
     metadata,

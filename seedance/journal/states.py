@@ -63,11 +63,11 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         _S.SUBMITTING: frozenset({_S.PREPARING, _S.RUNNING, _S.REFUSED, _S.UNCLEAR}),
         _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED, _S.EXPIRED}),
         _S.SUCCEEDED: frozenset({_S.SAVED, _S.EXPIRED, _S.CANCELLED}),
-        # To succeeded where its file is gone and is fetched again.
+        # Back to succeeded where its file is gone and is fetched again.
         _S.SAVED: frozenset({_S.SUCCEEDED, _S.CANCELLED}),
         _S.UNCLEAR: frozenset({_S.RUNNING, _S.PREPARING, _S.CANCELLED}),
         _S.REFUSED: frozenset(),
-        # A person may ask for a task that has ended once more: that costs nothing.
+        # A person may collect a task that has ended: to ask for it once more costs nothing.
         _S.FAILED: frozenset({_S.RUNNING}),
         _S.CANCELLED: frozenset({_S.RUNNING}),
         _S.EXPIRED: frozenset({_S.RUNNING}),
@@ -75,14 +75,14 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
 )
 
 LIVE = (_S.PREPARING, _S.SUBMITTING, _S.RUNNING, _S.SUCCEEDED)
-"""Under way: a process works on such a row, or takes it up."""
+"""Under way: a process works on such a row, or recovers it."""
 
 HELD = (*LIVE, _S.SAVED, _S.UNCLEAR)
 """There is at most one row in these states for each fingerprint: the database itself refuses to let
 the same order be bought twice."""
 
 ENDED = (_S.REFUSED, _S.FAILED, _S.CANCELLED, _S.EXPIRED)
-"""Over: the same order may be sent anew."""
+"""Over: the same order may be sent again."""
 
 
 class IllegalMove(ValueError):

@@ -1,7 +1,4 @@
-"""Which uploads can be used again: the same bytes go up once per provider and key.
-
-Must not know how anything is uploaded, nor what a provider calls it.
-"""
+"""Which uploads can be used again: the same bytes go up once per provider and key."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import sqlalchemy as sa
 
 from .schema import uploads
 
-SPARE_SECONDS = 3600.0  # what is about to expire might not last until it is read
+SPARE_SECONDS = 3600.0  # an upload that expires sooner may be gone when the provider reads it
 
 
 class Uploads:

@@ -1,18 +1,22 @@
-"""The way to a video: give an order, wait for the result or not; nothing is paid twice.
+"""From an order to a saved video. No order is paid twice.
 
 runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_async()  ->  Result
 
 runner     Runner: start, collect, recover, cancel, forget
 quotes     which provider takes an order, what would be sent, and for how much
-delivery   which way each medium reaches the provider
-upload     bringing the media there
-client     holds the conversations that providers describe
-worker     threads, leases, time limits; one thread an order
-active     an order that this process works on, and the steps that its row takes
-lifecycle  the order of the steps: upload, submit, poll, collect
-job        a take as its caller sees it
+delivery   how each medium reaches the provider: inline, by upload, by the user's bucket, ...
+worker     Worker: one thread an order, the heartbeat of leases, time limits
+active     ActiveOrder: a row that this process brings to its end, and its moves
+lifecycle  the order of the steps, each in a file of its own:
+  upload   media go up
+  submit   a slot is taken, and the paid call is made
+  poll     the provider is asked how far the task is
+  collect  the video is fetched, checked and saved
+client     Client: makes the calls that a provider describes; what a failure means for money
+job        Job: a take as its caller sees it
+progress   how far an order is, as data
 files      where a video is saved, and its sidecar
-outcomes   the sentences about how an order ended
+outcomes   the errors that orders end with, in words
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An order that this process works on: its row, who waits for it, and how it may be stopped."""
+"""An order that this process works on: its row, who waits for it, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WATCH_SECONDS = 1.0  # between two looks at a row that another process works on
+WATCH_SECONDS = 1.0  # between two readings of a row that another process works on
 WRITE_ATTEMPTS = 3
 WRITE_PAUSE = 1.0  # seconds between two attempts to write what was paid into the journal
 
 
 class ActiveOrder:
-    """A row that this process has leased, or wants to, and brings to its end.
+    """A row that this process brings to its end. `lease` gets the lease on it.
 
-    One thread carries it: the methods under "the thread that carries it" are called there alone.
-    The others may be called from any thread. `done` gets the saved row, or the SeedanceError that
-    the order ends with. `prepared` is None for a row that was recovered: the journal has no media,
-    so that it cannot be sent any more.
+    Each has a thread of its own. Methods under "from the order's own thread" are called only there;
+    the others may be called from any thread. `done` receives the saved row, or the SeedanceError
+    that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
+    media, so that such an order can no longer be sent.
     """
 
     def __init__(
@@ -77,8 +77,10 @@ class ActiveOrder:
                 self._listeners.remove(listener)
 
     def request_cancel(self) -> Future[str]:
-        """A person cancels: the order is woken from any wait. Either it ends, or what is returned
-        gives the reason why it goes on."""
+        """Ask the order to cancel, and wake it from any wait.
+
+        Either it ends (see `done`), or the future that is returned gives the reason why it goes on.
+        """
         refusal: Future[str] = Future()
         with self._lock:
             self._refusals.append(refusal)
@@ -87,19 +89,21 @@ class ActiveOrder:
         return refusal
 
     def close(self) -> None:
-        """The runner ends: the order stops where it can be recovered, after a paid call in flight
-        was answered."""
+        """Stop because the runner closes, once a paid call in flight was answered.
+
+        A row that has a ticket can be recovered later. One that was not sent is cancelled.
+        """
         with self._lock:
             self._closing = True
             self._interrupt()
 
     def _interrupt(self) -> None:
-        # A video that is paid and finished is saved whoever cancels; closing stops that too.
+        # A cancel does not stop the saving of a finished video, which is paid. Closing does.
         if self.row.state != State.SUCCEEDED or self._closing:
             self.stop.set()
         self._wake.set()
 
-    # -------------------------------------------------------- the thread that carries it
+    # ----------------------------------------------------- from the order's own thread
 
     def say(
         self,
@@ -116,7 +120,7 @@ class ActiveOrder:
             listener(self.progress)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until a person cancels. Raises Stopped if the runner closes."""
+        """Wait `seconds`, or until a person cancels. Raises Stopped if the runner closes."""
         if seconds > 0:
             self._wake.wait(seconds)
         with self._lock:
@@ -125,20 +129,22 @@ class ActiveOrder:
             raise Stopped
 
     def cancelled(self) -> bool:
-        """Whether a person cancelled and nobody else waits. Calls may be made again from now on.
-        Raises Stopped if the runner closes."""
+        """Whether to cancel: a person asked for it, and nobody else waits for the order.
+
+        Clears `stop`, so that calls can be made again. Raises Stopped if the runner closes.
+        """
         if self._closing:
             raise Stopped
         with self._lock:
             wanted = self._cancel_wanted
             self.stop.clear()
-        if wanted and self.waiters:  # who came later did not cancel
+        if wanted and self.waiters:  # they joined the order after the cancel
             self.refuse_cancel("somebody else waits for the same order")
             return False
         return wanted
 
     def refuse_cancel(self, reason: str) -> None:
-        """It goes on, for this reason."""
+        """Answer all requests to cancel with the reason why the order goes on."""
         with self._lock:
             self._cancel_wanted = False
             if not self._closing:
@@ -158,7 +164,10 @@ class ActiveOrder:
         return self._closing
 
     def lease(self) -> None:
-        """Return when this process has leased the row, or when it is not live any more."""
+        """Return when this process has the lease, or when the row is not live any more.
+
+        Raises Cancelled if a person cancels meanwhile, Stopped if the runner closes.
+        """
         while self.row.state in LIVE and self.row.holder != self.journal.holder:
             claimed = self.journal.claim(self.row.id)
             if claimed is not None:
@@ -174,11 +183,12 @@ class ActiveOrder:
             self.reload()
 
     def reload(self) -> None:
-        """Look at the row as it stands in the journal now."""
+        """Read the row from the journal again."""
         self.row = self.journal.get(self.row.id)
 
     def release(self) -> None:
-        """Let others have the row if it is live and cannot be brought on here and now."""
+        """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
+        `REST_SECONDS`, or at once if the runner closes."""
         if self.row.state in LIVE:
             try:
                 self.journal.release(self.row.id, rest=not self._closing)
@@ -186,8 +196,12 @@ class ActiveOrder:
                 logger.warning("The lease of row %s could not be released: %s", self.row.id, error)
 
     def advance(self, state: State, **values: Any) -> None:
-        """Write a step down. Once money was spent, a journal that refuses must not lose the video:
-        the step is kept in memory and written before the next one."""
+        """Move the row to `state`; `values` are those of `Journal.advance`.
+
+        While nothing is spent, raises BadOrder if the journal cannot be written. Once the task is
+        paid that must not lose the video: the move is tried `WRITE_ATTEMPTS` times, then kept in
+        memory and written before the next one. Raises LeaseLost if another process has the row.
+        """
         self._unwritten.append((state, values))
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
@@ -216,7 +230,7 @@ class ActiveOrder:
             self._unwritten.pop(0)
 
     def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
-        """Write an end down; returns the error to raise."""
+        """Move the row to `state`, its end, and record the error; returns the error to raise."""
         error.task = error.task or self.row.task
         error.row = self.row.id
         self.advance(state, error=error.as_dict(), **values)
@@ -227,7 +241,7 @@ class ActiveOrder:
         return Ticket.parse(self.row.task or "")
 
     def later(self, message: str, hint: str = "") -> StillRunning:
-        """The error for a task that is paid and cannot be brought to its end now."""
+        """The error for a paid task whose video cannot be had now, but later."""
         task = self.row.task
         return StillRunning(
             message,

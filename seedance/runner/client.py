@@ -1,6 +1,6 @@
-"""Holds the conversations that providers describe, over the transport.
+"""Makes the calls that a provider's flow describes, over the transport.
 
-Says what a failed call means for money.
+It also decides what a failed call means for money.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FIRST_PAUSE = 0.5  # seconds before the second attempt; each pause is twice the 
 
 
 class Busy(SeedanceError):
-    """The provider accepted nothing because it is busy (429); asking again later is safe."""
+    """The provider is busy (429) and accepted nothing. It is safe to try again later."""
 
     def __init__(self, message: str, seconds: float | None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class Busy(SeedanceError):
 
 
 class NoAnswer(SeedanceError):
-    """A call that costs nothing brought no usable answer this time: ask again."""
+    """A call that costs nothing got no usable answer. It may be made again."""
 
     spent_by_default = "unknown"
 
@@ -38,13 +38,13 @@ class NoAnswer(SeedanceError):
 
 
 class UnknownTask(SeedanceError):
-    """Asked for a task, the provider says that it knows none (HTTP 404 or 410)."""
+    """The provider does not know the task (HTTP 404 or 410)."""
 
     spent_by_default = "unknown"
 
 
 class Stopped(Exception):
-    """Somebody set `stop`, so that the conversation was broken off. Nothing was spent in it."""
+    """The flow was broken off because `stop` was set. Nothing was spent in it."""
 
 
 class Client:
@@ -56,13 +56,13 @@ class Client:
         self.last_reply = Reply(0)
 
     def run(self, flow: Flow[T], *, polling: bool = False, stop: Stop | None = None) -> T:
-        """Hold one conversation and return its result.
+        """Make the calls of a flow, give it the replies, and return its result.
 
-        For a call that spends: raises NotSent or Busy where it is proven that nothing was accepted,
-        Refused for a clear no, Unclear for everything that cannot be known. It is never broken off.
-        For other calls: a few tries each, then NoAnswer (or NotSent if no connection was made).
-        With `polling` only one try, and UnknownTask for a 404 or 410. Raises Stopped once `stop` is
-        set.
+        A call that spends is made once and never broken off. Raises NotSent or Busy where it is
+        proven that nothing was accepted, Refused for a clear no, Unclear for everything else.
+        Other calls are tried a few times, then NoAnswer is raised (NotSent if no connection was
+        made); with `polling` they are tried once, and a 404 or 410 raises UnknownTask. Once `stop`
+        is set, they raise Stopped.
         """
         stop = stop or Stop()
         reply: Reply | None = None
@@ -91,9 +91,9 @@ class Client:
             raise told from error
 
     def ask(self, flow: Flow[T], stop: Stop | None = None) -> T:
-        """As `run`, for a conversation that costs nothing and must give an answer now.
+        """As `run`, for a flow that costs nothing and whose result is needed now.
 
-        Raises Unreachable where none came, beside what the flow itself raises.
+        Raises Unreachable where there is no answer, and what the flow itself raises.
         """
         try:
             return self.run(flow, stop=stop)
@@ -101,8 +101,10 @@ class Client:
             raise Unreachable(error.message, hint="It is safe to try again.") from None
 
     def _about_money(self, error: Exception, spending: Reply) -> Exception:
-        """What an error means once the answer to a create has come. After a 2xx only the
-        provider's own clear no means that nothing was accepted."""
+        """The error to raise in place of `error`, once the paid call was answered with `spending`.
+
+        After a 2xx, only a Refused (the provider's own clear no) means that nothing was accepted.
+        """
         if spending.ok and not isinstance(error, Refused):
             said = str(error) if isinstance(error, SeedanceError) else repr(error)
             return self._unclear(f"accepted the request, but its answer makes no sense: {said}")
@@ -187,7 +189,7 @@ class Client:
         return ahead is None or abs(ahead) < within
 
     def quote_last_reply(self) -> str:
-        """The last answer for the log: shortened, and without the addresses in it, since whoever
-        has that of a result can fetch it."""
+        """The last answer, for the log: shortened, and without addresses, because the address of a
+        result is all that is needed to fetch it."""
         text = self.last_reply.body.decode("utf-8", "replace")
         return re.sub(r"https?:[^\s\"'<>]+", "(an address)", text, flags=re.IGNORECASE)[:1000]

@@ -1,6 +1,7 @@
 """From a finished task to the saved video: its address, the download, the files in place.
 
-Whatever goes wrong here, the video is paid and can be collected later.
+The video is paid. Where it cannot be fetched or saved now, the row stays `succeeded`, and the video
+can be collected later, unless the provider says that it is gone.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ logger = logging.getLogger(__name__)
 
 LARGEST_PICTURE = 100 * 10**6
 MB = 10**6
-ADDRESSES = 3  # so many addresses are tried one after the other
-QUESTIONS = 5  # so often a fresh address is asked for
+ADDRESSES = 3  # that are tried, one after the other
+QUESTIONS = 5  # times that the provider is asked for a fresh address
 
 
 def collect(active: ActiveOrder, done: Done | None) -> None:
-    """Bring a row from `succeeded` to `saved`. `done` is the provider's answer, if it was just
-    given. Raises StillRunning where that cannot be done now."""
+    """Bring a row from `succeeded` to `saved`. `done` is the provider's answer that the task is
+    done, if this process has just received it. Raises StillRunning if the video cannot be saved
+    now, TaskFailed or Refused if it is gone."""
     active.refuse_cancel("it is finished, and its video is being saved")
     paths = Files(Path(active.row.target or ""))
     measured = files.already_finished(paths, active.row.task or "")
@@ -44,7 +46,7 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
 
 
 def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> dict[str, Any]:
-    """Download, check and put in place. Whatever goes wrong, the row stays `succeeded`."""
+    """Download the video, check it and put it in place; returns what was measured on it."""
     problem: Exception | None = None
     for attempt in range(ADDRESSES):
         if attempt or done is None:
@@ -62,7 +64,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
         except (BadOrder, OSError) as error:
             problem = error
             if isinstance(error, OSError) or not paths.part.exists():
-                break  # the disk refuses: another address does not help
+                break  # the disk is the problem: another address does not help
         finally:
             for part in (paths.part, paths.last_frame_part):
                 with contextlib.suppress(OSError):
@@ -71,7 +73,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
     message = words or getattr(problem, "message", None) or str(problem)
     raise active.later(
         f"The video is finished and paid, but could not be saved: {message}",
-        getattr(problem, "hint", "") or f"It belongs to {paths.video.parent}.",
+        getattr(problem, "hint", "") or f"It is to be saved in {paths.video.parent}.",
     ) from None
 
 
@@ -116,8 +118,8 @@ def _download(
 
 
 def _provider_last_frame(active: ActiveOrder, done: Done, paths: Files) -> Path | None:
-    """The provider's own last frame; `finish` judges it, and our own from the clip serves as
-    well."""
+    """The provider's own last frame, None if it cannot be had. `files.finish` checks it, and takes
+    the last frame of the clip where it is not usable."""
     if not done.last_frame_url:
         return None
     try:
@@ -130,27 +132,27 @@ def _provider_last_frame(active: ActiveOrder, done: Done, paths: Files) -> Path 
 
 
 def _lost(active: ActiveOrder, why: str) -> SeedanceError:
-    """The end of a row whose video nobody has any more; returns the error to raise."""
+    """Record that the provider no longer has the video; returns the error to raise."""
     row = active.row
     if row.file is None:
         gone = TaskFailed(
-            f"The task is finished, but its video cannot be had any more: {why}.",
-            hint="Queue the order again to send it anew (and pay again).",
+            f"The task is finished, but its video cannot be fetched any more: {why}.",
+            hint="To make the video again (and pay again), queue the order again.",
             spent="yes",
         )
         return active.end(State.EXPIRED, gone)
-    # It was saved once. That stays so, or else the next click would pay for it again.
+    # Back to `saved`, not to an end: after an end, the next click would pay for the video again.
     active.advance(State.SAVED)
     return Refused(
         f"The saved video {row.file} is gone and cannot be fetched again: {why}.",
-        hint=f"To make it anew (and pay again): seedance forget {row.id}.",
+        hint=f"To make it again (and pay again), first run: seedance forget {row.id}.",
         task=row.task,
         row=row.id,
     )
 
 
 def sidecar_record(row: Row, done: Done) -> dict[str, Any]:
-    """What the sidecar says about where a video came from; no key, no signed address."""
+    """What the sidecar says about the origin of a video. It has no key and no signed address."""
     seed = done.seed if done.seed is not None else row.seed
     cost = done.cost or row.cost
     return {

@@ -1,4 +1,4 @@
-"""Which way each medium of an order reaches the provider; nothing is sent here."""
+"""Chooses the delivery of each medium of an order: how it reaches the provider. Sends nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DELIVERY_WORDS: dict[Delivery, str] = {
     "bucket": "by your bucket",
 }
 
-# What a medium is in its order, and what a person calls it.
+# The part that a medium has in its order, and what a person calls it.
 _NAMES: dict[str, str] = {
     "first_frame": "the first frame",
     "last_frame": "the last frame",
@@ -127,7 +127,7 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
     if address is not None and not re.match(r"https?://", address, re.IGNORECASE):
         return _handle_delivery(address, medium.kind, label, provider)
     if address is not None:
-        # An own gateway may give addresses of its own, which it can read itself.
+        # The user's own gateway can read addresses of its own, public or not.
         if origin(address) != origin(provider.config.base_url):
             _check_public(address, label, "connect the file itself")
         if "address" in possible:
@@ -158,7 +158,8 @@ def _check_public(address: str, label: str, instead: str) -> None:
 
 
 def _check_bucket(provider: Provider, settings: Settings) -> None:
-    """Raise BadOrder for a bucket that the provider cannot reach: it would fail when it is paid."""
+    """Raise BadOrder for a bucket that the provider cannot reach: the order would fail after it was
+    paid."""
     endpoint = hosting.endpoint(settings)
     if endpoint is None or is_loopback(provider.config.base_url):
         return
@@ -183,7 +184,7 @@ def _handle_delivery(address: str, kind: Kind, label: str, provider: Provider) -
 
 
 def stand_in(provider: Provider, item: Item) -> str:
-    """What stands for a medium in the preview of a payload, before anything is sent."""
+    """The text that stands for a medium in a payload that is shown before anything is sent."""
     name = item.label.replace(" ", "-")
     if item.delivery in ("address", "handle"):
         return item.medium.address or ""

@@ -1,7 +1,4 @@
-"""Where a finished video goes: names, the last frame beside it, the sidecar, the atomic rename.
-
-Owns the files in the output folder. Must not know providers or the network.
-"""
+"""The files of a video in the output folder: names, last frame, sidecar, the atomic rename."""
 
 from __future__ import annotations
 
@@ -56,7 +53,8 @@ class Files:
 
 
 def new_target(output: Path, provider: str, fingerprint: str) -> Path:
-    """A path for a new video in the output folder that nothing has yet; ours in every part."""
+    """A path in the output folder that no video has yet. The name is made of the date, the
+    provider's id and the fingerprint, and of nothing that a workflow or a provider said."""
     stem = f"{time.strftime('%Y-%m-%d')}_{provider}_{fingerprint[:10]}"
     for number in range(1, 1000):
         path = output / f"{stem}{f'-{number}' if number > 1 else ''}.mp4"
@@ -71,15 +69,16 @@ def numbered(target: Path, number: int) -> Path:
 
 
 def check_target(video: Path | None) -> None:
-    """Raise BadOrder for a name that something other than a file has: a video is put in its place
-    by a rename, which a folder refuses, and a device does not survive."""
+    """Raise BadOrder if there is a folder or a device at `video`. The finished video is renamed to
+    that path, which fails for a folder and would replace a device."""
     if video is not None and video.exists() and not video.is_file():
         what = "a folder" if video.is_dir() else "a device"
         raise BadOrder(f"{video} is {what}.", hint="Give the name of a file to save as.")
 
 
 def check_writable(folder: Path) -> None:
-    """Raise BadOrder unless a video can be written to `folder`: before anything is spent."""
+    """Raise BadOrder unless a video can be written to `folder`. To be called before anything is
+    spent."""
     hint = "Choose another folder (SEEDANCE_OUTPUT, or -o on the command line)."
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,15 +100,16 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     """Make a checked `.part` the video: last frame, sidecar, rename. Returns what was measured.
 
     `last_frame` is the provider's own last frame, if it gave one; it is taken where it is a PNG of
-    the video's size. The sidecar is written first and names the bytes, so that after a crash it can
-    be told whether the rename happened. Raises BadOrder for a file that is no video.
+    the video's size. The sidecar is written before the rename and holds the video's size and
+    SHA-256, so that `already_finished` can tell after a crash whether the rename happened. Raises
+    BadOrder for a file that is no video.
     """
     info = media.probe(files.part)
     try:
         media.tag_colour(files.part, info)  # so that players show the colours that we decode
     except Exception as error:
-        # Whatever it is, a muxer's error or that of a PyAV which lacks what we call: the video is
-        # paid for, and stays as it came.
+        # Any error, also that of a PyAV which lacks a function used here: the video is paid for,
+        # and is saved as it came.
         logger.warning("The colours of %s stay untagged: %r", files.video.name, error)
     if last_frame is not None and _serves(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
@@ -138,7 +138,7 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
 
 
 def already_finished(files: Files, task: str) -> dict[str, Any] | None:
-    """What `finish` measured, if it had come to its end for this ticket before a crash."""
+    """What `finish` measured, if it was completed for this ticket before a crash; else None."""
     try:
         sidecar = json.loads(files.sidecar.read_text("utf-8"))
         if sidecar["task"] != task or not files.last_frame.exists():
@@ -154,7 +154,7 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
 
 
 def copy_to(saved: Files, target: Path) -> Files:
-    """A copy of a saved video and what lies beside it under another name."""
+    """Copy a saved video, its last frame and its sidecar to `target`; returns the copies."""
     copies = Files(target)
     if saved.video.resolve() == target.resolve():
         return saved
@@ -170,8 +170,8 @@ def copy_to(saved: Files, target: Path) -> Files:
 
 
 def _serves(picture: Path, width: int, height: int) -> bool:
-    """Whether a picture is a whole PNG of this size. Another kind may be lossy, which the frame
-    that we decode is not."""
+    """Whether a picture is a whole PNG of this size. Other formats may be lossy; the frame that is
+    decoded from the clip is not."""
     try:
         with picture.open("rb") as file:
             if file.read(len(_PNG)) != _PNG:

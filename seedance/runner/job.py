@@ -1,6 +1,6 @@
 """One take under way, as its caller sees it: progress, waiting, the result, cancelling.
 
-A job only looks on: its order is carried in a thread of its own, whether anybody waits or not.
+A job only watches: its order runs in a thread of its own, whether anybody waits or not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .active import ActiveOrder
 from .files import Files
 from .progress import Progress
 
-LOOK_SECONDS = 0.5  # at the latest so often a waiting thread looks at its time limit
+LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Result:
 
 
 class Job:
-    """One take under way. It is carried through whether anybody waits or not."""
+    """One take, as its caller sees it. It goes on whether anybody waits or not."""
 
     def __init__(
         self,
@@ -95,15 +95,16 @@ class Job:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What is sent other than asked; for a task that was only collected, what its row says.
+        """What is sent differently from what was asked; for a collected task, what its row says.
 
-        What had to be done to media is known when they have gone up.
+        What was changed of media is known only after their upload.
         """
         row = self._current
         noted = tuple(Change(**change) for change in row.changes) if row else ()
         if self._fit_changes is None:
             return noted
-        # Who made the row may have asked for something else; the media are the same.
+        # The row may be from an order that asked for other values and fits to the same; of its
+        # changes only those of media are true of this order too.
         return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
 
     @property
@@ -220,14 +221,15 @@ class Job:
     # ----------------------------------------------------------------------- cancelling
 
     def release(self) -> None:
-        """Stop counting as somebody who waits. The task goes on."""
+        """Count no longer among those who wait for the order, which goes on."""
         if self._waiting and self._active is not None:
             self._waiting = False
             self._active.waiters -= 1
 
     def cancel(self) -> None:
-        """A person cancelled: ask the provider to cancel too, where that is documented to cost
-        nothing and nobody else waits. Returns at once; `cancel_note` says what becomes of it."""
+        """Cancel for a person. The provider is asked to cancel only where it documents that this
+        costs nothing, and only if nobody else waits. Returns at once; `cancel_note` says what
+        becomes of the task."""
         active, task = self._active, self.task
         if active is None or active.done.done():
             return

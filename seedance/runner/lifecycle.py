@@ -1,7 +1,7 @@
 """The order of the steps: lease the row, then submit, poll and collect.
 
-Each step is a function of an ActiveOrder that returns when its row has moved on, or raises how the
-order ended.
+Each step is a function of an ActiveOrder. It returns when the row has reached its next state, or
+raises the error that the order ends with.
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ def _steps(active: ActiveOrder) -> Row:
 
 
 def _closed(active: ActiveOrder) -> SeedanceError:
-    """The error for who still waits when the runner closes."""
+    """The error for those who still wait when the runner closes. (`submit` has its own for an order
+    of this process that was not sent.)"""
     if active.row.task is not None:
         return active.later("The program ends. The task is paid and goes on.")
-    return Cancelled("The program ended before the order was sent; nothing was spent.", spent="no")
+    if active.row.state == State.UNCLEAR:
+        return error_of(active.row)
+    return Cancelled(
+        "The program ends. Another process goes on with the order and keeps its video.",
+        row=active.row.id,
+    )

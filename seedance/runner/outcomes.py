@@ -1,4 +1,4 @@
-"""How an order ends, in words: the errors for failed tasks, ended rows and failures below."""
+"""The errors that orders end with, in words: for failed tasks, ended rows and failed calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STAGE_WORDS = {
 
 
 def failure(status: Failed) -> TaskFailed:
-    """The error that a failed task is, with its stage and whether it was billed."""
+    """The error for a failed task: its stage, the provider's reason, and whether it is billed."""
     said = " ".join(status.message.split())[:400].rstrip(".") or "no reason was given"
     code = " ".join(status.code.split())[:100]
     code = f" ({code})" if code and code not in said else ""
@@ -43,8 +43,18 @@ def failure(status: Failed) -> TaskFailed:
     return error
 
 
+def look_first(row_id: int) -> str:
+    """What to do about an unclear order."""
+    return (
+        "Look at the provider's own list of tasks. If there is none, the order can be sent again: "
+        f"run seedance forget {row_id} (or use the Seedance tab) and queue it again, or change the "
+        "seed."
+    )
+
+
 def as_public(error: SeedanceError) -> SeedanceError:
-    """An error of the layers below as one of the documented kinds, before anything was spent."""
+    """An error of the client or the transport as one of the documented kinds. For use only where
+    nothing was spent."""
     if isinstance(error, (NoAnswer, Lost, Busy)):
         return Unreachable(error.message, hint=error.hint or "It is safe to try again.")
     if isinstance(error, OddReply):
@@ -54,14 +64,13 @@ def as_public(error: SeedanceError) -> SeedanceError:
 
 
 def error_of(row: Row) -> SeedanceError:
-    """The error that an ended row stands for."""
+    """The error for a row that ended without a video, or is unclear."""
     if row.error:
         error = from_dict(row.error)
     elif row.state == State.UNCLEAR:
         error = Unclear(
             "The program ended while the order was being sent; it may be accepted and billed.",
-            hint="Look at the provider's own list of tasks. If there is none, send it anew with: "
-            f"seedance forget {row.id} (or the Seedance tab), or change the seed.",
+            hint=look_first(row.id),
         )
     else:
         error = Cancelled(f"The order ended as {row.state}.")

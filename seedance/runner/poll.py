@@ -1,6 +1,7 @@
-"""From a ticket to the end of its task: asking at the right times, and reading the answers.
+"""From a ticket to the end of its task: when to ask the provider, and what its answers mean.
 
-Says what counts as an end and what only as a bad day of the provider. Nothing here spends money.
+It decides which answers end a task, and which are only failures of the provider that will pass.
+Nothing here spends money.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from .outcomes import failure
 
 logger = logging.getLogger(__name__)
 
-# A task that was just created may not be known everywhere yet, and a gateway may lose its way for a
-# moment: so long a 404 is no answer.
+# For this long a 404 proves nothing: a task that was just created may not be known to all servers
+# of the provider yet, and a gateway may fail for a moment.
 UNKNOWN_SECONDS = 60.0
-PERMANENT_ANSWERS = 3
-ROUNDS_WITHOUT_ADDRESS = 20
+PERMANENT_ANSWERS = 3  # answers in a row after which "not known", or a clear error, is believed
+ROUNDS_WITHOUT_ADDRESS = 20  # polls in which a finished task may still be without an address
 
-UNDOCUMENTED_INTERVAL = 2.0
-# A task with a history is asked for at the full rate in so many intervals before its expected end
-# and as many after it: with the few polls before them that makes less than 30 until the median.
+UNDOCUMENTED_INTERVAL = 2.0  # seconds between polls where the provider documents none
+# Where the usual duration is known, the provider is asked at the full rate for this many intervals
+# before the expected end and after it. With the few polls before, that makes fewer than 30 until
+# the median duration.
 DENSE_POLLS = 22
-# Seconds. Also a task that should have ended long ago, or was taken up days later, may end now.
+# Seconds. A task that is long overdue, or was recovered days later, may still end at any moment.
 LONGEST_WAIT = 100.0
 
 
@@ -40,7 +42,7 @@ class Pace:
 
     `interval` is the shortest time between polls in seconds, `expected` the median duration of
     tasks like this one (None if there were none), `fixed` an interval set by the user.
-    `benchmarks/polling.py` shows what comes of it.
+    `benchmarks/polling.py` measures the number of polls and the delay that result.
     """
 
     interval: float
@@ -55,7 +57,7 @@ class Pace:
         if self.fixed is not None:
             return self.fixed
         if self.expected is None:
-            # Nothing is known: a delay of an eighth of what it took at most.
+            # The end is noticed late by about an eighth of the task's duration, at most.
             wait = elapsed / 8
         else:
             dense = min(DENSE_POLLS * self.interval, self.expected / 2)
@@ -72,7 +74,7 @@ def poll(active: ActiveOrder) -> Done:
 
 
 class Asking:
-    """Asks for one task. Counts how long the provider has not known it."""
+    """Asks how one task stands, and counts how long the provider has not known it."""
 
     def __init__(self, active: ActiveOrder) -> None:
         self.active = active
@@ -80,9 +82,12 @@ class Asking:
         self._unknown_since = 0.0
 
     def ask(self, *, patient: bool) -> Status:
-        """Ask once. That a task is not known (HTTP 404 or 410, or in the provider's own words) is
-        Expired when it stays so; with `patient` for a minute. Raises Stopped if a person cancels or
-        the runner closes."""
+        """Ask once.
+
+        An answer that the task is not known (HTTP 404 or 410, or in the provider's own words)
+        raises NoAnswer at first. It is Expired after `PERMANENT_ANSWERS` in a row, with `patient`
+        not before `UNKNOWN_SECONDS`. Raises Stopped if a person cancels or the runner closes.
+        """
         client = self.active.client
         try:
             status = client.run(
@@ -116,7 +121,7 @@ class _Polling:
         )
         self.wait = self.pace.fixed or self.pace.interval
         self.asked = time.monotonic()
-        # Counted from here on without the wall clock, which may be set meanwhile.
+        # From here on by the monotonic clock, since the wall clock may be set while the task runs.
         self.began = self.asked - max(time.time() - (active.row.submitted or time.time()), 0.0)
         self.permanent = 0
         self.without_address = 0
@@ -142,10 +147,10 @@ class _Polling:
         return self.asked - self.began
 
     def _ask(self) -> Status | None:
-        """How the task ended; None if it goes on, as far as can be seen. Raises StillRunning where
-        asking makes no sense any more."""
+        """How the task ended; None if it goes on, as far as is known. Raises StillRunning where it
+        is no use to ask again."""
         try:
-            # A ticket that came from elsewhere is no newborn task.
+            # A ticket from elsewhere, whose row has no `submitted`, is not of a new task.
             status = self.asking.ask(patient=self.active.row.submitted is not None)
             self.permanent = 0
         except Stopped:
@@ -194,7 +199,7 @@ class _Polling:
             self.active.say(status.phase, fraction, left)
 
     def _without_address(self, status: Done) -> Status | None:
-        """What a success without an address means by now; None to ask again."""
+        """What a success without an address means after this many polls; None to ask again."""
         self.without_address += 1
         if self.without_address < ROUNDS_WITHOUT_ADDRESS:
             self.active.say("no_address", 1.0)
@@ -207,7 +212,7 @@ class _Polling:
         return status.without_address
 
     def _arrived(self, status: Status) -> Done:
-        """Write down how the task ended; returns only for a success."""
+        """Record how the task ended. Returns for a success; raises the error for any other end."""
         active, provider = self.active, self.active.client.provider
         if isinstance(status, Done):
             active.advance(State.SUCCEEDED, cost=status.cost)
@@ -218,7 +223,7 @@ class _Polling:
         if isinstance(status, Expired):
             gone = TaskFailed(
                 f"{provider.name} gave the task up: {status.message}.",
-                hint="Queue it again to send it anew.",
+                hint="To send the order again, queue it again.",
                 spent=status.billed,
             )
             raise active.end(State.EXPIRED, gone, not_billed=status.billed == "no")

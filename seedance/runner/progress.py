@@ -1,4 +1,4 @@
-"""How far an order is: data, which whoever shows it puts into words."""
+"""How far an order is, as data. The node, the page and the command line put it into words."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ class Prepared:
     """An order as it goes to one provider: fitted, priced, each medium with its delivery.
 
     It is made once, by `prepare` or `prepare_at`, and handed on: nothing in it is computed again.
-    `key_source` is None where there is no usable key; the key itself is no part of it. `call` is
-    the paid call with stand-ins for media that go up first, None where something is sent before it.
+    `key_source` is None where there is no usable key; the key itself is not in it. `call` is the
+    paid call, with stand-ins for media that go up first; None where another call comes before it.
     """
 
     provider: Provider
@@ -91,7 +91,7 @@ class Quote:
 
 
 def account_of(provider_id: str, key: str) -> str:
-    """A short name for a key, for slots and caches; the key cannot be had from it."""
+    """A short name for a key, for slots and caches. The key cannot be computed from it."""
     return hashlib.sha256(f"seedance {provider_id} {key}".encode()).hexdigest()[:12]
 
 
@@ -108,7 +108,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     check(order, settings)
     if order.provider != AUTO:
         return prepare_at(order, order.provider, settings)
-    settings.check_key_file()  # else each provider would be without a key, for the same reason
+    settings.check_key_file()  # its error is raised here, instead of once for each provider
     found, lacks = [], []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
@@ -172,7 +172,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
     delivered = deliveries.delivered(lambda item: stand_in(provider, item))
-    # Raises for, say, extra that replaces a field.
+    # Raises BadOrder, for example for extra that replaces a field.
     step = next(provider.submit(spelled(order, type(provider)), delivered))
     return Prepared(
         provider=provider,
@@ -201,7 +201,7 @@ def check_no_key(order: Order, settings: Settings) -> None:
 
 def _check_addresses(value: Any) -> None:
     """Raise BadOrder for an address in extra that is not public: a stranger's workflow must not
-    send a provider to what it takes for the user's."""
+    make a provider fetch from a private one."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):

@@ -32,14 +32,15 @@ from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
-CANCEL_SECONDS = 30.0  # so long a person waits for what the provider says to a cancel
+CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
 
 
 @dataclass
 class Runner:
-    """The one way to a video for nodes, routes and the command line. Safe to use from any thread.
+    """Orders, collects, cancels and recovers, for nodes, routes and the command line.
 
-    Its methods block (they read media and the journal): keep them off event loops.
+    Safe to use from any thread. Its methods block (they read media and the journal): keep them off
+    event loops.
     """
 
     settings: Settings
@@ -51,7 +52,7 @@ class Runner:
         self._transports: dict[tuple[str, str, str], Transport] = {}
         self._lock = threading.Lock()
         self._recovers = False
-        self._left: set[int] = set()  # rows that cannot be recovered, of which the log was told
+        self._left: set[int] = set()  # rows that could not be recovered and were logged
 
     # --------------------------------------------------------------------------- orders
 
@@ -89,14 +90,14 @@ class Runner:
         return jobs
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
-        """Once for all takes; that it fails too."""
+        """Prepare once for all takes; returns the error where that fails."""
         try:
             return quotes.prepare(order, self.settings)
         except SeedanceError as error:
             return error
 
     def _held_anywhere(self, order: Order) -> Row | None:
-        """The row of an order for `auto` that is held already, at any provider that costs."""
+        """For `auto`: the held row of the same order, at any provider that is not free."""
         if order.provider != quotes.AUTO:
             return None
         free = [each for each in providers.ids() if providers.is_free(each)]
@@ -135,7 +136,7 @@ class Runner:
         return row
 
     def _job(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
-        """A job for a row that is held: finished, or under way from now on."""
+        """A job for a held row. Starts or joins its order, unless the video is there already."""
         copy_to = target if target is not None and str(target) != row.target else None
         active = None
         if not _is_there(row):
@@ -157,7 +158,7 @@ class Runner:
         )
 
     def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
-        """Carry a row to its end, or join that."""
+        """Start the thread that brings a row to its end, or join the one that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
         return worker.carry(
             row.id,
@@ -166,8 +167,8 @@ class Runner:
         )
 
     def _client_of(self, row: Row) -> Client:
-        """A client of the row's provider. To be had before the row is changed: without a key it
-        stays as it is."""
+        """A client for the row's provider. Raises NeedsKey without a key: call it before the row
+        is changed, so that then it is left as it is."""
         try:
             return self._client_for(row.provider)
         except NeedsKey as error:
@@ -297,20 +298,20 @@ class Runner:
         )
 
     def keep_recovering(self) -> None:
-        """From now on, recover the rows that no process works on from time to time."""
+        """From now on, recover with each heartbeat the rows that no process works on."""
         self._recovers = True
         self._worker.start_heartbeat()
 
     def recover(self) -> int:
-        """Take up the live rows that no process works on, now and from time to time from now on.
+        """Recover the live rows that no process works on, now and with each heartbeat from now on.
 
-        Returns how many were taken up now. A row whose provider has no key any more is left alone.
+        Returns how many were recovered now. A row whose provider has no key is released again.
         """
         self.keep_recovering()
         count = 0
         for row in self.journal.live():
             claimed = self.journal.claim(row.id)
-            # What is ours already is active, or is about to be.
+            # A row that this process held before is active already, or about to be.
             if claimed is None or not claimed.live or claimed.holder == row.holder:
                 continue
             try:

@@ -1,6 +1,6 @@
 """From a reserved row to a ticket: media go up, a slot is taken, the one paid call is made.
 
-Says what is safe to repeat before money is spent, and what an unclear outcome leads to.
+It decides when the paid call may be repeated, and what becomes of an unclear order.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ..transport import NotSent
 from ..wire import Delivered, Ticket
 from .active import ActiveOrder
 from .client import Busy, Stopped
-from .outcomes import as_public
+from .outcomes import as_public, look_first
 from .quotes import Prepared
 from .upload import upload
 
 logger = logging.getLogger(__name__)
 
-SLOT_SECONDS = 2.0
+SLOT_SECONDS = 2.0  # between two attempts to take a slot
 MOST_FAILURES = 5  # connections in a row that could not be made
-# How often and how long an unclear order is looked for in a provider's list of tasks, and how old
-# it must be before its absence proves that it never arrived.
-FIND_ATTEMPTS = 3
-FIND_SECONDS = 2.0
+FIND_ATTEMPTS = 3  # readings of a provider's list of tasks, to find an unclear order
+FIND_SECONDS = 2.0  # between two of them
+# That an order is not in the list proves that it never arrived only if it was sent longer ago than
+# this, and if the provider's clock differs from ours by less than that.
 RESEND_AFTER_SECONDS = 300.0
-CLOCK_SECONDS = 60.0  # so far our clock and a provider's may be apart for that
+CLOCK_SECONDS = 60.0
 
 
 class CancelledInTime(Exception):
@@ -42,7 +42,7 @@ class CancelledInTime(Exception):
 def submit(active: ActiveOrder) -> None:
     """Bring a row from `preparing` to `running`, or to the end that is raised."""
     if active.prepared is None:
-        # Its pictures are not in the journal; nothing was sent, so it is simply given up.
+        # The row was recovered, and the journal keeps no media: the order cannot be sent.
         raise _given_up(active, "The order was interrupted before it was sent; nothing was spent.")
     work_dir = Path(tempfile.mkdtemp(prefix="seedance-"))
     try:
@@ -85,13 +85,13 @@ def _given_up(active: ActiveOrder, text: str) -> SeedanceError:
 
 
 def _settled(active: ActiveOrder) -> None:
-    """The outcome of a paid call, if there was one, is in the journal."""
+    """No paid call is in flight any more: its outcome, if there was one, is in the journal."""
     active.spending = False
     active.worker.note_settled()
 
 
 def _upload(active: ActiveOrder, work_dir: Path) -> Delivered:
-    """Bring the media to the provider, and note what had to be done to them."""
+    """Bring the media to the provider, and record in the row what had to be changed of them."""
     active.say("preparing")
     while True:
         try:
@@ -125,8 +125,8 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
             code = "provider_busy"
             problem: SeedanceError = Refused(
-                f"{error.message.rstrip('.')}; it stayed so until the time to wait was over, and "
-                "nothing was accepted.",
+                f"{error.message.rstrip('.')}; it was still busy when the time to wait was over. "
+                "Nothing was accepted.",
                 hint="Try again later, or raise SEEDANCE_TIMEOUT.",
             )
         except NotSent as error:
@@ -136,7 +136,8 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             problem = Unreachable(error.message, hint=error.hint)
             if failures >= MOST_FAILURES:
                 raise problem from None
-        # Nothing was accepted: the row goes back, so that a crash while waiting is no riddle.
+        # Nothing was accepted. A process that dies during the wait must not leave the row in
+        # `submitting`: another process would have to take it for unclear.
         active.advance(State.PREPARING)
         _settled(active)
         if time.monotonic() + wait > deadline:
@@ -150,7 +151,7 @@ def _note_ticket(active: ActiveOrder, ticket: Ticket) -> None:
         active.advance(State.RUNNING, task=str(ticket), cost=ticket.cost)
     except LeaseLost:
         # This process slept for longer than its lease, and another one wrote `unclear`.
-        logger.warning("Row %s is clear again: its task is %s", active.row.id, ticket)
+        logger.warning("Row %s is no longer unclear: its task is %s", active.row.id, ticket)
         _resolve(active, str(ticket))
 
 
@@ -184,21 +185,22 @@ def _pause_before_money(active: ActiveOrder, seconds: float) -> None:
 
 
 def _unclear(active: ActiveOrder, error: Unclear) -> SeedanceError:
-    """Write the unclear outcome down; returns the error to raise."""
-    error.hint = (
-        f"{error.hint} Look at the provider's own list of tasks. If there is none, send it anew "
-        f"with: seedance forget {active.row.id} (or the Seedance tab), or change the seed."
-    )
+    """Move the row to `unclear`; returns the error to raise."""
+    error.hint = f"{error.hint} {look_first(active.row.id)}"
     return active.end(State.UNCLEAR, error)
 
 
 def find_unclear(active: ActiveOrder, *, settled: bool = False) -> bool:
-    """Clear an unclear row by the provider's list of tasks, where it has one; says whether it did.
+    """Resolve an unclear row by the provider's list of tasks, if it has one; returns whether that
+    was possible.
 
-    A task that is there is taken up. That there is none counts only for an order that is `settled`:
-    it was sent `RESEND_AFTER_SECONDS` ago or earlier, not so long ago that the provider has cleared
-    its list, and by a clock that is right, since tasks are recognised by their time. Then it goes
-    back to `preparing`.
+    If the task is listed, the row goes to `running`. If it is not, the row goes back to
+    `preparing`, but only if that proves that the order never arrived:
+
+    * it was sent in an earlier attempt (`settled`), more than `RESEND_AFTER_SECONDS` ago, so that
+      its task would be listed by now;
+    * it was sent less than `task_life` ago, so that its task would still be listed;
+    * the clocks agree, because tasks are recognised by their time.
     """
     provider, row = active.client.provider, active.row
     if not provider.can("find") or active.prepared is None:

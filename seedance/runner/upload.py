@@ -30,12 +30,12 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-# Where no document says how long an upload lives, it is only used again for takes side by side and
-# the next click: the journal stops giving it out SPARE_SECONDS before this is over.
+# Where no document says how long an upload lives, it is used again for 15 minutes: for other takes
+# and for the next click. (The journal stops using an upload SPARE_SECONDS before it expires.)
 UNDATED_UPLOAD_SECONDS = SPARE_SECONDS + 900
-SLACK_SECONDS = 0.05
-LARGEST_FETCH = 200 * 2**20
-AT_ONCE = 4  # media of one order on their way at the same time
+SLACK_SECONDS = 0.05  # by which a length may be outside its limits
+LARGEST_FETCH = 200 * 2**20  # bytes, where no document gives a limit
+AT_ONCE = 4  # media of one order that are encoded or sent at the same time
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,10 @@ class _Encoded:
 
 
 def upload(active: ActiveOrder, work_dir: Path) -> tuple[Delivered, list[Change]]:
-    """Send up what must go up, side by side; returns the references, and what had to be changed of
-    the media. `work_dir` is for files that are made on the way.
+    """Bring the media of an order to its provider, several at a time.
+
+    Returns the references by which the provider reads them, and what had to be changed of them.
+    `work_dir` is a folder for temporary files.
 
     Raises BadOrder for a medium outside the documented limits, Unreachable or Refused where an
     upload does not succeed, Stopped if the order is to stop.
@@ -253,7 +255,7 @@ class _Uploading:
             if user is not None:
                 journal.bucket_objects.note(user, account, name)
             hosting.put(settings, blob, name)
-            if self._given_up.is_set():  # what was put too late for `clear_bucket` goes here
+            if self._given_up.is_set():  # `clear_bucket` may have run before the object was put
                 hosting.remove(settings, name)
                 raise Stopped
             expires_at = time.time() + hosting.PRESIGNED_SECONDS

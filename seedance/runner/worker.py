@@ -1,7 +1,7 @@
 """The threads of a runner: one for each active order, one that keeps leases, one for time limits.
 
-All of them are daemons, so that a process can end while a poll or a download hangs; `close` ends
-them one by one. Whoever waits for an order waits in a thread of their own.
+All of them are daemons, so that the process can end while a poll or a download hangs. `close` ends
+them all. Callers wait for an order in their own threads.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 15.0
-CHECK_SECONDS = 0.2  # at the latest so often who waits for threads looks whether to stop
+CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
 _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 @contextlib.contextmanager
 def computing() -> Iterator[None]:
-    """A turn at what keeps a processor busy (encoding, decoding), for all of this process.
+    """Take a turn at work that keeps a processor busy (encoding, decoding). Waits for one.
 
-    More of it at once than there are cores would be no faster, and whoever shares the process, as
-    ComfyUI's server does, would wait.
+    There are as many turns as cores, for the whole process: more would be no faster, and ComfyUI's
+    server, which runs in the same process, would have to wait.
     """
     with _turns:
         yield
 
 
 class Worker:
-    """Carries active orders, each in a thread of its own. Safe to use from any thread.
+    """Runs active orders, each in a thread of its own. Safe to use from any thread.
 
     `heartbeat` is called every few seconds from the first order on, or from `start_heartbeat`.
     """
@@ -61,9 +61,10 @@ class Worker:
     def carry(
         self, row_id: int, make: Callable[[], ActiveOrder], work: Callable[[ActiveOrder], Row]
     ) -> ActiveOrder:
-        """Carry a row to its end with `work`, or join the active order of that row.
+        """Bring a row to its end with `work`, in a new thread; or join the active order of the row.
 
-        `make` is called at once, only for a row that is not active, and must not block.
+        `make` is called at once, only for a row that is not active, and must not block. Raises
+        RuntimeError once the runner is closed.
         """
         with self._changed:
             if (present := self._active.get(row_id)) is not None:
@@ -132,7 +133,7 @@ class Worker:
 
     @contextlib.contextmanager
     def lock(self, key: object, active: ActiveOrder) -> Iterator[None]:
-        """One order at a time, for what several would otherwise do twice side by side.
+        """One order at a time in blocks of the same `key`, so that two do not upload the same file.
 
         Raises Stopped if the order is to stop while it waits.
         """
@@ -163,8 +164,11 @@ class Worker:
             self._changed.notify_all()
 
     def close(self, timeout: float = 30.0) -> bool:
-        """End all threads; says whether that was so in time. A paid call in flight is answered
-        first, and its answer written down. Orders that are under way can be recovered."""
+        """Stop all orders and end all threads; says whether they ended within `timeout` seconds.
+
+        A paid call in flight is answered first, and its answer recorded. Orders that have a ticket
+        can be recovered.
+        """
         self._closed.set()
         for active in list(self._active.values()):
             active.close()
@@ -186,11 +190,11 @@ class _Lock:
 def side_by_side(
     work: Callable[[T], R], items: Sequence[T], at_once: int, check: Callable[[], None]
 ) -> list[R]:
-    """`work` of each item in threads of their own, at most `at_once`; the results in the order of
+    """Call `work` for each item, in at most `at_once` threads; returns the results in the order of
     the items.
 
-    Leaves at once with the first failure, or with what `check` raises, which is called every now
-    and then: what is under way then goes on unheeded, and no further item is begun.
+    Raises the first failure at once, or what `check` raises, which is called every `CHECK_SECONDS`.
+    Then no further item is begun, and the results of those under way are dropped.
     """
     results: list[Future[R]] = [Future() for _ in items]
     waiting = iter(list(zip(items, results)))

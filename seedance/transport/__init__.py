@@ -2,7 +2,8 @@
 
 session     one attempt to send a Call, and whether anything was sent
 bodies      what is sent: JSON, forms, files
-redaction   the key, taken out of what comes back
+interrupts  time limits, and calls that are cut off
+redaction   takes the key out of what comes back
 """
 
 from __future__ import annotations

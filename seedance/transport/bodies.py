@@ -14,7 +14,7 @@ from ..wire import Blob, Call, FilePart
 
 
 def body_of(call: Call) -> tuple[Any, str | None]:
-    """What to send, and its content type. Files are streamed, anew for each attempt."""
+    """What to send, and its content type. A file is streamed, from its start in each attempt."""
     if call.json is not None:
         try:
             text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""What ends a call from another thread: its time is over, or nobody wants it any more."""
+"""What ends a call from another thread: a time limit (Watchdog), or a flag (Stop)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Watchdog:
                     heapq.heapify(self._limits)
 
     def close(self) -> None:
-        """End the thread. Limits that are still set are not kept any more."""
+        """End the thread. Limits that are still set have no effect any more."""
         with self._news:
             self._closed = True
             self._news.notify()
@@ -78,7 +78,7 @@ class Watchdog:
 
 
 class Stop:
-    """A flag that other threads set. A call that was given it is cut off then."""
+    """A flag that any thread may set. Calls that were given it are then cut off."""
 
     def __init__(self) -> None:
         self._flag = threading.Event()
@@ -86,7 +86,7 @@ class Stop:
         self._cuts: list[Cut] = []
 
     def set(self) -> None:
-        """Cut off the calls under way, and those that begin before `clear`."""
+        """Cut off the calls under way, and every call that begins before `clear`."""
         self._flag.set()
         with self._lock:
             cuts = list(self._cuts)
@@ -102,7 +102,7 @@ class Stop:
         return self._flag.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for so long, or until it is set; says whether it is."""
+        """Wait `seconds`, or until it is set; returns whether it is."""
         return self._flag.wait(seconds)
 
     @contextlib.contextmanager

@@ -1,7 +1,4 @@
-"""Takes a key out of what comes back: a provider may quote the key that it refuses.
-
-Owns the spellings in which a key can stand in an answer. Must not know who answered.
-"""
+"""Takes a key out of what comes back: a provider may quote the key that it refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import re
 
 
 class Redaction:
-    """Of one key; an empty one is found nowhere."""
+    """Takes one key out of texts; an empty key is found in none."""
 
     def __init__(self, key: str) -> None:
         self._spellings = _spellings(key)
@@ -25,9 +22,12 @@ class Redaction:
 
 
 def _spellings(key: str) -> re.Pattern[bytes] | None:
-    """Finds a key as it is, with letters escaped as JSON, an address or a web page may have them,
-    up to a few times over, in base64 wherever it begins (but for the letters at either end that
-    depend on what stands there), or in hexadecimal. It takes a time in proportion to the text."""
+    """A pattern that finds a key in each of these spellings, None for an empty key.
+
+    As it is; with letters escaped as in JSON, addresses or web pages, also several times over; in
+    hexadecimal; in base64 at any offset, but for the letters at either end, which depend on the
+    bytes beside the key. The time to search grows only in proportion to the text.
+    """
     if not key:
         return None
     letters = "".join(
@@ -35,7 +35,7 @@ def _spellings(key: str) -> re.Pattern[bytes] | None:
         rf"|%(?:25){{0,4}}(?i:{ord(letter):02x})|&#(?:{ord(letter)}|[xX](?i:{ord(letter):x}));)"
         for letter in key
     )
-    if len(key) < 8:  # no key, but somebody's stand-in, whose other forms are in every text
+    if len(key) < 8:  # a placeholder, whose other spellings would be found in any text
         return re.compile(letters.encode())
     forms = [letters, f"(?i:{key.encode().hex()})"]
     for before in range(3):

@@ -1,7 +1,7 @@
 """Performs a Call over requests, and says whether anything was sent.
 
-Owns connections, time-outs, and the Authorization header and where it may go. Knows no provider.
-One `perform` is one attempt: repeating is decided elsewhere.
+It also decides where the Authorization header may go. One `perform` is one attempt; the caller
+decides whether to make another.
 """
 
 from __future__ import annotations
@@ -70,21 +70,22 @@ class Credentials:
         return f"{self.scheme} {self.key}" if self.key and origin(url) in self.origins else None
 
 
-# ---------------------------------------------------------------- connections that know their state
+# ------------------------------------------------------ connections that note how far an attempt is
 
 _attempt = threading.local()
 
 
 def _watched(pool: Any, *, proxied: bool) -> Any:
-    """The class of a connection pool, extended by connections that note in `_attempt` when they are
-    ready for the first byte of a request, and that do not open to an address that is not public.
+    """The class of a connection pool, with two additions to its connections: they note in
+    `_attempt` when they are ready for the first byte of a request, and they refuse to connect to an
+    address that is not public.
 
-    Behind a proxy the connected address is the proxy's, so that only the name can be judged.
+    Behind a proxy the connected address is the proxy's, so that only the name can be checked.
     """
     connection: Any = pool.ConnectionCls
 
     class Connection(connection):  # type: ignore[misc]
-        debuglevel = 0  # http.client's, which others set to 1 for all, would print the headers
+        debuglevel = 0  # if other code sets that of http.client to 1, headers are printed
 
         def _new_conn(self) -> Any:
             if _attempt.stop.is_set():
@@ -114,7 +115,7 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
         ConnectionCls = Connection
 
         def urlopen(self, *args: Any, **kwargs: Any) -> Any:
-            # urllib3 1 takes a body that was cut off for a whole one unless it is told otherwise.
+            # By default urllib3 1 takes a body that was cut off for a whole one.
             return super().urlopen(*args, **{**kwargs, "enforce_content_length": True})
 
     return Pool
@@ -122,8 +123,8 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
 
 @contextlib.contextmanager
 def _one_attempt(watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool) -> Iterator[None]:
-    """One attempt of this thread, whose connection is cut when it takes longer in all (what
-    requests calls a time-out only counts the seconds without a byte), or when `stop` is set."""
+    """One attempt in this thread. Its connection is cut after `seconds` in all (the time-outs of
+    requests count only the seconds without a byte), or when `stop` is set."""
     sockets: list[Any] = []
     overdue = threading.Event()
 
@@ -146,8 +147,8 @@ def _one_attempt(watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool)
 
 
 def _is_others(_record: logging.LogRecord) -> bool:
-    """Whether a word of the library's is not about a call of ours: it quotes whole addresses, of
-    which those of uploads and results hold signatures."""
+    """Whether a log record of urllib3 is about somebody else's call. Those about ours are dropped:
+    they quote whole addresses, and the addresses of uploads and results are signed."""
     return not getattr(_attempt, "under_way", False)
 
 
@@ -156,7 +157,7 @@ logging.getLogger("urllib3.connectionpool").addFilter(_is_others)
 
 @contextlib.contextmanager
 def _errors_alone() -> Iterator[None]:
-    """Errors of ours leave without the library's behind them, which hold the request, and so the
+    """Drop the library's exception behind ours (`__context__`): it holds the request, and so the
     key."""
     try:
         yield
@@ -189,10 +190,10 @@ def _watch(manager: Any, *, proxied: bool) -> None:
 
 
 class _Session(requests.Session):
-    """Takes a redirect for an answer like any other.
+    """Treats a redirect like any other answer.
 
-    Even if it may not follow one, requests would read its body to the end, however long, and fail
-    over a Location that is no address.
+    Even with `allow_redirects=False`, requests would read the whole body of a redirect, however
+    long, and would raise an error for a Location that is no address.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -283,7 +284,7 @@ class Transport:
                 ) as response,
             ):
                 yield response
-                if _attempt.overdue.is_set():  # a cut can look like an end
+                if _attempt.overdue.is_set():  # a connection that was cut can look like the end
                     raise requests.Timeout
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(call.url, error) from None
@@ -294,8 +295,8 @@ class Transport:
         return origin(url) in mine or (is_loopback(url) and any(is_loopback(each) for each in mine))
 
     def _failure(self, url: str, error: Exception) -> SeedanceError:
-        """What a failed attempt means. The library's own words may quote a URL with a signature
-        in it, so only their kind is kept."""
+        """The error for a failed attempt. The library's message may quote a signed URL, so that
+        only the kind of its error is kept."""
         host = urlsplit(url).hostname or "the provider"
         reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
         if not _attempt.connected:
@@ -306,7 +307,7 @@ class Transport:
         return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
 
     def _read(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
-        # Other packings, or several, unpack a few bytes to any size before they can be counted.
+        # Other packings, or several at once, would unpack a few bytes to any size uncounted.
         packing = headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", ""):
             raise OddReply(f"The answer is packed in a way not asked for ({packing[:40]}).")
@@ -412,8 +413,8 @@ def seconds_until(date: str) -> float | None:
 
 
 def _proxies(url: str) -> dict[str, Any] | None:
-    """For `requests`: those of the environment, but none for this machine, where only we see a
-    plain http address with a key."""
+    """The proxies for a call, as requests wants them: None for those of the environment. For this
+    machine there are none, since a proxy would see the key in a plain http request."""
     return dict.fromkeys(("http", "https", "all")) if is_loopback(url) else None
 
 

@@ -72,7 +72,7 @@ class Call:
     timeout: float | None = None
 
 
-_HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # surrogates, one of which alone is half a character
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # escaped surrogates; one alone is half a character
 
 
 @dataclass(frozen=True)

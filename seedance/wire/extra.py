@@ -1,4 +1,4 @@
-"""The user's own fields in a payload: what they may add, and what never."""
+"""The user's own fields in a payload: which of them may be added, and which may not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BadOrder
 
-# Compared as `_spelled` gives them.
+# Names that no field of extra may have, as `_spelled` writes them.
 NO_EXTRA_FIELDS = re.compile(
     r"model|n|quantity|count|num(ber)?(of)?(images|videos|outputs|samples|frames)|batchsize"
     r"|authorization|apikey|.*(hook|callback|notif).*"
@@ -53,7 +53,7 @@ def _spelled(name: str) -> str:
 
 
 def _checked(value: Any, where: str) -> Any:
-    """A copy of a value of extra, whose objects may not set either what `add_extra` forbids."""
+    """A copy of a value of extra. What `add_extra` forbids is forbidden in its objects too."""
     if isinstance(value, Mapping):
         fresh: dict[str, Any] = {}
         add_extra(fresh, value, where)

@@ -1,6 +1,7 @@
-"""What a provider and its models can do: data, from their documents. `fit` compares it with an
-order, `media` with pictures, clips and sounds. A limit that no document gives says so where it is
-declared, and in the README.
+"""What a provider and its models can do, as data from their documents.
+
+`fit` compares it with an order, `media` with pictures, clips and sounds. Where a limit is in no
+document, a comment beside it and the README say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading answers that may have any shape, for those who write flows."""
+"""Functions for flows that read an answer, whatever its shape."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
 
 @dataclass(frozen=True)
 class Ticket:
-    """A paid task: `<provider id>:<opaque>`. With the key, enough to collect it anywhere.
+    """A paid task: `<provider id>:<opaque>`. With the key, it is enough to collect the video.
 
     `cost` is what the create answer said about the price; it is not part of the ticket's text.
     """
@@ -47,8 +47,9 @@ class Ticket:
     def parse(cls, text: str) -> Ticket:
         """Read a ticket's text. Raises BadOrder if it is none.
 
-        A ticket comes from strangers' workflows and ends up in a path of the provider's API, so
-        what could climb out of that path is refused here, as is any escape but those of `issue`.
+        A ticket may come from a stranger's workflow, and it becomes a part of a path in the
+        provider's API. What could leave that path is refused here, and any escape that `issue`
+        would not write.
         """
         match = _TICKET.fullmatch(text.strip())
         task_id = unquote(match[2]) if match else ""
@@ -66,7 +67,7 @@ Phase = Literal["queued", "rendering", "fetching_result"]
 
 @dataclass(frozen=True)
 class Running:
-    """Not at its end. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
+    """Not ended yet. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
     both are None where the provider does not tell them. `unknown` is a status word that no document
     has: such a task counts as running."""
 
@@ -92,9 +93,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Done:
-    """Finished. `video_url` is None in the transient where the address is not there yet.
+    """Finished. `video_url` is None while the provider does not give the address yet.
 
-    `without_address`: what it means if the address never comes, where the answer tells it.
+    `without_address`: the failure that it is if the address never comes, where the answer tells.
     """
 
     video_url: str | None
@@ -111,10 +112,10 @@ class TaskCancelled:
 
 @dataclass(frozen=True)
 class Expired:
-    """The provider gave the task up, or no longer knows it.
+    """The provider gave the task up, or does not know it.
 
-    `may_appear`: it only does not know it, as a task that is seconds old may not be known
-    everywhere; that counts when it stays so.
+    `may_appear`: the provider only says that it does not know the task, which may be because the
+    task is new. The runner then asks again before it believes that the task has expired.
     """
 
     message: str = "the provider no longer has the task"
@@ -137,6 +138,6 @@ class CannotCancel:
 
 Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired
 
-# A provider's status words, in lower case with underscores: what each stands for, or what reads
-# that from the answer about the task.
+# What a provider's status words mean. A key is a word in lower case with underscores; its value is
+# a status, or a function that makes one from the answer about the task.
 Words: TypeAlias = Mapping[str, Status | Callable[[dict[str, Any]], Status]]
