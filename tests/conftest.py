@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Command, in_this_process
 from paths import HELPERS
 
 import seedance
@@ -49,3 +50,9 @@ def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.Monke
             monkeypatch.delenv(name)
     monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "output"))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run one command line in this process, with a runner of its own."""
+    return in_this_process(monkeypatch, capsys)

@@ -28,6 +28,11 @@ class Server(Fake):
         return self._make_answer(request)
 
 
+def nothing_here(request: Request) -> Answer:
+    """An answer for a `Server` that has nothing."""
+    return Answer(404)
+
+
 class Raw:
     """A TCP server that hands each connection to the next of `scripts`, the last one for ever.
 
