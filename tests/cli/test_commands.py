@@ -78,7 +78,6 @@ def test_a_pipe_that_is_not_utf_8_takes_every_name(
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
         )
         return child.returncode, child.stdout, child.stderr.decode("ascii")
 

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import fakes
 import pytest
 from command_line import FOX, Command, Ran
-from running import is_create
+from running import is_create, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,11 +38,9 @@ def interrupted(when: Callable[[], bool], *words: str, by: int = signal.SIGINT) 
         text=True,
         preexec_fn=heeded,
     )
-    deadline = time.monotonic() + 60
-    while not when() and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: when() or child.poll() is not None, seconds=100)
     child.send_signal(by)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate()
     return Ran(child.returncode, out, err)
 
 

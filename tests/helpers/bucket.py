@@ -136,7 +136,7 @@ class Bucket:
                 self._faults.remove(fault)
                 if fault[1] != "wait":
                     return self._spoil(fault[1], environ, start)
-                self.gate.wait(60)
+                self.gate.wait(600)
                 break
         answer: Iterable[bytes] = self._service(environ, start)
         return answer

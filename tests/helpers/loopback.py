@@ -111,4 +111,4 @@ class Connection:
 
     def keep_waiting(self) -> None:
         """Keep the connection open without a byte until the test is over."""
-        self._stopping.wait(30)
+        self._stopping.wait(600)

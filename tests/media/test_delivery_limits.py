@@ -312,7 +312,6 @@ def peak_megabytes(*words: object) -> int:
         [sys.executable, "-c", PEAK, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=100,
     )
     assert ran.returncode == 0, ran.stderr
     return int(ran.stderr.split()[-1])

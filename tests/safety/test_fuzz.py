@@ -313,7 +313,7 @@ def sound(file: Path, codec: str) -> Path:
 
 
 READER = HELPERS / "spoiled_files.py"
-SECONDS = 100 + ROUNDS  # 5 s on two idle cores
+SECONDS = 300 + ROUNDS  # 5 s on two idle cores
 
 
 @pytest.mark.timeout(SECONDS + 20)
