@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,19 @@ from seedance.providers import registry
 GUARD = HELPERS / "guard"
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
+sys.path.append(str(HELPERS / "torch_standin"))  # at the end: torch itself comes first
+
+
+def pytest_report_header() -> str:
+    spec = importlib.util.find_spec("torch")
+    standing_in = spec and spec.origin and spec.origin.startswith(str(HELPERS))
+    return f"torch: {'a stand-in' if standing_in else 'installed'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n auto`: half of the time of the tests is waiting, for servers and processes."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
