@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import comfyui
 import pytest
 from command_line import Command, in_this_process
 from paths import HELPERS
@@ -65,6 +66,12 @@ def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.Monke
             monkeypatch.delenv(name)
     monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "output"))
+
+
+@pytest.fixture(scope="module", params=comfyui.parameters())
+def comfy_host(request: pytest.FixtureRequest) -> comfyui.Host:
+    """Each installation of ComfyUI that the environment names."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture

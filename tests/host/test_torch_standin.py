@@ -36,9 +36,7 @@ SAME: dict[str, Callable[[Any], Any]] = {
     "zeros": lambda torch: torch.zeros(1, 2, 3),
     "full": lambda torch: torch.full((1, 2), 0.5),
     "arange": lambda torch: torch.arange(256, dtype=torch.uint8),
-    "expand": lambda torch: (
-        torch.arange(4, dtype=torch.uint8).reshape(1, 2, 2, 1).expand(1, 2, 2, 3)
-    ),
+    "expand": lambda torch: torch.full((1, 2, 1), 0.5).expand(1, 2, 3),
     "from_numpy": lambda torch: torch.from_numpy(grid()),
     "float": lambda torch: torch.arange(4, dtype=torch.uint8).float() / 255,
     "one": lambda torch: torch.from_numpy(grid())[0],

@@ -113,7 +113,6 @@ def expected(fake: Chaos, seed: int) -> str:
     return "Refused" if last == "refused" else "Unclear"
 
 
-@pytest.mark.timeout(600)
 def test_creates_and_videos_are_accounted_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
