@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import runpy
 import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import comfyui
 import pytest
+from command_line import Command, in_this_process
 from paths import HELPERS
 
 import seedance
@@ -18,6 +22,19 @@ from seedance.runner import Runner
 GUARD = HELPERS / "guard"
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
+sys.path.append(str(HELPERS / "torch_standin"))  # at the end: torch itself comes first
+
+
+def pytest_report_header() -> str:
+    spec = importlib.util.find_spec("torch")
+    standing_in = spec and spec.origin and spec.origin.startswith(str(HELPERS))
+    return f"torch: {'a stand-in' if standing_in else 'installed'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n auto`: half of the time of the tests is waiting, for servers and processes."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +90,15 @@ def no_thread_lives_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if t.name.startswith(("seedance-order", "seedance-heartbeat"))
     ]
     assert not alive
+
+
+@pytest.fixture(scope="module", params=comfyui.parameters())
+def comfy_host(request: pytest.FixtureRequest) -> comfyui.Host:
+    """Each installation of ComfyUI that the environment names."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run one command line in this process, with a runner of its own."""
+    return in_this_process(monkeypatch, capsys)

@@ -41,7 +41,7 @@ class Bucket:
 
     def __enter__(self) -> Self:
         pytest.importorskip("boto3", reason="needs the extra s3")
-        pytest.importorskip("moto.server", reason="needs moto[server]")
+        pytest.importorskip("moto.server", reason="needs moto and flask, of the extra `test`")
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
@@ -136,7 +136,7 @@ class Bucket:
                 self._faults.remove(fault)
                 if fault[1] != "wait":
                     return self._spoil(fault[1], environ, start)
-                self.gate.wait(60)
+                self.gate.wait(600)
                 break
         answer: Iterable[bytes] = self._service(environ, start)
         return answer
@@ -154,7 +154,7 @@ class Bucket:
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 and its key, as files."""
-    x509 = pytest.importorskip("cryptography.x509", reason="needs moto[server]")
+    x509 = pytest.importorskip("cryptography.x509", reason="needs moto, of the extra `test`")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

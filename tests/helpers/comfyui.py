@@ -1,7 +1,10 @@
 """A real ComfyUI for tests, in folders of its own: start it, queue prompts, read what it says.
 
-`COMFYUI_PATH` is its folder, `COMFYUI_PYTHON` the interpreter that has its packages (default: the
-one that runs the tests).
+`COMFY_HOSTS` names the installations, "FOLDER|PYTHON;FOLDER|PYTHON": each with the interpreter that
+has its packages. For one installation, `COMFYUI_PATH` is its folder and `COMFYUI_PYTHON` its
+interpreter. An interpreter that is not named is the one that runs the tests.
+
+A test takes the fixture `comfy_host` and runs once on each.
 """
 
 from __future__ import annotations
@@ -21,32 +24,71 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from paths import ROOT
 
 from seedance.journal import Journal, Row
 from seedance.providers import registry
 
 
+@dataclass(frozen=True)
+class Host:
+    """An installation of ComfyUI."""
+
+    folder: Path
+    python: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def hosts() -> list[Host]:
+    """The installations that the environment names."""
+    named = os.environ.get("COMFY_HOSTS", "")
+    if not named and (path := os.environ.get("COMFYUI_PATH")):
+        named = f"{path}|{os.environ.get('COMFYUI_PYTHON', '')}"
+    pairs = [entry.strip().partition("|") for entry in named.split(";") if entry.strip()]
+    return [Host(Path(folder), python or sys.executable) for folder, _, python in pairs]
+
+
 def missing() -> str:
     """Why there is no ComfyUI to test with; empty if there is one."""
-    path = os.environ.get("COMFYUI_PATH")
-    if not path:
-        return "COMFYUI_PATH is not set"
-    return "" if (Path(path) / "main.py").is_file() else f"{path} holds no main.py"
+    wrong = [str(host.folder) for host in hosts() if not (host.folder / "main.py").is_file()]
+    if wrong:
+        return f"{', '.join(wrong)}: there is no main.py"
+    return "" if hosts() else "neither COMFY_HOSTS nor COMFYUI_PATH is set"
+
+
+def parameters() -> list[Any]:
+    """For the fixture `comfy_host`: each installation, or one parameter that skips its tests. With
+    `--dist loadgroup`, pytest-xdist runs the tests of an installation in one process."""
+    mark = pytest.mark.comfyui
+    if missing():
+        return [pytest.param(None, id="none", marks=(mark, pytest.mark.skip(reason=missing())))]
+    return [
+        pytest.param(host, id=host.name, marks=(mark, pytest.mark.xdist_group(host.name)))
+        for host in hosts()
+    ]
 
 
 class ComfyUI:
-    """One base folder, in which ComfyUI can be started more than once, with the same `flags`."""
+    """One base folder, in which a ComfyUI can be started more than once, with the same `flags`.
 
-    def __init__(self, base: Path, *flags: str) -> None:
+    `host` is the first that the environment names, if not given.
+    """
+
+    def __init__(self, base: Path, *flags: str, host: Host | None = None) -> None:
         self.base, self.flags = base, flags
+        self.host = host or hosts()[0]
         for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
             (base / name).mkdir(parents=True)
         (base / "custom_nodes" / "comfyui-seedance").symlink_to(ROOT)
-        shutil.copy(Path(os.environ["COMFYUI_PATH"]) / "input" / "example.png", base / "input")
+        shutil.copy(self.host.folder / "input" / "example.png", base / "input")
         self.log_file = base / "log"
         self.url = ""
 
@@ -56,14 +98,14 @@ class ComfyUI:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
-            *(os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu"),
+            *(self.host.python, "main.py", "--cpu"),
             *("--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(self.base)),
             *("--database-url", "sqlite:///:memory:", "--disable-api-nodes", *self.flags),
         ]
         with self.log_file.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 command,
-                cwd=os.environ["COMFYUI_PATH"],
+                cwd=self.host.folder,
                 env=_environment() | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -124,12 +166,13 @@ class ComfyUI:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(encoding="utf-8")
+        """What ComfyUI has printed, without colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.log_file.read_text(encoding="utf-8"))
 
     @property
     def import_seconds(self) -> float:
         """The pack's import time as ComfyUI prints it."""
-        found = re.search(r"^ *([\d.]+) seconds: .*comfyui-seedance$", self.log, re.MULTILINE)
+        found = re.search(r"([\d.]+) seconds: .*comfyui-seedance$", self.log, re.MULTILINE)
         assert found, self.log
         return float(found[1])
 

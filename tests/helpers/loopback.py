@@ -28,6 +28,11 @@ class Server(Fake):
         return self._make_answer(request)
 
 
+def nothing_here(request: Request) -> Answer:
+    """An answer for a `Server` that has nothing."""
+    return Answer(404)
+
+
 class Raw:
     """A TCP server that hands each connection to the next of `scripts`, the last one for ever.
 
@@ -106,4 +111,4 @@ class Connection:
 
     def keep_waiting(self) -> None:
         """Keep the connection open without a byte until the test is over."""
-        self._stopping.wait(30)
+        self._stopping.wait(600)

@@ -48,7 +48,7 @@ def server() -> Iterator[str]:
             yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGINT)  # a fast shutdown
-            process.wait(30)
+            process.wait(100)
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
@@ -89,7 +89,7 @@ def _free_port() -> int:
 def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
     import psycopg
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while True:
         try:
             psycopg.connect(f"host=127.0.0.1 port={port} user={USER} dbname=postgres").close()

@@ -1,4 +1,7 @@
-"""The nodes in a real ComfyUI on the CPU, over its HTTP API. Runs where COMFYUI_PATH is set."""
+"""The nodes in a real ComfyUI on the CPU, over its HTTP API.
+
+Runs on each ComfyUI of COMFY_HOSTS.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,16 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import comfyui
 import pytest
-from comfyui import ComfyUI, Page, until
+from comfyui import ComfyUI, Host, Page, until
 from paths import MEDIA
-
-pytestmark = [
-    pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),
-    pytest.mark.timeout(300),
-]
 
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4}
 
 
 @pytest.fixture(scope="module")
-def base(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> ComfyUI:
-    return ComfyUI(tmp_path_factory.mktemp("comfyui") / "base")
+def base(comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> ComfyUI:
+    return ComfyUI(tmp_path_factory.mktemp("comfyui") / "base", host=comfy_host)
 
 
 @pytest.fixture(scope="module")

@@ -1,49 +1,45 @@
-"""VIDEO and AUDIO of a real ComfyUI on their way to strict fakes. Runs where COMFYUI_PATH is set.
+"""VIDEO and AUDIO of a real ComfyUI on their way to strict fakes.
+
+Runs on each ComfyUI of COMFY_HOSTS.
 
 ComfyUI's own interpreter needs boto3 for what goes by the bucket.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import comfyui
 import fakes
 import pytest
 from bucket import KEY_ID, NAME, SECRET, Bucket
-from comfyui import ComfyUI
+from comfyui import ComfyUI, Host
 from paths import MEDIA
 
 from seedance import media
 from seedance.settings import Settings
 
 BUNNY = MEDIA / "bigbuckbunny.mp4"
-pytestmark = [
-    pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),
-    pytest.mark.skipif(not BUNNY.exists(), reason=f"{BUNNY.name} is not there"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.skipif(not BUNNY.exists(), reason=f"{BUNNY.name} is not there")
 
 PROVIDERS = ("lumenfall", "uniall", "leonardo", "aihubmax")
 
 
 @pytest.fixture(scope="module")
-def bucket(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    if subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode:
+def bucket(
+    comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bucket]:
+    if subprocess.run([comfy_host.python, "-c", "import boto3"], capture_output=True).returncode:
         pytest.skip("ComfyUI's interpreter has no boto3")
     with Bucket(tmp_path_factory.mktemp("bucket")) as there:
         yield there
 
 
 @pytest.fixture(scope="module")
-def providers() -> Iterator[dict[str, fakes.Fake]]:
+def providers(comfy_host: Host) -> Iterator[dict[str, fakes.Fake]]:
     """The fakes by id."""
     running = {name: fakes.all()[name](polls_until_done=0) for name in PROVIDERS}
     for fake in running.values():
@@ -55,10 +51,13 @@ def providers() -> Iterator[dict[str, fakes.Fake]]:
 
 @pytest.fixture(scope="module")
 def server(
-    bucket: Bucket, providers: dict[str, fakes.Fake], tmp_path_factory: pytest.TempPathFactory
+    comfy_host: Host,
+    bucket: Bucket,
+    providers: dict[str, fakes.Fake],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ComfyUI]:
     """ComfyUI with keys for all fakes, and the bucket set up, as a person does it on the page."""
-    server = ComfyUI(tmp_path_factory.mktemp("comfyui") / "base")
+    server = ComfyUI(tmp_path_factory.mktemp("comfyui") / "base", host=comfy_host)
     for name in ("coffee.png", "chelsea.png", BUNNY.name):
         shutil.copy(MEDIA / name, server.base / "input")
     settings = Settings(server.base / "user" / "__seedance", server.base / "output", {})

@@ -1,8 +1,8 @@
 """What nodes in a real ComfyUI do about money when a take or a neighbour fails, after Cancel, and
 after a crash.
 
-The provider is a fake one on loopback that counts what it was paid for. Runs where COMFYUI_PATH is
-set.
+The provider is a fake one on loopback that counts what it was paid for. Runs on each ComfyUI
+of COMFY_HOSTS.
 """
 
 from __future__ import annotations
@@ -11,29 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import comfyui
 import pytest
-from comfyui import ComfyUI, Page, until
+from comfyui import ComfyUI, Host, Page, until
 from fakes import Answer, Request
 from fakes.lumenfall import FakeLumenfall
-
-pytestmark = [
-    pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),
-    pytest.mark.timeout(300),
-]
 
 FOREVER = 10**9  # polls
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[FakeLumenfall]:
+def provider(comfy_host: Host) -> Iterator[FakeLumenfall]:
     with FakeLumenfall() as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
-def base(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> ComfyUI:
-    return ComfyUI(tmp_path_factory.mktemp("paid") / "base")
+def base(comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> ComfyUI:
+    return ComfyUI(tmp_path_factory.mktemp("paid") / "base", host=comfy_host)
 
 
 def variables(provider: FakeLumenfall) -> dict[str, str]:

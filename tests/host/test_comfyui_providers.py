@@ -1,6 +1,6 @@
 """Every provider, through a node in a real ComfyUI, against its strict fake.
 
-Runs where COMFYUI_PATH is set.
+Runs on each ComfyUI of COMFY_HOSTS.
 """
 
 from __future__ import annotations
@@ -9,28 +9,25 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import comfyui
 import fakes
 import pytest
-from comfyui import ComfyUI
-
-pytestmark = [
-    pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing()),
-    pytest.mark.timeout(300),
-]
+from comfyui import ComfyUI, Host
 
 
 @pytest.fixture(scope="module")
-def providers() -> Iterator[dict[str, fakes.Fake]]:
+def providers(comfy_host: Host) -> Iterator[dict[str, fakes.Fake]]:
     with contextlib.ExitStack() as stack:
         yield {name: stack.enter_context(fake()) for name, fake in fakes.all().items()}
 
 
 @pytest.fixture(scope="module")
 def server(
-    guard_log: Any, tmp_path_factory: pytest.TempPathFactory, providers: dict[str, fakes.Fake]
+    comfy_host: Host,
+    guard_log: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    providers: dict[str, fakes.Fake],
 ) -> Iterator[ComfyUI]:
-    base = ComfyUI(tmp_path_factory.mktemp("providers") / "base")
+    base = ComfyUI(tmp_path_factory.mktemp("providers") / "base", host=comfy_host)
     variables = {"SEEDANCE_POLL_INTERVAL": "0.2"}
     for fake in providers.values():
         variables |= fake.environment()

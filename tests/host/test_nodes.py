@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pack_loader import STUB, Pack, host, loaded_pack, scripted
 from paths import ROOT
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),

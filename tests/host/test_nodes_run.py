@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pack_loader import Pack, ScriptedRunner, host, loaded_pack, scripted
 from paths import MEDIA
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ CREATE_FAULTS = {
     "status:409": "lost",
     "reset-after": "accepted and lost",
     "truncate": "accepted and lost",
-    "hang:3": "accepted and lost",
+    "hang:600": "accepted and lost",
 }
 POLL_FAULTS = ("reset", "reset-after", "truncate", "status:500", "status:404", "html:200", "429:0")
 RESULT_FAULTS = ("reset", "reset-after", "truncate", "status:500", "status:403", "html:200")
@@ -113,11 +113,10 @@ def expected(fake: Chaos, seed: int) -> str:
     return "Refused" if last == "refused" else "Unclear"
 
 
-@pytest.mark.timeout(600)
 def test_creates_and_videos_are_accounted_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedance.transport.session.SPEND_SECONDS", 2.0)
+    monkeypatch.setattr("seedance.transport.session.SPEND_SECONDS", 20.0)
     with Chaos(SEED) as fake:
         desk = Desk(fake, tmp_path)
         here, elsewhere = desk.runner(), desk.runner()

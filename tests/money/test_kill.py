@@ -164,7 +164,7 @@ class Counter:
             if found:
                 held.append(request)
             if found and point == "create sent":
-                self._killed.wait(60)  # the fake has the request, and does nothing about it
+                self._killed.wait(600)  # the fake has the request, and does nothing about it
             return found
 
         fake.fault(is_held, "reset" if point == "create sent" else "hang:600")
@@ -181,7 +181,7 @@ class Counter:
     def next_run(self) -> dict[str, Any]:
         """The same order again, in another process: its JSON, with the exit code."""
         child = self.process()
-        out, err = child.communicate(timeout=100)
+        out, err = child.communicate()
         assert out, err
         record: dict[str, Any] = json.loads(out)
         return {"exit": child.returncode, **record}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,27 @@ def fake() -> Iterator[FakeLumenfall]:
 
 
 class AtOnce:
-    """Counts how often a function runs, and how often at the same time."""
+    """Counts how often a function runs, and how often at the same time.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    Calls wait until `expected` of them run at once; then a moment more, in which one too many
+    would come in.
+    """
+
+    def __init__(self, function: Callable[..., Any], expected: int) -> None:
+        self.function, self.expected = function, expected
         self.calls = self.most = self._now = 0
         self._lock = threading.Lock()
-        self._seen = threading.Event()
+        self._reached = threading.Event()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with self._lock:
             self.calls += 1
             self._now += 1
             self.most = max(self.most, self._now)
-        self._seen.wait(0.1)  # so that others would come in
+            if self.most >= self.expected:
+                self._reached.set()
+        self._reached.wait(60)
+        time.sleep(0.1)
         try:
             return self.function(*args, **kwargs)
         finally:
@@ -51,7 +59,7 @@ def test_no_more_videos_are_finished_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_turns", threading.BoundedSemaphore(2))
-    finish = AtOnce(files.finish)
+    finish = AtOnce(files.finish, expected=2)
     monkeypatch.setattr(files, "finish", finish)
     desk = Desk(fake, tmp_path)
     runner = desk.runner()
@@ -64,7 +72,7 @@ def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
     fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_turns", threading.BoundedSemaphore(2))
-    encode = AtOnce(media.picture_blob)
+    encode = AtOnce(media.picture_blob, expected=2)
     monkeypatch.setattr(media, "picture_blob", encode)
     pictures = tuple(
         Medium.from_pixels(np.full((320, 320, 3), level, np.uint8)) for level in range(8)

@@ -40,7 +40,6 @@ def test_with_faults_creates_match_orders_and_videos_match_successes() -> None:
         [sys.executable, str(PROGRAM), *words, "--faults", "0.2"],
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
     assert "creates " in done.stdout, done.stderr[-2000:]

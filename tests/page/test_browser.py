@@ -1,7 +1,7 @@
 """The nodes and the example workflows on ComfyUI's own page, in a real browser.
 
-Runs where COMFYUI_PATH is set, and node, playwright-core (in a folder of NODE_PATH) and Chromium
-(CHROMIUM, /usr/bin/chromium by default) are there.
+Runs on each ComfyUI of COMFY_HOSTS where node, playwright-core (in a folder of NODE_PATH) and
+Chromium (CHROMIUM, /usr/bin/chromium by default) are there.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import av
-import comfyui
 import pytest
-from comfyui import ComfyUI
+from comfyui import ComfyUI, Host
 from paths import ROOT
 
 SCRIPTS = Path(__file__).parent / "browser"
@@ -35,13 +34,14 @@ def missing() -> str:
     return "" if Path(chromium).exists() else f"there is no {chromium}"
 
 
-REASON = comfyui.missing() or missing()
-in_browser = pytest.mark.skipif(bool(REASON), reason=REASON)
+in_browser = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture(scope="module")
-def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    base = ComfyUI(tmp_path_factory.mktemp("browser") / "base")
+def server(
+    comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("browser") / "base", host=comfy_host)
     with base.running():
         yield base
 
@@ -56,7 +56,6 @@ def play(script: str, server: ComfyUI) -> Any:
 
 
 @in_browser
-@pytest.mark.timeout(600)
 def test_every_example_runs_on_the_page_as_it_is(server: ComfyUI) -> None:
     ends = play("examples.cjs", server)
     assert set(ends) == {path.stem for path in EXAMPLES.glob("*.json")}
@@ -71,7 +70,6 @@ def test_every_example_runs_on_the_page_as_it_is(server: ComfyUI) -> None:
 
 
 @in_browser
-@pytest.mark.timeout(300)
 def test_a_blueprint_is_found_and_makes_the_next_shots(server: ComfyUI) -> None:
     end = play("blueprints.cjs", server)
     assert end["event"] == "execution_success", end
@@ -87,7 +85,6 @@ def test_a_blueprint_is_found_and_makes_the_next_shots(server: ComfyUI) -> None:
 
 
 @in_browser
-@pytest.mark.timeout(300)
 def test_a_person_reads_what_was_made_and_what_went_wrong(server: ComfyUI) -> None:
     shown = play("words.cjs", server)
     assert shown["words"].startswith("preview · seed 0 · 1280×720")

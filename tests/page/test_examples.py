@@ -1,6 +1,7 @@
 """The example workflows: what they hold, and what they make in a real ComfyUI over its HTTP API.
 
-The latter runs where COMFYUI_PATH is set. What ComfyUI's page makes of them is in test_browser.py.
+The latter runs on each ComfyUI of COMFY_HOSTS. What ComfyUI's page makes of them is in
+test_browser.py.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import comfyui
 import pytest
-from comfyui import ComfyUI
+from comfyui import ComfyUI, Host
 from paths import ROOT
 from PIL import Image
 
@@ -100,12 +100,12 @@ def test_the_note_names_the_model_that_is_set() -> None:
 
 # --------------------------------------------------------------------------------- what they make
 
-in_comfyui = pytest.mark.skipif(bool(comfyui.missing()), reason=comfyui.missing())
-
 
 @pytest.fixture(scope="module")
-def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    base = ComfyUI(tmp_path_factory.mktemp("examples") / "base")
+def server(
+    comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("examples") / "base", host=comfy_host)
     with base.running():
         yield base
 
@@ -146,8 +146,6 @@ def _widgets(
                     next(values)
 
 
-@in_comfyui
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", FRAMES)
 def test_an_example_makes_a_clip_with_sound(server: ComfyUI, name: str) -> None:
     frames, sound = clip_of(server, name)
@@ -156,8 +154,6 @@ def test_an_example_makes_a_clip_with_sound(server: ComfyUI, name: str) -> None:
     assert sound == pytest.approx(len(frames) / 24, abs=1.5 * 1024 / 48000)
 
 
-@in_comfyui
-@pytest.mark.timeout(300)
 def test_a_film_keeps_its_colours_over_its_joints(server: ComfyUI) -> None:
     """Two plain parts of the picture, sky and grass, on both sides of each joint. One level of 255
     is what the rounding of a codec costs; to read HD colours by the wrong matrix costs ten."""
@@ -180,7 +176,6 @@ def test_a_film_keeps_its_colours_over_its_joints(server: ComfyUI) -> None:
     assert abs(colour(0, parts[0]) - sky).max() <= 4  # ComfyUI encodes the film once more
 
 
-@in_comfyui
 def test_without_its_model_only_the_model_is_missing(server: ComfyUI) -> None:
     prompt = prompt_of(EXAMPLES[NEEDS_MODEL], server.get("/object_info"))
     status, answer = server.send("POST", "/prompt", {"prompt": prompt})

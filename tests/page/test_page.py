@@ -1,9 +1,8 @@
 """The pack's settings, tab, menu and nodes on ComfyUI's own page, in a real browser.
 
-Runs where COMFYUI_PATH is set (COMFYUI_PYTHON names the interpreter that has ComfyUI's packages),
-and node, playwright-core (in a folder of NODE_PATH, or PLAYWRIGHT_CORE itself) and Chromium
-(CHROMIUM, /usr/bin/chromium by default) are there. The modules' types are checked where the
-packages of browser/package.json are installed beside it.
+Runs on each ComfyUI of COMFY_HOSTS where node, playwright-core (in a folder of NODE_PATH, or
+PLAYWRIGHT_CORE itself) and Chromium (CHROMIUM, /usr/bin/chromium by default) are there. The
+modules' types are checked where the packages of browser/package.json are installed beside it.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import comfyui
 import pytest
-from comfyui import ComfyUI
+from comfyui import ComfyUI, Host
 from paths import ROOT
 
 SCRIPTS = Path(__file__).parent / "browser"
@@ -48,14 +46,14 @@ def missing() -> str:
     return "" if Path(chromium).exists() else f"there is no {chromium}"
 
 
-REASON = comfyui.missing() or missing()
-in_browser = pytest.mark.skipif(bool(REASON), reason=REASON)
-pytestmark = pytest.mark.timeout(300)
+in_browser = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture(scope="module")
-def server(guard_log: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    base = ComfyUI(tmp_path_factory.mktemp("page") / "base")
+def server(
+    comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ComfyUI]:
+    base = ComfyUI(tmp_path_factory.mktemp("page") / "base", host=comfy_host)
     with base.running():
         yield base
 

@@ -96,7 +96,6 @@ def test_a_tab_that_is_closed_asks_for_nothing(
         ["node", str(tmp_path / "play.mjs"), *steps.split()],
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == left

@@ -508,7 +508,6 @@ def test_the_command_line(world: World, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
     pytest.importorskip("aiohttp")
-    pytest.importorskip("torch")
     with loaded_pack(tmp_path, monkeypatch) as pack:
         yield pack
 
