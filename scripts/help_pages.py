@@ -1,23 +1,20 @@
-"""Write the help page of every node, in English and Chinese, to web/docs/<node id>/<language>.md,
-and the English labels to locales/.
+"""The help page of every node, in English and Chinese, web/docs/<node id>/<language>.md, and the
+English labels in locales/. `generate.py` writes them.
 
 The prose is in help/<language>.json; labels and tooltips come from locales/, ranges and defaults
-from the node definitions, abilities and prices from the providers. Run it after any of them has
-changed:
-
-    python scripts/help_pages.py
+from the node definitions, abilities and prices from the providers.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pack
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -47,15 +44,12 @@ def files() -> Iterator[tuple[Path, str]]:
 
 
 def _schemas() -> dict[str, Any]:
-    sys.path.insert(0, str(ROOT / "tests" / "helpers"))
-    from pack_loader import loaded_pack
-
     with (
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
-        loaded_pack(Path(folder), patch) as pack,
+        pack.loaded(Path(folder), patch) as loaded,
     ):
-        return {node_id: node.GET_SCHEMA() for node_id, node in pack.nodes.items()}
+        return {node_id: node.GET_SCHEMA() for node_id, node in loaded.nodes.items()}
 
 
 def _labels(schema: Any) -> dict[str, Any]:
@@ -265,9 +259,3 @@ def _plain(words: Any) -> Any:
     if isinstance(words, dict):
         return {name: _plain(value) for name, value in words.items()}
     return re.sub(r"\{'(.)'\}", r"\1", words)
-
-
-if __name__ == "__main__":
-    for file, text in files():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")

@@ -1,11 +1,9 @@
-"""Write the tables of providers, generated from their classes, into the README.
-
-Run it after a provider's limits changed: python scripts/provider_table.py
-"""
+"""The tables of providers in the README, from their classes. `generate.py` writes them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from seedance.capabilities import ability_table, access_table
@@ -24,5 +22,6 @@ def with_tables(text: str) -> str:
     return text
 
 
-if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+def files() -> Iterator[tuple[Path, str]]:
+    """The README and its text."""
+    yield README, with_tables(README.read_text(encoding="utf-8"))

@@ -176,10 +176,7 @@ def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> N
 
 
 def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
-    most: dict[Kind, int] = {"image": model.images, "video": model.videos, "audio": model.audios}
-    if order.video is not None:
-        most = {"image": model.edit_images, "video": 0, "audio": 0}
-    for kind, limit in most.items():
+    for kind, limit in model.counts(order.mode).items():
         count = len(order.of_kind(kind))
         if count > limit:
             raise DoesNotFit(

@@ -34,7 +34,7 @@ def command_lines() -> list[str]:
 
 
 def test_the_tables_of_providers_are_up_to_date() -> None:
-    assert provider_table.with_tables(README) == README, "run: python scripts/provider_table.py"
+    assert provider_table.with_tables(README) == README, "run: python scripts/generate.py"
 
 
 @pytest.mark.parametrize("heading", ["Try it", "Develop and test"])

@@ -92,7 +92,7 @@ def test_the_page_knows_how_the_server_says_how_far_an_order_is() -> None:
 def test_help_pages_and_english_labels_are_up_to_date() -> None:
     pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
     for file, text in help_pages.files():
-        assert file.read_text(encoding="utf-8") == text, "run: python scripts/help_pages.py"
+        assert file.read_text(encoding="utf-8") == text, "run: python scripts/generate.py"
 
 
 def test_help_pages_show_pictures_that_are_there() -> None:

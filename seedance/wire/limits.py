@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ..order import Kind, Mode
+from ..order import OPERATIONS, Kind, Mode
 
 Delivery = Literal["address", "inline", "upload", "handle", "bucket"]
 Size: TypeAlias = tuple[int, int]
@@ -42,9 +42,10 @@ class ModelLimits:
     provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
     choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
     length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
-    pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references; `total`
-    counts them together. `media` replaces the provider's limits of a kind of medium, `mode_media`
-    both in one mode. `notes` are said of an order with references of a kind.
+    pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references, `edit_images`
+    those beside a clip to work on; `total` counts all of them together. `media` replaces the
+    provider's limits of a kind of medium, `mode_media` both in one mode. `notes` are said of an
+    order with references of a kind.
     """
 
     id: str
@@ -73,6 +74,14 @@ class ModelLimits:
     media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
     mode_media: Mapping[Mode, Mapping[Kind, MediaLimits]] = field(default_factory=dict)
     notes: Mapping[Kind, str] = field(default_factory=dict)
+
+    def counts(self, mode: Mode) -> dict[Kind, int]:
+        """How many references of each kind an order may have in a mode."""
+        if mode in OPERATIONS:
+            return {"image": self.edit_images, "video": 0, "audio": 0}
+        if mode == "reference":
+            return {"image": self.images, "video": self.videos, "audio": self.audios}
+        return {"image": 0, "video": 0, "audio": 0}
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,33 @@
 """Plays recorded exchanges (tests/providers/wire/<id>.json) against a provider's flows.
 
-Owns the format of those files. Every call is compared completely: a key left out of a recorded
-call stands for its default, so that a field which stops being sent, or is sent too much, fails.
+Every call is compared completely: a key left out of a recorded call stands for its default, so that
+a field which stops being sent, or is sent too much, fails. `providers/new_provider.md` tells the
+keys of an exchange.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from paths import ROOT
 
 from seedance import money, wire
 from seedance.errors import SeedanceError
 from seedance.order import Medium, Order
-from seedance.providers import get
 
 FOLDER = ROOT / "tests" / "providers" / "wire"
 GATEWAY = "https://gateway.example"  # for a provider that publishes no base URL
 
+Exchange: TypeAlias = dict[str, Any]
+
+# `variants` are not among them: they are exchanges of their own once a file is loaded.
 EXCHANGE_KEYS = {
     *("name", "source", "flow", "config", "talk", "result", "error"),
     *("order", "mode_media", "delivered", "ticket", "since", "blob"),
@@ -59,20 +64,46 @@ STATUSES = {
 }
 
 
-def load(path: Path) -> tuple[str, list[dict[str, Any]]]:
+def load(path: Path) -> tuple[str, list[Exchange]]:
     """The provider id and the exchanges of one file."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    return record["provider"], record["exchanges"]
+    return record["provider"], [one for given in record["exchanges"] for one in _varied(given)]
 
 
-def play(provider_id: str, exchange: dict[str, Any]) -> None:
+def _varied(exchange: Exchange) -> Iterator[Exchange]:
+    """The exchange, and what its `variants` make of it: another order, and so another body of the
+    paid call."""
+    variants = exchange.pop("variants", [])
+    yield exchange
+    for variant in variants:
+        other = copy.deepcopy(exchange)
+        other["name"] += f", {' '.join(map(str, variant['order'].values()))}"
+        other["order"] = {**other["order"], **variant["order"]}
+        _merge(other["talk"][-1]["call"]["json"], variant["json"])
+        yield other
+
+
+def _merge(body: dict[str, Any], other: dict[str, Any]) -> None:
+    for name, value in other.items():
+        if isinstance(value, dict) and isinstance(body.get(name), dict):
+            _merge(body[name], value)
+        else:
+            body[name] = value
+
+
+def exchanges_of(provider_id: str) -> list[Exchange]:
+    """The exchanges of a provider; none where there is no file."""
+    path = FOLDER / f"{provider_id}.json"
+    return load(path)[1] if path.exists() else []
+
+
+def play(kind: type[wire.Provider], exchange: Exchange) -> None:
     """Hold the whole conversation; raises AssertionError at the first difference."""
     if unknown := set(exchange) - EXCHANGE_KEYS:
         raise AssertionError(f"unknown keys in the exchange: {sorted(unknown)}")
     assert ("result" in exchange) != ("error" in exchange), "exactly one of result and error"
-    provider = _provider(provider_id, exchange.get("config", {}))
     try:
-        outcome = _talk(_flow(provider, exchange), exchange["talk"])
+        outcome = _talk(start(kind, exchange), exchange["talk"])
     except SeedanceError as error:
         if "error" not in exchange:
             raise
@@ -90,13 +121,13 @@ def play(provider_id: str, exchange: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------- the flow
 
 
-def start(provider_id: str, exchange: dict[str, Any]) -> wire.Flow[Any]:
+def start(kind: type[wire.Provider], exchange: Exchange) -> wire.Flow[Any]:
     """The flow that an exchange is about, before its first step."""
-    return _flow(_provider(provider_id, exchange.get("config", {})), exchange)
+    return _flow(configured(kind, exchange.get("config", {})), exchange)
 
 
-def _provider(provider_id: str, config: dict[str, Any]) -> wire.Provider:
-    kind = get(provider_id)
+def configured(kind: type[wire.Provider], config: dict[str, Any]) -> wire.Provider:
+    """The provider with the configuration of an exchange."""
     return kind(
         wire.Config(
             base_url=config.get("base_url") or kind.default_base_url or GATEWAY,
@@ -107,11 +138,11 @@ def _provider(provider_id: str, config: dict[str, Any]) -> wire.Provider:
     )
 
 
-def _flow(provider: wire.Provider, exchange: dict[str, Any]) -> wire.Flow[Any]:
+def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
     match exchange["flow"]:
         case "submit":
             return provider.submit(
-                _order(provider, exchange), _placed(exchange.get("delivered", {}))
+                order_of(provider, exchange), _placed(exchange.get("delivered", {}))
             )
         case "check":
             return provider.check(wire.Ticket.parse(exchange["ticket"]))
@@ -122,11 +153,19 @@ def _flow(provider: wire.Provider, exchange: dict[str, Any]) -> wire.Flow[Any]:
         case "probe_key":
             return provider.probe_key()
         case "find":
-            return provider.find(_order(provider, exchange), exchange.get("since", 0.0))
+            return provider.find(order_of(provider, exchange), exchange.get("since", 0.0))
+        case "estimate":
+            return _estimate(provider, order_of(provider, exchange))
     raise AssertionError(f"unknown flow {exchange['flow']!r}")
 
 
-def _order(provider: wire.Provider, exchange: dict[str, Any]) -> Order:
+def _estimate(provider: wire.Provider, order: Order) -> wire.Flow[money.Money | None]:
+    return provider.estimate(order)
+    yield
+
+
+def order_of(provider: wire.Provider | type[wire.Provider], exchange: Exchange) -> Order:
+    """The order of an exchange, with as many media as it says."""
     media = exchange.get("mode_media", {})
 
     def dummies(kind: Any, count: int) -> list[Medium]:
@@ -181,7 +220,7 @@ def _talk(flow: wire.Flow[Any], talk: list[dict[str, Any]]) -> Any:
         else:
             assert isinstance(asked, wire.Call), f"a call was expected, not {asked}"
             _compare_call(asked, step["call"])
-            reply = _reply(step["reply"])
+            reply = reply_of(step["reply"])
     try:
         more = flow.send(reply)  # type: ignore[arg-type]
     except StopIteration as stop:
@@ -205,7 +244,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
 
 
-def _reply(record: dict[str, Any]) -> wire.Reply:
+def reply_of(record: dict[str, Any]) -> wire.Reply:
+    """A recorded answer as a flow receives it."""
     headers = {name.lower(): value for name, value in record.get("headers", {}).items()}
     if "json" in record:
         body = json.dumps(record["json"]).encode()
@@ -235,6 +275,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             return STATUSES[values.pop("type")](**values)
         case "upload":
             return wire.Uploaded(**values)
+        case "estimate":
+            return money.Money(**values)
         case _:
             return wire.Balance(**values)
 

@@ -11,6 +11,7 @@ from typing import Any
 import fakes
 import pytest
 from fakes import Answer, Fake, Request
+from fakes._replay import Replay, replay
 from fakes.leonardo import FakeLeonardo
 from fakes.lumenfall import FakeLumenfall
 
@@ -398,3 +399,125 @@ def test_leonardo_refuses_what_was_never_uploaded(leonardo: FakeLeonardo) -> Non
     media = wire.Delivered(first_frame="leonardo:UPLOADED:nobody")
     with pytest.raises(Refused, match="nobody"):
         drive(leonardo, provider_of(leonardo).submit(Order(prompt="a cat"), media))
+
+
+# --------------------------------------------------------------------------- replayed exchanges
+
+CREATE = "/v1/videos/generations"
+ASKED = {
+    "model": "seedance-2.0-text-to-video",
+    "prompt": "a dog",
+    "duration": 8,
+    "quality": "480p",
+    "aspect_ratio": "4:3",
+    "generate_audio": False,
+}
+PICTURES = ["https://media.example/x.png"]
+
+
+@pytest.fixture
+def replayed() -> Iterator[Replay]:
+    with replay("evolink")(b"0123456789") as fake:
+        yield fake
+
+
+def test_who_has_no_fake_of_its_own_is_replayed() -> None:
+    known = fakes.all()
+    assert [name for name in known if issubclass(known[name], Replay)] == [
+        *("aihubmax", "evolink", "sinancode", "uniall")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"camera": "still"}, "camera was never recorded"),
+        ({"prompt": " "}, "prompt was never recorded"),
+        ({"duration": "8"}, "duration was never recorded"),
+        ({"generate_audio": 1}, "generate_audio was never recorded"),
+        ({"generate_audio": None}, "generate_audio was never recorded"),
+        ({"quality": "2k"}, "quality was never recorded"),
+        ({"model": "seedance-9"}, "model was never recorded"),
+        ({"model_params": {"depth": True}}, "model_params.depth was never recorded"),
+        ({"image_urls": []}, "image_urls was never recorded"),
+        ({"image_urls": PICTURES[0]}, "image_urls was never recorded"),
+        ({"image_urls": ["data:image/png;base64,AAAA"]}, "image_urls[] was never recorded"),
+    ],
+    ids=str,
+)
+def test_a_replay_refuses_what_was_never_recorded(
+    replayed: Replay, change: dict[str, Any], said: str
+) -> None:
+    response, answer = ask(replayed, "POST", CREATE, {**ASKED, **change})
+    assert (response.status, replayed.creates) == (400, 0)
+    assert said in json.loads(answer)["error"]["message"]
+
+
+def test_a_replay_refuses_a_create_without_a_field_that_all_have(replayed: Replay) -> None:
+    body = {name: value for name, value in ASKED.items() if name != "duration"}
+    response, answer = ask(replayed, "POST", CREATE, body)
+    assert response.status == 400
+    assert "every recorded create has ['duration']" in json.loads(answer)["error"]["message"]
+
+
+def test_a_replay_refuses_media_that_were_never_recorded_together() -> None:
+    body = {
+        "model": "seedance2.0-720p",
+        "prompt": "a dog",
+        "duration": 5,
+        "image": "https://media.example/a.png",
+        "videos": ["https://media.example/a.mp4"],
+        "extra_body": dict.fromkeys(("generate_audio", "watermark", "return_last_frame"), False),
+    }
+    body["extra_body"]["seed"] = 7  # type: ignore[index]
+    with replay("uniall")(b"clip") as fake:
+        response, answer = ask(fake, "POST", "/v1/video/generations", body)
+        assert response.status == 400
+        assert "['image', 'videos[]'] together" in json.loads(answer)["error"]["message"]
+        del body["videos"]
+        assert status(fake, "POST", "/v1/video/generations", body) == 200
+
+
+def test_a_replay_answers_as_recorded_with_ids_and_addresses_of_its_own(replayed: Replay) -> None:
+    first, second = (json.loads(ask(replayed, "POST", CREATE, ASKED)[1]) for _ in range(2))
+    assert first["id"] != second["id"] and first["object"] == "video.generation.task"
+    seen = [json.loads(ask(replayed, "GET", f"/v1/tasks/{first['id']}")[1]) for _ in range(3)]
+    assert [task["status"] for task in seen] == ["pending", "processing", "completed"]
+    assert [task["id"] for task in seen] == [first["id"]] * 3
+    assert seen[-1]["results"] == [replayed.result_url]
+
+
+def test_a_replay_knows_only_its_key_its_tasks_and_its_routes(replayed: Replay) -> None:
+    response, answer = ask(replayed, "POST", CREATE, ASKED, Authorization="Bearer wrong")
+    assert (response.status, json.loads(answer)["error"]["code"]) == (401, "unauthorized")
+    response, answer = ask(replayed, "GET", "/v1/tasks/nobody")
+    assert (response.status, json.loads(answer)["error"]["code"]) == (400, "invalid_task_id")
+    assert status(replayed, "POST", "/v1/videos", ASKED) == 404
+    assert status(replayed, "GET", f"{CREATE}?page=1") == 404
+    assert replayed.creates == 0
+
+
+def test_a_replay_fails_as_told_and_may_be_late_with_the_address(replayed: Replay) -> None:
+    replayed.polls_until_done, replayed.address_is_late = 0, True
+    provider = provider_of(replayed)
+    ticket = drive(replayed, provider.submit(Order(prompt="a cat"), wire.Delivered()))
+    urls = [drive(replayed, provider.check(ticket)).video_url for _ in range(2)]
+    assert urls == [None, replayed.result_url]
+    replayed.fail_with = replayed.failure("gave up", "TIRED")
+    assert drive(replayed, provider.check(ticket)) == wire.Failed("gave up", "TIRED")
+
+
+def test_a_replay_takes_an_upload_as_recorded() -> None:
+    with replay("aihubmax")(b"clip") as fake:
+        provider = get("aihubmax")(wire.Config(fake.base_url))
+        picture = blob("image", "image/png", "a.png", PNG)
+        first, second = (drive(fake, provider.upload(picture)).reference for _ in range(2))
+        assert first != second and first.endswith("/a.png")
+        sent = {"Content-Type": "multipart/form-data; boundary=B"}
+        body = form(("file_name", "", b"a.png"), ("file", '; filename="a.png"', PNG))
+        sent["Authorization"] = f"Bearer {fake.key}"
+        path = "/v1/files/upload/stream"
+        assert raw(fake, "POST", path, body, sent)[0].status == 403  # the recorded User-Agent
+        sent["User-Agent"] = fake.requests[0].headers["user-agent"]
+        assert raw(fake, "POST", path, body, sent)[0].status == 200
+        assert raw(fake, "POST", path, form(("file", "", PNG)), sent)[0].status == 400

@@ -140,7 +140,7 @@ def test_a_task_is_queued_then_rendered_then_done(fake: Any) -> None:
     ticket = submit(fake, MODES["text"])
     provider = provider_of(fake)
     phases = [hold(fake, provider.check(ticket)).phase for _ in range(2)]
-    assert phases == ["rendering" if fake.provider == "evolink" else "queued", "rendering"]
+    assert phases == ["queued", "rendering"]
     assert isinstance(hold(fake, provider.check(ticket)), wire.Done)
 
 
@@ -190,11 +190,7 @@ def test_the_key_is_not_shown_to_the_storage_of_fal(fal: Any) -> None:
 
 
 def test_a_failed_task_says_why(fake: Any) -> None:
-    reason = {"code": "InternalServiceError", "message": "out of luck"}
-    fake.fail_with = {
-        "fal": (500, {"detail": "out of luck", "error_type": "internal_error"}),
-        "replicate": "out of luck",
-    }.get(fake.provider, reason)
+    fake.fail_with = fake.failure("out of luck", "internal_error")
     failed = end(fake, submit(fake, MODES["text"]))
     assert isinstance(failed, wire.Failed)
     assert failed.message == "out of luck"
@@ -214,7 +210,7 @@ def test_a_task_that_ark_gave_up_is_expired(ark: Any) -> None:
 
 def test_no_credit_is_told_apart() -> None:
     with fakes.all()["evolink"](b"clip") as server:
-        server.credits = 1
+        server.fault(lambda request: request.method == "POST", server.recorded("no credit"))
         with pytest.raises(OutOfCredit):
             submit(server, MODES["text"])
         assert server.creates == 0

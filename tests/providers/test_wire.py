@@ -19,7 +19,7 @@ EXCHANGES = [
 
 @pytest.mark.parametrize(("provider_id", "exchange"), EXCHANGES)
 def test_the_conversation_is_as_recorded(provider_id: str, exchange: dict[str, Any]) -> None:
-    wire_player.play(provider_id, exchange)
+    wire_player.play(providers.get(provider_id), exchange)
 
 
 @pytest.mark.parametrize(("provider_id", "exchange"), EXCHANGES)
@@ -79,14 +79,8 @@ def _exchange(**call: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(autouse=True)
-def _minimal_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"minimal": _Minimal}
-    monkeypatch.setattr(wire_player, "get", lambda name: known.get(name) or providers.get(name))
-
-
 def test_the_player_accepts_what_is_recorded() -> None:
-    wire_player.play("minimal", _exchange())
+    wire_player.play(_Minimal, _exchange())
 
 
 @pytest.mark.parametrize(
@@ -108,21 +102,21 @@ def test_the_player_accepts_what_is_recorded() -> None:
 )
 def test_the_player_finds_a_difference(difference: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):
-        wire_player.play("minimal", _exchange(**difference))
+        wire_player.play(_Minimal, _exchange(**difference))
 
 
 def test_the_player_finds_a_call_that_was_not_made() -> None:
     exchange = _exchange()
     exchange["talk"] *= 2
     with pytest.raises(AssertionError, match="ended with"):
-        wire_player.play("minimal", exchange)
+        wire_player.play(_Minimal, exchange)
 
 
 def test_the_player_finds_a_call_too_much() -> None:
     with pytest.raises(AssertionError, match="one step too much"):
-        wire_player.play("minimal", {**_exchange(), "talk": []})
+        wire_player.play(_Minimal, {**_exchange(), "talk": []})
 
 
 def test_the_player_finds_another_result() -> None:
     with pytest.raises(AssertionError):
-        wire_player.play("minimal", {**_exchange(), "result": {"ticket": "minimal:t2"}})
+        wire_player.play(_Minimal, {**_exchange(), "result": {"ticket": "minimal:t2"}})

@@ -33,6 +33,7 @@ from spoiled_files import check_error
 from seedance import download, wire
 from seedance.addresses import origin
 from seedance.errors import SeedanceError
+from seedance.providers import get
 from seedance.runner.client import retry_after
 from seedance.runner.outcomes import failure
 from seedance.transport import Credentials, Transport
@@ -197,7 +198,7 @@ def test_generated_answers_give_only_our_errors(path: Path) -> None:
         answers = Answers(f"{provider_id} {number}", models)
         try:
             answered += converse(
-                wire_player.start(provider_id, exchange), exchange["talk"], answers
+                wire_player.start(get(provider_id), exchange), exchange["talk"], answers
             )
         except Exception as error:
             raise AssertionError(f"round {number}, {exchange['name']!r}: {error!r}") from error

@@ -187,15 +187,7 @@ def web_pages_that_quote_the_key(scene: Scene) -> None:
 
 
 def failed_with_the_key_in_its_reason(scene: Scene) -> None:
-    reasons: dict[str, Any] = {
-        "byteplus": {"code": KEY, "message": f"bad key {KEY}"},
-        "evolink": {"code": KEY, "message": f"bad key {KEY}"},
-        "fal": (422, {"detail": [{"msg": f"bad key {KEY}", "type": KEY, "loc": ["body", KEY]}]}),
-        "leonardo": [KEY],
-        "lumenfall": {"code": KEY, "message": f"bad key {KEY}"},
-        "volcengine": {"code": KEY, "message": f"bad key {KEY}"},
-    }
-    scene.patch.setattr(scene.fake, "fail_with", reasons.get(scene.fake.provider, f"bad key {KEY}"))
+    scene.patch.setattr(scene.fake, "fail_with", scene.fake.failure(f"bad key {KEY}", KEY))
     assert scene.run() == "failed"
 
 

@@ -1,8 +1,8 @@
 """Fake provider servers on loopback, as strict as the provider's document.
 
-Owns the HTTP side (listening, recording, faults, the result file) and the registry of fakes. What a
-provider accepts and answers is in `fakes/<id>.py`, one `Fake` subclass each. It must not import
-the code under test, except for the names and addresses that a provider class declares.
+Here is the HTTP side: listening, recording, faults, the result file. What a provider accepts and
+answers is in `fakes/<id>.py` where it has state that tests need, and is replayed from its recorded
+exchanges where not. Of the code under test only names and addresses are read.
 """
 
 from __future__ import annotations
@@ -152,6 +152,11 @@ class Fake:
         return request.headers.get("authorization") == f"{scheme} {self.key}"
 
     # -- for tests
+
+    @staticmethod
+    def failure(message: str, code: str) -> Any:
+        """What `fail_with` must be for a task to fail with these words."""
+        return {"message": message, "code": code}
 
     @property
     def creates(self) -> int:
@@ -352,8 +357,15 @@ def tiny_clip() -> bytes:
 
 
 def all() -> dict[str, type[Fake]]:
-    """The fakes by provider id, found by folder."""
-    found: dict[str, type[Fake]] = {}
+    """The fakes by provider id: those of this folder, and a replay of every other provider that
+    has recorded exchanges and is reached over HTTP."""
+    from ._replay import recorded_ids, replay
+
+    found: dict[str, type[Fake]] = {
+        provider_id: replay(provider_id)
+        for provider_id in recorded_ids()
+        if urlsplit(_provider_class(provider_id).default_base_url or "https:").scheme == "https"
+    }
     for module_info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for item in vars(module).values():

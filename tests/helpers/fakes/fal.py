@@ -45,6 +45,11 @@ class FakeFal(Fake):
 
     provider = "fal"
 
+    @staticmethod
+    def failure(message: str, code: str) -> Any:
+        """A refusal of the model's, about the prompt."""
+        return 422, {"detail": [{"msg": message, "type": code, "loc": ["body", "prompt"]}]}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.apps: dict[str, str] = {}

@@ -47,6 +47,12 @@ class FakeLeonardo(Fake):
     """
 
     provider = "leonardo"
+
+    @staticmethod
+    def failure(message: str, code: str) -> Any:
+        """Two labels of the moderation."""
+        return [message, code]
+
     late_url = 0
     nsfw = False
     clip_status = "COMPLETE"

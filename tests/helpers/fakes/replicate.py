@@ -31,6 +31,11 @@ class FakeReplicate(Fake):
     provider = "replicate"
     output_is_list = False
 
+    @staticmethod
+    def failure(message: str, code: str) -> Any:
+        """A failed prediction has one text and no code."""
+        return message
+
     def handle(self, request: Request) -> Answer:
         if not self.authorized(request):
             title = "Unauthenticated"
