@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from seedance import providers
+from seedance import media, providers
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "seedance"
@@ -195,3 +195,20 @@ def test_help_loads_nothing_heavy() -> None:
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "--prompt" in child.stdout
     assert not HEAVY & set(child.stderr.split())
+
+
+def test_importing_media_loads_nothing_heavy_before_a_name_is_used() -> None:
+    script = (
+        "import sys; from seedance import media; before = set(sys.modules); media.probe\n"
+        "print(*before); print(*sys.modules, file=sys.stderr)"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "seedance.media" in child.stdout.split()
+    assert not HEAVY & set(child.stdout.split())
+    assert {"av", "PIL", "seedance.media.info"} <= set(child.stderr.split())
+
+
+def test_media_has_no_other_names() -> None:
+    with pytest.raises(AttributeError):
+        media.nonsense  # noqa: B018
+    assert not hasattr(media, "__wrapped__")
