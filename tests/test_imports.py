@@ -21,7 +21,7 @@ CORE = ROOT / "seedance"
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
     {"errors", "files", "money", "units"},
-    {"addresses", "order"},
+    {"addresses", "key_file", "order"},
     {"wire"},
     {"providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
@@ -36,6 +36,7 @@ ONLY: dict[str, set[str]] = {
     "money": set(),
     "files": set(),
     "units": set(),
+    "key_file": {"errors", "files"},
     "wire": {"errors", "money", "order"},
     "providers": {"errors", "money", "order", "wire"},
     "journal": {"errors", "money"},
@@ -57,8 +58,11 @@ OWNED = {
     "alembic": {"journal"},
     "boto3": {"hosting"},
     "botocore": {"hosting"},
+    "filelock": {"key_file"},
+    "psutil": {"journal", "media"},
 }
-HEAVY = {"alembic", "av", "numpy", "PIL", "requests", "sqlalchemy", "tqdm", "asyncio"}
+HEAVY = {"alembic", "av", "filelock", "numpy", "PIL", "psutil", "requests", "sqlalchemy", "tqdm"}
+HEAVY |= {"asyncio"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 RIM_FILES = sorted((ROOT / "nodes").rglob("*.py"))
