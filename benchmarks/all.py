@@ -18,7 +18,7 @@ import stage
 EVERYTHING = (
     ("decode", (), "A 1080p clip of 5 s becomes an IMAGE batch"),
     ("colour", (), "Colours of decoded frames"),
-    ("pictures", (), "Nine pictures of 2048x2048 become PNG files"),
+    ("pictures", (), "Pictures become PNG files"),
     ("parallel", (), "Many nodes at once, in ComfyUI"),
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
     ("startup", (), "ComfyUI's start, and the command line's"),

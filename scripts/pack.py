@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-TESTS = Path(__file__).parent.parent / "tests"
+TESTS = Path(__file__).parent.parent / "tests" / "helpers"
 
 
 def loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[Any]:
     """The pack, loaded afresh; `folder` is its home meanwhile."""
     sys.path.insert(0, str(TESTS))
-    from rim import loaded_pack
+    from pack_loader import loaded_pack
 
     return loaded_pack(folder, monkeypatch)

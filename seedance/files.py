@@ -21,10 +21,17 @@ def sha256_of(path: Path, prefix: bytes = b"") -> str:
     return sha.hexdigest()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 in place of `path`, and return when it is on the disk. Raises
-    OSError."""
-    with replacing(path) as part, part.open("x", encoding="utf-8") as file:
+def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write `text` as UTF-8 in place of `path`, and return when it is on the disk. Raises OSError.
+
+    `mode` is that of the file from its first byte on, less what the umask forbids. A link at `path`
+    is replaced, not followed.
+    """
+
+    def create(part: str, flags: int) -> int:
+        return os.open(part, flags, mode)
+
+    with replacing(path) as part, open(part, "x", encoding="utf-8", opener=create) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -32,8 +39,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path in the same folder for a new file, which takes the place of `path` at the end of the
-    block; after an error it is gone. No other process has the same one."""
+    """A path in the same folder, for a new file that replaces `path` at the end of the block.
+
+    After an error the new file is removed, and `path` is as it was. Each call gives another path.
+    """
     part = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
         yield part

@@ -1,7 +1,6 @@
 """Keys, addresses and folders: from the environment first, then from the key file.
 
-Owns where a key may come from and to which origin it may go. Must not know the journal, the
-network or ComfyUI. A key never leaves this file but by `Settings.key`.
+This decides where a key comes from, and to which origin it may go.
 """
 
 from __future__ import annotations
@@ -9,9 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,43 +16,18 @@ from urllib.parse import urlsplit
 from . import providers
 from .addresses import is_loopback, origin
 from .errors import BadOrder, NeedsKey
+from .key_file import Key, KeyFile
 from .order import MODELS
 from .wire import Config, Provider
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 KeySource = Literal["environment", "file", "not needed"]
 Section = Literal["s3", "budget"]
 
 PACK = Path(__file__).resolve().parents[1]
 
-_writing = threading.Lock()
-
-
-class Key(str):
-    """A secret as text, which tools that print variables do not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "(a key)" if self else "''"
-
-
 TIMEOUT = 3600.0
 SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
-_SECRETS = ("key", "access_key_id", "secret_access_key")
-_SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")
-
-
-def _hidden(record: dict[str, Any]) -> dict[str, Any]:
-    """A part of the key file, with its secrets as such."""
-    return {
-        name: Key(value) if name in _SECRETS and isinstance(value, str) else value
-        for name, value in record.items()
-    }
+_SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")  # what their names end with
 
 
 class Settings:
@@ -74,8 +45,9 @@ class Settings:
             name: Key(value) if name.endswith(_SECRET_VARIABLES) else value
             for name, value in environment.items()
         }
+        self._keys = KeyFile(home / "keys.json")
         self._journal = home / "journal.db"
-        # A path stays one: as a part of a URL, one with a `?` would name another file.
+        # A path, not a URL of it: there a `?` in the path would begin the query.
         self.journal_url: str | Path = environment.get("SEEDANCE_JOURNAL_URL") or self._journal
         interval = self._seconds("SEEDANCE_POLL_INTERVAL")
         self.poll_interval = None if interval is None else max(interval, SHORTEST_POLL)
@@ -128,13 +100,13 @@ class Settings:
     def _base_url(self, provider: type[Provider]) -> tuple[str | None, str]:
         if url := self._environment.get(_variable(provider.id, "BASE_URL")):
             return url, "environment"
-        if url := self._record(provider.id).get("base_url"):
+        if url := self._keys.record(provider.id).get("base_url"):
             return str(url), "file"
         return provider.default_base_url, "default"
 
     def _models(self, provider_id: str) -> dict[str, str]:
         variable = _variable(provider_id, "MODELS")
-        models: Any = self._record(provider_id).get("models") or {}
+        models: Any = self._keys.record(provider_id).get("models") or {}
         if text := self._environment.get(variable):
             try:
                 models = json.loads(text)
@@ -157,7 +129,7 @@ class Settings:
         provider = providers.get(provider_id)
         if provider.key_variable is None:
             return ""
-        record = self._record(provider_id)
+        record = self._keys.record(provider_id)
         if key := self._environment_key(provider):
             self.config(provider_id)  # raises where there is no address to send it to
             if self._base_url(provider)[1] == "file":
@@ -198,7 +170,7 @@ class Settings:
 
     def key_in(self, text: str) -> str | None:
         """The name of the provider whose key stands in `text`, None if none does."""
-        records = self._read()
+        records = self._keys.read()
         for provider in providers.registry().values():
             record = records.get(provider.id)
             stored = str(record.get("key") or "") if isinstance(record, dict) else ""
@@ -259,10 +231,10 @@ class Settings:
             if variable.startswith(prefix + "_") and value
         }
         if "secret_access_key" in mine:
-            return mine  # a key of the environment is for no place that a route has stored
+            return mine  # this key must not go to an endpoint that was stored from the page
         stored = {
             key: value if isinstance(value, str) else str(value)
-            for key, value in self._record(name).items()
+            for key, value in self._keys.record(name).items()
         }
         return stored | mine
 
@@ -275,10 +247,8 @@ class Settings:
         """`day`, `month` and `unknown_price` in USD, those that are set."""
         values = self.section("budget", "SEEDANCE_BUDGET")
         values.pop("unknown_price", None)
-        unknown = self._environment.get("SEEDANCE_UNKNOWN_PRICE") or self._record("budget").get(
-            "unknown_price"
-        )
-        if unknown:
+        stored = self._keys.record("budget").get("unknown_price")
+        if unknown := self._environment.get("SEEDANCE_UNKNOWN_PRICE") or stored:
             values["unknown_price"] = str(unknown)
         return {
             name: _amount(value, f"the budget's {name}")
@@ -295,37 +265,11 @@ class Settings:
     @property
     def key_file(self) -> Path:
         """Where stored keys are."""
-        return self.home / "keys.json"
+        return self._keys.path
 
     def check_key_file(self) -> None:
         """Raise BadOrder if there is a key file that cannot be used, saying how to mend it."""
-        self._read()
-
-    def _record(self, name: str) -> dict[str, Any]:
-        record = self._read().get(name)
-        return record if isinstance(record, dict) else {}
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            with self.key_file.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if os.name == "posix" and mode & 0o077:
-                    raise BadOrder(
-                        f"Others can read the key file {self.key_file}, so it is not used.",
-                        hint=f"Run: chmod 600 '{self.key_file}'. If this machine is shared, "
-                        "replace the keys in it.",
-                    )
-                records = json.load(file, object_hook=_hidden)
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            if isinstance(error, BadOrder):
-                raise
-            # The parser's message may quote the file, so it is not repeated.
-            raise BadOrder(
-                f"The key file {self.key_file} cannot be read.", hint="Mend or delete it."
-            ) from None
-        return records if isinstance(records, dict) else {}
+        self._keys.read()
 
     @contextlib.contextmanager
     def _editing(self) -> Iterator[dict[str, Any]]:
@@ -334,47 +278,8 @@ class Settings:
                 f"{self.home} is inside the pack's own folder, where no key is written.",
                 hint="Choose another folder (SEEDANCE_HOME): the pack's is shared and replaced.",
             )
-        with self._alone():
-            records = self._read()
+        with self._keys.editing() as records:
             yield records
-            self._write(records)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One writer at a time, on Windows at least in this process: two keys that are stored at
-        once must not undo each other."""
-        with _writing, contextlib.ExitStack() as stack:
-            with self._explained():
-                self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if fcntl is not None:
-                with contextlib.suppress(OSError):  # a file system without locks
-                    folder = os.open(self.home, os.O_RDONLY)
-                    stack.callback(os.close, folder)
-                    fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-
-    def _write(self, records: Mapping[str, Any]) -> None:
-        with self._explained():
-            # mkstemp creates the file 0600, so that it is never readable by others.
-            handle, temporary = tempfile.mkstemp(dir=self.home, prefix=".keys-", suffix=".tmp")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({k: v for k, v in records.items() if v}, file, indent=1)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.key_file)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise BadOrder(
-                f"The key file {self.key_file} cannot be written: {error.strerror}."
-            ) from error
 
     def _seconds(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import runpy
-import threading
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 

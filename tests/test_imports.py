@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from seedance import providers
+from seedance import media, providers
 
 CORE = ROOT / "seedance"
 
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
     {"errors", "files", "money", "units"},
-    {"addresses", "order"},
+    {"addresses", "key_file", "order"},
     {"wire"},
     {"providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
@@ -36,6 +36,7 @@ ONLY: dict[str, set[str]] = {
     "money": set(),
     "files": set(),
     "units": set(),
+    "key_file": {"errors", "files"},
     "wire": {"errors", "money", "order"},
     "providers": {"errors", "money", "order", "wire"},
     "journal": {"errors", "money"},
@@ -57,8 +58,11 @@ OWNED = {
     "alembic": {"journal"},
     "boto3": {"hosting"},
     "botocore": {"hosting"},
+    "filelock": {"key_file"},
+    "psutil": {"journal", "media"},
 }
-HEAVY = {"alembic", "av", "numpy", "PIL", "requests", "sqlalchemy", "tqdm", "asyncio"}
+HEAVY = {"alembic", "av", "filelock", "numpy", "PIL", "psutil", "requests", "sqlalchemy", "tqdm"}
+HEAVY |= {"asyncio"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 RIM_FILES = sorted((ROOT / "nodes").rglob("*.py"))
@@ -195,3 +199,20 @@ def test_help_loads_nothing_heavy() -> None:
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "--prompt" in child.stdout
     assert not HEAVY & set(child.stderr.split())
+
+
+def test_importing_media_loads_nothing_heavy_before_a_name_is_used() -> None:
+    script = (
+        "import sys; from seedance import media; before = set(sys.modules); media.probe\n"
+        "print(*before); print(*sys.modules, file=sys.stderr)"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "seedance.media" in child.stdout.split()
+    assert not HEAVY & set(child.stdout.split())
+    assert {"av", "PIL", "seedance.media.info"} <= set(child.stderr.split())
+
+
+def test_media_has_no_other_names() -> None:
+    with pytest.raises(AttributeError):
+        media.nonsense  # noqa: B018
+    assert not hasattr(media, "__wrapped__")

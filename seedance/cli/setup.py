@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from ..runner import Runner
     from ..settings import Settings
 
-PACKAGES = ("requests", "pillow", "numpy", "av", "SQLAlchemy", "alembic", "tqdm")
+PACKAGES = (
+    "requests",
+    "pillow",
+    "numpy",
+    "av",
+    "SQLAlchemy",
+    "alembic",
+    "tqdm",
+    "filelock",
+    "psutil",
+)
 CODECS = (
     ("h264", "r", "decode H.264"),
     ("libx264", "w", "encode H.264"),

@@ -1,6 +1,6 @@
-"""Clips and sounds that we write: from frames, or from a file that has to fit some limits.
+"""Clips and sounds that we write: from frames, or converted from a file.
 
-Everything streams: memory stays that of a few frames. Must not know limits or providers.
+Everything streams: memory is that of a few frames.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .frames import (
     range_of,
 )
 from .info import open_media, probe, sound_stream, video_stream
-from .sound import Resampler, sound_frames
+from .sounds import Resampler, sound_frames
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 MAX_FPS = 240
-MAX_SECONDS = 600  # no provider takes a tenth of it
+MAX_SECONDS = 600  # more than ten times what any provider takes
 _SOUND_BLOCK = 1024  # samples in one AAC frame
 # Where swscale puts the colours of 4:2:0 that it makes of RGB: between the pixels. A clip that does
 # not say so is read as if they were on the left ones, and shifts to the left with each generation.
@@ -212,7 +212,8 @@ def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What a clip shall become; None leaves a thing as it is. `bit_rate` is that of pictures."""
+    """What a clip is converted to; None keeps what the source has. `bit_rate` is that of the
+    pictures, in bits a second."""
 
     width: int | None = None
     height: int | None = None
@@ -281,7 +282,8 @@ def _most_frames(writer: ClipWriter, limit: float) -> int:
 
 
 def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float) -> None:
-    """Append `frame` as often as the writer's frame rate wants it at `time` seconds."""
+    """Append `frame` as often as the writer's frame rate needs it at `time` seconds: never, once or
+    several times."""
     until = int(time * writer.fps + Fraction(1, 2)) + 1
     for _ in range(writer.frames, min(until, _most_frames(writer, limit))):
         writer.add(frame)

@@ -1,7 +1,4 @@
-"""A clip's frames as arrays: all of them, one after the other, or the last.
-
-Owns the conversion from the clip's colours to RGB. Must not know pictures' file formats.
-"""
+"""A clip's frames as arrays, in RGB: all of them, one after the other, or the last."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
+from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
-from .pages import Pages, empty
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -43,12 +40,12 @@ _WHITE = np.float32(255)
 
 HD_LINES = 720  # an untagged clip of so many lines is read as BT.709, as browsers do
 
-MOST_PIXELS = 10**12  # decoded from one clip: two hours of 4K, and minutes of work where it lies
+MOST_PIXELS = 10**12  # decoded from one clip: two hours of 4K
 
-# Threads that convert while libav's own threads decode: one a core, and no more than keep up with
-# the decoder. So many decoded frames and one more may wait for them.
+# Threads that convert while libav's own threads decode: one a core, and four at most, which keep up
+# with the decoder. One decoded frame more than there are threads may wait for them.
 _CONVERTERS = min(max(os.cpu_count() or 2, 2), 4)
-# They are the threads: swscale's own, which PyAV switches on from 17 on, would only take turns.
+# swscale's own threads, which PyAV uses from 17 on, would only compete with those.
 _ALONE: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _STRIP = 32  # rows turned into floats at once: they stay in the processor's cache
 
@@ -118,7 +115,7 @@ def decode_frames(
     """The frames of a clip as float32 (frames, height, width, 3), RGB in 0..1, C-contiguous.
 
     `start` and `count` choose a part, in frames. `out` is an array to fill instead of a new one.
-    `memory` comes from `ensure_memory` where the frames were counted already, with those of others.
+    `memory` is a promise by `ensure_memory` that covers these frames already.
     The array is allocated once, at the size that the header promises, and each frame is written
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
     as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
@@ -195,7 +192,8 @@ def _fill(
 
 
 def iter_frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a clip one after the other, uint8 (height, width, 3), at constant memory."""
+    """The frames of a clip one after the other, uint8 (height, width, 3), RGB. Memory is that of a
+    few frames. Raises BadOrder if the file cannot be read."""
     path = Path(path)
     info = probe(path)
     convert = Converter()
@@ -207,12 +205,13 @@ def iter_frames(path: Path) -> Iterator[np.ndarray]:
 
 
 def last_frame(path: Path) -> np.ndarray:
-    """The last picture of a clip, uint8 (height, width, 3), RGB; only what it needs is decoded.
+    """The last picture of a clip, uint8 (height, width, 3), RGB.
 
-    Raises BadOrder if the file cannot be read.
+    Only the pictures that it refers to are decoded, where the file allows that. Raises BadOrder if
+    the file cannot be read.
     """
     path = Path(path)
-    # Ever less is left out, because a cut or damaged file may have nothing where its end should be.
+    # A cut or damaged file may have no picture where its end should be: then more is decoded.
     for near_end, sparing in ((True, True), (True, False), (False, False)):
         last = _last_from(path, near_end=near_end, sparing=sparing)
         if last is not None:
@@ -223,8 +222,8 @@ def last_frame(path: Path) -> np.ndarray:
 def _last_from(path: Path, *, near_end: bool, sparing: bool) -> np.ndarray | None:
     """The last picture found when decoding from the last key frame, or from the beginning.
 
-    `sparing` leaves out the pictures that no other refers to; then nothing but the picture that the
-    file has at its end will do.
+    `sparing` skips the pictures that no other refers to. Then the result is None unless the very
+    last picture could be decoded.
     """
     last = end = None
     with open_media(path) as container:
@@ -251,8 +250,8 @@ def _seek_end(container: InputContainer, stream: VideoStream) -> None:
 def _decoded(
     container: InputContainer, name: str, *, spared_until: int | None = None
 ) -> Iterator[av.VideoFrame]:
-    """Decode the picture track from where the container stands, leaving out what is damaged, and,
-    before the time `spared_until`, what no other picture refers to."""
+    """Decode the picture track from the container's present place, without what is damaged. Before
+    the time `spared_until`, skip pictures that no other refers to."""
     stream: VideoStream = video_stream(container, name)
     stream.thread_type = "AUTO"
     pixels = 0

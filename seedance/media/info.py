@@ -1,6 +1,6 @@
-"""What a media file holds, read from its header: `probe`, `probe_sound`, and `open_media`.
+"""What a media file holds, read from its header, and how a file that may be hostile is opened.
 
-Owns how a file that may be broken or hostile is opened. Must not decode, convert or write.
+Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MAX_PIXELS = 8192 * 4608  # of a clip: above 8K, where a few kilobytes can unpac
 
 RATES = (1000, 768_000)  # samples a second; to convert from a rate of millions takes minutes
 
-# Boxes of MP4 and MOV: those that hold others, and those whose table FFmpeg unrolls into memory by
-# the number that they claim, with the place of that number.
+# Boxes of MP4 and MOV: those that hold others, and those for whose table FFmpeg allocates memory by
+# the number of entries that they claim, with the offset of that number.
 _HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
 _CLAIMS = {b"stsz": 8, b"stz2": 8, b"trun": 4}
 _MOST_BOXES = 1_000_000
@@ -83,8 +83,8 @@ class SoundInfo:
     size: int
 
 
-# Bytes in a file's tags that are no UTF-8 are no reason to refuse it. PyAV 19 bears them itself and
-# dropped the argument.
+# A file whose tags are not UTF-8 is not refused. PyAV 19 accepts such tags itself, and has dropped
+# the argument.
 _TOLERANT: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
@@ -116,10 +116,10 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
 
 
 def _finish_decoding(container: InputContainer) -> None:
-    """Let FFmpeg's threads come to their end, where a reader left before the last frame.
+    """Finish FFmpeg's decoding threads, where a reader left before the last frame.
 
-    Closing would wait for them holding the interpreter's lock. If another node pack switched on
-    PyAV's logging, they want that lock to tell of damage, and the whole process stands still.
+    Closing waits for them while it holds the interpreter's lock. If another node pack switched on
+    PyAV's logging, they need that lock to log an error: then the process would hang for ever.
     """
     streams: tuple[Any, ...] = (*container.streams.video, *container.streams.audio)
     for stream in streams:
@@ -158,7 +158,7 @@ def _check_claims(path: Path, what: str) -> None:
 
 
 def check_whole(path: Path, what: str = "video") -> None:
-    """Raise BadOrder for an MP4 or MOV that was cut off behind its header, so that it seems fine.
+    """Raise BadOrder for an MP4 or MOV that was cut off after its header, which `probe` cannot see.
 
     Files of other kinds pass.
     """

@@ -1,14 +1,14 @@
-"""Whether decoded frames fit into memory. Knows the machine's memory; must not know PyAV."""
+"""Whether decoded frames fit into memory, beside those that are being decoded."""
 
 from __future__ import annotations
 
-import importlib
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import psutil
 
 from ..errors import BadOrder
 from ..units import size_in_words
@@ -23,14 +23,14 @@ SPARE = 256 * 2**20  # bytes that stay free: for the decoders, and so that nothi
 
 
 class Promise:
-    """Memory that a decode may fill. What it has filled, the system no longer calls free, so it
-    must not count twice."""
+    """Memory that a decode may fill. What it has filled already is not free any more, and is taken
+    off so that it does not count twice."""
 
     def __init__(self, nbytes: int) -> None:
         self._left = nbytes
 
     def filled(self, nbytes: int) -> None:
-        """Take note that so many bytes more are in use now."""
+        """Note that `nbytes` more are in use now."""
         global _promised
         with _lock:
             nbytes = min(nbytes, self._left)
@@ -57,11 +57,11 @@ OF_A_VIDEO = (
 def ensure_memory(
     nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
 ) -> Iterator[Promise]:
-    """Hold `nbytes` for the time of the `with` block.
+    """Promise `nbytes` to the `with` block.
 
     Raises BadOrder, with `hint`, if they do not fit beside what other decodes under way will still
-    fill, or if in the block the memory turns out not to suffice. Where the system does not tell how
-    much is free, everything is tried.
+    fill, or if a MemoryError is raised in the block. Where the system does not tell how much is
+    free, any number is promised.
     """
     global _promised
     with _lock:
@@ -88,34 +88,26 @@ def ensure_memory(
 
 
 def free_memory() -> int | None:
-    """Bytes that can be had without swapping, less a little; None where the system does not tell.
-
-    ComfyUI brings psutil; Linux needs none.
-    """
+    """Bytes that can be had without swapping, less SPARE; None where the system does not tell."""
     found = [value for value in (_available(), _group_rest()) if value is not None]
     return max(min(found) - SPARE, 0) if found else None
 
 
-def _available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    with suppress(OSError, ValueError, IndexError):
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    with suppress(ImportError):
-        psutil: Any = importlib.import_module("psutil")
+def _available() -> int | None:
+    """What the machine has, None where psutil cannot read it."""
+    with suppress(OSError, RuntimeError, psutil.Error):
         return int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError, AttributeError):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
 def _group_rest(group: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container's own limit (cgroup v2) leaves, or None where there is no limit."""
+    """What a container's own limit (cgroup v2) leaves, None where there is none. psutil reads the
+    machine's memory only."""
     with suppress(OSError, ValueError):
         limit = int((group / "memory.max").read_text())  # "max" where there is none
         used = int((group / "memory.current").read_text())
         for line in (group / "memory.stat").read_text().splitlines():
             if line.startswith("inactive_file "):
-                used -= int(line.split()[1])  # file cache that is given back on demand
+                used -= int(line.split()[1])  # file cache, which is dropped on demand
         return max(limit - used, 0)
     return None

@@ -1,13 +1,8 @@
-"""Pictures: files of any usual format <-> 8-bit RGB pixels, and fitting them to a size.
-
-Must not know clips, limits or providers.
-"""
+"""Pictures: files of any usual format <-> 8-bit RGB pixels, and fitting them to a size."""
 
 from __future__ import annotations
 
 import io
-import os
-import secrets
 import struct
 import warnings
 import zlib
@@ -19,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import BadOrder
+from ..files import replacing
 from .memory import ensure_memory
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
@@ -94,6 +90,7 @@ def read_picture(source: Path | bytes) -> np.ndarray:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
+    """Any picture as 8-bit RGB, what is transparent on white."""
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
         levels = np.asarray(picture).astype(np.uint32)
         return Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
@@ -105,7 +102,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def fit_cover(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Scale uint8 (h, w, 3) to cover width x height and cut off what sticks out, evenly (Lanczos).
+    """Scale uint8 (h, w, 3) to cover width x height (Lanczos), and crop it to that at its centre.
 
     Pixels that have the size already come back as they are.
     """
@@ -121,12 +118,13 @@ def scale(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """uint8 (height, width, 3) as a PNG file, lossless, several times faster than Pillow.
+    """uint8 (height, width, 3) as a PNG file, lossless, in a fraction of the time Pillow takes.
 
-    The slow parts of the usual way are trying all five row filters and searching for long
-    matches. Once filtered, photographs have hardly any, so that two filters and run lengths reach
-    about the same size; drawings have, and get a quick search. zlib and numpy let other threads
-    run meanwhile.
+    Pillow tries all five row filters and searches for long matches. In photographs there are hardly
+    any matches once the rows are filtered, so two filters and run lengths reach about the same
+    size; drawings have matches, and get a quick search. zlib and numpy let other threads run
+    meanwhile. FFmpeg's encoder is as quick, but its files of grainy photographs are larger:
+    benchmarks/pictures.py compares them.
     """
     height, width, _ = pixels.shape
     rows = np.ascontiguousarray(pixels).reshape(height, width * 3)
@@ -145,11 +143,12 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def _packer(strategy: int) -> zlib._Compress:
+    """zlib at its quickest level, with a strategy of its own."""
     return zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
 
 
 def _quicker_strategy(rows: np.ndarray) -> int:
-    """Run lengths, unless a look at the middle of the picture says that matches are smaller."""
+    """Run lengths, unless the rows in the middle of the picture become smaller by matches."""
     middle = max((len(rows) - _BLOCK) // 2, 0)
     sample = next(_filtered(rows[middle : middle + _BLOCK])).data
     sizes = {
@@ -182,19 +181,12 @@ def _weight(differences: np.ndarray) -> np.ndarray:
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG file: its length, kind, data and checksum."""
     body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 (height, width, 3) to `path` as PNG; whole or not at all."""
-    path = Path(path)
-    # Not by tempfile: what that makes is private, where the user's umask shall decide.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(encode_png(pixels))
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with replacing(Path(path)) as part, part.open("xb") as file:
+        file.write(encode_png(pixels))

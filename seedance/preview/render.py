@@ -1,7 +1,6 @@
 """Draws the preview's clips: what is seen and heard for each kind of order.
 
-Owns the pictures and their timing; text.py sets the writing, sound.py makes the tones. Must not
-know tasks, requests or folders.
+The pictures and their timing are made here, the writing in text.py, the sound in sound.py.
 """
 
 from __future__ import annotations

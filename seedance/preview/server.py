@@ -1,7 +1,6 @@
 """The service behind `preview://local`: a requests adapter that answers inside the process.
 
-Owns tasks and files under `home`/preview, which outlive a restart, and the threads that render.
-Must not know how a clip is drawn.
+Tasks and files are kept under `home`/preview and outlive a restart. Each task has a thread.
 
     POST   /files         a body of any kind   -> {url, expires_at}
     POST   /tasks         JSON                 -> {id, status}
@@ -21,7 +20,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http.client import responses as reasons
 from pathlib import Path
@@ -33,6 +32,7 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from ..errors import SeedanceError
+from ..files import replacing, write_atomically
 from ..providers.preview import KEPT_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class PreviewAdapter(BaseAdapter):
 
     def __init__(self, home: Path) -> None:
         super().__init__()
-        self._studio = _studio(Path(home) / "preview")
+        self._service = _service(Path(home) / "preview")
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -74,37 +74,37 @@ class PreviewAdapter(BaseAdapter):
             return _json(request, 500, {"error": {"message": f"{error.strerror or error}"}})
 
     def close(self) -> None:
-        """Nothing to close: tasks go on, and sessions come and go."""
+        """Nothing to close: tasks go on when a session is closed."""
 
     def _route(self, request: requests.PreparedRequest) -> requests.Response:
         path = urlsplit(request.url or "").path
         match (request.method or "").upper(), path.strip("/").split("/"):
             case "POST", ["files"]:
-                return _json(request, 200, self._studio.keep(request))
+                return _json(request, 200, self._service.keep(request))
             case "POST", ["tasks"]:
-                return _json(request, 200, self._studio.create(_object(request)))
+                return _json(request, 200, self._service.create(_object(request)))
             case "GET", ["tasks", task_id]:
-                return _json(request, 200, self._studio.status(task_id))
+                return _json(request, 200, self._service.status(task_id))
             case "DELETE", ["tasks", task_id]:
-                return _json(request, 200, self._studio.cancel(task_id))
+                return _json(request, 200, self._service.cancel(task_id))
             case "GET", ["files", name]:
-                return _file(request, self._studio.file(name))
+                return _file(request, self._service.file(name))
         raise _Refusal(404, f"There is nothing at {path[:80]!r}.")
 
 
 # ------------------------------------------------------------------------------ tasks and files
 
-_studios: dict[Path, _Studio] = {}
-_studios_lock = threading.Lock()
+_services: dict[Path, _Service] = {}
+_services_lock = threading.Lock()
 
 
-def _studio(folder: Path) -> _Studio:
-    """The one of this process for a folder."""
-    with _studios_lock:
-        return _studios.setdefault(folder.resolve(), _Studio(folder.resolve()))
+def _service(folder: Path) -> _Service:
+    """The one service of this process for a folder."""
+    with _services_lock:
+        return _services.setdefault(folder.resolve(), _Service(folder.resolve()))
 
 
-class _Studio:
+class _Service:
     """The tasks and files of one folder, and the threads that render them."""
 
     def __init__(self, folder: Path) -> None:
@@ -120,7 +120,7 @@ class _Studio:
         part = self.folder / f"{secrets.token_hex(8)}.part"
         sha = hashlib.sha256()
         try:
-            with part.open("wb") as file:
+            with part.open("xb") as file:
                 for block in _blocks(request.body):
                     sha.update(block)
                     file.write(block)
@@ -132,7 +132,7 @@ class _Studio:
         return {"url": f"{BASE}/files/{name}", "expires_at": time.time() + KEPT_SECONDS / 2}
 
     def create(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Write a task down and start it."""
+        """Save a task and start it."""
         self._clean()
         task_id = secrets.token_hex(12)
         task = {"id": task_id, "status": "queued", "created": time.time(), "order": order}
@@ -141,7 +141,7 @@ class _Studio:
         return {"id": task_id, "status": "queued"}
 
     def status(self, task_id: str) -> dict[str, Any]:
-        """How a task stands. One that was interrupted by a restart is started again."""
+        """The state of a task. One that a restart interrupted is started again."""
         task = self._read(task_id)
         answer = {"id": task_id, "status": task["status"], "seed": task["order"].get("seed")}
         if task["status"] in _UNFINISHED:
@@ -194,13 +194,10 @@ class _Studio:
         from .render import Stopped, render
         from .scene import Scene
 
-        target = self.folder / "files" / f"{task['id']}.mp4"
-        part = self.folder / f"{task['id']}.{secrets.token_hex(4)}.part"
         try:
-            with self._slots:
-                self._folder("files")
+            target = self._folder("files") / f"{task['id']}.mp4"
+            with self._slots, replacing(target) as part:
                 render(Scene.read(task["order"], self._local), part, rendering.report)
-            os.replace(part, target)
             self._finish(task | {"status": "succeeded"})
         except Stopped:
             pass
@@ -211,8 +208,6 @@ class _Studio:
             with suppress(OSError):
                 self._finish(task | {"status": "failed", "error": {"message": message}})
         finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             with self._lock:
                 self._rendering.pop(task["id"], None)
 
@@ -239,10 +234,7 @@ class _Studio:
             raise _Refusal(404, "The task's file is damaged.") from None
 
     def _write(self, task: dict[str, Any]) -> None:
-        path = self._folder("tasks") / f"{task['id']}.json"
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        part.write_text(json.dumps(task), "utf-8")
-        os.replace(part, path)
+        write_atomically(self._folder("tasks") / f"{task['id']}.json", json.dumps(task))
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name
@@ -275,7 +267,7 @@ class _Rendering:
 # ----------------------------------------------------------------------------- bodies and answers
 
 
-def _blocks(body: Any) -> Any:
+def _blocks(body: Any) -> Iterator[bytes]:
     """The blocks of a request's body, whichever form requests gave it."""
     if isinstance(body, str):
         body = body.encode()

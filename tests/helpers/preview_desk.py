@@ -87,5 +87,5 @@ def opened(folder: Path) -> Iterator[Desk]:
     try:
         yield Desk(folder)
     finally:
-        for rendering in list(server._studio(folder / "preview")._rendering.values()):
+        for rendering in list(server._service(folder / "preview")._rendering.values()):
             rendering.cancelled.set()

@@ -38,7 +38,7 @@ def every_exchange_has_a_name_of_its_own_and_a_source(
     provider: ProviderClass, exchanges: list[Exchange]
 ) -> None:
     names = [exchange["name"] for exchange in exchanges]
-    assert names, f"there are no recorded exchanges: write tests/wire/{provider.id}.json"
+    assert names, f"there are no recorded exchanges: write tests/providers/wire/{provider.id}.json"
     assert len(names) == len(set(names)), f"two exchanges have the same name: {sorted(names)}"
     bare = [exchange["name"] for exchange in exchanges if not exchange.get("source")]
     assert not bare, f"without a source: {bare}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,12 +80,23 @@ def test_a_little_memory_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.free_memory() == 0
 
 
-def test_where_there_is_no_proc_psutil_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_psutil_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(available=memory.SPARE + 700)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: found)
+    monkeypatch.setattr(memory, "_group_rest", lambda: None)
+    assert memory.free_memory() == 700
+
+
+@pytest.mark.parametrize("error", [OSError("no /proc"), RuntimeError("no such line")])
+def test_where_psutil_cannot_tell_memory_is_unknown(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=700))
-    monkeypatch.setitem(sys.modules, "psutil", there)
-    assert memory._available(tmp_path / "none") == 700
+    def cannot() -> None:
+        raise error
+
+    monkeypatch.setattr(memory.psutil, "virtual_memory", cannot)
+    monkeypatch.setattr(memory, "_group_rest", lambda: None)
+    assert memory.free_memory() is None
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from seedance import media
-from seedance.media import pages
-from seedance.media.pages import HUGE, SLOW, Pages
+from seedance.media import huge_pages
+from seedance.media.huge_pages import HUGE, SLOW, Pages
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a choice of pages")
 
@@ -29,12 +29,12 @@ def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
             now += each
             yield now
 
-    monkeypatch.setattr(pages, "time", SimpleNamespace(perf_counter=moments().__next__))
+    monkeypatch.setattr(huge_pages, "time", SimpleNamespace(perf_counter=moments().__next__))
 
 
 def array() -> tuple[np.ndarray, Pages]:
     """64 MB that nobody has written to."""
-    return pages.empty((8, HUGE))
+    return huge_pages.empty((8, HUGE))
 
 
 def has_small_pages(array: np.ndarray) -> bool:
@@ -96,7 +96,7 @@ def test_frames_are_the_same_on_small_pages(
 ) -> None:
     path = clips.write(tmp_path / "a.mp4", width=640, height=360, frames=24)
     before = media.decode_frames(path)
-    monkeypatch.setattr(pages, "SLOW", -1.0)
+    monkeypatch.setattr(huge_pages, "SLOW", -1.0)
     frames = media.decode_frames(path)
     assert has_small_pages(frames)
     assert np.array_equal(frames, before)

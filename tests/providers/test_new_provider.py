@@ -11,11 +11,11 @@ from typing import Any
 import provider_contract
 import pytest
 import wire_player
+from paths import ROOT
 from wire_player import Exchange
 
 from seedance.wire import Provider
 
-ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "seedance" / "providers" / "new_provider.md").read_text(encoding="utf-8")
 
 

@@ -192,7 +192,7 @@ def test_a_cancelled_task_stops_and_leaves_nothing(desk: Desk, drawn_by_hand: li
     assert desk.play(desk.provider.cancel(ticket)) == TaskCancelled()
     assert desk.check(ticket) == TaskCancelled()
     assert desk.play(desk.provider.cancel(ticket)) == TaskCancelled()
-    while server._studio(desk.home / "preview")._rendering:
+    while server._service(desk.home / "preview")._rendering:
         time.sleep(0.01)
     assert [path.name for path in (desk.home / "preview").iterdir() if path.is_file()] == []
     assert list((desk.home / "preview" / "files").iterdir()) == []
@@ -208,12 +208,12 @@ def test_a_finished_task_is_not_cancelled(desk: Desk, quick: None) -> None:
 def test_a_task_outlives_a_restart(
     desk: Desk, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server._Studio, "_start", lambda self, task: server._Rendering())
+    monkeypatch.setattr(server._Service, "_start", lambda self, task: server._Rendering())
     ticket = desk.send(TEXT)
     assert desk.check(ticket) == Running(0.0, "queued")
     monkeypatch.undo()
     monkeypatch.setattr(render, "FPS", 1)
-    monkeypatch.setattr(server, "_studios", {})
+    monkeypatch.setattr(server, "_services", {})
     after = Desk(desk.home)
     assert isinstance(after.check(ticket), Running)
     assert isinstance(after.wait(ticket), Done)
@@ -223,7 +223,7 @@ def test_a_task_can_be_made_to_take_its_time(tmp_path: Path, quick: None) -> Non
     desk = Desk(tmp_path, seconds="3600")
     ticket = desk.send(TEXT)
     assert desk.calls[0].json["seconds"] == 3600.0
-    while server._studio(tmp_path / "preview")._rendering:
+    while server._service(tmp_path / "preview")._rendering:
         time.sleep(0.01)
     status = desk.check(ticket)
     assert isinstance(status, Running) and status.phase == "rendering"

@@ -329,7 +329,7 @@ def test_memory_that_does_not_suffice_after_all_is_an_error_of_ours(
 
     file = silence(tmp_path / "short.flac", 1)
     monkeypatch.setattr("seedance.media.memory.free_memory", lambda: None)
-    monkeypatch.setattr("seedance.media.sound.np.concatenate", no_memory)
+    monkeypatch.setattr("seedance.media.sounds.np.concatenate", no_memory)
     with pytest.raises(BadOrder, match="memory"):
         media.decode_audio(file)
 

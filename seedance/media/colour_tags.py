@@ -1,28 +1,29 @@
-"""Colour tags: says in a clip's container how its colours are meant, so that players agree.
-
-Must not decode or encode.
-"""
+"""Colour tags: what a clip's container says about the meaning of its colours, so that all players
+show the same. Only the container is written; pictures and sound are copied."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
 
 from ..errors import BadOrder
+from ..files import replacing
 from .frames import BT709, HD_LINES, LIMITED
 from .info import UNSPECIFIED, ClipInfo, open_media, probe
+
+
+class _BadCopy(Exception):
+    """The tagged copy is not what was to be written."""
 
 
 def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     """Tag an untagged HD clip as BT.709, which is how it is read; True if the file changed.
 
-    Only the container is written anew, and the file is replaced only if every packet came through
-    as it was. `info` is what `probe` says of the file, where that is known. Raises BadOrder if it
+    Only the container is written anew, and the file is replaced only if every packet is the same in
+    the copy. `info` is what `probe` says of the file, where that is known. Raises BadOrder if it
     cannot be read.
     """
     path = Path(path)
@@ -30,19 +31,27 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     tags = {info.matrix, info.primaries, info.transfer}
     if tags != {UNSPECIFIED} or info.height < HD_LINES or "mp4" not in info.format:
         return False
-    part = path.with_name(f".{path.name}.tagged.part")
     try:
-        _copy_tagged(path, part)
-        with suppress(BadOrder):  # an old PyAV may have written nonsense
-            if probe(part).matrix == BT709 and _packets(part) == _packets(path):
-                os.replace(part, path)
-                return True
+        with replacing(path) as part:
+            _copy_tagged(path, part)
+            _check_copy(part, path)
+    except _BadCopy:
         return False
-    finally:
-        part.unlink(missing_ok=True)
+    return True
+
+
+def _check_copy(copy: Path, original: Path) -> None:
+    """Raise _BadCopy unless the copy is tagged and holds the packets of the original."""
+    try:
+        same = probe(copy).matrix == BT709 and _packets(copy) == _packets(original)
+    except BadOrder as error:  # an old PyAV may have written nonsense
+        raise _BadCopy from error
+    if not same:
+        raise _BadCopy
 
 
 def _copy_tagged(path: Path, target: Path) -> None:
+    """Copy the packets of pictures and sound into a new MP4 that is tagged."""
     options = {"movflags": "+faststart"}
     with (
         open_media(path) as source,

@@ -1,5 +1,4 @@
-"""Sound as samples: a track -> float32, samples -> WAV, one form -> another. Must not decode
-pictures."""
+"""Sound as samples: a track -> float32, samples -> WAV, one sample format -> another."""
 
 from __future__ import annotations
 
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _WHAT = "The samples of the sound"
-_STEP = 64 * 2**20  # bytes of samples after which memory is looked at again
+_STEP = 64 * 2**20  # bytes of samples after which free memory is checked again
 
 
 class Resampler:
-    """Gives decoded frames the form that is `wanted` (arguments of PyAV's AudioResampler), also
-    where a track changes its own midway, which one of PyAV's does not bear."""
+    """Converts decoded frames to the form that is `wanted` (arguments of PyAV's AudioResampler).
+
+    A track may change its own form midway, which PyAV's AudioResampler refuses: each form gets one
+    of its own.
+    """
 
     def __init__(self, **wanted: Any) -> None:
         self._wanted = wanted
@@ -48,7 +50,7 @@ class Resampler:
 def sound_frames(
     container: InputContainer, stream: AudioStream, resample: Resampler
 ) -> Iterator[av.AudioFrame]:
-    """A track in the form that `resample` gives, leaving out what is damaged."""
+    """The frames of a track in the form that `resample` gives, without what is damaged."""
     for packet in container.demux(stream):
         try:
             decoded = packet.decode()
@@ -62,9 +64,9 @@ def sound_frames(
 def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     """The sound of a file as (float32 (channels, samples) in -1..1, samples a second).
 
-    None if the file is silent. Pictures are not decoded. A track that changes its channels or rate
-    midway comes as its header says. Raises BadOrder if the file cannot be read, or the memory does
-    not suffice: silence of any length takes next to no bytes in a file.
+    None if the file has no sound. A track that changes its channels or rate midway is converted to
+    those of its header. Raises BadOrder if the file cannot be read, or if its samples do not fit
+    into memory: hours of silence take few bytes in a file.
     """
     with open_media(path) as container:
         stream = sound_stream(container, Path(path).name)
@@ -81,7 +83,7 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
             if size > asked:
                 asked = size + _STEP
                 with ensure_memory(asked + _STEP, _WHAT):
-                    pass  # what comes next, and all of it once more when it is joined
+                    pass  # room for the next step, and for the copy when all is joined
         if not parts:
             return None
         with ensure_memory(size, _WHAT):

@@ -1,0 +1,148 @@
+"""The key file: a JSON object that only its owner can read.
+
+It is parsed once for each change of it, and replaced as a whole, by one writer at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import BadOrder
+from .files import write_atomically
+
+LOCK_SECONDS = 30.0  # to wait for other writers, each of which takes milliseconds
+
+_SECRETS = ("key", "access_key_id", "secret_access_key")
+
+_one_writer = threading.Lock()  # in this process, where the file system may have no locks
+
+
+class Key(str):
+    """A secret as text. Tools that print variables do not show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "(a key)" if self else "''"
+
+
+class _Parsed(NamedTuple):
+    version: tuple[int, ...]  # another one after each change of the file
+    values: dict[str, Any]
+
+
+_MISSING = _Parsed((), {})
+
+
+class KeyFile:
+    """The file at `path`, which need not exist. It holds an object for each provider id, and for
+    `s3` and `budget`. Its secrets are read as Key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._parsed = _MISSING
+
+    def read(self) -> Mapping[str, Any]:
+        """What the file holds, not to be changed; empty if there is no file.
+
+        Each call looks whether the file has changed, and whether others can read it. Raises
+        BadOrder if they can, or if the file cannot be read.
+        """
+        self._parsed = self._load(self._parsed)
+        return self._parsed.values
+
+    def record(self, name: str) -> Mapping[str, Any]:
+        """One object of the file, empty if there is none. Raises BadOrder as `read` does."""
+        record = self.read().get(name)
+        return record if isinstance(record, dict) else {}
+
+    @contextlib.contextmanager
+    def editing(self) -> Iterator[dict[str, Any]]:
+        """What the file holds, to be changed in the `with` block and written at its end.
+
+        Other writers wait. An error in the block leaves the file as it is. Raises BadOrder if the
+        file cannot be read or written.
+        """
+        with self._lock():
+            values = self._load(_MISSING).values.copy()
+            yield values
+            kept = {name: record for name, record in values.items() if record}
+            with self._write_errors():
+                write_atomically(self.path, json.dumps(kept, indent=1), mode=0o600)
+
+    def _load(self, known: _Parsed) -> _Parsed:
+        """The file as it is now: `known` if that is its present version, else parsed."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                self._check_private(status)
+                version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+                if version == known.version:
+                    return known
+                values = json.load(file, object_hook=_with_keys)
+        except FileNotFoundError:
+            return _MISSING
+        except BadOrder:
+            raise
+        except (OSError, ValueError):
+            # The parser's message may quote the file, so it is not repeated.
+            raise BadOrder(
+                f"The key file {self.path} cannot be read.", hint="Mend or delete it."
+            ) from None
+        return _Parsed(version, values if isinstance(values, dict) else {})
+
+    def _check_private(self, status: os.stat_result) -> None:
+        """Raise BadOrder if others can read the file. Windows has no such modes."""
+        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+            raise BadOrder(
+                f"Others can read the key file {self.path}, so it is not used.",
+                hint=f"Run: chmod 600 '{self.path}'. If this machine is shared, replace the keys "
+                "in it.",
+            )
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Let one writer in, of all processes. Otherwise two keys that are stored at the same time
+        could undo each other."""
+        # Loaded here, because it takes 40 ms and few starts write.
+        from filelock import FileLock, Timeout
+
+        with _one_writer, contextlib.ExitStack() as held:
+            with self._write_errors():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
+            try:
+                held.enter_context(lock)
+            except Timeout:
+                raise BadOrder(
+                    f"The key file {self.path} cannot be written: another program has locked it.",
+                    hint=f"If none is running, delete {lock.lock_file}.",
+                ) from None
+            except (OSError, NotImplementedError):
+                pass  # The file system has no locks.
+            yield
+
+    @contextlib.contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        """Turn an OSError of the block into BadOrder."""
+        try:
+            yield
+        except OSError as error:
+            raise BadOrder(
+                f"The key file {self.path} cannot be written: {error.strerror}."
+            ) from error
+
+
+def _with_keys(record: dict[str, Any]) -> dict[str, Any]:
+    """An object of the file, with its secrets as Key."""
+    return {
+        name: Key(value) if name in _SECRETS and isinstance(value, str) else value
+        for name, value in record.items()
+    }

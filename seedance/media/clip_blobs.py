@@ -1,0 +1,215 @@
+"""A clip or a sound as the Blob that goes up: the file itself where the limits allow, else a
+converted one in a work folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import BadOrder
+from ..files import replacing, sha256_of
+from ..order import Medium
+from ..wire import Blob, MediaLimits
+from .clips import ClipPlan, convert_clip, convert_sound
+from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
+from .limits import (
+    accepts,
+    check_long_enough,
+    check_shape,
+    check_smallest,
+    clip_problems,
+    describe_clip,
+    describe_sound,
+    does_not_fit,
+    grow_to_fit,
+    megabytes,
+    scale_to_fit,
+    sound_problems,
+)
+from .mime_types import file_name
+
+_SHRINK = 0.9  # of the bit rate, where a converted clip still has too many bytes
+_LEAST_RATE = 100_000  # bits a second; below it nothing can be recognized
+_SOUND_RATE = 192_000  # bits a second
+_SOUND_CODECS = {"mp3": "audio/mpeg", "wav": "audio/wav"}  # the preferred first
+
+
+def clip_blob(
+    medium: Medium, limits: MediaLimits, *, nearest: bool, work_dir: Path
+) -> tuple[Blob, list[str]]:
+    """A clip as it goes up, and what was changed to make it fit, a sentence each.
+
+    A clip within the limits goes up byte for byte, streamed from its path. Another is refused with
+    BadOrder, or, if `nearest`, written anew (H.264, AAC, MP4) into `work_dir`, trimmed, scaled and
+    slowed to the nearest that is taken. Raises BadOrder also where no change of ours would help.
+    """
+    path = _file(medium, work_dir)
+    info = probe(path)
+    check_whole(path)
+    check_smallest(info.width, info.height, "clip")
+    check_shape("clip", info.width, info.height, limits)
+    problems = clip_problems(info, limits)
+    if not problems:
+        return _clip(path, info), []
+    described = describe_clip(info)
+    check_long_enough(described, info.duration, limits)
+    if not nearest:
+        raise does_not_fit(described, problems)
+    return _converted_clip(path, info, limits, work_dir), problems
+
+
+def sound_blob(
+    medium: Medium, limits: MediaLimits, *, nearest: bool, work_dir: Path
+) -> tuple[Blob, list[str]]:
+    """A sound as it goes up, and what was changed to make it fit, a sentence each.
+
+    Like `clip_blob`; what has to be written anew becomes MP3, or WAV where only that is taken.
+    """
+    path = _file(medium, work_dir)
+    info = probe_sound(path)
+    check_whole(path, "sound")
+    problems = sound_problems(info, limits)
+    if not problems:
+        return _sound(path, info), []
+    described = describe_sound(info)
+    check_long_enough(described, info.duration, limits)
+    if not nearest:
+        raise does_not_fit(described, problems)
+    return _converted_sound(path, described, limits, work_dir), problems
+
+
+def _converted_clip(path: Path, info: ClipInfo, limits: MediaLimits, work_dir: Path) -> Blob:
+    """The clip as MP4 within the limits, with ever fewer bits a second until its bytes fit."""
+    if not accepts(limits, "video/mp4"):
+        raise BadOrder(f"A clip cannot be converted to {', '.join(limits.formats)}.")
+    width, height, fps, seconds = _nearest(info, limits)
+    rate = None
+    while True:
+        plan = ClipPlan(width, height, fps, seconds, rate)
+
+        def write(target: Path, plan: ClipPlan = plan) -> None:
+            convert_clip(path, target, plan)
+
+        target = _work_file(path, work_dir, "mp4", write)
+        blob = _clip(target, probe(target))
+        if limits.max_bytes is None or blob.size <= limits.max_bytes:
+            return blob
+        target.unlink()
+        if rate is None:
+            rate = int(limits.max_bytes * 8 / max(seconds, 1))
+            rate -= _SOUND_RATE if info.has_audio else 0
+        rate = int(rate * _SHRINK)
+        if rate < _LEAST_RATE:
+            raise BadOrder(
+                f"{describe_clip(info)} cannot be made small enough: "
+                f"at most {megabytes(limits.max_bytes)} are taken."
+            )
+
+
+def _nearest(info: ClipInfo, limits: MediaLimits) -> tuple[int, int, Fraction, float]:
+    """Width, height, frames a second and seconds within the limits, as near as they can be."""
+    factor = scale_to_fit(info.width, info.height, limits)
+    if factor == 1:
+        factor = grow_to_fit(info.width, info.height, limits)
+    up = factor > 1
+    seconds = info.duration
+    if limits.seconds:
+        seconds = min(seconds, limits.seconds[1])
+    fps = info.fps
+    if limits.fps:
+        low, high = (Fraction(bound).limit_denominator(1001) for bound in limits.fps)
+        fps = min(max(fps, low), high)
+    return _even(info.width * factor, up), _even(info.height * factor, up), fps, seconds
+
+
+def _even(side: float, up: bool) -> int:
+    """`side` as an even number of pixels, rounded up or down."""
+    return (math.ceil(side / 2) if up else math.floor(side / 2)) * 2
+
+
+def _converted_sound(path: Path, described: str, limits: MediaLimits, work_dir: Path) -> Blob:
+    """The sound as MP3 or WAV, cut where it is too long."""
+    codec = next((c for c, mime in _SOUND_CODECS.items() if accepts(limits, mime)), None)
+    if codec is None:
+        raise BadOrder(f"{described} does not fit: only {', '.join(limits.formats)} is taken.")
+    seconds = limits.seconds[1] if limits.seconds else None
+
+    def write(target: Path) -> None:
+        convert_sound(path, target, codec, seconds)
+
+    target = _work_file(path, work_dir, codec, write)
+    blob = _sound(target, probe_sound(target))
+    if limits.max_bytes is not None and blob.size > limits.max_bytes:
+        problem = f"at most {megabytes(limits.max_bytes)} are taken"
+        raise does_not_fit(described, [problem])
+    return blob
+
+
+def _clip(path: Path, info: ClipInfo) -> Blob:
+    digest = _digest(path)
+    return Blob(
+        kind="video",
+        mime=info.mime,
+        name=file_name("video", digest, info.mime),
+        size=info.size,
+        digest=digest,
+        path=path,
+        width=info.width,
+        height=info.height,
+        seconds=info.duration,
+        fps=float(info.fps),
+    )
+
+
+def _sound(path: Path, info: SoundInfo) -> Blob:
+    digest = _digest(path)
+    return Blob(
+        kind="audio",
+        mime=info.mime,
+        name=file_name("audio", digest, info.mime),
+        size=info.size,
+        digest=digest,
+        path=path,
+        seconds=info.duration,
+    )
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def _file(medium: Medium, work_dir: Path) -> Path:
+    """The medium as a file: its own, or its bytes written into `work_dir`."""
+    if medium.path is not None:
+        return medium.path
+    if medium.data is None:
+        raise BadOrder("An address is not a file that can be sent.")
+    data = medium.data
+    name = f"{medium.kind}-{hashlib.sha256(data).hexdigest()[:16]}.bin"
+    return _written(work_dir / name, lambda target: target.write_bytes(data))
+
+
+def _work_file(
+    source: Path, work_dir: Path, extension: str, write: Callable[[Path], object]
+) -> Path:
+    """A file in `work_dir`, by `write`, whose name is always the same for the same source."""
+    name = f"fitted-{hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]}.{extension}"
+    return _written(work_dir / name, write)
+
+
+def _written(target: Path, write: Callable[[Path], object]) -> Path:
+    """`target`, written whole or not at all; several threads may want the same one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as part:
+        write(part)
+    return target
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes. Raises BadOrder if it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise BadOrder(f"{path} cannot be read: {error.strerror}.") from error
