@@ -97,7 +97,7 @@ def main() -> None:
             ("the newest 50", lambda n: journal.newest(50)),
             ("what changed of the newest 200", lambda n: journal.newest(200, time.time() - 60)),
             ("what was spent in 30 days", lambda n: journal.spent(30)),
-            ("rows under way", lambda n: journal.live()),
+            ("rows under way", lambda n: journal.abandoned()),
             ("typical seconds", lambda n: journal.typical_seconds(newest)),
             ("reserve within a budget, and end", reserve),
         ):

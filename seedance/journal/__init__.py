@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from .bucket_objects import BUCKET
 from .budget import Total
-from .journal import Journal, LeaseLost
+from .journal import Journal, JournalReplaced, LeaseLost, TicketTaken
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
 from .uploads import SPARE_SECONDS
@@ -32,9 +32,11 @@ __all__ = [
     "SPARE_SECONDS",
     "IllegalMove",
     "Journal",
+    "JournalReplaced",
     "LeaseLost",
     "NewRow",
     "Row",
     "State",
+    "TicketTaken",
     "Total",
 ]

@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -147,9 +148,9 @@ class Journal(Queries):
             driver: Any = connection.connection.driver_connection
 
             def cut() -> None:
-                with contextlib.suppress(Exception):
-                    with socket.socket(fileno=os.dup(driver.fileno())) as line:
-                        line.shutdown(socket.SHUT_RDWR)
+                line = socket.socket(fileno=os.dup(driver.fileno()))
+                with contextlib.suppress(OSError), line:
+                    line.shutdown(socket.SHUT_RDWR)
 
             with self._limit(SILENT_SECONDS, cut):
                 yield connection
@@ -319,11 +320,11 @@ class Journal(Queries):
                 return row_of(known), False
             return self._insert(connection, new, State.RUNNING, ticket), True
 
-    def keep_ticket(self, row: Row, ticket: str, cost: Money | None = None) -> Row:
-        """A row of its own for a ticket that came for `row` when that was no longer to be had:
-        forgotten meanwhile, or gone with a journal that was replaced. It runs, and is ours.
+    def keep_ticket(self, new: NewRow, ticket: str, cost: Money | None = None) -> Row:
+        """A row of its own for a ticket whose row is not to be had any more: forgotten meanwhile,
+        or gone with a journal that was replaced. It is `running`, and this process has the lease.
 
-        It has the fingerprint of `row` unless another row holds that.
+        It has the fingerprint of `new` unless another row holds that.
         """
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
@@ -332,21 +333,12 @@ class Journal(Queries):
             if known is not None:
                 return row_of(known)
             taken = connection.execute(
-                sa.select(orders.c.id).where(orders.c.fingerprint == row.fingerprint, is_held)
+                sa.select(orders.c.id).where(orders.c.fingerprint == new.fingerprint, is_held)
             ).first()
-            other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
-            new = NewRow(
-                fingerprint=other if taken else row.fingerprint,
-                asked=other if taken else row.asked,
-                provider=row.provider,
-                account=row.account,
-                order=row.order,
-                changes=row.changes,
-                target=row.target,
-                estimate=sensible(cost) or row.cost,
-                origin=row.origin,
-                mark=row.mark,
-            )
+            if taken is not None:
+                other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
+                new = replace(new, fingerprint=other, asked=other)
+            new = replace(new, estimate=sensible(cost) or new.estimate)
             return self._insert(connection, new, State.RUNNING, ticket)
 
     # --------------------------------------------------------------------------- leases

@@ -22,6 +22,7 @@ class Queries(ABC):
     """The part of the journal that only reads. Methods block; they raise BadOrder where it cannot
     be read."""
 
+    holder: str
     _clock: Callable[[], float]
 
     @abstractmethod
@@ -42,21 +43,13 @@ class Queries(ABC):
             raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
         return row_of(record)
 
+    def by_uid(self, uid: str) -> Row | None:
+        """The row of an identity."""
+        return self._first(orders.c.uid == uid)
+
     def by_ticket(self, ticket: str) -> Row | None:
         """The newest row of a ticket."""
         return self._first(orders.c.ticket == ticket)
-
-    def tickets_since(self, provider: str, since: float) -> frozenset[str]:
-        """The tickets of a provider that belong to rows of this journal: those sent later than an
-        hour before `since` (Unix seconds), and those that were adopted. The task of an unclear
-        order is none of them."""
-        query = sa.select(orders.c.ticket).where(
-            orders.c.provider == provider,
-            orders.c.ticket.is_not(None),
-            sa.or_(orders.c.submitted.is_(None), orders.c.submitted > since - 3600),
-        )
-        with self._reading() as connection:
-            return frozenset(connection.execute(query).scalars())
 
     def held(self, fingerprint: str) -> Row | None:
         """The live, saved or unclear row of a fingerprint."""
@@ -87,13 +80,16 @@ class Queries(ABC):
             query = query.where(orders.c.id.in_(sa.select(newest.c.id)), news)
         return self._list(query.limit(limit))
 
-    def live(self) -> list[Row]:
-        """Live rows, the oldest first, whichever process has the lease; without those released
-        less than `REST_SECONDS` ago."""
-        rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= self._clock())
-        return self._list(
-            sa.select(orders).where(orders.c.state.in_(LIVE), rested).order_by(orders.c.id)
-        )
+    def abandoned(self, limit: int = 1000) -> list[Row]:
+        """Live rows that another process than this one had last, the newest first; not those that
+        rest. Whether their processes have ended is for `claim` to say."""
+        now = self._clock()
+        rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= now)
+        others = sa.or_(orders.c.holder.is_(None), orders.c.holder != self.holder)
+        query = sa.select(orders).where(orders.c.state.in_(LIVE), rested, others)
+        # Those whose lease has run out come first: the others are most likely worked on.
+        over = sa.case((orders.c.lease_until <= now, 0), else_=1)
+        return self._list(query.order_by(over, orders.c.id.desc()).limit(limit))
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:

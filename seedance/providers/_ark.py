@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..errors import BadOrder, OddReply, SeedanceError, Unclear
@@ -44,9 +44,10 @@ OTHER_NAMES = {"frames": "duration"}
 
 PAGE = 100
 LIST_SECONDS = 1.0  # the list route takes one call a second
-# A task may be this much older than the time that is asked about, in seconds: the order waited for
-# its answer, and our clock and theirs differ.
+# Seconds by which a task's time may lie before and after that of its order: clocks differ, and the
+# answer to a create takes its time.
 CLOCK_SLACK = 300.0
+LONGEST_CREATE = 900.0
 
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -57,6 +58,9 @@ class Ark(Provider):
 
     # "Only success is charged", and a queued task is the only one that DELETE cancels.
     cancel_is_free = True
+    # `execution_expires_after`, which the list gives back: 3600 to 259200, by default 172800
+    # (providers.md, BytePlus, "Fields"). Never less than the default, so that no task ends sooner.
+    marks = range(172_800, 259_201)
 
     currency: ClassVar[str]
     prices: ClassVar[Prices]
@@ -99,32 +103,24 @@ class Ark(Provider):
         yield from self.ask(Call("GET", self.url(TASKS), query={"page_num": "1", "page_size": "1"}))
         return Balance("")  # no route tells whose key it is, or what is left
 
-    def find(self, order: Order, since: float, known: Collection[str] = ()) -> Flow[Ticket | None]:
-        """Look through the task list for the one that `order` made.
-
-        The list has no prompt, so a task is recognised by its model, seed, resolution, ratio,
-        duration, sound and time. Raises Unclear where that does not settle it: two tasks look
-        alike, or one does not show enough of itself yet.
-        """
-        alike: list[Ticket] = []
-        settled = True
-        for task in (yield from self._list()):
-            same = self._is_from(task, order, since)
-            ticket = Ticket.issue(self.id, task.get("id"))
-            if same is False or str(ticket) in known:
-                continue
-            alike.append(ticket)
-            settled = settled and same is True
-        if not alike:
-            return None
-        if len(alike) == 1 and settled:
-            return alike[0]
-        raise Unclear(
-            f"{self.name} has {len(alike)} task(s) that this order may have made: "
-            f"{', '.join(map(str, alike[:5]))}.",
-            hint="Collect the right one with seedance collect, or clear the order with "
-            "seedance forget if none is.",
-        )
+    def find(self, order: Mapping[str, Any], since: float) -> Flow[Ticket | None]:
+        """Look through the task list for the one that was created with our mark: the time after
+        which it expires, of which each order has a number of its own. Raises Unclear where two
+        tasks have it."""
+        alike = [
+            Ticket.issue(self.id, task.get("id"))
+            for task in (yield from self._list())
+            if number_at(task, "execution_expires_after") == float(self.mark)
+            and self._may_be(task, order, since)
+        ]
+        if len(alike) > 1:
+            raise Unclear(
+                f"{self.name} has {len(alike)} tasks that this order may have made: "
+                f"{', '.join(map(str, alike[:5]))}.",
+                hint="Collect the right one with seedance collect, or clear the order with "
+                "seedance forget if none is.",
+            )
+        return alike[0] if alike else None
 
     def estimate(self, order: Order) -> Money | None:
         """The price by token formula and list. Lengths that only the model or the clips decide are
@@ -166,6 +162,8 @@ class Ark(Provider):
             "watermark": order.watermark,
             "return_last_frame": True,
         }
+        if self.mark:
+            body["execution_expires_after"] = int(self.mark)
         if order.mode in OPERATIONS:
             body["omni_reference_task_type"] = order.mode
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
@@ -197,28 +195,14 @@ class Ark(Provider):
 
     # ------------------------------------------------------------------------------- the answers
 
-    def _is_from(self, task: dict[str, Any], order: Order, since: float) -> bool | None:
-        """Whether a task of the list was made from `order`; None if it does not show enough."""
+    def _may_be(self, task: dict[str, Any], order: Mapping[str, Any], since: float) -> bool:
+        """Whether nothing that the list shows of a task speaks against an order. There are only so
+        many marks, and others use the account too."""
         created = number_at(task, "created_at")
-        if created is not None and created < since - CLOCK_SLACK:
+        if created is None or not since - CLOCK_SLACK < created < since + LONGEST_CREATE:
             return False
-        name = self._model_name(task)
-        if name != order.model and not (name is None and order.model in self.config.models):
-            return False
-        model = self.model(order)
-        wanted: dict[str, Any] = {
-            "seed": order.seed,
-            "resolution": order.resolution,
-            "generate_audio": order.generate_audio,
-        }
-        if order.ratio != "adaptive" and order.mode not in model.source_ratio:
-            wanted["ratio"] = order.ratio
-        if order.duration != -1 and order.mode not in model.source_duration:
-            wanted["duration"] = order.duration
-        shown = {name: task[name] for name in wanted if task.get(name) is not None}
-        if any(shown[name] != wanted[name] for name in shown):
-            return False
-        return True if created is not None and shown.keys() == wanted.keys() else None
+        shown = ("seed", "resolution", "generate_audio")
+        return all(task.get(name) in (None, order.get(name)) for name in shown)
 
     def _model_name(self, task: dict[str, Any]) -> str | None:
         """Our name of the task's model. The date at the end of an id changes with each release."""

@@ -118,6 +118,7 @@ def limits(prefix: str) -> Limits:
         poll_interval=10.0,
         result_life=24 * 3600.0,
         task_life=7 * 24 * 3600.0,
+        forgets_after=7 * 24 * 3600.0,  # "last 7 days" (providers.md, BytePlus, list and get)
     )
 
 

@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
-from ..journal import LIVE, Journal, LeaseLost, Row, State
+from ..journal import LIVE, IllegalMove, Journal, LeaseLost, Row, State, TicketTaken
+from ..money import Money
 from ..settings import Settings
 from ..transport import Stop
 from ..wire import Ticket
+from . import tickets
 from .client import Client, Stopped
 from .progress import Progress
 
@@ -35,7 +37,8 @@ class ActiveOrder:
     Each has a thread of its own. Methods under "from the order's own thread" are called only there;
     the others may be called from any thread. `done` receives the saved row, or the SeedanceError
     that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
-    media, so that such an order can no longer be sent.
+    media, so that such an order can no longer be sent. `same_account`: whether the key is the one
+    that ordered; what another is told of the end of a task proves nothing.
     """
 
     def __init__(
@@ -46,8 +49,11 @@ class ActiveOrder:
         journal: Journal,
         settings: Settings,
         prepared: Prepared | None = None,
+        *,
+        same_account: bool = True,
     ) -> None:
         self.row, self.client, self.worker = row, client, worker
+        self.same_account = same_account
         self.journal, self.settings, self.prepared = journal, settings, prepared
         self.done: Future[Row] = Future()
         self.progress = Progress("starting")
@@ -55,6 +61,7 @@ class ActiveOrder:
         self.spending = False
         self.stop = Stop()
         self._lock = threading.Lock()
+        self._writing = threading.RLock()
         self._wake = threading.Event()
         self._cancel_wanted = False
         self._closing = False
@@ -183,8 +190,23 @@ class ActiveOrder:
             self.reload()
 
     def reload(self) -> None:
-        """Read the row from the journal again."""
-        self.row = self.journal.get(self.row.id)
+        """Read the row from the journal again. A row that is gone from it, but has a ticket, gets a
+        new row. Raises BadOrder where it is gone and nothing is paid."""
+        found = self.journal.by_uid(self.row.uid)
+        if found is None and self.row.task is None:
+            raise tickets.explain_lost(self.row)
+        if found is None:
+            logger.warning(
+                "Row %s is gone from the journal; %s is kept.", self.row.id, self.row.task
+            )
+            new = tickets.new_row(self.row)
+            found = self.journal.keep_ticket(new, self.row.task or "", self.row.cost)
+        self.row = found
+
+    def keep(self, ticket: str, cost: Money | None) -> None:
+        """Make the ticket in the answer to a paid call safe; the journal comes after that."""
+        tickets.write(self.settings.home, self.row, ticket, cost)
+        self.row = replace(self.row, task=ticket)
 
     def release(self) -> None:
         """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
@@ -207,7 +229,7 @@ class ActiveOrder:
             try:
                 self._write_steps()
                 return
-            except LeaseLost:
+            except (LeaseLost, TicketTaken, IllegalMove):
                 self._unwritten.clear()
                 raise
             except BadOrder as error:
@@ -224,10 +246,24 @@ class ActiveOrder:
                 time.sleep(WRITE_PAUSE)
 
     def _write_steps(self) -> None:
-        while self._unwritten:
-            state, values = self._unwritten[0]
-            self.row = self.journal.advance(self.row.id, state, **values)
-            self._unwritten.pop(0)
+        with self._writing:
+            while self._unwritten:
+                state, values = self._unwritten[0]
+                row = self.journal.advance(self.row.id, state, **values)
+                self._unwritten.pop(0)
+                if not self._unwritten:
+                    self.row = row
+                if values.get("task"):
+                    tickets.remove(self.settings.home, row)
+
+    def write_late(self) -> None:
+        """Write what the journal could not take before, if there is anything. May be called from
+        any thread. Raises what `advance` raises."""
+        if self._unwritten and self._writing.acquire(blocking=False):
+            try:
+                self._write_steps()
+            finally:
+                self._writing.release()
 
     def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
         """Move the row to `state`, its end, and record the error; returns the error to raise."""

@@ -9,7 +9,7 @@ import re
 from typing import TypeVar
 
 from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
-from ..transport import Lost, NotSent, Stop, Transport, retry_after, seconds_until
+from ..transport import Gate, Lost, NotSent, Stop, Transport, retry_after, seconds_until
 from ..wire import Call, Flow, Pause, Provider, Reply, error_text
 
 T = TypeVar("T")
@@ -55,14 +55,22 @@ class Client:
         self.transport = transport
         self.last_reply = Reply(0)
 
-    def run(self, flow: Flow[T], *, polling: bool = False, stop: Stop | None = None) -> T:
+    def run(
+        self,
+        flow: Flow[T],
+        *,
+        polling: bool = False,
+        stop: Stop | None = None,
+        gate: Gate | None = None,
+    ) -> T:
         """Make the calls of a flow, give it the replies, and return its result.
 
         A call that spends is made once and never broken off. Raises NotSent or Busy where it is
         proven that nothing was accepted, Refused for a clear no, Unclear for everything else.
         Other calls are tried a few times, then NoAnswer is raised (NotSent if no connection was
         made); with `polling` they are tried once, and a 404 or 410 raises UnknownTask. Once `stop`
-        is set, they raise Stopped.
+        is set, they raise Stopped. `gate` is asked right before the first byte of the call that
+        spends; Withheld is raised if it says no.
         """
         stop = stop or Stop()
         reply: Reply | None = None
@@ -76,7 +84,7 @@ class Client:
                     reply = Reply(0)
                 elif step.spends:
                     spending = None
-                    reply = spending = self._spend(step)
+                    reply = spending = self._spend(step, gate)
                 else:
                     reply = self._ask(step, 1 if polling else ATTEMPTS, stop)
                     if polling and reply.status in (404, 410) and not step.any_status:
@@ -121,9 +129,9 @@ class Client:
             hint="The order may have been accepted and billed, so it is not sent again by itself.",
         )
 
-    def _spend(self, call: Call) -> Reply:
+    def _spend(self, call: Call, gate: Gate | None) -> Reply:
         try:
-            reply = self.transport.perform(call)
+            reply = self.transport.perform(call, gate=gate)
         except NotSent:
             raise
         except Lost as error:

@@ -21,7 +21,7 @@ from . import files
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
-from .poll import UNDOCUMENTED_INTERVAL, Asking
+from .poll import UNDOCUMENTED_INTERVAL, Asking, NotFound
 from .worker import computing
 
 logger = logging.getLogger(__name__)
@@ -86,12 +86,18 @@ def _fresh_address(active: ActiveOrder) -> Done:
             status = asking.ask(patient=False)
         except Stopped:
             active.cancelled()  # raises if the runner closes
+        except NotFound as error:
+            if active.row.file is not None:
+                raise _lost(active, error.message) from None
+            problem = error.message
         except SeedanceError as error:
             problem = error.message
         else:
             if isinstance(status, Done) and status.video_url:
                 return status
-            if isinstance(status, (Failed, Expired, TaskCancelled)):
+            if not active.same_account:
+                problem = "another key than the one that ordered it is told of no video"
+            elif isinstance(status, (Failed, Expired, TaskCancelled)):
                 raise _lost(active, getattr(status, "message", "it was cancelled"))
         active.pause(active.settings.poll_interval or UNDOCUMENTED_INTERVAL)
     raise active.later(f"{active.ticket()} is finished, but {problem}.")

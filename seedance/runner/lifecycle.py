@@ -11,7 +11,7 @@ from ..journal import LeaseLost, Row, State
 from .active import ActiveOrder
 from .client import Stopped
 from .collect import collect
-from .outcomes import error_of
+from .outcomes import error_of, told
 from .poll import poll
 from .submit import find_unclear, submit
 from .upload import clear_bucket
@@ -27,7 +27,9 @@ def carry(active: ActiveOrder) -> Row:
             except LeaseLost:
                 active.reload()
     except Stopped:
-        raise _closed(active) from None
+        raise told(active.row, _closed(active)) from None
+    except SeedanceError as error:
+        raise told(active.row, error) from error.__cause__
     finally:
         active.release()
         clear_bucket(active.journal, active.settings)
@@ -35,7 +37,7 @@ def carry(active: ActiveOrder) -> Row:
 
 def _steps(active: ActiveOrder) -> Row:
     if active.row.state == State.UNCLEAR:
-        find_unclear(active, settled=True)
+        find_unclear(active)
     if active.row.state == State.PREPARING:
         submit(active)
     done = poll(active) if active.row.state == State.RUNNING else None

@@ -6,6 +6,7 @@ from ..errors import (
     Cancelled,
     OddReply,
     SeedanceError,
+    Spent,
     TaskFailed,
     Unclear,
     Unreachable,
@@ -75,4 +76,27 @@ def error_of(row: Row) -> SeedanceError:
     else:
         error = Cancelled(f"The order ended as {row.state}.")
     error.task, error.row = row.task, row.id
+    return error
+
+
+_SPENT: dict[State, Spent] = {
+    State.PREPARING: "no",
+    State.REFUSED: "no",
+    State.SUBMITTING: "unknown",
+    State.UNCLEAR: "unknown",
+    State.RUNNING: "yes",
+    State.SUCCEEDED: "yes",
+    State.SAVED: "yes",
+}
+
+
+def told(row: Row, error: SeedanceError) -> SeedanceError:
+    """An error about an order, with what is known of that order's money.
+
+    That comes from the state of its row, never from the kind of the error: a copy that fails is a
+    BadOrder, and the video is paid all the same. An end says itself whether it is billed.
+    """
+    error.task, error.row = error.task or row.task, row.id
+    ended: Spent | None = (row.error or {}).get("spent")
+    error.spent = _SPENT.get(row.state) or ended or ("yes" if row.task else error.spent)
     return error

@@ -11,7 +11,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from ..errors import Cancelled, OddReply, SeedanceError, TaskFailed
+from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
 from ..journal import State
 from ..transport import NotSent
 from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled
@@ -73,6 +73,12 @@ def poll(active: ActiveOrder) -> Done:
     return _Polling(active).run()
 
 
+class NotFound(SeedanceError):
+    """The provider has not known the task for a while. That is no proof that it ended."""
+
+    spent_by_default = "yes"
+
+
 class Asking:
     """Asks how one task stands, and counts how long the provider has not known it."""
 
@@ -85,8 +91,9 @@ class Asking:
         """Ask once.
 
         An answer that the task is not known (HTTP 404 or 410, or in the provider's own words)
-        raises NoAnswer at first. It is Expired after `PERMANENT_ANSWERS` in a row, with `patient`
-        not before `UNKNOWN_SECONDS`. Raises Stopped if a person cancels or the runner closes.
+        raises NoAnswer at first, and NotFound after `PERMANENT_ANSWERS` in a row, with `patient`
+        not before `UNKNOWN_SECONDS`. It is Expired only where the provider's document says that it
+        forgets a task of this age. Raises Stopped if a person cancels or the runner closes.
         """
         client = self.active.client
         try:
@@ -104,7 +111,20 @@ class Asking:
         young = patient and now - self._unknown_since < UNKNOWN_SECONDS
         if young or self._unknown < PERMANENT_ANSWERS:
             raise NoAnswer(status.message)
-        return status
+        if self._is_forgotten_by_document():
+            return status
+        raise NotFound(
+            f"{self.active.row.task} cannot be found at {client.provider.name} now: "
+            f"{status.message}. That is no proof that it has ended.",
+            hint="Check that the key and the base URL are those that ordered it.",
+        )
+
+    def _is_forgotten_by_document(self) -> bool:
+        forgets_after = self.active.client.provider.limits.forgets_after
+        submitted = self.active.row.submitted
+        if forgets_after is None or submitted is None or not self.active.same_account:
+            return False
+        return time.time() - submitted > forgets_after
 
 
 class _Polling:
@@ -113,7 +133,7 @@ class _Polling:
         self.ticket = active.ticket()
         self.asking = Asking(active)
         self.limits = active.client.provider.limits
-        self.expected = active.journal.typical_seconds(active.row)
+        self.expected = _typical_seconds(active)
         self.pace = Pace(
             self.limits.poll_interval or UNDOCUMENTED_INTERVAL,
             self.expected,
@@ -165,6 +185,8 @@ class _Polling:
                     f"{self.ticket} could not be asked for: {error.message}"
                 ) from None
             return None
+        except NotFound as error:
+            raise self.active.later(error.message, error.hint) from None
         except SeedanceError as error:
             self.permanent += 1
             if self.permanent >= PERMANENT_ANSWERS:
@@ -214,6 +236,12 @@ class _Polling:
     def _arrived(self, status: Status) -> Done:
         """Record how the task ended. Returns for a success; raises the error for any other end."""
         active, provider = self.active, self.active.client.provider
+        if not isinstance(status, Done) and not active.same_account:
+            raise active.later(
+                f"{provider.name} was asked with another key than the one that ordered "
+                f"{self.ticket}, so its answer proves nothing.",
+                "Set the key that ordered it again.",
+            )
         if isinstance(status, Done):
             active.advance(State.SUCCEEDED, cost=status.cost)
             return status
@@ -251,3 +279,12 @@ class _Polling:
             raise active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
         logger.info("%s goes on: %s", self.ticket, outcome.reason)
         active.refuse_cancel(outcome.reason)
+
+
+def _typical_seconds(active: ActiveOrder) -> float | None:
+    """The median duration of such tasks; a journal that cannot be read loses no paid task."""
+    try:
+        return active.journal.typical_seconds(active.row)
+    except BadOrder as error:
+        logger.warning("How long such tasks take is not known: %s", error)
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import logging
+import secrets
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -13,25 +14,34 @@ from typing import Any
 
 from .. import preview, providers
 from ..addresses import origin
-from ..errors import BadOrder, Cancelled, NeedsKey, OverBudget, SeedanceError, Unclear
+from ..errors import (
+    BadOrder,
+    Cancelled,
+    NeedsKey,
+    OverBudget,
+    SeedanceError,
+    StillRunning,
+    Unclear,
+)
 from ..journal import Journal, NewRow, Row, State
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Settings
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
-from . import files, quotes
+from . import files, quotes, tickets
 from .active import ActiveOrder
 from .client import Client
 from .job import Job
 from .lifecycle import carry
-from .outcomes import error_of
+from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
+RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
 
 
@@ -47,11 +57,12 @@ class Runner:
     journal: Journal = field(init=False)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.settings.journal_url)
         self._worker = Worker(self._beat)
+        self.journal = Journal(self.settings.journal_url, limit=self._worker.watchdog.limit)
         self._transports: dict[tuple[str, str, str], Transport] = {}
         self._lock = threading.Lock()
         self._recovers = False
+        self._restored = False
         self._left: set[int] = set()  # rows that could not be recovered and were logged
 
     # --------------------------------------------------------------------------- orders
@@ -66,6 +77,7 @@ class Runner:
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
         quotes.check(order, self.settings)
+        self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None
         jobs, failures = [], []
         for number in range(takes):
@@ -125,6 +137,8 @@ class Runner:
                 asked=prepared.asked,
                 provider=provider.id,
                 account=quotes.account_of(provider.id, key),
+                origin=origin(provider.config.base_url),
+                mark=str(secrets.choice(provider.marks)) if provider.marks else None,
                 order=prepared.order.describe(),
                 changes=[change.as_dict() for change in prepared.changes],
                 target=str(target),
@@ -158,27 +172,40 @@ class Runner:
         )
 
     def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
-        """Start the thread that brings a row to its end, or join the one that does."""
+        """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
+        same = row.account == quotes.account_of(row.provider, settings.key(row.provider))
         return worker.carry(
             row.id,
-            lambda: ActiveOrder(row, client, worker, journal, settings, prepared),
+            lambda: ActiveOrder(
+                row, client, worker, journal, settings, prepared, same_account=same
+            ),
             carry,
         )
 
     def _client_of(self, row: Row) -> Client:
-        """A client for the row's provider. Raises NeedsKey without a key: call it before the row
-        is changed, so that then it is left as it is."""
+        """A client for the provider of a row. Get it before you change the row: without a key, or
+        with another base URL, this raises and the row keeps its state."""
         try:
-            return self._client_for(row.provider)
+            client = self._client_for(row.provider, row.mark or "")
         except NeedsKey as error:
-            if row.task is not None:
-                error.task, error.row, error.spent = row.task, row.id, "yes"
-            raise
+            raise told(row, error) from None
+        here = origin(client.provider.config.base_url)
+        if row.origin is not None and row.origin != here and row.task is not None:
+            raise told(
+                row,
+                StillRunning(
+                    f"{row.task} was ordered at {row.origin}, and the base URL is {here} now. "
+                    "Another address is not asked for it.",
+                    hint=f"Set the base URL of {client.provider.name} to that of the order, then: "
+                    f"seedance collect {row.task}",
+                ),
+            )
+        return client
 
-    def _client_for(self, provider_id: str) -> Client:
+    def _client_for(self, provider_id: str, mark: str = "") -> Client:
         config, key = self.settings.config(provider_id), self.settings.key(provider_id)
-        provider = providers.get(provider_id)(config)
+        provider = providers.get(provider_id)(config, mark)
         urls = [url for url in (config.base_url, config.upload_url) if url]
         identity = (provider.id, " ".join(urls), quotes.account_of(provider.id, key))
         with self._lock:
@@ -190,6 +217,13 @@ class Runner:
                 self._transports[identity] = transport
         return Client(provider, transport)
 
+    def _restore_tickets(self) -> None:
+        """Once a process: give the journal what an earlier process was paid for and could not
+        write."""
+        if not self._restored:
+            self._restored = True
+            tickets.restore(self.settings.home, self.journal)
+
     # ----------------------------------------------------------------- tasks that exist
 
     def collect(self, ticket: str, *, target: Path | None = None) -> Job:
@@ -197,6 +231,7 @@ class Runner:
 
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
+        self._restore_tickets()
         known = Ticket.parse(ticket)
         providers.get(known.provider)
         target = target.absolute() if target else None
@@ -231,6 +266,7 @@ class Runner:
             asked=identity,
             provider=ticket.provider,
             account=quotes.account_of(ticket.provider, key),
+            origin=origin(self.settings.config(ticket.provider).base_url),
             order=Order(provider=ticket.provider).describe(),
             target=str(target),
         )
@@ -241,7 +277,9 @@ class Runner:
         text = str(row_or_ticket).strip()
         if text.isdecimal() and len(text) < 12:
             return self.journal.get(int(text))
-        row = self.journal.by_ticket(str(Ticket.parse(text)))
+        ticket = str(Ticket.parse(text))
+        active = self._worker.find_task(ticket)  # the journal may not have it yet
+        row = self.journal.get(active.row.id) if active else self.journal.by_ticket(ticket)
         if row is None:
             raise BadOrder(
                 f"The journal does not know the ticket {text}.",
@@ -251,13 +289,23 @@ class Runner:
 
     def forget(self, row_or_ticket: int | str) -> Row:
         """Clear an unclear or unwanted row, so that its order may be sent (and paid) again."""
-        return self.journal.forget(self.find_row(row_or_ticket).id)
+        row = self.find_row(row_or_ticket)
+        try:
+            return self.journal.forget(row.id)
+        except BadOrder as error:
+            raise told(row, error) from None
 
     def cancel(self, row_or_ticket: int | str) -> str:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence
         to show. Raises BadOrder, with the reason, where it goes on; at the latest after half a
         minute."""
         row = self.find_row(row_or_ticket)
+        try:
+            return self._cancel(row)
+        except SeedanceError as error:
+            raise told(self.journal.get(row.id), error) from None
+
+    def _cancel(self, row: Row) -> str:
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
         client = self._client_of(row)
@@ -303,19 +351,23 @@ class Runner:
         self._worker.start_heartbeat()
 
     def recover(self) -> int:
-        """Recover the live rows that no process works on, now and with each heartbeat from now on.
+        """Take up the live rows that no process works on, the newest first, now and from time to
+        time from now on; at most `RECOVER_AT_ONCE` orders are active because of that.
 
-        Returns how many were recovered now. A row whose provider has no key is released again.
+        Returns how many were taken up now. A row whose provider has no key any more is left alone.
         """
         self.keep_recovering()
+        self._restored = True
+        tickets.restore(self.settings.home, self.journal)
         count = 0
-        for row in self.journal.live():
+        for row in self.journal.abandoned():
+            if self._worker.count >= RECOVER_AT_ONCE:
+                break
             claimed = self.journal.claim(row.id)
-            # A row that this process held before is active already, or about to be.
-            if claimed is None or not claimed.live or claimed.holder == row.holder:
+            if claimed is None or not claimed.live:
                 continue
             try:
-                self._carry(claimed, self._client_for(row.provider))
+                self._carry(claimed, self._client_of(claimed))
                 count += 1
             except SeedanceError as error:
                 self.journal.release(row.id)
@@ -366,6 +418,7 @@ class Runner:
     def _beat(self) -> None:
         if self._worker.busy:
             self.journal.renew()
+            self._worker.write_late()
         if self._recovers:
             self.recover()
 

@@ -10,13 +10,15 @@ import logging
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
-from ..journal import LeaseLost, State
-from ..transport import NotSent
+from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
+from ..transport import NotSent, Withheld
 from ..wire import Delivered, Ticket
+from . import tickets
 from .active import ActiveOrder
 from .client import Busy, Stopped
 from .outcomes import as_public, look_first
@@ -29,10 +31,6 @@ SLOT_SECONDS = 2.0  # between two attempts to take a slot
 MOST_FAILURES = 5  # connections in a row that could not be made
 FIND_ATTEMPTS = 3  # readings of a provider's list of tasks, to find an unclear order
 FIND_SECONDS = 2.0  # between two of them
-# That an order is not in the list proves that it never arrived only if it was sent longer ago than
-# this, and if the provider's clock differs from ours by less than that.
-RESEND_AFTER_SECONDS = 300.0
-CLOCK_SECONDS = 60.0
 
 
 class CancelledInTime(Exception):
@@ -55,6 +53,9 @@ def submit(active: ActiveOrder) -> None:
     except Stopped:
         text = "The program ended before the order was sent; nothing was spent."
         raise _given_up(active, text) from None
+    except JournalReplaced as error:
+        error.spent, error.row = "no", None
+        raise
     except Unclear as error:
         problem = _unclear(active, error)
         if not find_unclear(active):
@@ -118,8 +119,15 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         active.spending = True
         active.say("submitting")
         try:
-            _note_ticket(active, active.client.run(provider.submit(order, delivered)))
+            flow = provider.submit(order, delivered)
+            ticket = active.client.run(flow, gate=lambda: active.journal.may_send(active.row.id))
+            _keep(active, ticket)
             return
+        except Withheld:
+            # This process slept, and another one took the row from it. Nothing was sent.
+            _settled(active)
+            _resolve(active, None)
+            continue
         except Busy as error:
             failures += 1
             wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
@@ -146,13 +154,40 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         _pause_before_money(active, wait)
 
 
-def _note_ticket(active: ActiveOrder, ticket: Ticket) -> None:
+def _keep(active: ActiveOrder, ticket: Ticket) -> None:
+    """Keep what was paid: in a file of its own, then in the journal."""
+    task = str(ticket)
+    active.keep(task, ticket.cost)
+    _settled(active)
     try:
-        active.advance(State.RUNNING, task=str(ticket), cost=ticket.cost)
-    except LeaseLost:
-        # This process slept for longer than its lease, and another one wrote `unclear`.
-        logger.warning("Row %s is no longer unclear: its task is %s", active.row.id, ticket)
-        _resolve(active, str(ticket))
+        active.advance(State.RUNNING, task=task, cost=ticket.cost)
+    except TicketTaken:
+        tickets.remove(active.settings.home, active.row)
+        active.row = replace(active.row, task=None)
+        raise Unclear(
+            f"{active.client.provider.name} gave this order the task {task}, which another order "
+            "has already.",
+            hint="Whether it made a second task is not known.",
+        ) from None
+    except (LeaseLost, IllegalMove):
+        # This process slept for longer than its lease, and another one wrote `unclear`; or the row
+        # was forgotten, or is gone with a journal that was replaced.
+        _give_back(active, ticket)
+
+
+def _give_back(active: ActiveOrder, ticket: Ticket) -> None:
+    """Put a ticket into its row, which another process left unclear, or into one of its own."""
+    logger.warning("Row %s is no longer unclear: its task is %s", active.row.id, ticket)
+    row = active.row
+    known = active.journal.by_uid(row.uid)
+    given = None
+    if known is not None and known.state == State.UNCLEAR:
+        given = active.journal.resolve_unclear(known.id, str(ticket))
+    if given is None:
+        given = active.journal.keep_ticket(tickets.new_row(row), str(ticket), ticket.cost)
+        logger.warning("%s is kept as row %s of its own.", ticket, given.id)
+    active.row = given
+    tickets.remove(active.settings.home, row)
 
 
 def _take_slot(active: ActiveOrder, deadline: float) -> None:
@@ -190,39 +225,29 @@ def _unclear(active: ActiveOrder, error: Unclear) -> SeedanceError:
     return active.end(State.UNCLEAR, error)
 
 
-def find_unclear(active: ActiveOrder, *, settled: bool = False) -> bool:
-    """Resolve an unclear row by the provider's list of tasks, if it has one; returns whether that
-    was possible.
+def find_unclear(active: ActiveOrder) -> bool:
+    """Clear an unclear row by the provider's list of tasks, where it has one; says whether it did.
 
-    If the task is listed, the row goes to `running`. If it is not, the row goes back to
-    `preparing`, but only if that proves that the order never arrived:
-
-    * it was sent in an earlier attempt (`settled`), more than `RESEND_AFTER_SECONDS` ago, so that
-      its task would be listed by now;
-    * it was sent less than `task_life` ago, so that its task would still be listed;
-    * the clocks agree, because tasks are recognised by their time.
+    A task is taken up only where the list shows the mark that no other order has. That none is
+    there proves nothing, so the order is never sent again because of it.
     """
     provider, row = active.client.provider, active.row
-    if not provider.can("find") or active.prepared is None:
+    if not provider.can("find") or not row.mark:
         return False
     # Not `updated`: that a process died while sending may be noticed days later.
     sent_at = row.submitted or row.created.timestamp()
-    known = active.journal.tickets_since(row.provider, sent_at)
     for attempt in range(FIND_ATTEMPTS):
-        active.pause(FIND_SECONDS if attempt or not settled else 0.0)
+        active.pause(FIND_SECONDS if attempt else 0.0)
         try:
-            ticket = active.client.run(
-                provider.find(active.prepared.order, sent_at, known), stop=active.stop
-            )
+            ticket = active.client.run(provider.find(row.order, sent_at), stop=active.stop)
         except SeedanceError as error:
             logger.info("Looking for the task of row %s: %s", row.id, error)
             return False
         if ticket is not None:
-            return _resolve(active, str(ticket))
-        age = time.time() - sent_at
-        certain = settled and RESEND_AFTER_SECONDS < age < provider.limits.task_life
-        if certain and active.client.clocks_agree(CLOCK_SECONDS):
-            return _resolve(active, None)
+            try:
+                return _resolve(active, str(ticket))
+            except TicketTaken:
+                return False
     return False
 
 

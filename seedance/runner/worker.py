@@ -73,11 +73,11 @@ class Worker:
                 raise RuntimeError("The runner is closed.")
             active = make()
             self._active[row_id] = active
-            self._start(f"seedance-order-{row_id}", lambda: self._run(active, work))
+            self._start(f"seedance-order-{row_id}", lambda: self._run(row_id, active, work))
         self.start_heartbeat()
         return active
 
-    def _run(self, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
+    def _run(self, row_id: int, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
         outcome: Callable[[], None]
         try:
             row = work(active)
@@ -87,7 +87,7 @@ class Worker:
         else:
             outcome = lambda: active.done.set_result(row)  # noqa: E731
         with self._changed:
-            del self._active[active.row.id]
+            del self._active[row_id]
             self._changed.notify_all()
         outcome()
         active.refuse_cancel("it has ended")
@@ -107,6 +107,23 @@ class Worker:
     def find(self, row_id: int) -> ActiveOrder | None:
         """The active order of a row; None if this process does not work on it."""
         return self._active.get(row_id)
+
+    def find_task(self, ticket: str) -> ActiveOrder | None:
+        """The active order that has a ticket; None if this process works on none."""
+        return next((each for each in self._active.values() if each.row.task == ticket), None)
+
+    @property
+    def count(self) -> int:
+        """How many orders are active."""
+        return len(self._active)
+
+    def write_late(self) -> None:
+        """Write what the journal could not take before, of every active order."""
+        for active in list(self._active.values()):
+            try:
+                active.write_late()
+            except Exception as error:
+                logger.warning("Row %s is still not written: %s", active.row.id, error)
 
     @property
     def busy(self) -> bool:

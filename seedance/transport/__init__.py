@@ -9,15 +9,26 @@ redaction   takes the key out of what comes back
 from __future__ import annotations
 
 from .interrupts import Stop, Watchdog
-from .session import Credentials, Lost, NotSent, Transport, retry_after, seconds_until
+from .session import (
+    Credentials,
+    Gate,
+    Lost,
+    NotSent,
+    Transport,
+    Withheld,
+    retry_after,
+    seconds_until,
+)
 
 __all__ = [
     "Credentials",
+    "Gate",
     "Lost",
     "NotSent",
     "Stop",
     "Transport",
     "Watchdog",
+    "Withheld",
     "retry_after",
     "seconds_until",
 ]

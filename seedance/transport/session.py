@@ -14,9 +14,9 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -55,6 +55,14 @@ class Lost(SeedanceError):
     """The request, or a part of it, was sent, and no whole answer came back."""
 
     spent_by_default = "unknown"
+
+
+class Withheld(Exception):
+    """The gate of a call was closed when its connection was ready: nothing was sent."""
+
+
+Gate: TypeAlias = Callable[[], bool]
+"""Asked when a connection is ready, right before the first byte of a request."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,9 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
 
         def connect(self) -> None:
             super().connect()
+            if _attempt.gate is not None and not _attempt.gate():
+                self.close()
+                raise Withheld
             _attempt.connected = True
 
         def putrequest(self, *args: Any, **kwargs: Any) -> None:
@@ -122,7 +133,9 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
 
 
 @contextlib.contextmanager
-def _one_attempt(watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool) -> Iterator[None]:
+def _one_attempt(
+    watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool, gate: Gate | None = None
+) -> Iterator[None]:
     """One attempt in this thread. Its connection is cut after `seconds` in all (the time-outs of
     requests count only the seconds without a byte), or when `stop` is set."""
     sockets: list[Any] = []
@@ -139,6 +152,7 @@ def _one_attempt(watchdog: Watchdog, seconds: float, stop: Stop, *, guard: bool)
 
     _attempt.under_way, _attempt.connected, _attempt.guard = True, False, guard
     _attempt.sockets, _attempt.overdue, _attempt.stop = sockets, overdue, stop
+    _attempt.gate = gate
     try:
         with watchdog.limit(seconds, cut), stop.cutting(shut):
             yield
@@ -229,16 +243,20 @@ class Transport:
             session.mount(prefix, adapter)
         return session
 
-    def perform(self, call: Call, stop: Stop | None = None) -> Reply:
+    def perform(self, call: Call, stop: Stop | None = None, gate: Gate | None = None) -> Reply:
         """Send one call, once; never follows a redirect. It is cut off when `stop` is set.
 
-        Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
+        `gate` is asked when the connection is ready; if it says no, nothing is sent and Withheld is
+        raised. Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
         OddReply if the answer is absurdly large, BadOrder for a number that JSON does not have.
         """
         session = self._new_session() if call.spends else self._session
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
         try:
-            with _errors_alone(), self._sending(session, call, seconds, stop or Stop()) as response:
+            with (
+                _errors_alone(),
+                self._sending(session, call, seconds, stop or Stop(), gate) as response,
+            ):
                 headers = {
                     name.lower(): self._redaction.of_text(value)
                     for name, value in response.headers.items()
@@ -250,7 +268,12 @@ class Transport:
 
     @contextlib.contextmanager
     def _sending(
-        self, session: requests.Session, call: Call, seconds: float, stop: Stop
+        self,
+        session: requests.Session,
+        call: Call,
+        seconds: float,
+        stop: Stop,
+        gate: Gate | None,
     ) -> Iterator[requests.Response]:
         headers = {
             "User-Agent": USER_AGENT,
@@ -266,9 +289,14 @@ class Transport:
         guard = not self._trusted(call.url)
         if guard:
             check_public_url(call.url)
+        if gate is not None and not call.url.lower().startswith(("http:", "https:")):
+            # What answers in this process needs no connection.
+            if not gate():
+                raise Withheld
+            gate = None
         try:
             with (
-                _one_attempt(self._watchdog, LONGEST_REPLY_SECONDS, stop, guard=guard),
+                _one_attempt(self._watchdog, LONGEST_REPLY_SECONDS, stop, guard=guard, gate=gate),
                 closing(data),
                 session.request(
                     call.method,
@@ -286,7 +314,14 @@ class Transport:
                 yield response
                 if _attempt.overdue.is_set():  # a connection that was cut can look like the end
                     raise requests.Timeout
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (SeedanceError, Withheld):
+            raise
+        except Exception as error:
+            # Whatever goes wrong before there is a connection, a proxy's address that cannot be
+            # read for instance, nothing was sent.
+            known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+            if _attempt.connected and not isinstance(error, known):
+                raise
             raise self._failure(call.url, error) from None
 
     def _trusted(self, url: str) -> bool:

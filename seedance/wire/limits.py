@@ -93,6 +93,8 @@ class Limits:
     provider's own), `handle` (its own ids only).
     `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
     seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
+    `forgets_after`: seconds after which, as its document says, the provider does not know a task
+    any more.
     """
 
     models: Mapping[str, ModelLimits]
@@ -107,6 +109,7 @@ class Limits:
     poll_interval: float | None = None
     result_life: float | None = None
     task_life: float = 48 * 3600
+    forgets_after: float | None = None
 
     def of(
         self, kind: Kind, model: str | None = None, mode: Mode | None = None

@@ -4,7 +4,7 @@ and the steps that most flows are made of."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
@@ -87,6 +87,9 @@ class Provider(ABC):
     options: ClassVar[tuple[str, ...]] = ()
     # True only where a document says that a cancelled task is not billed.
     cancel_is_free: ClassVar[bool] = False
+    # Numbers of which each order gets one of its own as its `mark`: it is sent with the order, and
+    # the provider's list of tasks gives it back. Empty where no document has such a field.
+    marks: ClassVar[range] = range(0)
 
     _capabilities: ClassVar[frozenset[str]] = frozenset()
 
@@ -96,8 +99,9 @@ class Provider(ABC):
         defined = {name for base in below for name in vars(base)}
         cls._capabilities = frozenset(defined.intersection(get_args(Capability)))
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, mark: str = "") -> None:
         self.config = config
+        self.mark = mark
 
     @classmethod
     def can(cls, capability: Capability) -> bool:
@@ -139,12 +143,12 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} documents no free way to test a key.")
         yield
 
-    def find(self, order: Order, since: float, known: Collection[str] = ()) -> Flow[Ticket | None]:
-        """Look for a task made from `order` after `since` (Unix seconds): clears an Unclear.
+    def find(self, order: Mapping[str, Any], since: float) -> Flow[Ticket | None]:
+        """Look in the provider's list for the task that was created with `mark`, at about `since`
+        (Unix seconds). `order` has the fields that `Order.describe` gives. None means that it is
+        not there now, which proves nothing.
 
-        `known` are the tickets of other orders, which cannot be it. None means that there is
-        certainly none. Raises BadOrder where nothing lists tasks, Unclear where the list does not
-        settle which task it is.
+        Raises BadOrder where nothing lists tasks, Unclear where several tasks have the mark.
         """
         raise BadOrder(f"{self.name} has no list of tasks to look into.")
         yield

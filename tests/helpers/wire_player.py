@@ -30,7 +30,7 @@ Exchange: TypeAlias = dict[str, Any]
 # `variants` are not among them: they are exchanges of their own once a file is loaded.
 EXCHANGE_KEYS = {
     *("name", "source", "flow", "config", "talk", "result", "error"),
-    *("order", "mode_media", "delivered", "ticket", "since", "blob"),
+    *("order", "mode_media", "delivered", "ticket", "since", "mark", "blob"),
 }
 
 
@@ -123,10 +123,11 @@ def play(kind: type[wire.Provider], exchange: Exchange) -> None:
 
 def start(kind: type[wire.Provider], exchange: Exchange) -> wire.Flow[Any]:
     """The flow that an exchange is about, before its first step."""
-    return _flow(configured(kind, exchange.get("config", {})), exchange)
+    provider = configured(kind, exchange.get("config", {}), exchange.get("mark", ""))
+    return _flow(provider, exchange)
 
 
-def configured(kind: type[wire.Provider], config: dict[str, Any]) -> wire.Provider:
+def configured(kind: type[wire.Provider], config: dict[str, Any], mark: str = "") -> wire.Provider:
     """The provider with the configuration of an exchange."""
     return kind(
         wire.Config(
@@ -134,7 +135,8 @@ def configured(kind: type[wire.Provider], config: dict[str, Any]) -> wire.Provid
             upload_url=config.get("upload_url") or kind.default_upload_url,
             models=config.get("models", {}),
             options=config.get("options", {}),
-        )
+        ),
+        mark,
     )
 
 
@@ -153,7 +155,7 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
         case "probe_key":
             return provider.probe_key()
         case "find":
-            return provider.find(order_of(provider, exchange), exchange.get("since", 0.0))
+            return provider.find(order_of(provider, exchange).describe(), exchange["since"])
         case "estimate":
             return _estimate(provider, order_of(provider, exchange))
     raise AssertionError(f"unknown flow {exchange['flow']!r}")

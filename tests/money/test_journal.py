@@ -395,9 +395,9 @@ def test_a_row_that_was_laid_down_rests_before_anybody_takes_it_up_unasked(
 ) -> None:
     row = submitted(journal)
     journal.release(row.id)
-    assert other.live() == []
+    assert other.abandoned() == []
     clock.now += journal_file.REST_SECONDS + 1
-    assert [each.id for each in other.live()] == [row.id]
+    assert [each.id for each in other.abandoned()] == [row.id]
 
 
 def test_laying_down_leaves_rows_of_others_alone(
@@ -567,20 +567,6 @@ def test_an_unclear_row_that_never_arrived_is_prepared_anew(journal: Journal) ->
     again = journal.resolve_unclear(row.id, None)
     assert again is not None
     assert (again.state, again.task) == ("preparing", None)
-
-
-def test_the_tickets_of_other_orders_are_known(journal: Journal, clock: Clock) -> None:
-    submitted(journal, "old", "lumenfall:old")
-    waiting = reserved(journal, "waiting")
-    clock.now += 7200
-    since = clock.now
-    move(journal, waiting.id, "running", task="lumenfall:waited")  # hours for a slot
-    elsewhere = reserved(journal, "b", provider="fal")
-    move(journal, elsewhere.id, "running", task="fal:1")
-    journal.adopt("lumenfall:adopted", new("ticket"))
-    reserved(journal, "c")
-    known = journal.tickets_since("lumenfall", since)
-    assert known == {"lumenfall:waited", "lumenfall:adopted"}
 
 
 @pytest.mark.parametrize("state", ["unclear", "saved", "running"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import http.server
 import logging
 import os
 import subprocess
@@ -152,7 +151,7 @@ def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
     with pytest.raises(Refused) as caught:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
-    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it stayed")
+    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it was still")
 
 
 def test_a_quota_that_is_used_up_is_not_waited_for(desk: Desk) -> None:
@@ -388,31 +387,21 @@ def age(desk: Desk, seconds: float, *columns: str) -> None:
         desk.fake.created[task_id] -= int(seconds)  # type: ignore[attr-defined]
 
 
-def test_an_order_that_surely_never_arrived_is_sent_again(ark: Desk) -> None:
+def test_that_an_order_is_not_listed_proves_nothing(ark: Desk) -> None:
     ark.fake.fault(is_create, "reset")
     failing(ark)
-    age(ark, submit.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
-    assert ark.video().state == "saved"
-    assert (ark.fake.creates, ark.sent_creates) == (1, 2)
+    age(ark, 3600, "submitted", "updated")
+    assert isinstance(failing(ark), Unclear)
+    assert (ark.fake.creates, ark.sent_creates) == (0, 1)
 
 
-def test_that_nothing_is_listed_proves_nothing_where_clocks_differ(
-    ark: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By a clock that is ahead, each listed task is older than the order that made it."""
-    ahead = 8 * 3600
-    now = http.server.BaseHTTPRequestHandler.date_time_string
-    monkeypatch.setattr(
-        http.server.BaseHTTPRequestHandler,
-        "date_time_string",
-        lambda self, timestamp=None: now(self, time.time() - ahead),
-    )
+def test_a_task_with_another_mark_is_never_taken_up(ark: Desk) -> None:
+    """Same prompt, seed, size and time: another journal on this account ordered it."""
     ark.fake.fault(is_create, "reset-after")
     ark.fake.fault(is_list, "status:403")
     failing(ark)
-    age(ark, submit.RESEND_AFTER_SECONDS + 1, "submitted", "updated")
-    for task_id in ark.fake.created:  # type: ignore[attr-defined]
-        ark.fake.created[task_id] -= ahead  # type: ignore[attr-defined]
+    for task in ark.fake.tasks.values():
+        task.body["execution_expires_after"] -= 1
     assert isinstance(failing(ark), Unclear)
     assert (ark.fake.creates, ark.sent_creates) == (1, 1)
 
@@ -533,20 +522,38 @@ def test_a_permanent_answer_stops_the_waiting_and_keeps_the_ticket(desk: Desk) -
     assert desk.sent_creates == 1
 
 
-def test_a_task_that_the_provider_no_longer_knows_has_expired(
+def test_a_404_is_no_proof_that_a_paid_task_has_ended(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.0)
-    desk.fake.fault(is_poll, "status:404", times=FOREVER)
+    desk.fake.fault(is_poll, "status:404", times=poll.PERMANENT_ANSWERS)
     error = failing(desk)
-    assert isinstance(error, TaskFailed)
-    assert (error.spent, desk.row().state) == ("unknown", "expired")
+    assert isinstance(error, StillRunning)
+    assert "no proof" in error.message
+    assert (error.spent, desk.row().state) == ("yes", "running")
+    assert desk.video().state == "saved"
+    assert desk.fake.creates == 1
+
+
+def test_a_404_ends_a_task_that_its_provider_forgets_by_its_document(
+    ark: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ark.start().wait()
+    row = ark.row()
+    assert row.file is not None
+    row.file.unlink()
+    ark.runner().forget(row.id)
+    age(ark, 8 * 24 * 3600, "submitted")
+    ark.fake.tasks.clear()
+    with pytest.raises(TaskFailed, match="gave the task up"):
+        ark.runner().collect(row.task or "").wait()
+    assert ark.row().state == "expired"
 
 
 def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) -> None:
     with fakes.all()["leonardo"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path)
-        with pytest.raises(TaskFailed, match="does not know"):
+        with pytest.raises(StillRunning, match="no proof"):
             desk.runner().collect("leonardo:00000000-0000-4000-8000-00000000dead").wait()
         assert len(fake.requests) == poll.PERMANENT_ANSWERS
         # A task that was just created may not be known everywhere yet.
@@ -556,7 +563,7 @@ def test_leonardo_tells_with_a_200_that_it_does_not_know_a_task(tmp_path: Path) 
 
 
 def test_evolink_tells_with_a_400_that_it_does_not_know_a_task(tmp_path: Path) -> None:
-    with fakes.all()["evolink"]() as fake, pytest.raises(TaskFailed, match="does not know"):
+    with fakes.all()["evolink"]() as fake, pytest.raises(StillRunning, match="no proof"):
         Desk(fake, tmp_path).runner().collect("evolink:task-unified-1-none").wait()
 
 
