@@ -1,8 +1,18 @@
 """The rim: the pack's only Python that knows ComfyUI or torch.
 
-This file owns what ComfyUI is told about: the node classes, the routes and what starts with the
-server. Importing it must stay quick, so nothing here or below imports the runner, PyAV, Pillow or
-NumPy before a node runs.
+    generate, collect   the nodes
+    inputs, outputs     what several nodes have of both
+    tensors             ComfyUI's values to media, and back
+    takes               waiting for a node's takes, and Cancel
+    execution, report   the node that runs, and what it tells the page
+    partial_failures    running a node again of which some takes failed
+    prompts             the hook on incoming prompts
+    host                the runner in this ComfyUI, and the start of the server
+    threads             which thread does what
+    routes, handler     the page's routes: what they do, and how HTTP reaches them
+    from_page, history  an order from the page, and the journal for it
+
+Importing it is quick: the runner, PyAV, Pillow and NumPy are imported when a node first runs.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
-"""SeedanceTask: collects a paid task by its ticket.
-
-Owns that node's inputs only; waiting and outputs are those of the generating nodes.
-"""
+"""The node that collects a paid task by its ticket."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 
-from . import takes
+from . import inputs, outputs, takes
 
 
 class SeedanceTask(io.ComfyNode):
@@ -30,9 +27,9 @@ class SeedanceTask(io.ComfyNode):
                     tooltip="The ticket, as the task output, the history or an error message "
                     "gives it.",
                 ),
-                takes.decode_frames(),
+                inputs.decode_frames(),
             ],
-            outputs=takes.outputs(),
+            outputs=outputs.schema(),
         )
 
     @classmethod

@@ -1,7 +1,7 @@
 """An order from what the page sends: fields of an order, or a node as it stands in the graph.
 
-Owns what the page may say about an order. Media that only the graph knows are stand-ins, so what
-is made here can be checked and priced, never carried out.
+Media that only the graph knows are stand-ins, so that what is made here can be checked and priced,
+not sent.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _of_node(body: Body) -> Order:
     if not all(isinstance(name, str) for name in sockets):
         raise BadOrder("sockets must be a list of names.")
     values = {name: value for name, value in inputs.items() if name not in _NOT_PART}
-    # How many pictures a socket brings shows only when the graph runs, so that here no @Image2 can
-    # be said to be missing; and a price needs no prompt.
+    # How many pictures a socket brings is known only when the graph runs, so the names in the
+    # prompt (@Image2) are not checked here. A price needs no prompt.
     values["prompt"] = (_words(inputs, "prompt") or "-").replace("@", "#")
     values["extra"] = read_extra(_words(inputs, "extra"))
     for name, (kind, url) in _SINGLE[node_id].items():

@@ -1,8 +1,5 @@
 """The generating nodes: their inputs, and the order that these make.
 
-Owns names, ranges, defaults and tooltips of inputs, all of which saved workflows hold: add, never
-rename, remove or reorder. Must not know how an order is carried out.
-
 Each node is a literal class with a literal node id, since ComfyUI-Manager finds nodes by parsing.
 """
 
@@ -15,160 +12,15 @@ from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from ..seedance.order import (
-    MODELS,
-    OPERATIONS,
-    RATIOS,
-    RESOLUTIONS,
-    SEEDS,
-    Medium,
-    Order,
-    kind_of_reference,
-    read_extra,
-)
-from . import host, takes, tensors
+from ..seedance.order import OPERATIONS, Medium, Order, kind_of_reference, read_extra
+from . import inputs, outputs, takes, tensors
+from .partial_failures import partial_failures
 
 if TYPE_CHECKING:
     import torch
     from comfy_api.latest import Input
 
     from ..seedance.runner import Job, Runner
-
-# ------------------------------------------------------------------------------------------- inputs
-
-ADDRESS = "an https address, or the provider's own handle (asset://...)"
-
-
-def _prompt(names: str = "") -> io.Input:
-    """`names` says how the prompt calls what is connected, where it can."""
-    return io.String.Input(
-        "prompt",
-        multiline=True,
-        default="",
-        tooltip=f"What happens in the video. {names}".rstrip(),
-    )
-
-
-def _url(name: str, of: str) -> io.Input:
-    return io.String.Input(
-        name,
-        default="",
-        optional=True,
-        tooltip=f"Instead of {of}: {ADDRESS}.",
-    )
-
-
-def _grow(name: str, template: io.Input, most: int, tooltip: str) -> io.Input:
-    names = [f"{template.id}_{number}" for number in range(1, most + 1)]
-    return io.Autogrow.Input(
-        name,
-        template=io.Autogrow.TemplateNames(template, names=names, min=0),
-        optional=True,
-        tooltip=tooltip,
-    )
-
-
-def _images(tooltip: str) -> io.Input:
-    return _grow("images", io.Image.Input("image"), 30, tooltip)
-
-
-def _shared(
-    ratio: str = "adaptive", adaptive: str = "that of the picture or clip"
-) -> list[io.Input]:
-    """The inputs that all generating nodes have, after their own. `adaptive` says which ratio
-    that is."""
-    return [
-        io.Combo.Input(
-            "provider",
-            options=["auto", *providers.ids()],
-            default="auto",
-            optional=True,
-            tooltip="Who makes the video. auto: the cheapest provider that has a key and can do "
-            "it as asked. preview: a free placeholder, made on this computer.",
-        ),
-        io.Combo.Input(
-            "model",
-            options=list(MODELS),
-            default="seedance-2.0",
-            optional=True,
-            tooltip="The Seedance model.",
-        ),
-        io.Combo.Input(
-            "resolution",
-            options=list(RESOLUTIONS),
-            default="720p",
-            optional=True,
-            tooltip="About the height of a 16:9 video; other ratios have about as many pixels.",
-        ),
-        io.Combo.Input(
-            "ratio",
-            options=list(RATIOS),
-            default=ratio,
-            optional=True,
-            tooltip=f"Width to height. adaptive: {adaptive}.",
-        ),
-        io.Int.Input(
-            "duration",
-            default=5,
-            min=-1,
-            max=30,
-            optional=True,
-            tooltip="Seconds, from 4; -1 lets the model decide.",
-        ),
-        io.Boolean.Input(
-            "generate_audio", default=True, optional=True, tooltip="Make sound with the video."
-        ),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=SEEDS - 1,
-            control_after_generate=io.ControlAfterGenerate.fixed,
-            optional=True,
-            tooltip="Another seed is another video, and is paid for. The same inputs with the "
-            "same seed give the video that is there already, free.",
-        ),
-        io.Int.Input(
-            "takes",
-            default=1,
-            min=1,
-            max=8,
-            optional=True,
-            tooltip="Number of videos; each uses the next seed, and each is paid for.",
-        ),
-        io.Combo.Input(
-            "on_unsupported",
-            options=["error", "nearest"],
-            default="error",
-            optional=True,
-            advanced=True,
-            tooltip="What to do where the provider cannot do it as asked: stop before anything is "
-            "sent, or take the nearest it can do and say so.",
-        ),
-        io.Boolean.Input(
-            "watermark",
-            default=False,
-            optional=True,
-            advanced=True,
-            tooltip="Ask for the provider's watermark.",
-        ),
-        io.Boolean.Input(
-            "camera_fixed",
-            default=False,
-            optional=True,
-            advanced=True,
-            tooltip="Keep the camera still, where the provider has this switch.",
-        ),
-        takes.decode_frames(),
-        io.String.Input(
-            "extra",
-            default="",
-            optional=True,
-            advanced=True,
-            tooltip="Fields for a provider that the node does not have, as JSON by provider id: "
-            '{"leonardo": {"public": true}}.',
-        ),
-    ]
 
 
 class _Generating:
@@ -182,8 +34,9 @@ class _Generating:
         videos: object = None,
         audios: object = None,
     ) -> bool | str:
-        """ComfyUI leaves the check of an input that is named here to us, so that an old workflow
-        whose provider is gone gets our sentence. Sockets that grow arrive whether named or not."""
+        """True, or why the inputs cannot be used. ComfyUI does not check an input that is named
+        here by itself, so that an old workflow whose provider is gone gets our own sentence. The
+        growing sockets are named because ComfyUI passes them in any case."""
         try:
             if provider not in (None, "auto"):  # None: it is linked
                 providers.get(str(provider))
@@ -192,19 +45,22 @@ class _Generating:
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, **inputs: Any) -> int:
-        return host.partial_failures.count_for(inputs)
+    def fingerprint_inputs(cls, **values: Any) -> int:
+        return partial_failures.count_for(values)
 
 
 # ---------------------------------------------------------------------------------- inputs to order
 
 
 async def _generate(
-    media: Callable[[], dict[str, Any]], inputs: Mapping[str, Any]
+    media: Callable[[], dict[str, Any]], values: Mapping[str, Any]
 ) -> io.NodeOutput:
-    """Order, wait and give the outputs. `media` gives the order's media by field; it may encode,
-    and so is called in a thread."""
-    fields = dict(inputs)
+    """Make the order, wait for its takes and give the outputs.
+
+    `values`: inputs by name; all but `takes`, `decode_frames` and `extra` are fields of an order.
+    `media` gives the order's media by field. It may encode, and is called in a thread.
+    """
+    fields = dict(values)
     number = fields.pop("takes", 1)
     decode_frames = fields.pop("decode_frames", True)
     extra = fields.pop("extra", "")
@@ -292,13 +148,13 @@ class SeedanceT2V(_Generating, io.ComfyNode):
             category="Seedance",
             description="Makes a video with sound from a text with Seedance 2.0, at the provider "
             "of your choice. The provider preview is free and needs no key.",
-            inputs=[_prompt(), *_shared(ratio="16:9", adaptive="the model decides")],
-            outputs=takes.outputs(),
+            inputs=[inputs.prompt(), *inputs.shared(ratio="16:9", adaptive="the model decides")],
+            outputs=outputs.schema(),
         )
 
     @classmethod
-    async def execute(cls, ratio: str = "16:9", **inputs: Any) -> io.NodeOutput:
-        return await _generate(dict, {"ratio": ratio, **inputs})
+    async def execute(cls, ratio: str = "16:9", **values: Any) -> io.NodeOutput:
+        return await _generate(dict, {"ratio": ratio, **values})
 
 
 class SeedanceI2V(_Generating, io.ComfyNode):
@@ -313,16 +169,16 @@ class SeedanceI2V(_Generating, io.ComfyNode):
             description="Makes a video that starts on a picture, with Seedance 2.0.",
             inputs=[
                 io.Image.Input("image", optional=True, tooltip="The first frame of the video."),
-                _prompt(),
-                _url("image_url", "the picture"),
-                *_shared(),
+                inputs.prompt(),
+                inputs.url("image_url", "the picture"),
+                *inputs.shared(),
             ],
-            outputs=takes.outputs(),
+            outputs=outputs.schema(),
         )
 
     @classmethod
     async def execute(
-        cls, image: torch.Tensor | None = None, image_url: str = "", **inputs: Any
+        cls, image: torch.Tensor | None = None, image_url: str = "", **values: Any
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
             first = _picture("image", image, image_url)
@@ -333,7 +189,7 @@ class SeedanceI2V(_Generating, io.ComfyNode):
                 )
             return {"first_frame": first}
 
-        return await _generate(media, inputs)
+        return await _generate(media, values)
 
 
 class SeedanceFrames(_Generating, io.ComfyNode):
@@ -351,12 +207,12 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                     "first_frame", optional=True, tooltip="The first frame of the video."
                 ),
                 io.Image.Input("last_frame", optional=True, tooltip="The last frame of the video."),
-                _prompt(),
-                _url("first_frame_url", "the first frame"),
-                _url("last_frame_url", "the last frame"),
-                *_shared(),
+                inputs.prompt(),
+                inputs.url("first_frame_url", "the first frame"),
+                inputs.url("last_frame_url", "the last frame"),
+                *inputs.shared(),
             ],
-            outputs=takes.outputs(),
+            outputs=outputs.schema(),
         )
 
     @classmethod
@@ -366,7 +222,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
         last_frame: torch.Tensor | None = None,
         first_frame_url: str = "",
         last_frame_url: str = "",
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
             first = _picture("first_frame", first_frame, first_frame_url)
@@ -380,7 +236,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                 )
             return {"first_frame": first, "last_frame": last}
 
-        return await _generate(media, inputs)
+        return await _generate(media, values)
 
 
 class SeedanceReference(_Generating, io.ComfyNode):
@@ -395,22 +251,22 @@ class SeedanceReference(_Generating, io.ComfyNode):
             description="Makes a video with the persons, things, movements and sounds of "
             "references, with Seedance 2.0. The prompt names them @Image1, @Video1, @Audio1.",
             inputs=[
-                _images("Reference pictures. A batch of n pictures counts as n references."),
-                _grow("videos", io.Video.Input("video"), 10, "Reference clips."),
-                _grow("audios", io.Audio.Input("audio"), 10, "Reference sounds."),
-                _prompt("References are named @Image1, @Video1, @Audio1."),
+                inputs.images("Reference pictures. A batch of n pictures counts as n references."),
+                inputs.grow("videos", io.Video.Input("video"), 10, "Reference clips."),
+                inputs.grow("audios", io.Audio.Input("audio"), 10, "Reference sounds."),
+                inputs.prompt("References are named @Image1, @Video1, @Audio1."),
                 io.String.Input(
                     "urls",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip=f"More references, one a line: {ADDRESS}; with image:, video: or "
-                    "audio: before it where its ending does not tell. They are numbered after "
+                    tooltip=f"More references, one a line: {inputs.ADDRESS}; with image:, video: "
+                    "or audio: before it where its ending does not tell. They are numbered after "
                     "those that are connected.",
                 ),
-                *_shared(),
+                *inputs.shared(),
             ],
-            outputs=takes.outputs(),
+            outputs=outputs.schema(),
         )
 
     @classmethod
@@ -420,7 +276,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
         videos: Sockets = None,
         audios: Sockets = None,
         urls: str = "",
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
             references = (*_references(images, videos, audios), *parse_urls(urls))
@@ -432,7 +288,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 )
             return {"references": references}
 
-        return await _generate(media, inputs)
+        return await _generate(media, values)
 
 
 class SeedanceV2V(_Generating, io.ComfyNode):
@@ -447,9 +303,9 @@ class SeedanceV2V(_Generating, io.ComfyNode):
             description="Edits or extends a clip as the prompt says, with Seedance 2.0.",
             inputs=[
                 io.Video.Input("video", optional=True, tooltip="The clip to work on."),
-                _images("Pictures that the prompt names @Image1, @Image2, ..."),
-                _prompt("Pictures are named @Image1, @Image2, ..."),
-                _url("video_url", "the clip"),
+                inputs.images("Pictures that the prompt names @Image1, @Image2, ..."),
+                inputs.prompt("Pictures are named @Image1, @Image2, ..."),
+                inputs.url("video_url", "the clip"),
                 io.Combo.Input(
                     "operation",
                     options=list(OPERATIONS),
@@ -463,9 +319,9 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                     optional=True,
                     tooltip="Keep the clip's own sound, where the provider can.",
                 ),
-                *_shared(),
+                *inputs.shared(),
             ],
-            outputs=takes.outputs(),
+            outputs=outputs.schema(),
         )
 
     @classmethod
@@ -474,7 +330,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
         video: Input.Video | None = None,
         images: Sockets = None,
         video_url: str = "",
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
             source = _clip("video", video, video_url)
@@ -484,4 +340,4 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                 )
             return {"video": source, "references": tuple(_references(images))}
 
-        return await _generate(media, inputs)
+        return await _generate(media, values)

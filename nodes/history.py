@@ -1,12 +1,11 @@
 """The journal as the page shows it: rows, what was spent by day, pictures and videos.
 
-Owns nothing but the view. Files are found by the rows of the journal alone, so no path comes in.
+Files are found by the rows of the journal alone, so no path comes in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +37,7 @@ def _shown(row: Row) -> dict[str, Any]:
     return {
         **row.as_dict(),
         "live": row.live,
-        "progress": asdict(progress) if progress else None,
+        "progress": progress.as_dict() if progress else None,
         "mode": _mode(order),
         "resolution": order.get("resolution"),
         "ratio": order.get("ratio"),
@@ -111,7 +110,8 @@ def _whole(query: Mapping[str, Any], name: str, default: int) -> int:
 def video(row_id: int) -> Path:
     """The saved video of a row. Raises BadOrder if there is none.
 
-    A journal may be shared, so that others write into it: that must not open any file here.
+    Only a file that is named like a video is served. A journal may be shared, and whoever else
+    writes into it could name any file of this machine.
     """
     file = host.runner().journal.get(row_id).file
     if file is None or not file.is_file():

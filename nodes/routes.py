@@ -1,50 +1,44 @@
-"""HTTP endpoints for the page (web/): providers, keys, settings, a check of an order, the journal.
+"""The page's routes (web/seedance/server.mjs): providers, keys, settings, a check of an order, the
+journal.
 
-Owns what may come in and go out over HTTP. Keys go in and never out. Each handler is a plain
-function of (what the path says, the JSON body or the query) that runs in a thread, never on the
-server's loop; it gives JSON-like values, the bytes of a JPEG, or a file.
+Each is a plain function of what the path says and of the JSON body or the query, and runs in a
+thread. Keys go in and never out.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, history, host
+from . import from_page, handler, history, host, threads
+from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-Path = Mapping[str, str]
-Body = dict[str, Any]
-Work = Callable[[Path, Body], Any]
-
-MAX_BODY = 256 * 1024  # bytes; a long prompt is a few thousand
 SECRET = frozenset({"access_key_id", "secret_access_key"})
 BUCKET = frozenset({"bucket", "endpoint", "region", "prefix", "keep"}) | SECRET
 BUDGET = frozenset({"day", "month", "unknown_price"})
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
-# Another site's page must not embed what we answer, nor take it for a script.
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+Work = TypeVar("Work", bound=handler.Work)
 
-_routes: list[tuple[str, str, Work]] = []
+_routes: list[tuple[str, str, handler.Handler]] = []
 
 
-def _route(method: str, path: str) -> Callable[[Work], Work]:
+def _route(
+    method: str, path: str, run: threads.Run[Answer] = threads.in_page_thread
+) -> Callable[[Work], Work]:
     def add(work: Work) -> Work:
-        _routes.append((method, path, work))
+        _routes.append((method, path, handler.handler_of(work, run)))
         return work
 
     return add
@@ -52,10 +46,10 @@ def _route(method: str, path: str) -> Callable[[Work], Work]:
 
 def register() -> None:
     """Add the routes to ComfyUI's server, while it loads its packs."""
-    server = getattr(PromptServer, "instance", None)
+    server: PromptServer | None = getattr(PromptServer, "instance", None)
     if server is not None:
-        for method, path, work in _routes:
-            server.routes.route(method, path)(_handler(work))
+        for method, path, handle in _routes:
+            server.routes.route(method, path)(handle)
         server.app.on_response_prepare.append(_revalidate)
 
 
@@ -101,7 +95,7 @@ def remove_key(path: Path, _body: Body) -> dict[str, Any]:
     return {"key": host.settings().key_source(path["provider"])}
 
 
-@_route("POST", "/seedance/keys/{provider}/test")
+@_route("POST", "/seedance/keys/{provider}/test", threads.in_network_thread)
 def test_key(path: Path, _body: Body) -> dict[str, Any]:
     """A free request that only a good key can make."""
     balance = host.runner().probe_key(path["provider"])
@@ -224,7 +218,7 @@ def collect(path: Path, _body: Body) -> dict[str, Any]:
     return {"row": job.row}
 
 
-@_route("POST", r"/seedance/tasks/{row:\d+}/cancel")
+@_route("POST", r"/seedance/tasks/{row:\d+}/cancel", threads.in_network_thread)
 def cancel(path: Path, _body: Body) -> dict[str, Any]:
     return {"message": host.runner().cancel(_row(path))}
 
@@ -240,88 +234,3 @@ def _row(path: Path) -> int:
     if len(number) > 18:  # more than a database's integer
         raise BadOrder(f"There is no row {number[:20]}... in the journal.")
     return int(number)
-
-
-# ------------------------------------------------------------------------------- what may come in
-
-
-class _NotAllowed(Exception):
-    """A request that is turned away before it is read: its HTTP status and why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def _handler(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = await respond(request)
-        response.headers.update(_HEADERS)
-        return response
-
-    async def respond(request: web.Request) -> web.StreamResponse:
-        from aiohttp import web
-
-        try:
-            _check_origin(request)
-            has_body = request.method in ("POST", "PUT")
-            body = await _body(request) if has_body else dict(request.query)
-            doing = host.in_thread(lambda: work(request.match_info, body))
-            return _answer(await asyncio.wrap_future(doing))
-        except _NotAllowed as error:
-            return web.json_response(_error("BadOrder", str(error), ""), status=error.status)
-        except SeedanceError as error:
-            status = 400 if isinstance(error, BadOrder) else 409
-            return web.json_response(_error(error.kind, error.message, error.hint), status=status)
-        except Exception:
-            host.log.exception("Seedance: the route %s failed.", work.__name__)
-            message = "This failed inside the Seedance pack; ComfyUI's log says more."
-            return web.json_response(_error("SeedanceError", message, ""), status=500)
-
-    return handle
-
-
-def _answer(result: Any) -> web.StreamResponse:
-    from aiohttp import web
-
-    if isinstance(result, bytes):
-        # A row's picture may change: a video that was lost is fetched again.
-        cache = {"Cache-Control": "private, max-age=3600"}
-        return web.Response(body=result, content_type="image/jpeg", headers=cache)
-    if isinstance(result, File):
-        return web.FileResponse(result)
-    return web.json_response(result)
-
-
-def _error(kind: str, message: str, hint: str) -> dict[str, Any]:
-    return {"error": {"kind": kind, "message": message, "hint": hint}}
-
-
-def _check_origin(request: web.Request) -> None:
-    """Turn away what another site's page sends. Browsers say where a request comes from; programs
-    that say nothing are the user's own."""
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site is not None:
-        same = site in ("same-origin", "none")
-    else:
-        same = origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
-    if not same:
-        raise _NotAllowed(403, "This request comes from another site.")
-
-
-async def _body(request: web.Request) -> Body:
-    if request.content_type != "application/json":
-        raise _NotAllowed(415, "The body must be JSON, with the content type application/json.")
-    received = bytearray()
-    async for block in request.content.iter_chunked(64 * 1024):
-        received += block
-        if len(received) > MAX_BODY:
-            raise _NotAllowed(413, f"The body is larger than {MAX_BODY // 1024} KiB.")
-    try:
-        body = json.loads(received or b"{}")
-    except (ValueError, RecursionError):
-        raise _NotAllowed(400, "The body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise _NotAllowed(400, "The body is not a JSON object.")
-    return body

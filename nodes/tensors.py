@@ -1,7 +1,6 @@
 """IMAGE, VIDEO and AUDIO values of ComfyUI: into media of an order, and out of saved files.
 
-Owns the shapes and types of both sides. Must not know nodes, the runner or a provider. torch, NumPy
-and PyAV are imported when a value is first converted.
+torch, NumPy and PyAV are imported when a value is first converted.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from comfy_api.latest import InputImpl, Types
 from ..seedance import media
 from ..seedance.errors import BadOrder
 from ..seedance.order import Medium
+from . import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,11 +68,12 @@ def _rgb(one: torch.Tensor) -> np.ndarray:
 
 def clip(video: Input.Video) -> Medium:
     """A VIDEO as a clip: its file where there is one that holds nothing else, otherwise the bytes
-    of an MP4."""
+    of an MP4, which is encoded here."""
     source = video.get_stream_source()
     if _is_trimmed(video, source):
         buffer = BytesIO()
-        video.save_to(buffer, format=Types.VideoContainer.MP4, codec=Types.VideoCodec.H264)
+        with threads.processor():
+            video.save_to(buffer, format=Types.VideoContainer.MP4, codec=Types.VideoCodec.H264)
         return Medium.from_data("video", buffer.getvalue())
     if isinstance(source, BytesIO):
         return Medium.from_data("video", source.getvalue())

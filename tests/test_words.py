@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import help_pages
 import pytest
 from paths import ROOT
+
+from seedance.order import Medium
+from seedance.runner import delivery
+from seedance.runner.progress import ENGLISH, Progress
 
 LANGUAGES = ("en", "zh")
 FILES = ("main", "nodeDefs", "settings", "commands")
@@ -55,38 +61,81 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
     assert asked <= there
 
 
-def spoken(source: str) -> Iterator[str]:
-    """The texts in a module that say how far an order is, with `#` for what is filled in."""
-    for call in ast.walk(ast.parse(source)):
-        if not isinstance(call, ast.Call):
-            continue
-        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        said = [word.value for word in call.keywords if word.arg == "note"]
-        said += call.args[:1] if name in ("say", "report", "Progress") else []
-        for expression in said:
-            yield from texts(expression)
+# -------------------------------------------------------- what the server says as data, in words
 
 
-def texts(expression: ast.AST) -> Iterator[str]:
-    if isinstance(expression, ast.JoinedStr):
-        parts = (getattr(part, "value", None) for part in expression.values)
-        said = "".join(part if isinstance(part, str) else "#" for part in parts)
-        yield re.sub(r"\d+", "#", said)
-    elif isinstance(expression, ast.Constant):
-        if isinstance(expression.value, str):
-            yield expression.value
-    else:
-        for inner in ast.iter_child_nodes(expression):
-            yield from texts(inner)
+def test_every_code_of_progress_has_its_words_and_no_others_do() -> None:
+    assert words("en", "main")["seedance"]["progress"] == dict(ENGLISH)
+    assert words("zh", "main")["seedance"]["progress"].keys() == ENGLISH.keys()
 
 
-def test_the_page_knows_how_the_server_says_how_far_an_order_is() -> None:
-    modules = [*ROOT.glob("seedance/runner/*.py"), *ROOT.glob("seedance/providers/*.py")]
-    said = {text for module in modules for text in spoken(module.read_text(encoding="utf-8"))}
-    assert {"queued", "waiting for a slot (# in use)", ", about # s left"} <= said
-    known = words("zh", "main")["seedance"]["server"].keys()
-    parts = {part for text in said for part in re.split(r": | · |, |\n", text)}
-    assert {part for part in parts if re.search("[a-z]", part)} <= known
+def test_every_medium_and_delivery_has_its_words_and_no_others_do() -> None:
+    page = words("en", "main")["seedance"]
+    assert page["delivery"] == delivery.DELIVERY_WORDS
+    assert page["medium"].keys() == {
+        *("first_frame", "last_frame", "video"),
+        *("image_reference", "video_reference", "audio_reference"),
+    }
+    for part, text in page["medium"].items():
+        medium = Medium.from_address("image", "https://x.example/a.png")
+        label = delivery.Item(medium, part, 3, "address").label
+        assert text.replace("{number}", "3") == label
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_the_page_words_progress_as_the_terminal_does(tmp_path: Path) -> None:
+    sent = [sample(code, left) for code in ENGLISH for left in (None, 0.0, 12.4)]
+    assert on_the_page(tmp_path, "en", sent) == [str(progress) for progress in sent]
+    chinese = on_the_page(tmp_path, "zh-CN", sent)
+    for progress, text in zip(sent, chinese):
+        assert not re.search(r"[a-z{}]{3}", text), text
+        assert sorted(re.findall(r"\d+", text)) == sorted(re.findall(r"\d+", str(progress)))
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_a_code_that_the_page_does_not_know_is_shown_in_english(tmp_path: Path) -> None:
+    sent = {**sample("queued", None).as_dict(), "code": "dreaming", "text": "dreaming of <b>it</b>"}
+    assert on_the_page(tmp_path, "zh", [sent]) == ["dreaming of <b>it</b>"]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_a_value_of_progress_is_a_number_on_the_page(tmp_path: Path) -> None:
+    sent = {**sample("queued_behind", None).as_dict(), "values": {"ahead": "<img src=x>"}}
+    assert on_the_page(tmp_path, "en", [sent]) == ["queued, NaN ahead"]
+
+
+def sample(code: str, seconds_left: float | None) -> Progress:
+    """A progress of this code; each of its values is another number."""
+    names = re.findall(r"\{(\w+)\}", ENGLISH[code])
+    values = {name: 41 + number for number, name in enumerate(names)}
+    return Progress(code, values, 0.5, seconds_left)
+
+
+def on_the_page(
+    folder: Path, language: str, sent: Sequence[Progress | dict[str, Any]]
+) -> list[str]:
+    """What web/seedance/words.mjs makes of progress on a page in `language`."""
+    play = """
+        import { progressWords, ready } from "./seedance/words.mjs";
+        await ready();
+        console.log(JSON.stringify(JSON.parse(process.argv[2]).map(progressWords)));"""
+    page = f"""
+        const words = {json.dumps({each: words(each, "main") for each in LANGUAGES})};
+        export const locale = () => {json.dumps(language)};
+        export const request = async () => ({{ json: async () => words }});"""
+    real = (ROOT / "web" / "seedance" / "words.mjs").read_text(encoding="utf-8")
+    (folder / "seedance").mkdir(exist_ok=True)
+    for name, text in {"play.mjs": play, "page.mjs": page, "seedance/words.mjs": real}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    rows = [each.as_dict() if isinstance(each, Progress) else each for each in sent]
+    done = subprocess.run(
+        ["node", str(folder / "play.mjs"), json.dumps(rows)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
+
+
+# ------------------------------------------------------------------------------------ help pages
 
 
 def test_help_pages_and_english_labels_are_up_to_date() -> None:

@@ -1,12 +1,13 @@
 /**
  * The entry: tells ComfyUI's page what the pack adds to it.
  *
- * ComfyUI loads every *.js of a pack at its start. The modules in seedance/ are *.mjs and are loaded
- * when somebody looks at a Seedance node, the settings or the tab; until then nothing is requested.
+ * ComfyUI loads every *.js of a pack at its start. The other modules are *.mjs and are loaded when
+ * somebody looks at a Seedance node, the settings or the tab; until then nothing is requested.
  */
 import { app } from "../../scripts/app.js";
 
-const NODES = new Set([
+/** The nodes that make orders. */
+const ORDERING = new Set([
   "SeedanceT2V",
   "SeedanceI2V",
   "SeedanceFrames",
@@ -16,7 +17,9 @@ const NODES = new Set([
 const TAB = "seedance";
 
 /** @param {ComfyNode} node */
-const isOurs = (node) => NODES.has(node.comfyClass ?? "");
+const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
+/** @param {ComfyNode} node */
+const isOurs = (node) => makesOrders(node) || node.comfyClass === "SeedanceTask";
 
 /**
  * What draws a setting: an element that is filled as soon as its module is there.
@@ -119,7 +122,7 @@ app.registerExtension({
     if (!isOurs(node)) return;
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
-    let height = 34;
+    let height = makesOrders(node) ? 34 : 0; // of the line while it is empty
     const widget = /** @type {DOMNode} */ (node).addDOMWidget(
       "seedance_estimate",
       "seedance",
@@ -139,7 +142,7 @@ app.registerExtension({
   },
 
   getNodeMenuItems(node) {
-    if (!isOurs(node)) return [];
+    if (!makesOrders(node)) return [];
     return [{ content: menu.compare, callback: () => void compare(node) }];
   },
 

@@ -1,10 +1,11 @@
 """The command line: `seedance ...`, `python -m seedance ...`.
 
-Owns what a person types and reads in a terminal; the work is the runner's. Must not know HTTP, a
-provider's protocol or ComfyUI. Nothing heavy (requests, numpy, PyAV, Pillow, SQLAlchemy) is
-imported before a command needs it, so that `--help` answers at once.
+What a person types and reads in a terminal; the runner does the work. Nothing heavy (requests,
+numpy, PyAV, Pillow, SQLAlchemy) is imported before a command needs it, so that `--help` answers at
+once.
 
-    arguments   the parser, and the order that the arguments of `generate` describe
+    arguments   the parser
+    orders      the order that the flags of `generate` describe
     generate    generate, collect, check
     tasks       tasks, cancel, forget
     setup       providers, key, doctor

@@ -1,6 +1,6 @@
 """What can be typed: commands, flags and their help.
 
-Must not judge values: what a provider can do is `fit`'s to say, in the same words as in ComfyUI.
+Only the form of values is checked. What a provider can do, `fit` says, as it does in ComfyUI.
 """
 
 from __future__ import annotations

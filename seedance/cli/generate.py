@@ -1,8 +1,5 @@
-"""`generate`, `collect` and `check`: orders go out, files come back.
-
-Owns how takes are waited for together, what Ctrl-C means, and the JSON of a result. What it costs
-to stop is the runner's to know.
-"""
+"""`generate`, `collect` and `check`: start orders, wait for their takes together, answer Ctrl-C,
+and print what came of them."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ def generate(args: argparse.Namespace) -> int:
     runner = runner_for(args)
     try:
         jobs = runner.start(order, takes=args.takes, target=_target(args))
-        return _carry(runner, jobs, as_json=args.json)
+        return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
         _settle(runner)
 
@@ -43,7 +40,7 @@ def collect(args: argparse.Namespace) -> int:
     runner = runner_for(args)
     try:
         job = runner.collect(args.ticket, target=_target(args))
-        return _carry(runner, [job], as_json=args.json)
+        return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)
 
@@ -53,8 +50,8 @@ def _target(args: argparse.Namespace) -> Path | None:
 
 
 def _settle(runner: Runner) -> None:
-    """Wait until no request that may cost money is on its way, whatever the person presses: its
-    answer holds the only ticket to what was paid."""
+    """Wait until no request that may cost money is on its way. Ctrl-C does not cut this short: the
+    answer to such a request holds the only ticket to what was paid."""
     before = stops.ignored()
     try:
         runner.settle()
@@ -65,7 +62,7 @@ def _settle(runner: Runner) -> None:
 # ------------------------------------------------------------------------------ waiting together
 
 
-def _carry(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
+def _wait_and_report(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
     """Wait for all jobs, then say what came of them; returns the exit code."""
     import asyncio
 

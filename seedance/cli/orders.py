@@ -1,6 +1,6 @@
 """From flags to an order: how a file or an address becomes a medium.
 
-Owns the words that are particular to the command line (`image:FILE`, `--extra`). Opens no file.
+No file is opened here.
 """
 
 from __future__ import annotations

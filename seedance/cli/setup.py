@@ -1,6 +1,6 @@
 """`providers`, `key` and `doctor`: what there is to work with. Also finds the settings.
 
-Shows where a key comes from, never a key. Must not know how settings are stored.
+Shows where a key comes from, never a key.
 """
 
 from __future__ import annotations

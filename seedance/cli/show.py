@@ -1,8 +1,7 @@
 """What a person reads in the terminal: errors, progress, amounts, tables; and JSON and CSV for
 programs.
 
-Results go to standard output, everything about the way there to standard error. Knows nothing of
-commands.
+Results go to standard output, everything about the way there to standard error.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -94,26 +92,28 @@ def table(rows: Sequence[Sequence[object]]) -> None:
 
 
 class Display:
-    """The progress of one or several takes: bars on a terminal, otherwise a line whenever the
-    words change. To be used in a `with`, so that the bars are closed."""
+    """The progress of one or several takes: bars on a terminal, otherwise a line for each step. To
+    be used in a `with`, so that the bars are closed."""
 
     def __init__(self, takes: int) -> None:
         self._takes = takes
-        self._words = [""] * takes
+        self._codes = [""] * takes
         self._bars: list[Any] = []
 
     def __enter__(self) -> Display:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
+            form = "{elapsed} |{bar:20}| {desc}"
             self._bars = [
-                tqdm(total=100, position=take, leave=False, bar_format="{bar:20} {elapsed} {desc}")
+                tqdm(total=100, position=take, leave=False, bar_format=form)
                 for take in range(self._takes)
             ]
         return self
 
     def __exit__(self, *_: object) -> None:
-        for bar in self._bars:
+        # The first bar last: tqdm puts the cursor at the start of a line for this one only.
+        for bar in reversed(self._bars):
             bar.close()
 
     def refresh(self) -> None:
@@ -127,9 +127,7 @@ class Display:
         if self._bars:
             bar = self._bars[take]
             bar.n = round(100 * (progress.fraction or 0))
-            bar.set_description_str(name + clean(progress.text))
-            return
-        words = re.sub(r"[\d.]+", "", progress.text)  # a log needs no line for each per cent
-        if words != self._words[take]:
-            self._words[take] = words
-            note(name + progress.text)
+            bar.set_description_str(name + clean(progress))
+        elif progress.code != self._codes[take]:  # a log needs no line for each per cent
+            self._codes[take] = progress.code
+            note(name + str(progress))

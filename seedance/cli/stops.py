@@ -1,6 +1,6 @@
 """What stops a command: Ctrl-C, a kill, a terminal that is closed.
 
-Owns the handlers of these signals; each function gives what `restore` puts back.
+Each function sets handlers of signals, and gives those from before for `restore`.
 """
 
 from __future__ import annotations

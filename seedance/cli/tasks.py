@@ -1,7 +1,5 @@
-"""`tasks`, `cancel` and `forget`: the journal, read and tidied.
-
-Owns its forms on the screen, in JSON and in CSV. Must not know how rows are stored.
-"""
+"""`tasks`, `cancel` and `forget`: show the journal (as a table, JSON or CSV), cancel a task, clear
+a row."""
 
 from __future__ import annotations
 

@@ -200,7 +200,6 @@ class Page:
     def __init__(self, comfyui: ComfyUI) -> None:
         self.client_id = uuid.uuid4().hex
         self.messages: list[dict[str, Any]] = []
-        self.words: list[str] = []
         self._address = f"{comfyui.url}/ws?clientId={self.client_id}"
         self._connected = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -237,13 +236,6 @@ class Page:
             async for message in socket_:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self.messages.append(json.loads(message.data))
-                elif message.type is aiohttp.WSMsgType.BINARY:
-                    self._binary(message.data)
-
-    def _binary(self, data: bytes) -> None:
-        kind, length = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
-        if kind == 3:  # text on a node: the length of its id, the id, the text
-            self.words.append(data[8 + length :].decode())
 
     def of_type(self, name: str) -> list[dict[str, Any]]:
         """The data of the messages of one type."""

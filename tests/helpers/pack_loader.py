@@ -19,7 +19,7 @@ from paths import HELPERS, ROOT
 
 STUB = HELPERS / "host_stub"
 STUB_MODULES = (
-    *("comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "protocol", "server"),
+    *("comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "nodes", "server"),
 )
 
 
@@ -49,14 +49,14 @@ class Pack:
     def server(self) -> Any:
         return host("server").PromptServer.instance
 
-    def run(self, node_id: str, *, at: str = "1", prompt_id: str = "p", **inputs: Any) -> Any:
+    def run(self, node_id: str, **inputs: Any) -> Any:
         """Execute a node as ComfyUI does, in an event loop of its own."""
-        return asyncio.run(self.execute(node_id, at=at, prompt_id=prompt_id, **inputs))
+        return asyncio.run(self.execute(node_id, **inputs))
 
     async def execute(
-        self, node_id: str, *, at: str = "1", prompt_id: str = "p", **inputs: Any
+        self, node_id: str, *, at: str = "1", prompt_id: str = "p", item: int = 0, **inputs: Any
     ) -> Any:
-        self.execution_context(at, prompt_id)
+        self.execution_context(at, prompt_id, item)
         return await self.nodes[node_id].execute(**inputs)
 
     def fingerprint(self, node_id: str, at: str = "1", **inputs: Any) -> Any:
@@ -64,9 +64,9 @@ class Pack:
         self.execution_context(at, "p")
         return self.nodes[node_id].fingerprint_inputs(**inputs)
 
-    def execution_context(self, node_id: str, prompt_id: str) -> None:
+    def execution_context(self, node_id: str, prompt_id: str, item: int = 0) -> None:
         utils = host("comfy_execution.utils")
-        utils.current.set(utils.ExecutionContext(prompt_id, node_id, 0))
+        utils.current.set(utils.ExecutionContext(prompt_id, node_id, item))
 
 
 def host(name: str) -> Any:
@@ -108,7 +108,7 @@ class ScriptedJob:
 
     def __init__(self, pack: Pack, order: Any, result: Any = None) -> None:
         self.order, self.changes, self.notes = order, (), ()
-        self.progress = pack.core("runner").Progress("queued", 0.0)
+        self.progress = pack.core("runner").Progress("queued", fraction=0.0)
         self.cancelled = threading.Event()
         self.released = False
         self.cancel_note = ""

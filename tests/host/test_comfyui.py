@@ -108,7 +108,12 @@ def test_a_picture_becomes_frames_and_a_video_with_sound(server: ComfyUI) -> Non
     assert row.file and row.file.parent == server.base / "output" / "seedance"
     shown = [data["output"]["images"] for data in page.of_type("executed") if data["node"] == "2"]
     assert shown == [[{"filename": row.file.name, "subfolder": "seedance", "type": "output"}]]
-    assert "preview · seed 11 · 752×560" in page.words[-1]
+    news = page.of_type("seedance.node")
+    assert {each["node"] for each in news} == {"2"}
+    assert "rendering" in {take["code"] for each in news for take in each.get("takes", [])}
+    (made,) = news[-1]["results"]
+    assert (made["provider"], made["seed"]) == ("preview", 11)
+    assert (made["width"], made["height"], made["cost"]["amount"]) == (752, 560, 0)
 
 
 def test_frames_are_not_decoded_where_nothing_uses_them(server: ComfyUI) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -427,13 +428,23 @@ def test_a_video_to_work_on_keeps_its_file(
 def test_a_trimmed_video_is_sent_trimmed(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    held: list[bool] = []
+
+    @contextmanager
+    def processor() -> Iterator[None]:
+        held.append(True)
+        yield
+        held.pop()
+
     class Trimmed(host("comfy_api.latest").VideoFromFile):  # type: ignore[misc]
         def get_duration(self) -> float:
             return 0.25
 
         def save_to(self, target: Any, **_: Any) -> None:
+            assert held == [True], "encoding takes a processor"
             target.write(b"the quarter of a second")
 
+    monkeypatch.setattr(pack.threads, "processor", processor)
     video = Trimmed(str(a_clip(pack, tmp_path)))
     order = order_of(pack, monkeypatch, "SeedanceV2V", prompt="snow", video=video)
     assert order.video.data == b"the quarter of a second"
@@ -594,45 +605,45 @@ async def start(server: Any) -> None:
 
 
 @pytest.fixture
-def resumed(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def recovered(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set when the runner is made and takes up unfinished tasks."""
-    resumed = threading.Event()
+    recovered = threading.Event()
 
     class Runner:
-        def resume(self) -> int:
-            resumed.set()
+        def recover(self) -> int:
+            recovered.set()
             return 0
 
     monkeypatch.setattr(pack.host, "runner", Runner)
-    return resumed
+    return recovered
 
 
 def begin_to_serve(pack: Pack) -> None:
     """Start the server, and wait for the threads that this starts."""
     asyncio.run(start(pack.server))
     for thread in threading.enumerate():
-        if thread.name == "seedance-resume":
+        if thread.name == "seedance-recovery":
             thread.join(10)
 
 
 def test_unfinished_tasks_are_taken_up_when_the_server_starts_and_not_before(
-    pack: Pack, resumed: threading.Event
+    pack: Pack, recovered: threading.Event
 ) -> None:
     home = pack.host.settings().home
     home.mkdir(parents=True)
     (home / "journal.db").touch()
     pack.load()
-    assert not resumed.is_set()
+    assert not recovered.is_set()
     begin_to_serve(pack)
-    assert resumed.is_set()
+    assert recovered.is_set()
 
 
 def test_where_nothing_was_ever_ordered_nothing_is_loaded_at_the_start(
-    pack: Pack, resumed: threading.Event
+    pack: Pack, recovered: threading.Event
 ) -> None:
     pack.load()
     begin_to_serve(pack)
-    assert not resumed.is_set()
+    assert not recovered.is_set()
     assert not pack.host.settings().home.exists()
 
 
@@ -643,17 +654,17 @@ def test_where_something_is_ordered_later_rows_are_taken_up_from_then_on(
     begin_to_serve(pack)
     monkeypatch.setattr(pack.core("runner.worker"), "HEARTBEAT_SECONDS", 0.02)
     runner, looked = pack.host.runner(), threading.Event()
-    monkeypatch.setattr(runner, "resume", looked.set)
+    monkeypatch.setattr(runner, "recover", looked.set)
     assert looked.wait(10)
 
 
 def test_a_journal_elsewhere_is_looked_at_when_the_server_starts(
-    pack: Pack, resumed: threading.Event, monkeypatch: pytest.MonkeyPatch
+    pack: Pack, recovered: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgresql://127.0.0.1/journal")
     pack.load()
     begin_to_serve(pack)
-    assert resumed.is_set()
+    assert recovered.is_set()
 
 
 def test_the_log_names_a_node_id_that_another_pack_took(

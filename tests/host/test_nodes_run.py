@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,15 @@ def interrupt(pack: Pack) -> Iterator[Callable[[], None]]:
     management.interrupt_current_processing(False)
 
 
-def texts(pack: Pack, node_id: str = "1") -> list[str]:
-    return [text for node, text, _ in pack.server.texts if node == node_id]
+def told(pack: Pack, node_id: str = "1") -> list[dict[str, Any]]:
+    """What the page was told of a node, the oldest first."""
+    sent = [data for event, data, _ in pack.server.sent if event == "seedance.node"]
+    return [data for data in sent if data["node"] == node_id]
+
+
+def under_way(pack: Pack) -> list[list[str]]:
+    """Of what the page was told: how far each take is, in English."""
+    return [[each["text"] for each in data["takes"]] for data in told(pack) if "takes" in data]
 
 
 # -------------------------------------------------------------------------------------- outcomes
@@ -102,7 +111,7 @@ def test_a_video_saved_elsewhere_is_not_shown(
     assert pack.run("SeedanceT2V", prompt="grey").ui is None
 
 
-def test_the_node_says_what_was_made_and_what_it_cost(
+def test_the_page_is_told_what_was_made_and_what_it_cost(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
     money = pack.core("money").Money(1.5, "USD")
@@ -112,24 +121,42 @@ def test_the_node_says_what_was_made_and_what_it_cost(
 
     def start(order: Any, *, takes: int = 1) -> Any:
         jobs = begin(order, takes=takes)
-        jobs[0].changes = (change,)
+        for job in jobs:
+            job.changes, job.notes = (change,), ("a crop",)
         return jobs
 
     monkeypatch.setattr(runner, "start", start)
-    pack.run("SeedanceT2V", prompt="grey", seed=7)
-    said = texts(pack)[-1]
-    for part in ("preview", "seed 7", "96×64", "1.50 USD", "ratio: 9:21 became 9:16"):
-        assert part in said
+    pack.run("SeedanceT2V", prompt="grey", seed=7, takes=2)
+    made = {
+        "provider": "preview",
+        "width": 96,
+        "height": 64,
+        "duration": 0.5,
+        "reused": False,
+        "cost": {"amount": 1.5, "currency": "USD", "estimated": False},
+    }
+    assert told(pack)[-1] == {
+        "node": "1",
+        "item": 0,
+        "prompt_id": "p",
+        "workflow": None,
+        "results": [{**made, "seed": 7}, {**made, "seed": 8}],
+        "changes": [change.as_dict()],
+        "notes": ["a crop"],
+        "left": False,
+    }
 
 
-def test_a_providers_words_reach_the_page_as_text_and_not_as_html(
-    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+def test_the_page_is_told_why_nothing_could_be_started(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = pack.core("errors").TaskFailed("It said <img src=x onerror=alert(1)>.")
-    scripted(pack, monkeypatch, lambda o: error if o.seed else result(pack, clip, o))
-    pack.run("SeedanceT2V", prompt="grey", takes=2)
-    assert "It said &lt;img src=x onerror=alert(1)&gt;." in texts(pack)[-1]
-    assert "<img" not in texts(pack)[-1]
+    scripted(pack, monkeypatch)
+    with pytest.raises(pack.core("errors").BadOrder):
+        pack.run("SeedanceI2V", prompt="grey")
+    (failed,) = told(pack)[-1]["results"]
+    assert failed["seed"] is None
+    assert failed["error"]["kind"] == "BadOrder"
+    assert failed["error"]["message"] == "There is no picture to start from."
 
 
 def test_words_go_to_the_page_that_queued_the_prompt(
@@ -137,19 +164,30 @@ def test_words_go_to_the_page_that_queued_the_prompt(
 ) -> None:
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
     pack.run("SeedanceT2V", prompt="grey", at="1:2")
-    assert {(node, client) for node, _, client in pack.server.texts} == {("1:2", "page")}
+    assert {(data["node"], client) for _, data, client in pack.server.sent} == {("1:2", "page")}
 
 
-def test_a_page_that_expects_the_prompts_id_before_the_words_gets_them_too(
+def test_words_name_the_workflow_and_the_item_that_they_are_about(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
-    flags = {"supports_progress_text_metadata": True}
-    pack.server.sockets_metadata["page"] = {"feature_flags": flags}
+    """Two workflows on a page may have a node 1, and a node may run for each item of a list."""
+    pnginfo = {"extra_pnginfo": {"workflow": {"id": "5c1e"}}}
+    pack.server.prompt_queue.running = [(0, "other", {}, {}, []), (1, "p", {}, pnginfo, [])]
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
-    pack.run("SeedanceT2V", prompt="grey", at="12", prompt_id="abc")
-    event, message, client = pack.server.sent[-1]
-    assert (event, client) == (3, "page")
-    assert message == b"\0\0\0\3abc\0\0\0\x0212" + texts(pack, "12")[-1].encode()
+    pack.run("SeedanceT2V", prompt="grey", item=3)
+    assert {(data["workflow"], data["item"]) for data in told(pack)} == {("5c1e", 3)}
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {}, {"extra_pnginfo": []}, {"extra_pnginfo": {"workflow": 5}}]
+)
+def test_a_prompt_without_a_workflow_is_no_trouble(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, odd: Any
+) -> None:
+    pack.server.prompt_queue.running = [(1, "p", {}, odd, [])]
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    pack.run("SeedanceT2V", prompt="grey")
+    assert told(pack)[-1]["workflow"] is None
 
 
 def test_without_a_page_nothing_is_sent(
@@ -158,7 +196,7 @@ def test_without_a_page_nothing_is_sent(
     pack.server.client_id = None
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
     pack.run("SeedanceT2V", prompt="grey")
-    assert pack.server.texts == []
+    assert pack.server.sent == []
 
 
 # ----------------------------------------------------------------------------- takes that fail
@@ -179,7 +217,10 @@ def test_a_failed_take_blocks_its_place_and_leaves_the_others(
     for values in output.args:
         assert [isinstance(value, blocker) for value in values] == [False, True, False]
         assert values[1].message == "The video was refused. Change the prompt."
-    assert "seed 1: The video was refused." in texts(pack)[-1]
+    seeds = [
+        (each["seed"], each.get("error", {}).get("kind")) for each in told(pack)[-1]["results"]
+    ]
+    assert seeds == [(0, None), (1, "TaskFailed"), (2, None)]
 
 
 def test_if_every_take_fails_the_node_raises_what_they_say(
@@ -271,24 +312,39 @@ def test_a_file_that_was_lost_spoils_only_its_own_frames(
 # --------------------------------------------------------------------------------------- waiting
 
 
-def test_progress_is_shown_in_words_and_as_a_bar(
+def test_progress_is_told_as_data_and_shown_as_a_bar(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
     runner = scripted(pack, monkeypatch)
+    progress = pack.core("runner").Progress
 
     async def watch() -> None:
         node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey", takes=2))
-        await until(lambda: texts(pack) == ["1: queued\n2: queued"])
-        progress = pack.core("runner").Progress
-        runner.jobs[0].progress = progress("rendering 50 %", 0.5)
-        runner.jobs[1].progress = progress("downloading", 1.0)
-        await until(lambda: len(texts(pack)) == 2)
+        await until(lambda: under_way(pack) == [["queued", "queued"]])
+        runner.jobs[0].progress = progress("rendering_part", {"percent": 50}, 0.5, 12.0)
+        runner.jobs[1].progress = progress("fetching_result", fraction=1.0)
+        await until(lambda: len(told(pack)) == 2)
         for job in runner.jobs:
             job.ended.set_result(result(pack, clip, job.order))
         await node
 
     asyncio.run(watch())
-    assert texts(pack)[1] == "1: rendering 50 %\n2: downloading"
+    assert told(pack)[1]["takes"] == [
+        {
+            "code": "rendering_part",
+            "values": {"percent": 50},
+            "fraction": 0.5,
+            "seconds_left": 12.0,
+            "text": "rendering 50 %, about 12 s left",
+        },
+        {
+            "code": "fetching_result",
+            "values": {},
+            "fraction": 1.0,
+            "seconds_left": None,
+            "text": "fetching the result",
+        },
+    ]
     assert host("comfy_api.latest").progress == [("1", 0.0, 1.0), ("1", 0.75, 1.0)]
 
 
@@ -326,14 +382,15 @@ def test_cancel_ends_the_wait_and_cancels_every_take(
 
     async def cancelled() -> None:
         node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey", takes=2))
-        await until(lambda: len(texts(pack)) == 1)
+        await until(lambda: len(told(pack)) == 1)
         interrupt()
         with pytest.raises(host("comfy.model_management").InterruptProcessingException):
             await node
 
     asyncio.run(cancelled())
     assert all(job.cancelled.is_set() for job in runner.jobs)
-    assert texts(pack)[-1] == "It goes on and is billed."
+    assert told(pack)[-1]["results"] == []
+    assert told(pack)[-1]["notes"] == ["It goes on and is billed."]
 
 
 def test_every_item_of_a_list_sees_the_one_cancel(
@@ -372,17 +429,31 @@ def test_a_cancel_of_another_prompt_is_not_ours(
     assert pack.run("SeedanceT2V", prompt="grey").args[5] == ["preview:0"]
 
 
+def busy_processors(pack: Pack, go_on: threading.Event) -> list[Future[bool]]:
+    """Work on every processor, which ends when `go_on` is set."""
+    begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def work() -> bool:
+        begun.put(None)
+        return go_on.wait()
+
+    busy = [pack.threads.in_processor_thread(work) for _ in range(os.cpu_count() or 1)]
+    for _ in busy:
+        begun.get()
+    return busy
+
+
 def test_values_that_nobody_waits_for_any_more_are_not_read(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None], clip: Path
 ) -> None:
     scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
     read, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(pack.takes, "_values", lambda *_: read.set())
-    busy = [pack.host.computing(go_on.wait) for _ in range(os.cpu_count() or 1)]
+    monkeypatch.setattr(pack.outputs, "values", lambda *_, **__: read.set())
+    busy = busy_processors(pack, go_on)
 
     async def cancelled() -> None:
         node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
-        await until(lambda: len(texts(pack)) > 0)  # what was made; its values are next
+        await until(lambda: len(told(pack)) > 0)  # what was made; its values are next
         interrupt()
         with pytest.raises(host("comfy.model_management").InterruptProcessingException):
             await node
@@ -390,7 +461,7 @@ def test_values_that_nobody_waits_for_any_more_are_not_read(
     asyncio.run(cancelled())
     go_on.set()
     assert all(each.result(10) for each in busy)
-    pack.host.computing(lambda: None).result(10)
+    pack.threads.in_processor_thread(lambda: None).result(10)
     assert not read.is_set()
 
 
@@ -424,11 +495,11 @@ def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
 
 def end_by_comfyui(pack: Pack, runner: ScriptedRunner, event: str) -> None:
     """Run a node whose prompt ComfyUI ends, because of `event`, while it waits."""
-    pack.server.prompt_queue.running.append("p")
+    pack.server.prompt_queue.running.append((0, "p", {}, {}, []))
 
     async def ended() -> None:
         node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
-        await until(lambda: len(texts(pack)) == 1)
+        await until(lambda: len(told(pack)) == 1)
         node.cancel()
         with pytest.raises(asyncio.CancelledError):
             await node
@@ -464,6 +535,7 @@ def test_the_failure_of_another_node_leaves_the_takes_running(
     looked_at_the_status(pack)
     assert not runner.jobs[0].cancelled.is_set()
     assert runner.jobs[0].released, "it no longer counts as waiting"
+    assert told(pack)[-1]["left"] is True
 
 
 # ------------------------------------------------------------------------ with the real preview
@@ -491,7 +563,8 @@ def test_the_preview_gives_a_whole_video_and_gives_it_again_free(pack: Pack) -> 
     assert again.args[5] == [task]
     assert torch.equal(again.args[4][0], last_frame)
     assert [row.id for row in runner.tasks()] == [row.id]
-    assert "not paid again" in texts(pack)[-1]
+    (made,) = told(pack)[-1]["results"]
+    assert (made["reused"], made["seed"], made["width"], made["height"]) == (True, 0, 752, 560)
 
 
 def test_a_last_frame_chained_into_the_next_shot_is_the_same_order_each_time(pack: Pack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import sqlite3
 import stat
 import threading
@@ -18,7 +19,7 @@ import pytest
 pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 from pack_loader import loaded_pack
-from pack_site import PREVIEW, Site
+from pack_site import PREVIEW, Reply, Site
 from running import until
 
 pytestmark = pytest.mark.safety
@@ -40,14 +41,111 @@ def key_of(site: Site, provider: str) -> Any:
     return next(item["key"] for item in site.get("/seedance/providers") if item["id"] == provider)
 
 
+# ------------------------------------------------------------------------- who waits for whom
+
+
+class SlowProviders:
+    """Providers that answer key tests and cancels when `answer` is set, and not before."""
+
+    def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.site, self.answer = site, threading.Event()
+        self.replies: list[Reply] = []
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._askers: list[threading.Thread] = []
+        runner = site.pack.host.runner()
+        monkeypatch.setattr(runner, "probe_key", self._probe_key)
+        monkeypatch.setattr(runner, "cancel", self._cancel)
+
+    def _probe_key(self, _provider: str) -> Any:
+        self._wait()
+        return self.site.pack.core("wire").Balance(account="ours")
+
+    def _cancel(self, row: int) -> str:
+        self._wait()
+        return f"Row {row} is cancelled."
+
+    def _wait(self) -> None:
+        self._asked.put(None)
+        self.answer.wait()
+
+    def ask(self, *paths: str) -> None:
+        """Post to each path; returns when the providers have been asked by all of them."""
+        for path in paths:
+            ask = threading.Thread(
+                target=lambda path: self.replies.append(self.site.ask("POST", path, {})),
+                args=(path,),
+            )
+            ask.start()
+            self._askers.append(ask)
+        for _ in paths:
+            self._asked.get()
+
+    def end(self) -> None:
+        self.answer.set()
+        for ask in self._askers:
+            ask.join()
+
+
+@pytest.fixture
+def slow(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowProviders]:
+    slow = SlowProviders(site, monkeypatch)
+    try:
+        yield slow
+    finally:
+        slow.end()
+
+
+CANCELS = [f"/seedance/tasks/{row}/cancel" for row in range(1, 9)]
+KEY_TESTS = ["/seedance/keys/fal/test"] * 8
+
+
 def test_the_page_is_answered_while_nodes_decode(site: Site) -> None:
     go_on = threading.Event()
-    decoding = [site.pack.host.computing(go_on.wait) for _ in range(20)]
+    decoding = [site.pack.threads.in_processor_thread(go_on.wait) for _ in range(20)]
     try:
         assert site.get("/seedance/tasks") == []
     finally:
         go_on.set()
     assert all(each.result(10) for each in decoding)
+
+
+@pytest.mark.parametrize("paths", [CANCELS, KEY_TESTS], ids=["cancels", "key tests"])
+def test_slow_providers_stop_neither_the_tab_nor_a_node(
+    site: Site, slow: SlowProviders, paths: list[str]
+) -> None:
+    slow.ask(*paths)
+    assert site.get("/seedance/tasks") == []
+    assert check(site, "SeedanceT2V")["preview"]["price"]["amount"] == 0
+    output = site.pack.run("SeedanceT2V", **PREVIEW, decode_frames=False)
+    assert output.args[5] == [site.get("/seedance/tasks")[0]["task"]]
+    assert slow.replies == []
+    slow.end()
+    assert [reply.status for reply in slow.replies] == [200] * 8
+
+
+def test_more_than_sixteen_do_not_wait_for_providers_at_once(
+    site: Site, slow: SlowProviders
+) -> None:
+    slow.ask(*CANCELS, *KEY_TESTS)
+    reply = site.ask("POST", KEY_TESTS[0], {})
+    assert (reply.status, reply.error["kind"]) == (503, "Unreachable")
+    assert "Try again" in reply.error["hint"]
+    slow.end()
+    assert [reply.status for reply in slow.replies] == [200] * 16
+    assert site.ask("POST", CANCELS[0], {}).json == {"message": "Row 1 is cancelled."}
+
+
+def test_a_wait_that_fails_makes_room_for_the_next(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreachable = site.pack.core("errors").Unreachable("Nobody answers.")
+
+    def probe_key(_provider: str) -> None:
+        raise unreachable
+
+    monkeypatch.setattr(site.pack.host.runner(), "probe_key", probe_key)
+    replies = [site.ask("POST", KEY_TESTS[0], {}) for _ in range(20)]
+    assert [reply.status for reply in replies] == [409] * 20
 
 
 # --------------------------------------------------------------------------------- who may ask
@@ -406,10 +504,13 @@ def test_a_task_under_way_says_how_far_it_is_however_late_one_looks(site: Site) 
     order = site.pack.core("order").Order(**{**PREVIEW, "resolution": "1080p", "duration": 15})
     (job,) = site.pack.host.runner().start(order)
     try:
-        until(lambda: "rendering" in site.get("/seedance/tasks")[0]["progress"]["text"])
+        until(lambda: site.get("/seedance/tasks")[0]["progress"]["code"] == "rendering_part")
         (row,) = site.get("/seedance/tasks?since=99999999999")
         assert row["live"] is True
-        assert 0 <= row["progress"]["fraction"] <= 1
+        progress = row["progress"]
+        assert progress["code"] == "rendering_part"
+        assert progress["text"].startswith(f"rendering {progress['values']['percent']} %")
+        assert 0 <= progress["fraction"] <= 1
     finally:
         job.cancel()
     until(lambda: not site.get("/seedance/tasks")[0]["live"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -121,7 +122,8 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert "free" in preview["line"]
     assert len(found["saved"]) == 15, "what the page adds to a node is no part of a workflow"
     assert "subfolder=seedance" in found["clip"]
-    assert found["words"].startswith(f"preview · seed {seed} · 864×496")
+    assert re.match(r"rendering \d+ %", found["first"])
+    assert found["words"] == f"preview · seed {seed} · 864×496 · 4.04 s · free"
 
 
 @in_browser
@@ -130,7 +132,55 @@ def test_a_node_speaks_chinese(server: ComfyUI) -> None:
     assert found["impossible"]["labels"]["resolution"] == "⚠ 分辨率"
     assert "没有密钥" in found["impossible"]["line"]
     assert "免费" in found["preview"]["line"]
-    assert found["words"].startswith("preview · 种子 3 · 864×496")
+    assert re.match(r"生成中 \d+ %", found["first"])
+    assert found["words"] == "preview · 种子 3 · 864×496 · 4.04 秒 · 免费"
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_a_node_says_how_far_its_takes_are_and_what_came_of_them(
+    server: ComfyUI, rendering: str
+) -> None:
+    found = play(server, "said.mjs", rendering)
+    assert found["one"] == ["rendering 40 %, about 12 s left"]
+    assert found["two"] == ["1: queued, 2 ahead", "2: in English"]
+    assert found["items"] == [*found["two"], "3: saving"], "items of a list stand side by side"
+    assert found["others"] == found["items"], "what is said of other nodes is not said here"
+    markup = '<img src=x onerror="window.ran = 1"><b>bold</b>'
+    assert found["ended"] == [
+        "fal · seed 1 · 1280×720 · 5.04 s · ≈ 1.50 USD",
+        "fal · seed 2 · 1280×720 · 5.04 s · cost unknown",
+        "fal · seed 3 · 1280×720 · 5.04 s · made before, not paid again",
+        f"seed 4: {markup} Change the prompt.",
+        f"duration: 30 → {markup}",
+        markup,
+        "noted once",
+    ]
+    assert (found["markup"], found["ran"]) == (0, 0), "a provider's words are text"
+    assert found["fits"] == 0, "the node is as high as its words"
+    assert found["back"] == found["ended"], "another workflow was looked at meanwhile"
+    assert found["left"] == [
+        "Nobody waits for this run any more. What was sent goes on; the Seedance tab shows how "
+        "far it is."
+    ]
+    assert found["task"] == ["downloading 3 of 8 MB"]
+
+
+# What only web/page.mjs, and the entry that ComfyUI loads, may name.
+OF_THE_PAGE = re.compile(
+    r"scripts/app\.js|\bapp\.|LiteGraph|Comfy\.|data-testid|querySelector|_state\b|nodeData"
+)
+
+
+def test_one_module_knows_comfyuis_page() -> None:
+    modules = {path: path.read_text(encoding="utf-8") for path in (ROOT / "web").rglob("*.*js")}
+    known = {path.name for path, text in modules.items() if OF_THE_PAGE.search(text)}
+    # style() looks for our own style sheet, list.mjs and totals.mjs for elements of our own.
+    assert known - {"dom.mjs", "list.mjs", "totals.mjs"} == {"page.mjs", "seedance.js"}
+    for name in ("dom.mjs", "list.mjs", "totals.mjs"):
+        (text,) = (text for path, text in modules.items() if path.name == name)
+        others = OF_THE_PAGE.findall(text.replace("querySelector", ""))
+        assert others == []
 
 
 @in_browser

@@ -16,39 +16,39 @@ from paths import ROOT
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 
 STAND_INS = {
-    "scripts/app.js": """
+    "page.mjs": """
         export const listening = new Set();
-        export const app = { api: {
-            addEventListener: (_, listener) => listening.add(listener),
-            removeEventListener: (_, listener) => listening.delete(listener),
-        } };""",
-    "extensions/pack/seedance/dom.mjs": """
+        export const onRuns = (listener) => {
+            listening.add(listener);
+            return () => listening.delete(listener);
+        };""",
+    "seedance/dom.mjs": """
         export const h = () => ({});
         export const button = h;
         export const style = () => {};""",
-    "extensions/pack/seedance/words.mjs": """
+    "seedance/words.mjs": """
         const waiting = [];
         export const ready = () => new Promise((resolve) => waiting.push(resolve));
         export const loaded = () => waiting.splice(0).forEach((resolve) => resolve());
         export const t = (key) => key;""",
-    "extensions/pack/seedance/server.mjs": """
+    "seedance/server.mjs": """
         export const providers = async () => [];
         export const tasks = async () => [];
         export const totals = async () => [];""",
-    "extensions/pack/seedance/tasks/list.mjs": """
+    "seedance/tasks/list.mjs": """
         export const lists = { made: 0, stopped: 0 };
         export class List {
             constructor() { lists.made++; }
             show() {}
             stop() { lists.stopped++; }
         }""",
-    "extensions/pack/seedance/tasks/totals.mjs": "export const drawTotals = () => {};",
+    "seedance/tasks/totals.mjs": "export const drawTotals = () => {};",
 }
 PLAY = """
-    import { listening } from "./scripts/app.js";
-    import { loaded } from "./extensions/pack/seedance/words.mjs";
-    import { lists } from "./extensions/pack/seedance/tasks/list.mjs";
-    import { destroy, render } from "./extensions/pack/seedance/tasks/tab.mjs";
+    import { listening } from "./page.mjs";
+    import { loaded } from "./seedance/words.mjs";
+    import { lists } from "./seedance/tasks/list.mjs";
+    import { destroy, render } from "./seedance/tasks/tab.mjs";
 
     globalThis.document = { hidden: false };
     const timers = new Set();
@@ -87,7 +87,7 @@ def test_a_tab_that_is_closed_asks_for_nothing(
 ) -> None:
     module = "seedance/tasks/tab.mjs"
     real = (ROOT / "web" / module).read_text(encoding="utf-8")
-    files = {**STAND_INS, f"extensions/pack/{module}": real, "play.mjs": PLAY}
+    files = {**STAND_INS, module: real, "play.mjs": PLAY}
     files["package.json"] = '{"type": "module"}'
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

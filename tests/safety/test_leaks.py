@@ -536,7 +536,8 @@ def test_nodes_and_routes(pack: Pack, world: World, monkeypatch: pytest.MonkeyPa
             with pytest.raises(Exception, match="key") as caught:
                 pack.run("SeedanceT2V", prompt="a fox", provider="lumenfall", seed=1)
             world.add_error(caught.value)
-            world.add("words on nodes", repr(pack.server.texts))
+            assert any(event == "seedance.node" for event, *_ in pack.server.sent)
+            world.add("what the page was told", repr(pack.server.sent))
             world.add("the server", repr(vars(pack.server)))
             for path in ("providers", "settings", "tasks", "totals", "tasks/1", "tasks/2"):
                 ask("GET", f"/seedance/{path}")

@@ -1,8 +1,8 @@
 /** Right-click > Compare providers: what each provider would make of a node's order, and for how much. */
 import { amount, button, h, icon, style } from "./dom.mjs";
-import { labelOf, sketch, value, widget } from "./node/sketch.mjs";
+import { changeWords, sketch, value, widget } from "./node/sketch.mjs";
 import * as server from "./server.mjs";
-import { ready, t, translated } from "./words.mjs";
+import { ready, t } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Quote} Quote */
 
@@ -79,7 +79,7 @@ function table(quotes, auto, names, node, close) {
             ),
             h("td", {}, fits(node, quote)),
             h("td", { class: "number" }, priceOf(quote)),
-            h("td", {}, ...lines(quote.media)),
+            h("td", {}, ...deliveries(quote)),
             h("td", {}, key(quote)),
             h("td", {}, useButton(quote, names, node, close)),
           ),
@@ -117,16 +117,8 @@ function fits(node, quote) {
     h(
       "ul",
       {},
-      ...quote.changes.map(({ field, asked, given, why }) =>
-        h(
-          "li",
-          { title: why },
-          t("line.changes", {
-            field: labelOf(node, field),
-            asked: String(asked),
-            given: String(given),
-          }),
-        ),
+      ...quote.changes.map((change) =>
+        h("li", { title: change.why }, changeWords(node, change)),
       ),
     ),
   );
@@ -144,9 +136,18 @@ function key({ key }) {
   return sign("check", t(key === "not needed" ? "compare.noneNeeded" : "compare.hasKey"), "good");
 }
 
-/** @param {string[]} texts */
-const lines = (texts) =>
-  texts.length ? texts.map((text) => h("div", {}, translated(text))) : ["–"];
+/** How each medium reaches the provider. @param {Quote} quote */
+function deliveries({ deliveries, media }) {
+  const lines = deliveries?.map(deliveryWords) ?? media;
+  return lines.length ? lines.map((words) => h("div", {}, words)) : ["–"];
+}
+
+/** @param {import("./server.mjs").Delivery} delivery */
+const deliveryWords = ({ medium, number, delivery }) =>
+  t("compare.delivery", {
+    medium: t(`medium.${medium}`, { number }),
+    delivery: t(`delivery.${delivery}`),
+  });
 
 /** @param {string} name @param {string} words @param {string} kind */
 const sign = (name, words, kind) =>

@@ -1,5 +1,6 @@
 /** Small helpers for elements: building them, icons, buttons, the style sheet, amounts and times. */
-import { locale, t } from "./words.mjs";
+import { locale } from "../page.mjs";
+import { t } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Money} Money */
 /** @typedef {Node | string | null | undefined | false} Child */
@@ -108,6 +109,10 @@ export function amount(money) {
   }).format(money.amount);
   return `${number} ${money.currency}`;
 }
+
+/** As `amount`, with a mark before what was not told for this task. @param {Money} money */
+export const priceWords = (money) =>
+  `${money.estimated && money.amount ? "≈ " : ""}${amount(money)}`;
 
 /** Seconds from now until `time`, negative for the past. @param {string} time */
 export const secondsUntil = (time) => (Date.parse(time) - Date.now()) / 1000;

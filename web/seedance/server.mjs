@@ -1,15 +1,21 @@
 /**
- * Requests to the pack's own routes (nodes/routes.py), and the shapes of their answers.
- *
- * Owns how a refusal of the server becomes an error with words. Keeps nothing of what is sent.
+ * Requests to the pack's own routes (nodes/routes.py), and the shapes of their answers. Keeps
+ * nothing of what is sent.
  */
-import { app } from "../../../scripts/app.js";
+import { addressOf, request } from "../page.mjs";
 import { known as inWords } from "./words.mjs";
 
 /**
  * @typedef {{ amount: number, currency: string, estimated: boolean, as_of?: string | null }} Money
  * @typedef {{ field: string, asked: unknown, given: unknown, why: string }} Change
  * @typedef {{ kind: string, message: string, hint: string, spent?: string }} Trouble
+ *
+ * @typedef {object} Progress - how far an order is (seedance/runner/progress.py)
+ * @property {string} code
+ * @property {Record<string, number>} values - that the words of the code name
+ * @property {string} text - in English
+ * @property {number | null} fraction - 0..1
+ * @property {number | null} seconds_left
  *
  * @typedef {object} Model
  * @property {string[]} modes
@@ -42,9 +48,11 @@ import { known as inWords } from "./words.mjs";
  * @property {Change[]} changes
  * @property {string[]} notes
  * @property {Money | null} price
- * @property {string[]} media
+ * @property {string[]} media - how each medium reaches the provider, in English
+ * @property {Delivery[]} [deliveries] - the same as data
  * @property {Provider["key"]} key
  * @property {Trouble | null} problem
+ * @typedef {{ medium: string, number: number, delivery: string }} Delivery
  * @typedef {{ quotes: Quote[], auto: string | null }} Check
  *
  * @typedef {object} Task
@@ -61,8 +69,7 @@ import { known as inWords } from "./words.mjs";
  * @property {Money | null} cost
  * @property {Trouble | null} error
  * @property {boolean} live
- * @property {{ text: string, fraction: number | null, seconds_left: number | null } | null} progress
- *   - of a task that this server works on
+ * @property {Progress | null} progress - of a task that this server works on
  * @property {string} mode
  * @property {string} resolution
  * @property {number} duration - seconds
@@ -92,7 +99,7 @@ export class Refusal extends Error {
  * @returns {Promise<any>}
  */
 async function ask(method, path, body) {
-  const answer = await app.api.fetchApi(`/seedance${path}`, {
+  const answer = await request(`/seedance${path}`, {
     method,
     cache: "no-store",
     ...(body && {
@@ -169,4 +176,4 @@ export const cancel = (row) => ask("POST", `/tasks/${row}/cancel`, {});
 export const forget = (row) => ask("POST", `/tasks/${row}/forget`, {});
 
 /** The address of a row's picture or video. @param {number} row @param {"thumbnail" | "video"} what */
-export const fileOf = (row, what) => app.api.apiURL(`/seedance/tasks/${row}/${what}`);
+export const fileOf = (row, what) => addressOf(`/seedance/tasks/${row}/${what}`);

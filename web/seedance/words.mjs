@@ -1,11 +1,11 @@
 /**
- * Words in the language of the page, from locales/<language>/main.json by way of ComfyUI.
- *
- * Owns nothing but the look-up: a text missing in one language is shown in English.
+ * Words in the language of the page, from locales/<language>/main.json by way of ComfyUI. A text
+ * that is missing in one language is shown in English.
  */
-import { app } from "../../../scripts/app.js";
+import { locale, request } from "../page.mjs";
 
 /** @typedef {{ [key: string]: string | Words }} Words */
+/** @typedef {import("./server.mjs").Progress} Progress */
 
 /** @type {Record<string, Words>} */
 let languages = {};
@@ -22,15 +22,11 @@ export function ready() {
 }
 
 async function load() {
-  const answer = await app.api.fetchApi("/i18n");
-  const all = await answer.json();
+  const all = await (await request("/i18n")).json();
   languages = Object.fromEntries(
     Object.entries(all).map(([language, words]) => [language, words.seedance ?? {}]),
   );
 }
-
-/** The language of the page, `zh-TW` for instance. @returns {string} */
-export const locale = () => app.extensionManager.setting.get("Comfy.Locale") ?? "en";
 
 /**
  * The text at `key`, with `{name}` replaced by `values.name`.
@@ -41,38 +37,17 @@ export function t(key, values = {}) {
   return (known(key) ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
-/** The text at `key`, if there is one. @param {string} key */
-export const known = (key) => inLanguage((words) => at(words, key.split(".")));
-
 /**
- * What the server says, made of parts with numbers in them (`picture 2: by your bucket`,
- * `rendering 40 %, about 50 s left`), as far as its parts are known: `#` stands for a number.
- * @param {string} phrase
+ * The text at `key`, if there is one.
+ * @param {string} key
+ * @returns {string | undefined}
  */
-export function translated(phrase) {
-  return phrase.split(SEAMS).map(part).join("");
-}
-
-const SEAMS = /(: | · |, |\n)/;
-
-/** @param {string} text */
-function part(text) {
-  /** @type {string[]} */
-  const numbers = [];
-  const key = text.replace(/\d+(\.\d+)?/g, (number) => (numbers.push(number), "#"));
-  const found = inLanguage((words) => at(words, ["server", key]));
-  return found?.replace(/#/g, () => numbers.shift() ?? "#") ?? text;
-}
-
-/**
- * What is found in the words of the page's language, else in the English ones.
- * @param {(words: Words | undefined) => string | undefined} find
- */
-function inLanguage(find) {
+export function known(key) {
   const wanted = locale();
+  const path = key.split(".");
   return [wanted, wanted.split("-")[0], "en"]
-    .map((language) => find(languages[language]))
-    .find((found) => found !== undefined);
+    .map((language) => at(languages[language], path))
+    .find((text) => text !== undefined);
 }
 
 /**
@@ -85,4 +60,16 @@ function at(words, path) {
   let found = words;
   for (const step of path) found = typeof found === "object" ? found[step] : undefined;
   return typeof found === "string" ? found : undefined;
+}
+
+/**
+ * How far an order is: `rendering 40 %, about 12 s left`.
+ * @param {Progress} progress
+ */
+export function progressWords({ code, values, text, seconds_left: left }) {
+  const key = `progress.${code}`;
+  if (known(key) === undefined) return text; // a code that these words do not know yet
+  const numbers = Object.entries(values).map(([name, value]) => [name, Number(value)]);
+  const words = t(key, Object.fromEntries(numbers));
+  return left ? t("secondsLeft", { text: words, seconds: Math.round(left) }) : words;
 }

@@ -1,9 +1,13 @@
-base = None  # a test's folder
+from __future__ import annotations
+
+from pathlib import Path
+
+base = Path()  # a test's folder
 
 
-def get_output_directory():
+def get_output_directory() -> str:
     return str(base / "output")
 
 
-def get_system_user_directory(name):
+def get_system_user_directory(name: str) -> str:
     return str(base / "user" / f"__{name}")

@@ -1,3 +1,5 @@
 """ComfyUI's nodes.py; ours is a package of that name under the pack."""
 
-NODE_CLASS_MAPPINGS = {}
+from __future__ import annotations
+
+NODE_CLASS_MAPPINGS: dict[str, type] = {}

@@ -9,7 +9,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { open, load, saved, run } = require('./page.cjs')
 
-const FOLDER = path.join(__dirname, '..', '..', 'example_workflows')
+const FOLDER = path.join(__dirname, '..', '..', '..', 'example_workflows')
 
 const essence = ({ nodes, links }) => JSON.stringify([
   nodes.map(({ id, type, widgets_values: values }) => [id, type, values ?? []]).sort((a, b) => a[0] - b[0]),

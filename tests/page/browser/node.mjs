@@ -20,12 +20,17 @@ await visit(async ({ page }) => {
     const node = window.app.graph.nodes.find((node) => node.type.startsWith("Seedance"));
     return node.serialize().widgets_values;
   });
+  await page.evaluate(() => {
+    // The first words with a percentage, as they stood on the node.
+    new MutationObserver(() => {
+      const said = document.querySelector(".seedance-run")?.innerText ?? "";
+      if (/\d %/.test(said)) window.saidFirst ??= said;
+    }).observe(document.querySelector(".seedance-run"), { childList: true });
+  });
   await page.getByTestId("queue-button").first().click();
   await page.locator("video").first().waitFor({ timeout: 120_000 });
   const clip = await page.locator("video").first().getAttribute("src");
-  const words = await page.evaluate(() => {
-    const node = window.app.graph.nodes.find((node) => node.type.startsWith("Seedance"));
-    return node.widgets.find(({ name }) => name.includes("text-preview"))?.value;
-  });
-  return { impossible, preview, saved, clip, words };
+  const words = await page.locator(".seedance-run").innerText();
+  const first = await page.evaluate(() => window.saidFirst);
+  return { impossible, preview, saved, clip, words, first };
 });

@@ -50,8 +50,9 @@ export async function reload(page) {
  * @param {any} page
  * @param {string} type
  * @param {Record<string, unknown>} widgets
+ * @param {string} [sign] - what is there when the node is
  */
-export async function place(page, type, widgets) {
+export async function place(page, type, widgets, sign = ".seedance-estimate > *") {
   await pages.build(page, {
     nodes: [
       { name: "ours", type, pos: [200, 120], widgets },
@@ -63,7 +64,7 @@ export async function place(page, type, widgets) {
     window.app.canvas.ds.scale = 0.7;
     window.app.canvas.ds.offset = [100, 60];
   });
-  await page.locator(".seedance-estimate").waitFor();
+  await page.locator(sign).first().waitFor({ state: "attached" });
 }
 
 /** What a person reads on our node: its line, its lists, its labels. @param {any} page */

@@ -2,7 +2,7 @@
 //
 //   node tests/page/browser/words.cjs <url of a ComfyUI>
 //
-// Prints a JSON object: { words, seed, error }; `words` is the text on the node that ran, `seed`
+// Prints a JSON object: { words, seed, error }; `words` is what the node says after its run, `seed`
 // what is to happen to its seed after each run, `error` what the page shows for a provider without
 // a key.
 
@@ -24,10 +24,10 @@ async function main(url) {
   try {
     await build(page, graph('preview'))
     await run(page)
-    const [words, seed] = await page.evaluate(() => {
+    const words = await page.locator('.seedance-run').innerText()
+    const seed = await page.evaluate(() => {
       const { widgets } = window.app.graph.nodes.find(({ type }) => type === 'SeedanceT2V')
-      const after = widgets[widgets.findIndex(({ name }) => name === 'seed') + 1]
-      return [widgets.find(({ name }) => name === '$$node-text-preview')?.value, after.value]
+      return widgets[widgets.findIndex(({ name }) => name === 'seed') + 1].value
     })
     await build(page, graph('lumenfall'))
     await run(page)

@@ -1,45 +1,45 @@
 /**
- * What a Seedance node shows besides its inputs: narrowed lists, a line with price and changes, and
- * the server's progress in the page's language.
- *
- * Owns when the node is looked at again. The line itself is node/line.mjs.
+ * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
+ * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { app } from "../../../../scripts/app.js";
-import { style } from "../dom.mjs";
+import { nodeAt, onNodeNews, workflow } from "../../page.mjs";
+import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { translated } from "../words.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
+import { drawRun, note, runsOf } from "./run.mjs";
 import { sketch, widget } from "./sketch.mjs";
+
+/** @typedef {import("./run.mjs").Run} Run */
 
 const PAUSE = 400; // milliseconds without a change before the server is asked
 
 /** Inputs that neither the price nor what is possible depends on. */
 const IDLE = new Set(["seed", "control_after_generate", "decode_frames", "seedance_estimate"]);
 
-/** @type {Set<WeakRef<ComfyNode>>} */
-const attached = new Set();
-/** @type {WeakMap<ComfyNode, (pause: number) => void>} */
+/** The nodes that make orders. @type {Set<WeakRef<ComfyNode>>} */
+const ordering = new Set();
+/** Asks the server about a node's order after a pause. @type {WeakMap<ComfyNode, (pause: number) => void>} */
 const looks = new WeakMap();
+/** Shows a run on its node. @type {WeakMap<ComfyNode, (run: Run) => void>} */
+const shows = new WeakMap();
 
 server.news.addEventListener("providers", () => {
-  for (const node of nodes()) looks.get(node)?.(PAUSE);
+  for (const node of orderingNodes()) looks.get(node)?.(PAUSE);
 });
 
-/** ComfyUI has just put the server's words into this widget, in the server's language. */
-const PROGRESS = "$$node-text-preview";
-app.api.addEventListener("progress_text", () => {
-  for (const node of nodes()) {
-    const words = widget(node, PROGRESS);
-    if (typeof words?.value === "string") words.value = translated(words.value);
-  }
+onNodeNews((news) => {
+  const run = note(news);
+  if (news.workflow !== null && news.workflow !== workflow()) return; // on another tab of the page
+  const node = nodeAt(news.node);
+  if (node) shows.get(node)?.(run);
 });
 
-function* nodes() {
-  for (const reference of attached) {
+function* orderingNodes() {
+  for (const reference of ordering) {
     const node = reference.deref();
     if (node) yield node;
-    else attached.delete(reference);
+    else ordering.delete(reference);
   }
 }
 
@@ -50,8 +50,26 @@ function* nodes() {
  */
 export function attach(node, line, setHeight) {
   style();
+  const estimate = h("div", { class: "seedance-estimate", role: "status" });
+  const run = h("div", { class: "seedance-run" });
+  line.replaceChildren(h("div", {}, estimate, run));
+  const fitted = () => fit(node, line, setHeight);
+  if (widget(node, "provider")) watchOrder(node, estimate, fitted);
+  watchRun(node, run, fitted);
+  // ComfyUI makes room for the finished clip without drawing the node again.
+  node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));
+  new ResizeObserver(fitted).observe(line);
+}
+
+/**
+ * Keep the node's lists and its line as what is chosen asks for.
+ * @param {ComfyNode} node
+ * @param {HTMLElement} place
+ * @param {() => void} drawn
+ */
+function watchOrder(node, place, drawn) {
   ownLists(node);
-  attached.add(new WeakRef(node));
+  ordering.add(new WeakRef(node));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let asked = 0;
@@ -64,11 +82,11 @@ export function attach(node, line, setHeight) {
       const providers = await server.providers();
       narrow(node, providers);
       const check = await server.check(order);
-      if (number === asked) draw(line, node, { check, providers });
+      if (number === asked) draw(place, node, { check, providers });
     } catch (error) {
-      if (number === asked) draw(line, node, { error: /** @type {Error} */ (error) });
+      if (number === asked) draw(place, node, { error: /** @type {Error} */ (error) });
     }
-    fit(node, line, setHeight);
+    drawn();
   };
   const later = (/** @type {number} */ pause) => {
     clearTimeout(timer);
@@ -76,23 +94,43 @@ export function attach(node, line, setHeight) {
   };
 
   looks.set(node, later);
-
   for (const item of node.widgets ?? []) {
     if (!IDLE.has(item.name)) item.callback = after(item.callback, () => later(PAUSE));
   }
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));
   node.onAdded = after(node.onAdded, () => later(0));
-  // ComfyUI makes room for the finished clip without drawing the node again.
-  node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));
-  new ResizeObserver(() => fit(node, line, setHeight)).observe(line);
   later(0);
+}
+
+/**
+ * Show what the node's run says; what was said before, where the page has made the node anew since,
+ * as it does when somebody comes back to a workflow.
+ * @param {ComfyNode} node
+ * @param {HTMLElement} place
+ * @param {() => void} drawn
+ */
+function watchRun(node, place, drawn) {
+  const show = (/** @type {Run} */ run) => {
+    drawRun(place, node, run);
+    drawn();
+  };
+  const restore = () => {
+    const last = runsOf(workflow()).find((run) => nodeAt(run.node) === node);
+    if (last) show(last);
+  };
+
+  shows.set(node, show);
+  const later = () => setTimeout(restore); // when the whole workflow is there
+  node.onConfigure = after(node.onConfigure, later);
+  node.onAdded = after(node.onAdded, later);
+  later();
 }
 
 /** Narrow the lists of all nodes again, after ComfyUI has put the full ones back. */
 export async function narrowAll() {
   const providers = await server.providers();
-  for (const node of nodes()) {
+  for (const node of orderingNodes()) {
     ownLists(node);
     narrow(node, providers);
   }

@@ -1,8 +1,8 @@
 /** The line on a node: who would make the video, for how much, and what would not be as asked. */
-import { app } from "../../../../scripts/app.js";
+import { openSettings } from "../../page.mjs";
 import { amount, button, h, icon } from "../dom.mjs";
 import { t } from "../words.mjs";
-import { labelOf, value } from "./sketch.mjs";
+import { changeWords, labelOf, value } from "./sketch.mjs";
 
 /**
  * @typedef {import("../server.mjs").Check} Check
@@ -12,14 +12,12 @@ import { labelOf, value } from "./sketch.mjs";
  */
 
 /**
- * @param {HTMLElement} line
+ * @param {HTMLElement} place
  * @param {ComfyNode} node
  * @param {News} news
  */
-export function draw(line, node, news) {
-  line.replaceChildren(
-    h("div", { class: "seedance-estimate", role: "status" }, ...rows(node, news)),
-  );
+export function draw(place, node, news) {
+  place.replaceChildren(...rows(node, news));
 }
 
 /** @param {ComfyNode} node @param {News} news @returns {HTMLElement[]} */
@@ -59,16 +57,12 @@ function remarks(node, { changes, notes, problem }) {
   const stops = problem !== null;
   if (stops && !changes.length) return [note("times-circle", problem.message, "bad")];
   return [
-    ...changes.map(({ field, asked, given, why }) =>
+    ...changes.map((change) =>
       note(
         stops ? "exclamation-triangle" : "arrow-right",
-        t(stops ? "line.wouldChange" : "line.changes", {
-          field: labelOf(node, field),
-          asked: String(asked),
-          given: String(given),
-        }),
+        changeWords(node, change, stops ? "line.wouldChange" : "line.changes"),
         stops ? "warn" : "",
-        why,
+        change.why,
       ),
     ),
     ...(stops
@@ -89,15 +83,6 @@ const compareButton = (node) =>
   button(t("compare.short"), async () => (await import("../compare.mjs")).open(node), {
     kind: "small",
   });
-
-/** ComfyUI's settings, at ours where the dialog can be told. */
-async function openSettings() {
-  await app.extensionManager.command.execute("Comfy.ShowSettingsDialog");
-  await new Promise((drawn) => setTimeout(drawn, 100));
-  const entries = document.querySelectorAll('[data-testid="settings-dialog"] [data-nav-id]');
-  const ours = [...entries].find(({ textContent }) => textContent?.trim() === "Seedance");
-  if (ours instanceof HTMLElement) ours.click();
-}
 
 function keyMissing() {
   return h(

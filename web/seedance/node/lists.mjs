@@ -4,6 +4,7 @@
  * A saved value that is not possible is left alone and marked: another provider may take it, and
  * with on_unsupported the server decides. The full lists are the node definition's.
  */
+import { choicesOf } from "../../page.mjs";
 import { MARK, mode, value, widget } from "./sketch.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
@@ -32,16 +33,6 @@ const full_ = new WeakMap();
 const valuesOf = (list) => /** @type {string[]} */ (list.options.values ?? []);
 
 /**
- * The same array as Nodes 2.0 sees it, which draws the list again when it is changed through this.
- * @param {ComfyWidget} list
- * @returns {string[]}
- */
-function watched(list) {
-  const { _state: state } = /** @type {any} */ (list);
-  return state?.options?.values ?? valuesOf(list);
-}
-
-/**
  * @param {ComfyNode} node
  * @param {Provider[]} providers
  */
@@ -52,8 +43,7 @@ export function narrow(node, providers) {
     const full = list && full_.get(list);
     if (!list || !full) continue;
     const offered = full.filter((item) => able[name].has(item));
-    // In place: the page's own view of the list keeps the array that it was given.
-    watched(list).splice(0, Infinity, ...(offered.length ? offered : full));
+    choicesOf(list).splice(0, Infinity, ...(offered.length ? offered : full));
     mark(list, !offered.includes(String(list.value)));
   }
   const seconds = widget(node, "duration");

@@ -1,4 +1,6 @@
-/** What the server is told of a node so that it can check it: values, and which sockets are taken. */
+/** A node's widgets, and what the server is told of them so that it can check the node's order. */
+import { inputNames } from "../../page.mjs";
+import { t } from "../words.mjs";
 
 /**
  * A node's widget by name.
@@ -27,29 +29,28 @@ export const MARK = "⚠ ";
 export const labelOf = (node, name) => (widget(node, name)?.label ?? name).replace(MARK, "");
 
 /**
+ * What is sent other than asked.
+ * @param {ComfyNode} node
+ * @param {import("../server.mjs").Change} change
+ * @param {string} [key]
+ */
+export const changeWords = (node, { field, asked, given }, key = "line.changes") =>
+  t(key, { field: labelOf(node, field), asked: String(asked), given: String(given) });
+
+/**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
  * widget's own value stands for it.
  * @param {ComfyNode} node
  */
 export function sketch(node) {
   const taken = (node.inputs ?? []).filter((input) => input.link != null);
-  const inputs = inputsOf(node);
+  const inputs = inputNames(node);
   const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
     sockets: taken.map(({ name }) => name),
   };
-}
-
-/**
- * The names of the node's inputs; it also has widgets that ComfyUI and we add to it.
- * @param {ComfyNode} node
- */
-function inputsOf(node) {
-  const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
-  const { required, optional } = nodeData?.input ?? {};
-  return new Set(Object.keys({ ...required, ...optional }));
 }
 
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */

@@ -1,5 +1,5 @@
 /** Puts the order of a task into a new node, so that it can be changed and made again. */
-import { app } from "../../../../scripts/app.js";
+import { addToGraph, makeNode } from "../../page.mjs";
 import { widget } from "../node/sketch.mjs";
 import * as server from "../server.mjs";
 import { t } from "../words.mjs";
@@ -37,15 +37,10 @@ const PLAIN = [
  */
 export async function loadIntoNode(row) {
   const { order, mode } = await server.task(row);
-  const node = /** @type {ComfyNode | null} */ (
-    window.LiteGraph.createNode(NODES[mode] ?? "SeedanceT2V")
-  );
+  const node = makeNode(NODES[mode] ?? "SeedanceT2V");
   if (!node) throw new Error(t("tasks.noNode"));
   const missing = fill(node, order);
-  const [x, y, width, height] = app.canvas.visible_area;
-  node.pos = [x + width / 2 - node.size[0] / 2, y + height / 2 - node.size[1] / 2];
-  (app.canvas.graph ?? app.graph).add(node);
-  app.canvas.selectNode(node);
+  addToGraph(node);
   return missing ? t("tasks.loadedWithout", { missing }) : t("tasks.loaded");
 }
 

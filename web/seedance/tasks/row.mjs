@@ -1,8 +1,8 @@
 /** One task in the tab: picture, state, what it cost, how long it is kept, and what can be done. */
-import { app } from "../../../../scripts/app.js";
-import { amount, button, h, icon, relative, secondsUntil } from "../dom.mjs";
+import { confirm, toast } from "../../page.mjs";
+import { button, h, icon, priceWords, relative, secondsUntil } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { t, translated } from "../words.mjs";
+import { progressWords, t } from "../words.mjs";
 import { loadIntoNode } from "./load.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
@@ -79,13 +79,13 @@ function bar({ progress }) {
 
 /** How far it is, or how old and what it cost. @param {Task} task */
 function facts(task) {
-  if (task.progress) return translated(task.progress.text);
+  if (task.progress) return progressWords(task.progress);
   return `${relative(secondsUntil(task.created))} · ${cost(task)}`;
 }
 
 /** @param {Task} task */
 function cost({ cost, error, state }) {
-  if (cost) return `${cost.estimated && cost.amount ? "≈ " : ""}${amount(cost)}`;
+  if (cost) return priceWords(cost);
   return t(state === "refused" || error?.spent === "no" ? "tasks.notBilled" : "tasks.noCost");
 }
 
@@ -145,16 +145,9 @@ function act(name, picture, task, work, changed) {
     made.disabled = true;
     try {
       const sentence = await work();
-      if (sentence)
-        app.extensionManager.toast.add({
-          severity: "info",
-          summary: words,
-          detail: sentence,
-          life: 8000,
-        });
+      if (sentence) toast("info", words, sentence);
     } catch (error) {
-      const detail = /** @type {Error} */ (error).message;
-      app.extensionManager.toast.add({ severity: "error", summary: words, detail, life: 12000 });
+      toast("error", words, /** @type {Error} */ (error).message);
     }
     made.disabled = false;
     changed?.();
@@ -172,9 +165,6 @@ async function copy(ticket) {
 
 /** @param {Task} task */
 async function forget(task) {
-  const sure = await app.extensionManager.dialog.confirm({
-    title: t("tasks.forget"),
-    message: t(task.state === "unclear" ? "tasks.forgetUnclear" : "tasks.forgetSaved"),
-  });
-  if (sure) await server.forget(task.row);
+  const why = t(task.state === "unclear" ? "tasks.forgetUnclear" : "tasks.forgetSaved");
+  if (await confirm(t("tasks.forget"), why)) await server.forget(task.row);
 }

@@ -1,9 +1,8 @@
 /**
- * The sidebar tab: the journal, newest first, and what was spent. Asks the server only while open.
- *
- * Owns the polling. Rows are drawn by tasks/list.mjs, totals by tasks/totals.mjs.
+ * The sidebar tab: the journal, newest first (tasks/list.mjs), and what was spent
+ * (tasks/totals.mjs). Asks the server only while open.
  */
-import { app } from "../../../../scripts/app.js";
+import { onRuns } from "../../page.mjs";
 import { button, h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
@@ -17,17 +16,9 @@ const BUSY = 1500; // milliseconds between looks while something runs
 const IDLE = 10_000;
 const DAYS = 30;
 
-/** What ComfyUI says when a graph begins or ends: our tasks come and go with it. */
-const RUNS = /** @type {const} */ ([
-  "execution_start",
-  "execution_success",
-  "execution_error",
-  "execution_interrupted",
-]);
-
 /** @type {Tab | undefined} */
 let open;
-/** Counts what opened and closed the tab, so that an opening that had to wait knows it is the last. */
+/** Counts how often the tab was opened or closed. An opening that had to wait compares it. */
 let turn = 0;
 
 /** @param {HTMLElement} place */
@@ -59,13 +50,14 @@ class Tab {
   /** @type {Record<string, string>} */
   #names = {};
   #list;
+  #stopListening;
   #totals = h("div");
   #status = h("p", { class: "seedance-note", role: "status" });
 
   /** @param {HTMLElement} place */
   constructor(place) {
     this.#list = new List(() => this.changed());
-    for (const event of RUNS) app.api.addEventListener(event, this.#onRun);
+    this.#stopListening = onRuns(() => this.#onRun()); // our tasks come and go with a graph
     place.classList.add("seedance-host");
     place.replaceChildren(
       h(
@@ -90,10 +82,10 @@ class Tab {
     await this.refresh();
   }
 
-  #onRun = () => {
+  #onRun() {
     this.#busyUntil = Date.now() + IDLE;
     void this.changed();
-  };
+  }
 
   async refresh() {
     try {
@@ -158,7 +150,7 @@ class Tab {
   stop() {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const event of RUNS) app.api.removeEventListener(event, this.#onRun);
+    this.#stopListening();
     this.#list.stop();
   }
 }

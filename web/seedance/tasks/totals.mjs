@@ -1,6 +1,7 @@
 /** What was spent, by day and provider: a small chart, and the same in figures. */
-import { amount, h, svg } from "../dom.mjs";
-import { locale, t } from "../words.mjs";
+import { locale } from "../../page.mjs";
+import { amount, h, priceWords, svg } from "../dom.mjs";
+import { t } from "../words.mjs";
 
 /** @typedef {import("../server.mjs").Total} Total */
 
@@ -52,7 +53,7 @@ function overall(totals) {
 function money(totals) {
   const sum = totals.reduce((all, total) => all + total.amount, 0);
   const estimated = totals.some((total) => total.estimated);
-  return `${estimated ? "≈ " : ""}${amount({ amount: sum, currency: totals[0].currency, estimated })}`;
+  return priceWords({ amount: sum, currency: totals[0].currency, estimated });
 }
 
 /** @param {Total[]} totals @returns {Total[][]} */

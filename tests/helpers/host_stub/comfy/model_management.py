@@ -1,5 +1,7 @@
 """ComfyUI's interrupt flag: whoever sees it first clears it."""
 
+from __future__ import annotations
+
 interrupted = False
 
 
@@ -7,12 +9,12 @@ class InterruptProcessingException(Exception):
     pass
 
 
-def interrupt_current_processing(value=True):
+def interrupt_current_processing(value: bool = True) -> None:
     global interrupted
     interrupted = value
 
 
-def throw_exception_if_processing_interrupted():
+def throw_exception_if_processing_interrupted() -> None:
     global interrupted
     if interrupted:
         interrupted = False

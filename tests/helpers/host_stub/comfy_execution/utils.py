@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import contextvars
 from typing import NamedTuple
 
@@ -8,8 +10,10 @@ class ExecutionContext(NamedTuple):
     list_index: int | None
 
 
-current = contextvars.ContextVar("current", default=None)
+current: contextvars.ContextVar[ExecutionContext | None] = contextvars.ContextVar(
+    "current", default=None
+)
 
 
-def get_executing_context():
+def get_executing_context() -> ExecutionContext | None:
     return current.get()

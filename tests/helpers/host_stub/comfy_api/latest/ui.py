@@ -1,8 +1,13 @@
-class SavedResult(dict):
-    def __init__(self, filename, subfolder, type):
+from __future__ import annotations
+
+from .io import FolderType
+
+
+class SavedResult(dict[str, str]):
+    def __init__(self, filename: str, subfolder: str, type: FolderType) -> None:
         super().__init__(filename=filename, subfolder=subfolder, type=type.value)
 
 
 class PreviewVideo:
-    def __init__(self, values):
+    def __init__(self, values: list[SavedResult]) -> None:
         self.values = values

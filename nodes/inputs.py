@@ -1,0 +1,154 @@
+"""The inputs that several nodes have. Saved workflows hold their names, order, ranges and defaults:
+inputs are added at the end, never renamed, removed or reordered."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..seedance import providers
+from ..seedance.order import MODELS, RATIOS, RESOLUTIONS, SEEDS
+
+ADDRESS = "an https address, or the provider's own handle (asset://...)"
+
+
+def prompt(names: str = "") -> io.Input:
+    """`names` says how the prompt calls what is connected, where it can."""
+    return io.String.Input(
+        "prompt",
+        multiline=True,
+        default="",
+        tooltip=f"What happens in the video. {names}".rstrip(),
+    )
+
+
+def url(name: str, of: str) -> io.Input:
+    return io.String.Input(
+        name,
+        default="",
+        optional=True,
+        tooltip=f"Instead of {of}: {ADDRESS}.",
+    )
+
+
+def grow(name: str, template: io.Input, most: int, tooltip: str) -> io.Input:
+    names = [f"{template.id}_{number}" for number in range(1, most + 1)]
+    return io.Autogrow.Input(
+        name,
+        template=io.Autogrow.TemplateNames(template, names=names, min=0),
+        optional=True,
+        tooltip=tooltip,
+    )
+
+
+def images(tooltip: str) -> io.Input:
+    return grow("images", io.Image.Input("image"), 30, tooltip)
+
+
+def shared(
+    ratio: str = "adaptive", adaptive: str = "that of the picture or clip"
+) -> list[io.Input]:
+    """The inputs that all generating nodes have, after their own. `adaptive` says which ratio
+    that is."""
+    return [
+        io.Combo.Input(
+            "provider",
+            options=["auto", *providers.ids()],
+            default="auto",
+            optional=True,
+            tooltip="Who makes the video. auto: the cheapest provider that has a key and can do "
+            "it as asked. preview: a free placeholder, made on this computer.",
+        ),
+        io.Combo.Input(
+            "model",
+            options=list(MODELS),
+            default="seedance-2.0",
+            optional=True,
+            tooltip="The Seedance model.",
+        ),
+        io.Combo.Input(
+            "resolution",
+            options=list(RESOLUTIONS),
+            default="720p",
+            optional=True,
+            tooltip="About the height of a 16:9 video; other ratios have about as many pixels.",
+        ),
+        io.Combo.Input(
+            "ratio",
+            options=list(RATIOS),
+            default=ratio,
+            optional=True,
+            tooltip=f"Width to height. adaptive: {adaptive}.",
+        ),
+        io.Int.Input(
+            "duration",
+            default=5,
+            min=-1,
+            max=30,
+            optional=True,
+            tooltip="Seconds, from 4; -1 lets the model decide.",
+        ),
+        io.Boolean.Input(
+            "generate_audio", default=True, optional=True, tooltip="Make sound with the video."
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=SEEDS - 1,
+            control_after_generate=io.ControlAfterGenerate.fixed,
+            optional=True,
+            tooltip="Another seed is another video, and is paid for. The same inputs with the "
+            "same seed give the video that is there already, free.",
+        ),
+        io.Int.Input(
+            "takes",
+            default=1,
+            min=1,
+            max=8,
+            optional=True,
+            tooltip="Number of videos; each uses the next seed, and each is paid for.",
+        ),
+        io.Combo.Input(
+            "on_unsupported",
+            options=["error", "nearest"],
+            default="error",
+            optional=True,
+            advanced=True,
+            tooltip="What to do where the provider cannot do it as asked: stop before anything is "
+            "sent, or take the nearest it can do and say so.",
+        ),
+        io.Boolean.Input(
+            "watermark",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Ask for the provider's watermark.",
+        ),
+        io.Boolean.Input(
+            "camera_fixed",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Keep the camera still, where the provider has this switch.",
+        ),
+        decode_frames(),
+        io.String.Input(
+            "extra",
+            default="",
+            optional=True,
+            advanced=True,
+            tooltip="Fields for a provider that the node does not have, as JSON by provider id: "
+            '{"leonardo": {"public": true}}.',
+        ),
+    ]
+
+
+def decode_frames() -> io.Input:
+    """The input by which the graph says whether `frames` is used."""
+    return io.Boolean.Input(
+        "decode_frames",
+        default=True,
+        optional=True,
+        advanced=True,
+        tooltip="Set when the graph is queued: on where something is connected to frames.",
+    )

@@ -1,0 +1,144 @@
+"""The outputs of nodes that give videos: each a list with one item a take. A take that failed is an
+ExecutionBlocker with its sentence in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, Union
+
+import folder_paths
+from comfy_api.latest import io, ui
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..seedance.errors import SeedanceError
+from . import tensors
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..seedance.runner import Result
+
+    Outcome = Union[Result, SeedanceError]
+
+Given = ParamSpec("Given")
+Decoded = TypeVar("Decoded")
+
+NOT_DECODED = "The frames were not decoded, because decode_frames was off."
+
+
+def schema() -> list[io.Output]:
+    """The outputs as ComfyUI and saved workflows know them."""
+    return [
+        io.Image.Output(
+            "frames",
+            display_name="frames",
+            is_output_list=True,
+            tooltip="The frames of the video. They are decoded only where something uses them.",
+        ),
+        io.Video.Output(
+            "video",
+            display_name="video",
+            is_output_list=True,
+            tooltip="The video as it was saved, with its sound.",
+        ),
+        io.Audio.Output(
+            "audio",
+            display_name="audio",
+            is_output_list=True,
+            tooltip="The sound; nothing where the video is silent.",
+        ),
+        io.Float.Output(
+            "fps", display_name="fps", is_output_list=True, tooltip="Frames per second."
+        ),
+        io.Image.Output(
+            "last_frame",
+            display_name="last_frame",
+            is_output_list=True,
+            tooltip="The last frame: connect it to the first frame of the next shot. It is always "
+            "the same to the bit, so that a chain is not paid for again.",
+        ),
+        io.String.Output(
+            "task",
+            display_name="task",
+            is_output_list=True,
+            tooltip="The ticket of the paid task. With Seedance Collect Task or the command line "
+            "it gives the video again.",
+        ),
+    ]
+
+
+def preview(outcomes: Sequence[Outcome]) -> ui.PreviewVideo | None:
+    """The saved videos for the page, where they are in ComfyUI's output folder."""
+    base = Path(folder_paths.get_output_directory()).absolute()
+    files = [
+        ui.SavedResult(file.name, file.parent.relative_to(base).as_posix(), io.FolderType.output)
+        for outcome in outcomes
+        if not isinstance(outcome, SeedanceError)
+        for file in [outcome.file.absolute()]
+        if file.is_relative_to(base)
+    ]
+    return ui.PreviewVideo(files) if files else None
+
+
+class Failure(ExecutionBlocker):
+    """Blocks what hangs on a value that should be there and is not; queueing again may mend it."""
+
+
+Values = tuple[object, ...]  # of one take, in the order of `schema`
+
+
+def values(outcomes: Sequence[Outcome], *, decode_frames: bool) -> list[Values]:
+    """The outputs of each take. Decodes, and so keeps a processor busy. Raises the takes' error if
+    all failed."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
+    if len(errors) == len(outcomes):
+        raise _all_failed(errors)
+    files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
+    frames = iter(_frames(files) if decode_frames else [ExecutionBlocker(NOT_DECODED)] * len(files))
+    return [
+        (Failure(str(outcome)),) * len(schema())
+        if isinstance(outcome, SeedanceError)
+        else _of_take(outcome, next(frames))
+        for outcome in outcomes
+    ]
+
+
+def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
+    """One error for all takes: the first, with what the others say where that differs."""
+    first = errors[0]
+    sentences = list(dict.fromkeys(str(error) for error in errors))
+    if len(sentences) == 1:
+        return first
+    return type(first)(f"All {len(errors)} takes failed. " + " ".join(sentences), spent=first.spent)
+
+
+def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker) -> Values:
+    return (
+        frames,
+        tensors.video(result.file),
+        _or_failure(tensors.audio, result.file) if result.has_audio else None,
+        result.fps,
+        tensors.last_frame(result.last_frame),
+        result.task,
+    )
+
+
+def _frames(files: Sequence[Path]) -> Sequence[torch.Tensor | Failure]:
+    """The frames of each file, or failures if memory does not suffice for the frames of all."""
+    try:
+        with tensors.memory_for(files) as memory:
+            return [_or_failure(tensors.frames, file, memory) for file in files]
+    except SeedanceError as error:
+        return [Failure(str(error))] * len(files)
+
+
+def _or_failure(
+    decode: Callable[Given, Decoded], *given: Given.args, **named: Given.kwargs
+) -> Decoded | Failure:
+    """What is in a file. Where it cannot be decoded, for want of memory for instance, the saved
+    video is there all the same, so that only this value is blocked."""
+    try:
+        return decode(*given, **named)
+    except SeedanceError as error:
+        return Failure(str(error))

@@ -1,0 +1,45 @@
+"""A hook on the prompts that come in: sets `decode_frames` of our nodes from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+
+def set_decode_frames(request: dict[str, Any], ours: Collection[str]) -> dict[str, Any]:
+    """Let our nodes, those of a class named in `ours`, decode frames only if `frames`, their first
+    output, is linked. Changes the request and returns it; a prompt that makes no sense is left to
+    ComfyUI. Prompts arrive flattened, so that the ids of nodes in subgraphs (`1:2`) need no care.
+    """
+    prompt = request.get("prompt")
+    nodes = prompt if isinstance(prompt, dict) else {}
+    linked = {
+        (str(value[0]), value[1])
+        for node in nodes.values()
+        for value in _inputs_of(node).values()
+        if _is_link(value)
+    }
+    for node_id, node in nodes.items():
+        kind = node.get("class_type") if isinstance(node, dict) else None
+        if not isinstance(kind, str) or kind not in ours:
+            continue
+        inputs = node.setdefault("inputs", {})
+        if isinstance(inputs, dict) and not _is_link(inputs.get("decode_frames")):
+            inputs["decode_frames"] = (str(node_id), 0) in linked
+    return request
+
+
+def _inputs_of(node: object) -> dict[str, Any]:
+    inputs = node.get("inputs") if isinstance(node, dict) else None
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def _is_link(value: object) -> bool:
+    """Whether an input's value is `[id of a node, number of its output]`. Other packs' widgets have
+    lists of two as well, of anything."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], (str, int))
+        and isinstance(value[1], (int, float))  # JSON of some languages has 0.0
+    )

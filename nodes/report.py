@@ -1,0 +1,89 @@
+"""What a running node tells the page: data, which the page puts into the words of its language
+(web/seedance/node/run.mjs). While takes are under way:
+
+    {"takes": [{code, values, text, fraction, seconds_left}]}
+
+at the end:
+
+    {"results": [{provider, seed, width, height, duration, cost, reused} or {seed, error}],
+     "changes": [{field, asked, given, why}], "notes": [text], "left": bool}
+
+`left` is true if nobody waits here any more and the takes go on. A text of a provider, in an error
+for instance, is text: the page never takes it for HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+from ..seedance.errors import SeedanceError
+
+if TYPE_CHECKING:
+    from ..seedance.runner import Job, Result
+
+    Outcome = Union[Result, SeedanceError]
+
+News = dict[str, Any]
+
+
+def under_way(jobs: Sequence[Job]) -> News:
+    """How far each take is."""
+    return {"takes": [job.progress.as_dict() for job in jobs]}
+
+
+def fraction(jobs: Sequence[Job]) -> float | None:
+    """How far the takes are together, 0..1; None where it is known of none."""
+    known = [each for job in jobs if (each := job.progress.fraction) is not None]
+    return sum(known) / len(jobs) if known else None
+
+
+def ended(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> News:
+    """What became of each take, and what was sent other than asked."""
+    results = [
+        {"seed": job.order.seed, "error": outcome.as_dict()}
+        if isinstance(outcome, SeedanceError)
+        else _made(outcome)
+        for job, outcome in zip(jobs, outcomes)
+    ]
+    changes = {str(change): change.as_dict() for job in jobs for change in job.changes}
+    notes = (note for job in jobs for note in job.notes)
+    return _end(results, list(changes.values()), notes)
+
+
+def not_started(error: SeedanceError) -> News:
+    """Why no take could be started."""
+    return _end([{"seed": None, "error": error.as_dict()}])
+
+
+def cancelled(notes: Iterable[str]) -> News:
+    """A person cancelled; the notes say what becomes of the takes."""
+    return _end([], notes=notes)
+
+
+def left() -> News:
+    """Nobody waits here any more; the takes go on."""
+    return _end([], left=True)
+
+
+def _end(
+    results: list[dict[str, Any]],
+    changes: list[dict[str, Any]] | None = None,
+    notes: Iterable[str] = (),
+    *,
+    left: bool = False,
+) -> News:
+    unlike = list(dict.fromkeys(notes))
+    return {"results": results, "changes": changes or [], "notes": unlike, "left": left}
+
+
+def _made(result: Result) -> dict[str, Any]:
+    return {
+        "provider": result.provider,
+        "seed": result.seed,
+        "width": result.width,
+        "height": result.height,
+        "duration": result.duration,
+        "cost": result.cost.as_dict() if result.cost else None,
+        "reused": result.reused,
+    }

@@ -1,0 +1,74 @@
+"""What the terminal shows while takes are under way."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+
+from seedance.cli import show
+from seedance.runner.progress import Progress
+
+
+def test_a_log_has_no_line_for_each_per_cent(capsys: pytest.CaptureFixture[str]) -> None:
+    with show.Display(2) as display:
+        for percent in (10, 20, 30):
+            progress = Progress("rendering_part", {"percent": percent}, percent / 100, 90 - percent)
+            display.show(1, progress)
+        display.show(1, Progress("saved", fraction=1.0))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "take 2: rendering 10 %, about 80 s left",
+        "take 2: saved",
+    ]
+
+
+class Terminal(io.StringIO):
+    """A terminal's screen, as far as bars move on it: to the line's start, one down, one up."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def screen(self) -> list[str]:
+        lines, line, column = [""], 0, 0
+        for part in re.findall(r"\x1b\[A|\r|\n|[^\x1b\r\n]+", self.getvalue()):
+            if part == "\r":
+                column = 0
+            elif part == "\n":
+                line, column = line + 1, 0
+                lines += [""] * (line + 1 - len(lines))
+            elif part == "\x1b[A":
+                line -= 1
+            else:
+                before = lines[line].ljust(column)
+                lines[line] = before[:column] + part + before[column + len(part) :]
+                column += len(part)
+        return [each.rstrip() for each in lines]
+
+
+def test_takes_are_bars_in_their_order_and_leave_nothing_on_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with show.Display(3) as display:
+        display.show(0, Progress("queued"))
+        display.show(1, Progress("rendering_part", {"percent": 50}, 0.5, 12.0))
+        display.show(2, Progress("saved", fraction=1.0))
+        bars = terminal.screen[:3]
+    show.note("Take 1 (seed 0):")
+    assert [bar.partition("take ")[2] for bar in bars] == [
+        "1: queued",
+        "2: rendering 50 %, about 12 s left",
+        "3: saved",
+    ]
+    assert [bar.count("█") for bar in bars] == [0, 10, 20]
+    assert not any(bar.startswith(" ") for bar in bars)
+    assert terminal.screen[0] == "Take 1 (seed 0):"
+    assert not any(terminal.screen[1:])

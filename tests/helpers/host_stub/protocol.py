@@ -1,2 +1,0 @@
-class BinaryEventTypes:
-    TEXT = 3

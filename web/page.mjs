@@ -1,0 +1,134 @@
+/**
+ * ComfyUI's page: its server, its events, its messages to a person, its graph and nodes.
+ *
+ * Only this module and the entry (seedance.js) know them. Where a part of the page is not there, in
+ * another version of it, there is something else that serves, or nothing happens.
+ */
+import { app } from "../../scripts/app.js";
+
+// ------------------------------------------------------------------------------------- the server
+
+/** @param {string} path @param {RequestInit} [options] */
+export const request = (path, options) => app.api.fetchApi(path, options);
+
+/** The address of a route, for an element that loads it. @param {string} path */
+export const addressOf = (path) => app.api.apiURL(path);
+
+/** The language of the page, `zh-TW` for instance. @returns {string} */
+export const locale = () =>
+  app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language ?? "en";
+
+// -------------------------------------------------------------------------------------- its events
+
+/**
+ * Calls `listener` when a graph begins or ends. Gives a function that ends this.
+ * @param {() => void} listener
+ */
+export function onRuns(listener) {
+  for (const event of RUNS) app.api.addEventListener(event, listener);
+  return () => {
+    for (const event of RUNS) app.api.removeEventListener(event, listener);
+  };
+}
+
+const RUNS = /** @type {const} */ ([
+  "execution_start",
+  "execution_success",
+  "execution_error",
+  "execution_interrupted",
+]);
+
+/**
+ * Calls `listener` with what the server says of a running node of ours (nodes/report.py).
+ * @param {(news: any) => void} listener
+ */
+export function onNodeNews(listener) {
+  /** @type {EventTarget} */ (app.api).addEventListener("seedance.node", (event) =>
+    listener(/** @type {CustomEvent} */ (event).detail),
+  );
+}
+
+// --------------------------------------------------------------------------- messages to a person
+
+/**
+ * @param {"info" | "error"} severity
+ * @param {string} summary
+ * @param {string} detail
+ */
+export function toast(severity, summary, detail) {
+  const life = severity === "error" ? 12_000 : 8_000; // milliseconds
+  if (app.extensionManager?.toast) {
+    app.extensionManager.toast.add({ severity, summary, detail, life });
+  } else {
+    console.info(`${summary}: ${detail}`);
+  }
+}
+
+/** @param {string} title @param {string} message @returns {Promise<boolean>} */
+export async function confirm(title, message) {
+  const dialog = app.extensionManager?.dialog;
+  return dialog ? Boolean(await dialog.confirm({ title, message })) : window.confirm(message);
+}
+
+/** The settings, at ours where the dialog can be told. */
+export async function openSettings() {
+  await app.extensionManager?.command?.execute("Comfy.ShowSettingsDialog");
+  await new Promise((drawn) => setTimeout(drawn, 100));
+  const entries = document.querySelectorAll('[data-testid="settings-dialog"] [data-nav-id]');
+  const ours = [...entries].find(({ textContent }) => textContent?.trim() === "Seedance");
+  if (ours instanceof HTMLElement) ours.click();
+}
+
+// -------------------------------------------------------------------------------- graph and nodes
+
+/** The graph that holds all others. */
+const root = () => app.rootGraph ?? app.graph;
+
+/** The id of the workflow on the page. */
+export const workflow = () => String(root().id);
+
+/**
+ * The node of an id as a run has it: `3`, or `5:3` for node 3 in the subgraph of node 5.
+ * @param {string} id
+ * @returns {ComfyNode | undefined}
+ */
+export function nodeAt(id) {
+  const steps = id.split(":");
+  const last = steps.pop() ?? "";
+  /** @type {any} */
+  let graph = root();
+  for (const step of steps) graph = found(graph, step)?.subgraph;
+  return found(graph, last);
+}
+
+/** @param {any} graph @param {string} id */
+const found = (graph, id) => graph?.getNodeById(id) ?? graph?.getNodeById(Number(id)) ?? undefined;
+
+/** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
+export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
+
+/** Put a node into the middle of what a person sees, and select it. @param {ComfyNode} node */
+export function addToGraph(node) {
+  const [x, y, width, height] = app.canvas.visible_area ?? [0, 0, 0, 0];
+  node.pos = [x + width / 2 - node.size[0] / 2, y + height / 2 - node.size[1] / 2];
+  (app.canvas.graph ?? root()).add(node);
+  app.canvas.selectNode?.(node);
+}
+
+/** The names of a node's inputs; it also has widgets that ComfyUI and we add to it. @param {ComfyNode} node */
+export function inputNames(node) {
+  const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
+  const { required, optional } = nodeData?.input ?? {};
+  return new Set(Object.keys({ ...required, ...optional }));
+}
+
+/**
+ * The choices of a widget, to be changed in place: the page's own view keeps the array that it was
+ * given. Nodes 2.0 sees a change, and draws the list again, only if it is made through its state.
+ * @param {ComfyWidget} list
+ * @returns {string[]}
+ */
+export function choicesOf(list) {
+  const { _state: state } = /** @type {any} */ (list);
+  return state?.options?.values ?? list.options.values ?? [];
+}

@@ -1,0 +1,106 @@
+/**
+ * What a run says on its node: how far each take is, then what came of it. It stays there when the
+ * run is over.
+ */
+import { h, icon, priceWords } from "../dom.mjs";
+import { progressWords, t } from "../words.mjs";
+import { changeWords } from "./sketch.mjs";
+
+/**
+ * What the server says (nodes/report.py): `takes` while they are under way, the rest at the end.
+ * @typedef {import("../server.mjs").Change} Change
+ * @typedef {import("../server.mjs").Money} Money
+ * @typedef {import("../server.mjs").Progress} Progress
+ * @typedef {import("../server.mjs").Trouble} Trouble
+ * @typedef {{ provider: string, seed: number, width: number, height: number, duration: number,
+ *   cost: Money | null, reused: boolean, error?: undefined }} Made
+ * @typedef {{ seed: number | null, error: Trouble }} Failed
+ * @typedef {object} News
+ * @property {string} node - its id in the run
+ * @property {number} item - of a list, where the node runs for each item of one
+ * @property {string} prompt_id
+ * @property {string | null} workflow - the id of the workflow, where it is known
+ * @property {Progress[]} [takes]
+ * @property {(Made | Failed)[]} [results]
+ * @property {Change[]} [changes]
+ * @property {string[]} [notes]
+ * @property {boolean} [left] - nobody waits any more, and the takes go on
+ *
+ * @typedef {{ node: string, workflow: string | null, prompt_id: string,
+ *   items: Map<number, News> }} Run
+ */
+
+/** The last run of each node, by workflow and node. @type {Map<string, Run>} */
+const runs = new Map();
+
+/** Takes note of what the server says. Gives the run as it is now. @param {News} news @returns {Run} */
+export function note(news) {
+  const { node, workflow, prompt_id } = news;
+  const key = `${workflow}/${node}`;
+  const known = runs.get(key);
+  const run =
+    known?.prompt_id === prompt_id ? known : { node, workflow, prompt_id, items: new Map() };
+  run.items.set(news.item, news);
+  runs.set(key, run);
+  return run;
+}
+
+/** The last runs of the nodes of a workflow. @param {string} workflow */
+export const runsOf = (workflow) => [...runs.values()].filter((run) => run.workflow === workflow);
+
+/**
+ * @param {HTMLElement} place
+ * @param {ComfyNode} node
+ * @param {Run} run
+ */
+export function drawRun(place, node, run) {
+  const items = [...run.items].sort(([a], [b]) => a - b).map(([, news]) => news);
+  const takes = items.flatMap((news) => news.takes ?? []);
+  const said = items.flatMap((news) => ended(node, news));
+  place.replaceChildren(
+    ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
+    ...unlike(said),
+  );
+}
+
+/** @param {Progress} progress @param {number} number - of the take, 0 for the only one */
+function underWay(progress, number) {
+  const words = progressWords(progress);
+  return line("spinner pi-spin", number ? t("run.take", { number, words }) : words, "live");
+}
+
+/** @param {ComfyNode} node @param {News} news */
+function ended(node, { results = [], changes = [], notes = [], left }) {
+  return [
+    ...results.map((result) =>
+      result.error
+        ? line("times-circle", failed(result), "bad")
+        : line("check-circle", made(result), "good"),
+    ),
+    ...changes.map((change) => line("arrow-right", changeWords(node, change), "", change.why)),
+    ...notes.map((text) => line("info-circle", text, "")),
+    ...(left ? [line("info-circle", t("run.left"), "")] : []),
+  ];
+}
+
+/** @param {Made} result */
+function made({ provider, seed, width, height, duration, cost, reused }) {
+  const price = reused ? t("run.reused") : cost ? priceWords(cost) : t("tasks.noCost");
+  const seconds = Number(duration.toPrecision(3));
+  return t("run.made", { provider, seed, width, height, seconds, price });
+}
+
+/** @param {Failed} result */
+function failed({ seed, error: { message, hint } }) {
+  const words = hint ? `${message} ${hint}` : message;
+  return seed === null ? words : t("run.failed", { seed, words });
+}
+
+/** What several takes or items say alike is shown once. @param {HTMLElement[]} lines */
+function unlike(lines) {
+  return [...new Map(lines.map((each) => [each.textContent, each])).values()];
+}
+
+/** @param {string} name @param {string} words @param {string} kind @param {string} [title] */
+const line = (name, words, kind, title) =>
+  h("div", { class: `seedance-remark ${kind}`, title }, icon(name), h("span", {}, words));
