@@ -247,8 +247,9 @@ class Transport:
         """Send one call, once; never follows a redirect. It is cut off when `stop` is set.
 
         `gate` is asked when the connection is ready; if it says no, nothing is sent and Withheld is
-        raised. Raises NotSent if the connection was never made, Lost if an answer did not come back whole,
-        OddReply if the answer is absurdly large, BadOrder for a number that JSON does not have.
+        raised. Raises NotSent if the connection was never made, Lost if an answer did not come back
+        whole, OddReply if the answer is absurdly large, BadOrder for a number that JSON does not
+        have.
         """
         session = self._new_session() if call.spends else self._session
         seconds = call.timeout or (SPEND_SECONDS if call.spends else READ_SECONDS)
