@@ -100,7 +100,7 @@ def _references(node_id: str, urls: str, sockets: Sequence[str]) -> tuple[Medium
 
 
 def _medium(kind: Kind, address: str = "") -> Medium:
-    return Medium.from_address(kind, address) if address.strip() else Medium.from_data(kind, b"")
+    return Medium.from_address(kind, address) if address.strip() else Medium.stand_in(kind)
 
 
 # --------------------------------------------------------------------------------- values of a body

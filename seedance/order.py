@@ -99,6 +99,13 @@ class Medium:
     path: Path | None = None
     data: bytes | None = field(default=None, repr=False)
     address: str | None = None
+    unknown: bool = False
+
+    @classmethod
+    def stand_in(cls, kind: Kind) -> Medium:
+        """Stands for a medium that is not at hand: an order with it can be checked and priced, not
+        sent."""
+        return cls(kind, unknown=True)
 
     @classmethod
     def from_pixels(cls, pixels: np.ndarray) -> Medium:

@@ -8,6 +8,7 @@
     colour_tags.py    colour tags that a clip lacks
     memory.py         whether decoded frames fit into memory
     huge_pages.py     large arrays that are quick to fill
+    measuring.py      what a medium is, before anything is made of it
     limits.py         a medium against a provider's limits
     picture_blobs.py  a picture -> the Blob that goes up
     clip_blobs.py     a clip or a sound -> the Blob that goes up

@@ -13,6 +13,9 @@ from .info import ClipInfo as ClipInfo
 from .info import SoundInfo as SoundInfo
 from .info import probe as probe
 from .info import probe_sound as probe_sound
+from .measuring import Measured as Measured
+from .measuring import check_fits as check_fits
+from .measuring import measure as measure
 from .memory import Promise as Promise
 from .memory import ensure_memory as ensure_memory
 from .memory import frames_bytes as frames_bytes

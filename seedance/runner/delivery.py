@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import hosting
+from .. import hosting, media
 from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
 from ..fit import KIND_WORDS, DoesNotFit
 from ..order import Kind, Medium, Order
 from ..settings import Settings
-from ..wire import Delivered, Delivery, Provider, Size
+from ..wire import Delivered, Delivery, MediaLimits, Provider, Size
 
 DELIVERY_WORDS: dict[Delivery, str] = {
     "address": "as the address given",
@@ -104,21 +105,31 @@ def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> D
     if order.ratio != "adaptive":
         size = provider.model(order).sizes.get(order.resolution, {}).get(order.ratio)
 
-    def item(medium: Medium, part: str, number: int = 1, size: Size | None = None) -> Item:
-        way = _delivery(medium, _label(part, number), provider, settings)
-        return Item(medium, part, number, way, size)
+    def item(part: str, number: int, medium: Medium) -> Item:
+        delivery = _delivery(medium, _label(part, number), provider, settings)
+        is_frame = part in ("first_frame", "last_frame")
+        return Item(medium, part, number, delivery, size if is_frame else None)
 
+    items = [item(*each) for each in _parts(order)]
+    single = {each.part: each for each in items}
+    return Deliveries(
+        single.get("first_frame"),
+        single.get("last_frame"),
+        single.get("video"),
+        tuple(each for each in items if each.part.endswith("_reference")),
+    )
+
+
+def _parts(order: Order) -> Iterator[tuple[str, int, Medium]]:
+    """Each medium of an order, with what it is there and its number among references of its
+    kind."""
+    for part in ("first_frame", "last_frame", "video"):
+        if (medium := getattr(order, part)) is not None:
+            yield part, 1, medium
     counts: dict[Kind, int] = {"image": 0, "video": 0, "audio": 0}
-    references = []
     for medium in order.references:
         counts[medium.kind] += 1
-        references.append(item(medium, f"{medium.kind}_reference", counts[medium.kind]))
-    return Deliveries(
-        item(order.first_frame, "first_frame", size=size) if order.first_frame else None,
-        item(order.last_frame, "last_frame", size=size) if order.last_frame else None,
-        item(order.video, "video") if order.video else None,
-        tuple(references),
-    )
+        yield f"{medium.kind}_reference", counts[medium.kind], medium
 
 
 def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings) -> Delivery:
@@ -193,3 +204,74 @@ def stand_in(provider: Provider, item: Item) -> str:
     if "address" in provider.delivery(item.medium.kind):
         return f"https://upload.invalid/{name}"
     return f"{provider.id}:UPLOADED:{name}"
+
+
+# ---------------------------------------------------------------------------------------- measuring
+
+SLACK_SECONDS = 0.05
+
+
+def check_readable(order: Order) -> None:
+    """Raise BadOrder, naming the medium, for one that cannot be read: no provider could take it."""
+    for part, number, medium in _parts(order):
+        if _at_hand(medium):
+            with _named(_label(part, number)):
+                media.measure(medium)
+
+
+def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> None:
+    """Raise DoesNotFit for a medium that the provider does not take, and for clips or sounds that
+    are too long or too short together."""
+    nearest = order.on_unsupported == "nearest"
+    for item in deliveries.items:
+        if _at_hand(item.medium):
+            limits = limits_of(provider, order, item.medium.kind)
+            with _named(item.label):
+                measured = media.measure(item.medium)
+                media.check_fits(measured, limits, size=item.size, nearest=nearest)
+    for kind in ("video", "audio"):
+        bounds = limits_of(provider, order, kind).total_seconds
+        ours = [
+            (item.label, media.measure(item.medium).seconds or 0.0)
+            for item in deliveries.items
+            if item.medium.kind == kind and _at_hand(item.medium)
+        ]
+        if bounds is not None and ours:
+            total = sum(seconds for _, seconds in ours)
+            high = float("inf") if nearest else bounds[1]
+            if not bounds[0] - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
+                raise wrong_total(kind, ours, bounds, provider)
+
+
+def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:
+    """What the provider takes of a kind of medium, for the order's model and mode."""
+    return provider.limits.of(kind, order.model, order.mode) or MediaLimits(())
+
+
+def wrong_total(
+    kind: Kind, ours: Sequence[tuple[str, float]], bounds: tuple[float, float], provider: Provider
+) -> DoesNotFit:
+    """The error for clips or sounds (label, seconds) that are not within `bounds` together."""
+    total = sum(seconds for _, seconds in ours)
+    named = " and ".join(f"{label} ({seconds:.1f} s)" for label, seconds in ours)
+    together = f" are {total:.1f} s long together" if len(ours) > 1 else " does not fit"
+    return DoesNotFit(
+        f"{named[:1].upper()}{named[1:]}{together}: {provider.name} takes "
+        f"{bounds[0]:g} to {bounds[1]:g} s of {KIND_WORDS[kind]} in all.",
+        hint="Set on_unsupported to nearest to have them shortened, or change them yourself."
+        if total > bounds[1]
+        else "Use longer ones.",
+    )
+
+
+def _at_hand(medium: Medium) -> bool:
+    return medium.address is None and not medium.unknown
+
+
+@contextlib.contextmanager
+def _named(label: str) -> Iterator[None]:
+    """Say of which medium an error is."""
+    try:
+        yield
+    except BadOrder as error:
+        raise DoesNotFit(f"{label.capitalize()}: {error.message}", hint=error.hint) from error

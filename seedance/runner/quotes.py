@@ -17,7 +17,14 @@ from ..money import Money
 from ..order import Order, asked_fingerprint, fingerprint, plain
 from ..settings import KeySource, Settings
 from ..wire import Call, Provider
-from .delivery import Deliveries, Item, choose_deliveries, stand_in
+from .delivery import (
+    Deliveries,
+    Item,
+    check_measures,
+    check_readable,
+    choose_deliveries,
+    stand_in,
+)
 
 AUTO = "auto"
 
@@ -136,6 +143,7 @@ def check(order: Order, settings: Settings) -> None:
     check_words(order)
     check_no_key(order, settings)
     check_handles(order)
+    check_readable(order)
 
 
 def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
@@ -171,6 +179,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
     provider = providers.get(provider_id)(settings.config(provider_id))
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
+    check_measures(deliveries, order, provider)
     delivered = deliveries.delivered(lambda item: stand_in(provider, item))
     # Raises BadOrder, for example for extra that replaces a field.
     step = next(provider.submit(spelled(order, type(provider)), delivered))
@@ -241,9 +250,9 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         prepared = _prepared(replace(order, on_unsupported="nearest"), provider_id, settings)
     except SeedanceError as error:
         return Quote(provider_id, key=settings.key_source(provider_id), problem=error)
-    problem = None
-    if prepared.changes and order.on_unsupported == "error":
-        problem = unsupported(order, prepared.changes, cls)
+    problem: SeedanceError | None = None
+    if order.on_unsupported == "error":
+        problem = _problem(order, prepared, cls)
     return Quote(
         provider_id,
         payload=shortened(prepared.call.json) if prepared.call else None,
@@ -255,6 +264,17 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         key=prepared.key_source,
         problem=problem,
     )
+
+
+def _problem(order: Order, prepared: Prepared, cls: type[Provider]) -> SeedanceError | None:
+    """Why an order that must not be changed is not taken, where it would be with changes."""
+    if prepared.changes:
+        return unsupported(order, prepared.changes, cls)
+    try:
+        check_measures(prepared.deliveries, order, prepared.provider)
+    except BadOrder as error:
+        return error
+    return None
 
 
 def shortened(value: Any) -> Any:

@@ -15,14 +15,14 @@ from typing import TypeVar
 from .. import download, hosting, media
 from ..addresses import origin
 from ..errors import BadOrder, SeedanceError
-from ..fit import KIND_WORDS, Change
+from ..fit import Change
 from ..journal import BUCKET, SPARE_SECONDS, Journal
 from ..order import Kind, Medium
 from ..settings import Settings
 from ..wire import Blob, Delivered, MediaLimits, Size
 from .active import ActiveOrder
 from .client import Stopped
-from .delivery import Item
+from .delivery import SLACK_SECONDS, Item, limits_of, wrong_total
 from .worker import computing, side_by_side
 
 T = TypeVar("T")
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 # Where no document says how long an upload lives, it is used again for 15 minutes: for other takes
 # and for the next click. (The journal stops using an upload SPARE_SECONDS before it expires.)
 UNDATED_UPLOAD_SECONDS = SPARE_SECONDS + 900
-SLACK_SECONDS = 0.05  # by which a length may be outside its limits
 LARGEST_FETCH = 200 * 2**20  # bytes, where no document gives a limit
 AT_ONCE = 4  # media of one order that are encoded or sent at the same time
 
@@ -121,8 +120,7 @@ class _Uploading:
         return _Encoded(item, medium, blob, change)
 
     def _limits(self, kind: Kind) -> MediaLimits:
-        limits = self.provider.limits.of(kind, self.order.model, self.order.mode)
-        return limits or MediaLimits(())
+        return limits_of(self.provider, self.order, kind)
 
     def _encode(
         self, medium: Medium, size: Size | None, limits: MediaLimits
@@ -175,7 +173,11 @@ class _Uploading:
                     encoded[number] = self._shortened(encoded[number], share, why)
                 total = sum(encoded[number].seconds_of(kind) for number in ours)
             if not low - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
-                raise self._wrong_total([encoded[number] for number in ours], limits.total_seconds)
+                named = [
+                    (encoded[number].item.label, encoded[number].seconds_of(kind))
+                    for number in ours
+                ]
+                raise wrong_total(kind, named, limits.total_seconds, self.provider)
         return encoded
 
     def _shortened(self, one: _Encoded, share: float, why: str) -> _Encoded:
@@ -187,21 +189,6 @@ class _Uploading:
             return short
         reasons = [one.change.why, why] if one.change else [why]
         return replace(short, change=replace(short.change, why="; ".join(reasons)))
-
-    def _wrong_total(self, ours: Sequence[_Encoded], bounds: tuple[float, float]) -> BadOrder:
-        kind = ours[0].item.medium.kind
-        seconds = [one.seconds_of(kind) for one in ours]
-        named = " and ".join(
-            f"{one.item.label} ({own:.1f} s)" for one, own in zip(ours, seconds, strict=True)
-        )
-        together = f" are {sum(seconds):.1f} s long together" if len(ours) > 1 else " does not fit"
-        return BadOrder(
-            f"{named[:1].upper()}{named[1:]}{together}: {self.provider.name} takes "
-            f"{bounds[0]:g} to {bounds[1]:g} s of {KIND_WORDS[kind]} in all.",
-            hint="Set on_unsupported to nearest to have them shortened, or change them yourself."
-            if sum(seconds) > bounds[1]
-            else "Use longer ones.",
-        )
 
     # ----------------------------------------------------------------------- sending it
 
