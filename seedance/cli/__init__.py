@@ -25,6 +25,8 @@ from . import stops
 from .arguments import parser
 from .show import bear_any_letter, failure
 
+CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
@@ -53,7 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             spent="unknown",
         )
     finally:
+        _close()
         stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, as_json="--json" in words)
     return problem.exit_code
+
+
+def _close() -> None:
+    """Close the runner that the command used, if it used one: SQLite then writes the journal into
+    its one file. Not imported here, since most of the time of a short command is imports."""
+    runner = sys.modules.get(f"{__package__.rpartition('.')[0]}.runner")
+    if runner is not None:
+        runner.close_shared(CLOSE_SECONDS)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # Where takes failed in several ways, the one that needs a person soonest gives the exit code.
 EXIT_CODE_ORDER = (5, 7, 9, 8, 6, 4)
 # How long a provider may take to say that it cancelled.
-CANCEL_SECONDS = 15.0
+CANCEL_SECONDS = 8.0
+# A paid call that is not answered by then is cut off by its own time limit.
+SETTLE_SECONDS = 310.0
 
 
 def generate(args: argparse.Namespace) -> int:
@@ -54,7 +56,7 @@ def _settle(runner: Runner) -> None:
     answer to such a request holds the only ticket to what was paid."""
     before = stops.ignored()
     try:
-        runner.settle()
+        runner.settle(SETTLE_SECONDS)
     finally:
         stops.restore(before)
 
@@ -64,13 +66,13 @@ def _settle(runner: Runner) -> None:
 
 def _wait_and_report(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
     """Wait for all jobs, then say what came of them; returns the exit code."""
-    import asyncio
+    from ..runner import wait_all
 
     said: set[str] = set()
     _remark(jobs, said)
     try:
         with show.Display(len(jobs)) as display:
-            outcomes = asyncio.run(_wait(jobs, display))
+            outcomes = wait_all(jobs, display.show, on_look=display.refresh)
     except KeyboardInterrupt:
         raise _cancel(runner, jobs) from None
     _remark(jobs, said)  # what had to be done to media is known by now
@@ -92,38 +94,15 @@ def _remark(jobs: Sequence[Job], said: set[str]) -> None:
             show.note(text)
 
 
-async def _wait(jobs: Sequence[Job], display: show.Display) -> list[Outcome]:
-    import asyncio
-
-    async def outcome(number: int, job: Job) -> Outcome:
-        try:
-            return await job.wait_async(lambda progress: display.show(number, progress))
-        except SeedanceError as error:
-            return error
-
-    async def clock() -> None:
-        while True:
-            await asyncio.sleep(1)
-            display.refresh()
-
-    ticking = asyncio.create_task(clock())
-    try:
-        return await asyncio.gather(*(outcome(number, job) for number, job in enumerate(jobs)))
-    finally:
-        ticking.cancel()
-
-
 def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
     """A person's Ctrl-C. Returns the error that says what becomes of each task and its money."""
-    import asyncio
-
     for job in jobs:
         job.cancel()
     show.note("Cancelling; a request that may cost money is waited for.")
     _settle(runner)
     for job in jobs:
         job.cancel()  # a create that was under way has its ticket now, and so other words
-    endings = asyncio.run(_endings(jobs))
+    endings = _endings(jobs)
     spent: Spent = "no"
     words = []
     for job, ending in zip(jobs, endings):
@@ -140,22 +119,14 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
     return Cancelled("Cancelled.", hint=" ".join(dict.fromkeys(words)), task=task, spent=spent)
 
 
-async def _endings(jobs: Sequence[Job]) -> list[Outcome | None]:
+def _endings(jobs: Sequence[Job]) -> list[Outcome | None]:
     """How cancelled jobs ended; None for those that go on, because cancelling is not free."""
-    import asyncio
-
     from ..providers import get
+    from ..runner import wait_some
 
-    async def ending(job: Job) -> Outcome | None:
-        goes_on = job.task is not None and not get(job.provider).cancel_is_free
-        try:
-            return await asyncio.wait_for(job.wait_async(), 0 if goes_on else CANCEL_SECONDS)
-        except asyncio.TimeoutError:
-            return None
-        except SeedanceError as error:
-            return error
-
-    return await asyncio.gather(*map(ending, jobs))
+    waited = [job for job in jobs if job.task is None or get(job.provider).cancel_is_free]
+    ended = dict(zip(map(id, waited), wait_some(waited, CANCEL_SECONDS)))
+    return [ended.get(id(job)) for job in jobs]
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

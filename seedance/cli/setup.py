@@ -167,6 +167,7 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
         writable = _writable(folder)
         yield topic, f"{folder}{'' if writable else ' cannot be written'}", writable
     yield _journal(settings)
+    yield _tickets(settings)
     yield _key_file(settings)
     for provider in registry().values():
         yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
@@ -190,6 +191,17 @@ def _journal(settings: Settings) -> tuple[str, str, bool]:
     except SeedanceError as error:
         return "journal", str(error), False
     return "journal", runner.journal.url.render_as_string(hide_password=True), True
+
+
+def _tickets(settings: Settings) -> tuple[str, str, bool]:
+    """Tickets of paid tasks that the journal does not have. `_journal` has tried to give them to
+    it."""
+    from ..runner import tickets
+
+    left = tickets.waiting(settings.home)
+    if not left:
+        return "tickets", "all are in the journal", True
+    return "tickets", f"not in the journal: {', '.join(left)}; seedance collect fetches them", False
 
 
 def _key_file(settings: Settings) -> tuple[str, str, bool]:

@@ -6,6 +6,7 @@ from .clips import convert_clip as convert_clip
 from .clips import convert_sound as convert_sound
 from .clips import write_clip as write_clip
 from .colour_tags import tag_colour as tag_colour
+from .completeness import check_complete as check_complete
 from .frames import decode_frames as decode_frames
 from .frames import iter_frames as iter_frames
 from .frames import last_frame as last_frame

@@ -21,9 +21,19 @@ outcomes   the errors that orders end with, in words
 
 from __future__ import annotations
 
-from .job import Job, Result
+from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
 from .quotes import Quote
-from .runner import Runner, shared
+from .runner import Runner, close_shared, shared
 
-__all__ = ["Job", "Progress", "Quote", "Result", "Runner", "shared"]
+__all__ = [
+    "Job",
+    "Progress",
+    "Quote",
+    "Result",
+    "Runner",
+    "close_shared",
+    "shared",
+    "wait_all",
+    "wait_some",
+]

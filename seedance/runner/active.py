@@ -274,7 +274,7 @@ class ActiveOrder:
 
     def ticket(self) -> Ticket:
         """The ticket of the row, which is paid by now."""
-        return Ticket.parse(self.row.task or "")
+        return Ticket.parse(self.row.task or "", known=True)
 
     def later(self, message: str, hint: str = "") -> StillRunning:
         """The error for a paid task whose video cannot be had now, but later."""

@@ -37,7 +37,7 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     done, if this process has just received it. Raises StillRunning if the video cannot be saved
     now, TaskFailed or Refused if it is gone."""
     active.refuse_cancel("it is finished, and its video is being saved")
-    paths = Files(Path(active.row.target or ""))
+    paths = Files(Path(active.row.target or ""), active.journal.holder.rpartition("#")[2])
     measured = files.already_finished(paths, active.row.task or "")
     if measured is None:
         measured = _fetch_and_finish(active, paths, done)

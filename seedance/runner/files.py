@@ -27,14 +27,16 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one video, all beside each other."""
+    """The files of one video, all beside each other. `by` names who makes them, so that two
+    processes never write into one file."""
 
     video: Path
+    by: str = ""
 
     @property
     def part(self) -> Path:
         """The download under way."""
-        return self.video.with_name(self.video.name + ".part")
+        return self.video.with_name(f".{self.video.name}.{self.by}.part")
 
     @property
     def last_frame(self) -> Path:
@@ -44,7 +46,7 @@ class Files:
     @property
     def last_frame_part(self) -> Path:
         """The provider's own last frame under way."""
-        return self.last_frame.with_name(self.last_frame.name + ".part")
+        return self.last_frame.with_name(f".{self.last_frame.name}.{self.by}.part")
 
     @property
     def sidecar(self) -> Path:
@@ -105,6 +107,7 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     BadOrder for a file that is no video.
     """
     info = media.probe(files.part)
+    media.check_complete(files.part)
     try:
         media.tag_colour(files.part, info)  # so that players show the colours that we decode
     except Exception as error:

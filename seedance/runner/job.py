@@ -6,9 +6,11 @@ A job only watches: its order runs in a thread of its own, whether anybody waits
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -123,24 +125,11 @@ class Job:
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Wait for the video. Raises the SeedanceError that the take ends with, or StillRunning
         when `settings.timeout` is over; the task then goes on."""
-        if self._active is None:
-            return self._outcome()
-        active = self._active
-        news: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
-        active.listen(news.put)
-        active.done.add_done_callback(lambda _: news.put(None))
-        try:
-            while not active.done.done():
-                self._check_deadline()
-                try:
-                    progress = news.get(timeout=LOOK_SECONDS)
-                except queue.Empty:
-                    continue
-                if progress is not None and on_progress is not None:
-                    on_progress(progress)
-            return self._outcome()
-        finally:
-            active.unlisten(news.put)
+        tell = on_progress or (lambda _: None)
+        (outcome,) = wait_all([self], lambda _, progress: tell(progress))
+        if isinstance(outcome, SeedanceError):
+            raise outcome
+        return outcome
 
     async def wait_async(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """As `wait`, in the caller's event loop, where `on_progress` is called too.
@@ -249,6 +238,69 @@ class Job:
                 f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
             )
         active.request_cancel()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end."""
+        return self._active is None or self._active.done.done()
+
+    def _look(self) -> Result | SeedanceError | None:
+        """What came of it; None while it is to be waited for."""
+        try:
+            if not self.ended:
+                self._check_deadline()
+                return None
+            return self._outcome()
+        except SeedanceError as error:
+            return error
+
+
+def wait_all(
+    jobs: Sequence[Job],
+    on_progress: Callable[[int, Progress], None] = lambda number, progress: None,
+    *,
+    on_look: Callable[[], None] = lambda: None,
+) -> list[Result | SeedanceError]:
+    """Wait for several takes at once; what came of each, in their order.
+
+    `on_progress(number of the job from 0, progress)` and `on_look()`, about twice a second, are
+    called in this thread.
+    """
+    outcomes = wait_some(jobs, math.inf, on_progress, on_look)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def wait_some(
+    jobs: Sequence[Job],
+    seconds: float,
+    on_progress: Callable[[int, Progress], None] = lambda number, progress: None,
+    on_look: Callable[[], None] = lambda: None,
+) -> list[Result | SeedanceError | None]:
+    """As `wait_all`, but no longer than `seconds`: None for a job that goes on then."""
+    give_up = time.monotonic() + seconds
+    outcomes: list[Result | SeedanceError | None] = [None] * len(jobs)
+    news: queue.SimpleQueue[tuple[int, Progress] | None] = queue.SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        for number, job in enumerate(jobs):
+            if (active := job._active) is None:
+                continue
+
+            def tell(progress: Progress, number: int = number) -> None:
+                news.put((number, progress))
+
+            active.listen(tell)
+            stack.callback(active.unlisten, tell)
+            active.done.add_done_callback(lambda _: news.put(None))
+        while True:
+            for number, job in enumerate(jobs):
+                outcomes[number] = outcomes[number] or job._look()
+            left = give_up - time.monotonic()
+            if all(outcomes) or left <= 0:
+                return outcomes
+            on_look()
+            with contextlib.suppress(queue.Empty):
+                if (heard := news.get(timeout=min(LOOK_SECONDS, left))) is not None:
+                    on_progress(*heard)
 
 
 _ORDER_FIELDS = {item.name for item in fields(Order)}

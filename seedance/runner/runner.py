@@ -232,11 +232,13 @@ class Runner:
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
         self._restore_tickets()
-        known = Ticket.parse(ticket)
-        providers.get(known.provider)
         target = target.absolute() if target else None
         files.check_target(target)
-        row = self.journal.by_ticket(str(known)) or self._adopt(known, target)
+        row = self.journal.by_ticket(ticket.strip())
+        if row is None:
+            known = Ticket.parse(ticket)
+            providers.get(known.provider)
+            row = self._adopt(known, target)
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         if _is_there(row):
@@ -277,10 +279,10 @@ class Runner:
         text = str(row_or_ticket).strip()
         if text.isdecimal() and len(text) < 12:
             return self.journal.get(int(text))
-        ticket = str(Ticket.parse(text))
-        active = self._worker.find_task(ticket)  # the journal may not have it yet
-        row = self.journal.get(active.row.id) if active else self.journal.by_ticket(ticket)
+        active = self._worker.find_task(text)  # the journal may not have it yet
+        row = self.journal.get(active.row.id) if active else self.journal.by_ticket(text)
         if row is None:
+            Ticket.parse(text)  # raises for what is no ticket at all
             raise BadOrder(
                 f"The journal does not know the ticket {text}.",
                 hint="See: seedance tasks.",
@@ -405,10 +407,10 @@ class Runner:
         process ends."""
         return self._worker.settle(timeout)
 
-    def close(self) -> None:
+    def close(self, timeout: float = 30.0) -> None:
         """End every thread and connection of this runner. Orders that are under way stay in the
         journal, where any runner can recover them."""
-        self._worker.close()
+        self._worker.close(timeout)
         with self._lock:
             transports, self._transports = list(self._transports.values()), {}
         for transport in transports:
@@ -456,3 +458,11 @@ def shared(settings: Settings | None = None) -> Runner:
         if "runner" not in _shared:
             _shared["runner"] = Runner(settings or Settings.load())
         return _shared["runner"]
+
+
+def close_shared(timeout: float) -> None:
+    """Close the runner of this process, if there is one, within so many seconds."""
+    with _shared_lock:
+        runner = _shared.pop("runner", None)
+    if runner is not None:
+        runner.close(timeout)

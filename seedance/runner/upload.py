@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import logging
 import threading
@@ -218,7 +219,7 @@ class _Uploading:
 
     def _by_upload(self, blob: Blob) -> str:
         known = self.active.journal.uploads
-        key = (self.provider.id, self.active.row.account, blob.digest)
+        key = (self.provider.id, self._place, blob.digest)
         with self.active.worker.lock(("upload", *key), self.active):
             if reference := known.find(*key):
                 return reference
@@ -226,6 +227,13 @@ class _Uploading:
             expires_at = uploaded.expires_at or time.time() + UNDATED_UPLOAD_SECONDS
             known.keep(*key, uploaded.reference, expires_at)
             return uploaded.reference
+
+    @property
+    def _place(self) -> str:
+        """A short name for where an upload is: the account, and the addresses that took it."""
+        config = self.provider.config
+        name = f"{self.active.row.account} {config.base_url} {config.upload_url}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     def _by_bucket(self, blob: Blob) -> str:
         account = hosting.account(self.active.settings)

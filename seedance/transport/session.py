@@ -41,6 +41,7 @@ from .redaction import Redaction
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SPEND_SECONDS = 120.0
+LONGEST_SPEND_SECONDS = 300.0  # in all, of a paid call
 LONGEST_RETRY_AFTER = 600.0
 LARGEST_REPLY = 16 * 2**20
 LONGEST_REPLY_SECONDS = 1800.0  # in all; a large upload over a slow line takes its time
@@ -297,7 +298,7 @@ class Transport:
             gate = None
         try:
             with (
-                _one_attempt(self._watchdog, LONGEST_REPLY_SECONDS, stop, guard=guard, gate=gate),
+                _one_attempt(self._watchdog, _longest(call), stop, guard=guard, gate=gate),
                 closing(data),
                 session.request(
                     call.method,
@@ -416,6 +417,11 @@ class Transport:
         self._session.close()
         if self._own_watchdog:
             self._watchdog.close()
+
+
+def _longest(call: Call) -> float:
+    """Seconds that a call may take in all."""
+    return LONGEST_SPEND_SECONDS if call.spends else LONGEST_REPLY_SECONDS
 
 
 class _Authorization(requests.auth.AuthBase):

@@ -11,15 +11,17 @@ from urllib.parse import quote, unquote
 from ..errors import BadOrder, OddReply, shown
 from ..money import Money
 
-_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,500})")
+_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
+LONGEST_ID = 10_000  # characters; a longer one is no id
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """A paid task: `<provider id>:<opaque>`. With the key, it is enough to collect the video.
+    """A paid task: `<provider id>:<opaque>`. With the key, enough to collect it anywhere.
 
-    `cost` is what the create answer said about the price; it is not part of the ticket's text.
+    `opaque` is the provider's own id, escaped as a part of a path. `cost` is what the create answer
+    said about the price; it is not part of the ticket's text.
     """
 
     provider: str
@@ -31,34 +33,39 @@ class Ticket:
 
     @classmethod
     def issue(cls, provider: str, task_id: object, cost: Money | None = None) -> Ticket:
-        """A ticket for the id in a create answer. Raises OddReply if that is no id."""
+        """A ticket for the id in a create answer, whatever characters it has: what is paid must be
+        kept. Raises OddReply if that is no id."""
         if isinstance(task_id, bool) or not isinstance(task_id, (str, int)) or task_id == "":
             raise OddReply("The provider's answer carries no task id.")
-        try:
-            opaque = quote(str(task_id), safe=":~")
-            cls.parse(f"{provider}:{opaque}")  # what is paid must be collectable
-        except ValueError:
-            raise OddReply(
-                f"The provider's task id {str(task_id)[:80]!r} cannot be used."
-            ) from None
+        text = str(task_id)
+        if len(text) > LONGEST_ID:
+            raise OddReply(f"The provider's task id {text[:80]!r}... cannot be used.")
+        opaque = quote(text, safe=":~", errors="replace")
+        if opaque[0] in ".~:":  # ids that a path reads as something else
+            opaque = f"%{ord(opaque[0]):02X}{opaque[1:]}"
         return cls(provider, opaque, cost)
 
     @classmethod
-    def parse(cls, text: str) -> Ticket:
+    def parse(cls, text: str, *, known: bool = False) -> Ticket:
         """Read a ticket's text. Raises BadOrder if it is none.
 
-        A ticket may come from a stranger's workflow, and it becomes a part of a path in the
-        provider's API. What could leave that path is refused here, and any escape that `issue`
-        would not write.
+        A ticket comes from strangers' workflows and ends up in a path of the provider's API. What
+        could climb out of that path is refused here, unless the ticket is `known`: this journal has
+        it from the provider itself.
         """
         match = _TICKET.fullmatch(text.strip())
         task_id = unquote(match[2]) if match else ""
-        if not match or _NOT_IN_A_PATH.search(task_id) or quote(task_id, safe=":~") != match[2]:
+        if not match or (not known and (_NOT_IN_A_PATH.search(task_id) or not _is_ours(match[2]))):
             raise BadOrder(
                 f"{text.strip()[:80]!r} is not a ticket.",
                 hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
             )
         return cls(match[1], match[2])
+
+
+def _is_ours(opaque: str) -> bool:
+    """Whether every escape is one that `issue` makes."""
+    return Ticket.issue("any", unquote(opaque)).opaque == opaque
 
 
 Billed = Literal["yes", "no", "unknown"]

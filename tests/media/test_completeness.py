@@ -1,0 +1,69 @@
+"""A video that was cut off is told from a whole one, with nobody saying how long it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import clips
+import numpy as np
+import pytest
+
+from seedance import media
+from seedance.errors import BadOrder
+
+
+def remuxed(source: Path, target: Path, **options: str) -> bytes:
+    """The bytes of a clip in another container, its streams copied."""
+    with av.open(str(source)) as given, av.open(str(target), "w", options=options) as made:
+        streams = {one.index: made.add_stream_from_template(one) for one in given.streams}
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    return target.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    noise = np.random.default_rng(3).integers(0, 255, (48, 90, 160, 3)).astype("uint8")
+    clips.write(path, audio=True, width=320, height=180)
+    media.write_clip(path.with_name("noise.mp4"), iter(noise), 24)
+    return path
+
+
+KINDS = {
+    "index first": ("a.mp4", {"movflags": "faststart"}),
+    "index last": ("b.mp4", {}),
+    "fragments": ("c.mp4", {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}),
+    "matroska": ("d.mkv", {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("source", ["clip.mp4", "noise.mp4"])
+def test_a_whole_video_is_whole_and_a_cut_one_is_not(
+    clip: Path, tmp_path: Path, kind: str, source: str
+) -> None:
+    name, options = KINDS[kind]
+    data = remuxed(clip.with_name(source), tmp_path / name, **options)
+    media.check_complete(tmp_path / name)
+    for part in (0.6, 0.9):
+        (tmp_path / f"cut-{name}").write_bytes(data[: int(len(data) * part)])
+        with pytest.raises(BadOrder):
+            media.check_complete(tmp_path / f"cut-{name}")
+
+
+def test_a_video_whose_pictures_run_to_the_end_of_the_file_is_counted(
+    clip: Path, tmp_path: Path
+) -> None:
+    """An `mdat` of length 0 goes on to the end, wherever that is."""
+    data = bytearray(remuxed(clip, tmp_path / "a.mp4", movflags="faststart"))
+    at = data.rindex(b"mdat") - 4
+    data[at : at + 4] = bytes(4)
+    (tmp_path / "open.mp4").write_bytes(data)
+    media.check_complete(tmp_path / "open.mp4")
+    (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * 0.7)])
+    with pytest.raises(BadOrder, match="cut off"):
+        media.check_complete(tmp_path / "cut.mp4")
