@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +78,13 @@ def test_the_drawing_has_the_moves_that_the_journal_allows() -> None:
 
 
 def test_the_table_has_every_state_with_its_groups_and_moves() -> None:
-    rows = {names(state).pop(): (groups, after) for state, _, groups, after in table_of_states()}
+    table_rows = table("The states of an order")
+    rows = {names(state).pop(): (groups, after) for state, _, groups, after in table_rows}
     assert rows.keys() == set(State)
     for state, (groups, after) in rows.items():
         assert names(after) == MOVES[State(state)], state
         own = [group for group, members in GROUPS.items() if state in members]
         assert groups == ", ".join(own), state
-
-
-def table_of_states() -> list[list[str]]:
-    return table("The states of an order")
 
 
 # ------------------------------------------------------------------------------ files and functions
@@ -99,35 +98,43 @@ def test_a_walk_has_ten_lines_each_with_its_file_and_function(heading: str) -> N
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_file_and_name_in_the_documents_is_there(document: Path) -> None:
+def test_every_file_in_the_documents_is_there_and_has_what_is_named_beside_it(
+    document: Path,
+) -> None:
     text = document.read_text(encoding="utf-8")
-    pairs = re.findall(r"`([\w/]+\.\w+)`(?:,? `([\w.]+)`)?", text)
+    pairs = re.findall(r"`([\w/]+\.(?:py|m?js))`(?: `([\w.]+)`)?", text)
     assert len(pairs) > 20
     for file, name in pairs:
         assert (ROOT / file).is_file(), file
-        if name:
-            assert name in defined(ROOT / file), f"{file} has no {name}"
+        assert not name or name in defined(ROOT / file), f"{file} has no {name}"
     for link in re.findall(r"\]\(([\w.]+)\)", text):
         assert (document.parent / link).is_file(), link
 
 
-def defined(path: Path) -> set[str]:
-    """The functions, classes, methods and names of a module, methods as `Class.method`."""
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_class_and_method_in_the_documents_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z]\w*[a-z]\w*(?:\.\w+)?)`", text))
+    modules = [*ROOT.glob("seedance/**/*.py"), *ROOT.glob("nodes/*.py")]
+    assert named <= set().union(*map(defined, modules))
+
+
+@cache
+def defined(path: Path) -> frozenset[str]:
+    """The functions, classes and names of a module, those of a class as `Class.name`."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        return set(re.findall(r"^export (?:async )?function (\w+)", text, re.MULTILINE))
-    return set(_defined(ast.parse(text)))
+        return frozenset(re.findall(r"^export (?:async )?function (\w+)", text, re.MULTILINE))
+    return frozenset(_defined(ast.parse(text)))
 
 
-def _defined(tree: ast.Module | ast.ClassDef) -> list[str]:
-    found = []
+def _defined(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.append(node.name)
+            yield node.name
         if isinstance(node, ast.ClassDef):
-            found += [f"{node.name}.{inner}" for inner in _defined(node)]
+            yield from (f"{node.name}.{inner}" for inner in _defined(node))
         elif isinstance(node, ast.Assign):
-            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found.append(node.target.id)
-    return found
+            yield node.target.id

@@ -18,8 +18,8 @@ CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 30
-# SQLite: how long others may hold the file, and how long one attempt waits for them in C, where no
-# Ctrl-C arrives.
+# SQLite: how long a transaction waits for others, and how long one attempt waits. During an attempt
+# Python does not see a Ctrl-C.
 BUSY_SECONDS = 30.0
 BUSY_ATTEMPT_MS = 1000
 
@@ -51,8 +51,8 @@ def _options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() != "postgresql":
         return {}
     options: dict[str, Any] = {
-        # Ours, whatever the server's default is: under REPEATABLE READ each order would count the
-        # budget as it stood before the others.
+        # Whatever the server's default is: under REPEATABLE READ, orders that are reserved at once
+        # would each count the budget without the others.
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,
         "pool_timeout": LOCK_SECONDS,
@@ -111,7 +111,7 @@ def _bring_up_to_date(engine: sa.Engine) -> None:
         from alembic.config import Config
 
         config = Config()
-        # alembic reads it with Python's configparser, to which a percent sign means something.
+        # alembic reads it with configparser, which gives the percent sign a meaning.
         folder = str(Path(__file__).with_name("migrations")).replace("%", "%%")
         config.set_main_option("script_location", folder)
         config.attributes["connection"] = connection

@@ -43,8 +43,8 @@ REST_SECONDS = 300.0
 ABANDONED_SECONDS = 1800.0
 
 AT_ONCE = 8  # statements of one process at the same time
-SILENT_SECONDS = 20.0  # after which a connection whose server says nothing is cut
-HIGHEST_COST = 1e6  # of any currency; beyond it, or below zero, a told cost is no cost
+SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
+HIGHEST_COST = 1e6  # in any currency; a cost above it, or below zero, counts as unknown
 
 NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
 
@@ -76,8 +76,8 @@ class Journal(Queries):
     """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
     to date) at the first use. Safe to use from several threads.
 
-    `clock` gives Unix seconds, `monotonic` seconds that nobody sets. `limit` ends a statement whose
-    server falls silent.
+    `clock` gives Unix seconds, `monotonic` seconds of a clock that nobody can set. `limit` ends a
+    statement whose server does not answer.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class Journal(Queries):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
-        """A connection, cut off where its server says nothing for too long: PostgreSQL's own limits
-        hold only while it answers."""
+        """A connection. One to PostgreSQL is cut after `SILENT_SECONDS`: the server's own time
+        limits have no effect if the server does not answer at all."""
         with self._turns, self._opened().connect() as connection:
             if connection.dialect.name != "postgresql":
                 yield connection
@@ -211,8 +211,8 @@ class Journal(Queries):
             )
 
     def _count(self, connection: sa.Connection) -> None:
-        """Note that the journal was written; the last statement of a transaction that changes what
-        is paid."""
+        """Count a write of the journal, for `_check_same`. To be the last statement of a
+        transaction that changes what is paid."""
         uid, revision = connection.execute(
             sa.update(identity)
             .values(revision=identity.c.revision + 1)
@@ -288,8 +288,8 @@ class Journal(Queries):
         return self._mine(row_of(record))
 
     def _mine(self, row: Row) -> Row:
-        """Remember a row that this process has leased, so that no other one with its number is
-        taken for it."""
+        """Remember which row this process has leased under a number: in a journal that was
+        replaced, another row may have that number."""
         if row.holder == self.holder:
             self._leased[row.id] = row.uid
         else:
@@ -297,7 +297,7 @@ class Journal(Queries):
         return row
 
     def _is_mine(self, row_id: int) -> sa.ColumnElement[bool]:
-        """The condition that a row is leased by this process, and is the one that it leased."""
+        """The condition that this process has the lease, and that it is the row that it leased."""
         return sa.and_(
             orders.c.id == row_id,
             orders.c.holder == self.holder,
@@ -321,10 +321,11 @@ class Journal(Queries):
             return self._insert(connection, new, State.RUNNING, ticket), True
 
     def keep_ticket(self, new: NewRow, ticket: str, cost: Money | None = None) -> Row:
-        """A row of its own for a ticket whose row is not to be had any more: forgotten meanwhile,
-        or gone with a journal that was replaced. It is `running`, and this process has the lease.
+        """A new row for a ticket whose row was forgotten meanwhile, or is gone with a journal that
+        was replaced. It is `running`, and this process has the lease.
 
-        It has the fingerprint of `new` unless another row holds that.
+        It has the fingerprint of `new`, unless another row with that fingerprint is held. If a held
+        row has the ticket already, that row is returned.
         """
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
@@ -374,8 +375,8 @@ class Journal(Queries):
     def _is_leased(self, record: Any) -> bool:
         """Whether another process works on a row, as far as that can be known.
 
-        A lease that does not change while it should have been renewed is over, whatever clock it
-        was written by.
+        A lease that is not renewed for `LEASE_SECONDS` of our own clock has run out, also if the
+        clock of the other process is ahead.
         """
         if has_ended(record.holder) or (record.lease_until or 0.0) <= self._clock():
             return False
@@ -619,5 +620,5 @@ class Journal(Queries):
 
 
 def sensible(cost: Money | None) -> Money | None:
-    """A told cost, if it is one that an order can have; None counts as unknown."""
+    """A cost that a provider told, if an order can cost that much; else None, for unknown."""
     return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None

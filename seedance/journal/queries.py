@@ -44,7 +44,7 @@ class Queries(ABC):
         return row_of(record)
 
     def by_uid(self, uid: str) -> Row | None:
-        """The row of an identity."""
+        """The row with this `uid`, whatever its number is."""
         return self._first(orders.c.uid == uid)
 
     def by_ticket(self, ticket: str) -> Row | None:
@@ -81,13 +81,13 @@ class Queries(ABC):
         return self._list(query.limit(limit))
 
     def abandoned(self, limit: int = 1000) -> list[Row]:
-        """Live rows that another process than this one had last, the newest first; not those that
-        rest. Whether their processes have ended is for `claim` to say."""
+        """Live rows that this process does not have, the newest first; without those released less
+        than `REST_SECONDS` ago. `claim` tells whether their processes have ended."""
         now = self._clock()
         rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= now)
         others = sa.or_(orders.c.holder.is_(None), orders.c.holder != self.holder)
         query = sa.select(orders).where(orders.c.state.in_(LIVE), rested, others)
-        # Those whose lease has run out come first: the others are most likely worked on.
+        # Rows whose lease has run out come first: a process is likely to work on the others.
         over = sa.case((orders.c.lease_until <= now, 0), else_=1)
         return self._list(query.order_by(over, orders.c.id.desc()).limit(limit))
 

@@ -17,7 +17,8 @@ from .states import LIVE, State
 class NewRow:
     """What is written before anything is sent.
 
-    `origin` is the provider's, `mark` what its list of tasks tells this order by, if it can.
+    `origin` is the provider's. `mark` is a value that only this order has and that the provider's
+    list of tasks shows, None where it shows none.
     """
 
     fingerprint: str

@@ -59,10 +59,10 @@ orders = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
     sa.Column("submitted", sa.Float),
     sa.Column("finished", sa.Float),
-    # Random, so that no restored or replaced database gives it a second time, as it does with ids.
+    # Random: a database that was restored or replaced gives an `id` a second time, but no `uid`.
     sa.Column("uid", sa.String(32)),
     sa.Column("origin", sa.String(300)),  # of the provider that took the order
-    sa.Column("mark", sa.String(64)),  # by which the provider's list tells this order from others
+    sa.Column("mark", sa.String(64)),  # by which the provider's list shows this order
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),

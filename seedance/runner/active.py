@@ -38,7 +38,7 @@ class ActiveOrder:
     the others may be called from any thread. `done` receives the saved row, or the SeedanceError
     that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
     media, so that such an order can no longer be sent. `same_account`: whether the key is the one
-    that ordered; what another is told of the end of a task proves nothing.
+    that ordered. If it is not, a provider's answer that the task has ended proves nothing.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class ActiveOrder:
         self.row = found
 
     def keep(self, ticket: str, cost: Money | None) -> None:
-        """Make the ticket in the answer to a paid call safe; the journal comes after that."""
+        """Write the ticket of a paid call into a file of its own. The journal comes after that."""
         tickets.write(self.settings.home, self.row, ticket, cost)
         self.row = replace(self.row, task=ticket)
 
@@ -257,8 +257,8 @@ class ActiveOrder:
                     tickets.remove(self.settings.home, row)
 
     def write_late(self) -> None:
-        """Write what the journal could not take before, if there is anything. May be called from
-        any thread. Raises what `advance` raises."""
+        """Write the moves that could not be written before, if there are any. May be called from
+        any thread. Raises what `Journal.advance` raises."""
         if self._unwritten and self._writing.acquire(blocking=False):
             try:
                 self._write_steps()

@@ -80,7 +80,7 @@ class Deliveries:
         return tuple(item for item in single if item is not None) + self.references
 
     def delivered(self, find: Callable[[Item], str]) -> Delivered:
-        """The media as references that `find` gives for each item."""
+        """The media, each by the address or id that `find` gives for its item."""
 
         def one(item: Item | None) -> str | None:
             return find(item) if item is not None else None

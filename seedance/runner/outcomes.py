@@ -91,10 +91,10 @@ _SPENT: dict[State, Spent] = {
 
 
 def told(row: Row, error: SeedanceError) -> SeedanceError:
-    """An error about an order, with what is known of that order's money.
+    """The error with what is known of the order's money in `spent`.
 
-    That comes from the state of its row, never from the kind of the error: a copy that fails is a
-    BadOrder, and the video is paid all the same. An end says itself whether it is billed.
+    That follows from the state of the row, not from the kind of the error: if a copy fails, that is
+    a BadOrder, but the video is paid. For an ended row, the error in the row says what is billed.
     """
     error.task, error.row = error.task or row.task, row.id
     ended: Spent | None = (row.error or {}).get("spent")

@@ -74,7 +74,8 @@ def poll(active: ActiveOrder) -> Done:
 
 
 class NotFound(SeedanceError):
-    """The provider has not known the task for a while. That is no proof that it ended."""
+    """The provider does not know the task, also when asked again. That does not prove that the task
+    has ended."""
 
     spent_by_default = "yes"
 
@@ -282,7 +283,8 @@ class _Polling:
 
 
 def _typical_seconds(active: ActiveOrder) -> float | None:
-    """The median duration of such tasks; a journal that cannot be read loses no paid task."""
+    """The median duration of such tasks. None also if the journal cannot be read: the task is paid,
+    and must not be lost because of that."""
     try:
         return active.journal.typical_seconds(active.row)
     except BadOrder as error:

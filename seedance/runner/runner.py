@@ -185,7 +185,7 @@ class Runner:
 
     def _client_of(self, row: Row) -> Client:
         """A client for the provider of a row. Get it before you change the row: without a key, or
-        with another base URL, this raises and the row keeps its state."""
+        with another base URL than the order's, this raises an error and the row keeps its state."""
         try:
             client = self._client_for(row.provider, row.mark or "")
         except NeedsKey as error:
@@ -218,8 +218,8 @@ class Runner:
         return Client(provider, transport)
 
     def _restore_tickets(self) -> None:
-        """Once a process: give the journal what an earlier process was paid for and could not
-        write."""
+        """Write into the journal, once in this process, the tickets that an earlier process could
+        not write."""
         if not self._restored:
             self._restored = True
             tickets.restore(self.settings.home, self.journal)
@@ -353,10 +353,10 @@ class Runner:
         self._worker.start_heartbeat()
 
     def recover(self) -> int:
-        """Take up the live rows that no process works on, the newest first, now and from time to
-        time from now on; at most `RECOVER_AT_ONCE` orders are active because of that.
+        """Recover the live rows that no process works on, the newest first, now and with each
+        heartbeat from now on. None are recovered while `RECOVER_AT_ONCE` orders are active.
 
-        Returns how many were taken up now. A row whose provider has no key any more is left alone.
+        Returns how many were recovered now. A row whose provider has no key is released again.
         """
         self.keep_recovering()
         self._restored = True

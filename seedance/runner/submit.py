@@ -124,7 +124,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             _keep(active, ticket)
             return
         except Withheld:
-            # This process slept, and another one took the row from it. Nothing was sent.
+            # The computer slept, and another process has claimed the row. Nothing was sent.
             _settled(active)
             _resolve(active, None)
             continue
@@ -133,7 +133,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
             code = "provider_busy"
             problem: SeedanceError = Refused(
-                f"{error.message.rstrip('.')}; it was still busy when the time to wait was over. "
+                f"{error.message.rstrip('.')}; it stayed busy until the time to wait was over. "
                 "Nothing was accepted.",
                 hint="Try again later, or raise SEEDANCE_TIMEOUT.",
             )
@@ -170,13 +170,13 @@ def _keep(active: ActiveOrder, ticket: Ticket) -> None:
             hint="Whether it made a second task is not known.",
         ) from None
     except (LeaseLost, IllegalMove):
-        # This process slept for longer than its lease, and another one wrote `unclear`; or the row
-        # was forgotten, or is gone with a journal that was replaced.
+        # The computer slept for longer than the lease, and another process moved the row to
+        # `unclear`; or the row was forgotten, or is gone with a journal that was replaced.
         _give_back(active, ticket)
 
 
 def _give_back(active: ActiveOrder, ticket: Ticket) -> None:
-    """Put a ticket into its row, which another process left unclear, or into one of its own."""
+    """Put a ticket into its row, if that is unclear, or else into a new row."""
     logger.warning("Row %s is no longer unclear: its task is %s", active.row.id, ticket)
     row = active.row
     known = active.journal.by_uid(row.uid)
@@ -226,10 +226,11 @@ def _unclear(active: ActiveOrder, error: Unclear) -> SeedanceError:
 
 
 def find_unclear(active: ActiveOrder) -> bool:
-    """Clear an unclear row by the provider's list of tasks, where it has one; says whether it did.
+    """Look for the task of an unclear row in the provider's list of tasks; returns whether it was
+    found.
 
-    A task is taken up only where the list shows the mark that no other order has. That none is
-    there proves nothing, so the order is never sent again because of it.
+    The row then goes to `running`. The task is recognised only by the order's `mark`, which no
+    other order has. If it is not in the list, that proves nothing, and the row stays `unclear`.
     """
     provider, row = active.client.provider, active.row
     if not provider.can("find") or not row.mark:

@@ -1,8 +1,8 @@
 """Tickets that the journal does not have yet, each in a file of its own below the home.
 
-The answer to a paid call holds the only way to what was paid. It is written and synced here before
-anything else happens, and removed once the journal has it. What is still here at a start belongs to
-a process that died, or whose journal could not be written.
+Only the answer to a paid call has the ticket of what was paid. The ticket is written and synced
+here before anything else happens, and removed once the journal has it. A file that is here when a
+program starts is from a process that died, or whose journal could not be written.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def folder(home: Path) -> Path:
 
 
 def write(home: Path, row: Row, ticket: str, cost: Money | None) -> None:
-    """Make a ticket safe. A disk that refuses is logged, with the ticket: the journal is still to
-    come."""
+    """Write a ticket into its file. If the disk refuses, that is logged with the ticket, and the
+    journal is written all the same."""
     record = {
         "ticket": ticket,
         "uid": row.uid,
@@ -44,7 +44,7 @@ def write(home: Path, row: Row, ticket: str, cost: Money | None) -> None:
 
 
 def remove(home: Path, row: Row) -> None:
-    """The journal has the ticket of a row."""
+    """Remove the file of a ticket, because the journal has it."""
     with contextlib.suppress(OSError):
         _file(home, row.uid).unlink(missing_ok=True)
 
@@ -55,8 +55,11 @@ def waiting(home: Path) -> list[str]:
 
 
 def restore(home: Path, journal: Journal) -> int:
-    """Give the journal the tickets that it does not have; returns how many those were. Rows that
-    another process works on are left to it. Raises BadOrder where the journal cannot be written."""
+    """Write the tickets into the journal that it does not have; returns how many those were.
+
+    Rows that another process works on are left alone. Raises BadOrder if the journal cannot be
+    written.
+    """
     count = 0
     for file, record in _records(home):
         row = journal.by_uid(record["uid"])
@@ -70,7 +73,7 @@ def restore(home: Path, journal: Journal) -> int:
 
 
 def new_row(row: Row) -> NewRow:
-    """What a row was made from."""
+    """What is needed to write the row once more."""
     return NewRow(
         fingerprint=row.fingerprint,
         asked=row.asked,
@@ -85,7 +88,7 @@ def new_row(row: Row) -> NewRow:
 
 
 def _give(journal: Journal, row: Row | None, record: dict[str, Any]) -> bool:
-    """Put a ticket into its row, or into one of its own; says whether that could be done."""
+    """Put a ticket into its row, or into a new one; returns whether that could be done."""
     ticket = record["ticket"]
     if row is not None and row.live:
         claimed = journal.claim(row.id)
@@ -120,7 +123,7 @@ def _records(home: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def explain_lost(row: Row) -> BadOrder:
-    """The error for a row that is not in the journal any more, of which nothing was paid."""
+    """The error for an unpaid row that is no longer in the journal."""
     return BadOrder(
         f"Row {row.id} is not in the journal any more, or is another order's.",
         hint="The journal was replaced, or went back to an earlier copy. Start the program again.",

@@ -57,8 +57,8 @@ class _Encoded:
 def upload(active: ActiveOrder, work_dir: Path) -> tuple[Delivered, list[Change]]:
     """Bring the media of an order to its provider, several at a time.
 
-    Returns the references by which the provider reads them, and what had to be changed of them.
-    `work_dir` is a folder for temporary files.
+    Returns the addresses or ids by which the provider reads them, and what had to be changed of
+    them. `work_dir` is a folder for temporary files.
 
     Raises BadOrder for a medium outside the documented limits, Unreachable or Refused where an
     upload does not succeed, Stopped if the order is to stop.

@@ -118,7 +118,7 @@ class Worker:
         return len(self._active)
 
     def write_late(self) -> None:
-        """Write what the journal could not take before, of every active order."""
+        """Write the moves that could not be written before, for every active order."""
         for active in list(self._active.values()):
             try:
                 active.write_late()

@@ -59,7 +59,7 @@ class Lost(SeedanceError):
 
 
 class Withheld(Exception):
-    """The gate of a call was closed when its connection was ready: nothing was sent."""
+    """The gate of a call said no when its connection was ready. Nothing was sent."""
 
 
 Gate: TypeAlias = Callable[[], bool]

@@ -20,7 +20,7 @@ def test_an_order_that_is_unclear_is_not_said_to_be_free(
     monkeypatch.setattr(submit, "FIND_SECONDS", 600.0)  # it waits here until the runner closes
     with fakes.all()["byteplus"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path)
-        fake.fault(is_create, "reset-after")
+        fake.fault(is_create, "reset")
         runner = desk.runner()
         job = desk.start(runner)
         until(lambda: desk.row().state == "unclear")
