@@ -205,14 +205,16 @@ class Provider(ABC):
         gives for a clear no, OddReply where there is no id."""
         return Ticket.issue(self.id, self.read(reply).get("id"))
 
-    def standing(self, task: dict[str, Any], progress: float | None = None) -> Status:
-        """How a task stands, by the word in its `status`. A word that is not among `words` counts
-        as running. `progress` is 0..1, for a task that runs. Raises OddReply where there is no
-        word."""
-        word = plain_word(task.get("status"))
+    def standing(
+        self, task: dict[str, Any], progress: float | None = None, *, at: str = "status"
+    ) -> Status:
+        """How a task stands, by the status word in the field `at`. A word that is not among `words`
+        counts as running. `progress` is 0..1, for a task that runs. Raises OddReply where there is
+        no word."""
+        word = plain_word(task.get(at))
         if not word:
-            raise OddReply(f"{self.name}'s answer about the task has no status.")
-        meaning = self.words.get(word, Running(unknown=text_at(task, "status")))
+            raise OddReply(f"{self.name}'s answer about the task has no {at}.")
+        meaning = self.words.get(word, Running(unknown=text_at(task, at)))
         status = meaning(task) if callable(meaning) else meaning
         return replace(status, progress=progress) if isinstance(status, Running) else status
 
@@ -225,10 +227,15 @@ class Provider(ABC):
             return TaskCancelled()
         if reply.status not in NOT_CANCELLED:
             raise self.explain(reply)
-        said = error_text(reply) or f"HTTP {reply.status}"
+        said = self.said(reply) or f"HTTP {reply.status}"
         return CannotCancel(f"{self.name} {rule}: {said}")
 
     # -- reading answers
+
+    def said(self, reply: Reply) -> str:
+        """The sentence in an error answer, empty where there is none. Looked for in all usual
+        places; one line of at most 400 characters."""
+        return error_text(reply)
 
     def explain(self, reply: Reply) -> SeedanceError:
         """The error that an answer other than 2xx stands for, in words for a person.
@@ -236,7 +243,7 @@ class Provider(ABC):
         By default: 401 and 403 speak of the key, 402 of credit; the provider's own sentence is
         always part of it.
         """
-        said = error_text(reply)
+        said = self.said(reply)
         tail = f": {said}" if said else "."
         if reply.status in (401, 403):
             return Refused(

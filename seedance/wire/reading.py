@@ -24,6 +24,12 @@ def dig(value: Any, *path: str | int) -> Any:
     return value
 
 
+def object_at(value: Any, *path: str | int) -> dict[str, Any]:
+    """The object at `path`, or an empty one."""
+    found = dig(value, *path)
+    return found if isinstance(found, dict) else {}
+
+
 def text_at(value: Any, *path: str | int) -> str:
     """The non-empty string at `path`, or an empty one."""
     found = dig(value, *path)
