@@ -251,6 +251,13 @@ def a_poll_that_makes_no_sense_is_odd(provider: ProviderClass, exchanges: list[E
             )
 
 
+@check
+def an_upload_without_an_address_is_odd(provider: ProviderClass, exchanges: list[Exchange]) -> None:
+    for exchange in successful(exchanges, "upload"):
+        outcome = with_first_answer(provider, exchange, wire.Reply(200, body=b"{}"))
+        assert isinstance(outcome, OddReply), f"{exchange['name']!r}, answered {{}}: {outcome!r}"
+
+
 # -------------------------------------------------------------------------------------------- words
 
 SIGNED = "https://files.example/a.mp4?X-Amz-Signature=SECRET&X-Amz-Expires=60"

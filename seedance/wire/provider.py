@@ -42,13 +42,18 @@ class Config:
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What the provider calls a medium that went up: an address or an id.
+    """What the provider calls a medium that went up: an address or an id. Raises OddReply for an
+    empty one.
 
     `expires_at`: Unix seconds until which it can be used again, None where no document says.
     """
 
     reference: str
     expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reference:
+            raise OddReply("The answer to the upload carries no address.")
 
 
 @dataclass(frozen=True)
