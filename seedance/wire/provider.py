@@ -21,8 +21,9 @@ from .statuses import CannotCancel, Running, Status, TaskCancelled, Ticket, Word
 # What a provider may leave out. It has those that its class defines.
 Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
 
-NONE: Mapping[str, str] = MappingProxyType({})
-# With these a request to cancel is answered; with any other status it is not dealt with at all.
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+# The statuses by which an API says that it does not cancel a task. Any other is an error of the
+# request.
 NOT_CANCELLED = (400, 404, 405, 409, 410, 422)
 
 
@@ -106,7 +107,7 @@ class Provider(ABC):
 
     @classmethod
     def can(cls, capability: Capability) -> bool:
-        """Whether the provider has something that is left out by others."""
+        """Whether the provider has an optional capability, such as `find`."""
         return capability in cls._capabilities
 
     # -- what every provider describes
@@ -180,7 +181,7 @@ class Provider(ABC):
         extra: Mapping[str, Any],
         *,
         into: dict[str, Any] | None = None,
-        others: Mapping[str, str] = NONE,
+        others: Mapping[str, str] = NO_NAMES,
     ) -> Flow[Ticket]:
         """Make the call that costs money; returns the ticket. The arguments are those of
         `paid_call`, the errors those of `paid_call` and `ticket`."""
@@ -193,7 +194,7 @@ class Provider(ABC):
         extra: Mapping[str, Any],
         *,
         into: dict[str, Any] | None = None,
-        others: Mapping[str, str] = NONE,
+        others: Mapping[str, str] = NO_NAMES,
     ) -> Call:
         """A create: `body` as JSON, with the user's `extra` fields added in place.
 
@@ -221,7 +222,9 @@ class Provider(ABC):
             raise OddReply(f"{self.name}'s answer about the task has no {at}.")
         meaning = self.words.get(word, Running(unknown=text_at(task, at)))
         status = meaning(task) if callable(meaning) else meaning
-        return replace(status, progress=progress) if isinstance(status, Running) else status
+        if isinstance(status, Running) and progress is not None:
+            return replace(status, progress=progress)
+        return status
 
     def cancelled(
         self, reply: Reply, rule: str = "did not cancel the task"

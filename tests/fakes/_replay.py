@@ -294,8 +294,11 @@ def _answer(record: dict[str, Any], replaced: dict[str, str] | None = None) -> A
     if "json" not in record:
         return Answer(record["status"], body=record.get("text", "").encode(), headers=headers)
     text = jsonlib.dumps(record["json"])
-    for old, new in (replaced or {}).items():
-        text = text.replace(jsonlib.dumps(old)[1:-1], jsonlib.dumps(new)[1:-1])
+    if replaced:
+        new = {jsonlib.dumps(old)[1:-1]: jsonlib.dumps(to)[1:-1] for old, to in replaced.items()}
+        # In one pass, the longest first: the id of a task is often in its address too.
+        olds = "|".join(map(re.escape, sorted(new, key=len, reverse=True)))
+        text = re.sub(olds, lambda found: new[found[0]], text)
     return Answer(record["status"], json=jsonlib.loads(text), headers=headers)
 
 
