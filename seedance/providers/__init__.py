@@ -1,14 +1,7 @@
 """The registry: every module in this folder that defines a `Provider` subclass is a provider.
 
-To add one:
-
-1. Write `providers/<id>.py` with a subclass of `wire.Provider`: its `id`, `name`, `key_variable`,
-   `default_base_url` and `limits`, and the flows `submit` and `check`; `upload`, `cancel` and the
-   rest where the provider documents them. Import nothing but `wire`, `order` and `errors`.
-2. Write its recorded exchanges in `tests/providers/wire/<id>.json`, from the provider's document.
-
-Nothing else has to change: nodes, the command line, the key dialog, the README table and the
-contract tests read this registry. A module whose name starts with an underscore is shared code.
+`new_provider.md` is the recipe for one. A module whose name starts with an underscore is shared
+code.
 
 Comments cite the five documents that the pack began with by number; a seed wins over other sources:
 

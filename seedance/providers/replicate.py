@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from ..errors import Moderated, OddReply, Refused, SeedanceError
+from ..errors import Moderated, Refused, SeedanceError
 from ..order import Mode, Order
 from ..wire import (
     Balance,
@@ -115,10 +115,7 @@ class Replicate(Provider):
     def upload(self, blob: Blob) -> Flow[Uploaded]:
         call = Call("POST", self.url("/v1/files"), file=FilePart("content", blob))
         file = yield from self.ask(call)
-        url = text_at(file, "urls", "get")
-        if not url:
-            raise OddReply("Replicate's answer to the upload carries no address.")
-        return Uploaded(url, unix_seconds(file.get("expires_at")))
+        return Uploaded(text_at(file, "urls", "get"), unix_seconds(file.get("expires_at")))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         wanted = {

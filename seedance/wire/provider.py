@@ -21,8 +21,9 @@ from .statuses import CannotCancel, Running, Status, TaskCancelled, Ticket, Word
 # What a provider may leave out. It has those that its class defines.
 Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
 
-NONE: Mapping[str, str] = MappingProxyType({})
-# With these a request to cancel is answered; with any other status it is not dealt with at all.
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+# The statuses by which an API says that it does not cancel a task. Any other is an error of the
+# request.
 NOT_CANCELLED = (400, 404, 405, 409, 410, 422)
 
 
@@ -42,13 +43,18 @@ class Config:
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What the provider calls a medium that went up: an address or an id.
+    """What the provider calls a medium that went up: an address or an id. Raises OddReply for an
+    empty one.
 
     `expires_at`: Unix seconds until which it can be used again, None where no document says.
     """
 
     reference: str
     expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reference:
+            raise OddReply("The answer to the upload carries no address.")
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Provider(ABC):
 
     @classmethod
     def can(cls, capability: Capability) -> bool:
-        """Whether the provider has something that is left out by others."""
+        """Whether the provider has an optional capability, such as `find`."""
         return capability in cls._capabilities
 
     # -- what every provider describes
@@ -179,7 +185,7 @@ class Provider(ABC):
         extra: Mapping[str, Any],
         *,
         into: dict[str, Any] | None = None,
-        others: Mapping[str, str] = NONE,
+        others: Mapping[str, str] = NO_NAMES,
     ) -> Flow[Ticket]:
         """Make the call that costs money; returns the ticket. The arguments are those of
         `paid_call`, the errors those of `paid_call` and `ticket`."""
@@ -192,7 +198,7 @@ class Provider(ABC):
         extra: Mapping[str, Any],
         *,
         into: dict[str, Any] | None = None,
-        others: Mapping[str, str] = NONE,
+        others: Mapping[str, str] = NO_NAMES,
     ) -> Call:
         """A create: `body` as JSON, with the user's `extra` fields added in place.
 
@@ -209,16 +215,20 @@ class Provider(ABC):
         gives for a clear no, OddReply where there is no id."""
         return Ticket.issue(self.id, self.read(reply).get("id"))
 
-    def standing(self, task: dict[str, Any], progress: float | None = None) -> Status:
-        """How a task stands, by the word in its `status`. A word that is not among `words` counts
-        as running. `progress` is 0..1, for a task that runs. Raises OddReply where there is no
-        word."""
-        word = plain_word(task.get("status"))
+    def standing(
+        self, task: dict[str, Any], progress: float | None = None, *, at: str = "status"
+    ) -> Status:
+        """How a task stands, by the status word in the field `at`. A word that is not among `words`
+        counts as running. `progress` is 0..1, for a task that runs. Raises OddReply where there is
+        no word."""
+        word = plain_word(task.get(at))
         if not word:
-            raise OddReply(f"{self.name}'s answer about the task has no status.")
-        meaning = self.words.get(word, Running(unknown=text_at(task, "status")))
+            raise OddReply(f"{self.name}'s answer about the task has no {at}.")
+        meaning = self.words.get(word, Running(unknown=text_at(task, at)))
         status = meaning(task) if callable(meaning) else meaning
-        return replace(status, progress=progress) if isinstance(status, Running) else status
+        if isinstance(status, Running) and progress is not None:
+            return replace(status, progress=progress)
+        return status
 
     def cancelled(
         self, reply: Reply, rule: str = "did not cancel the task"
@@ -229,10 +239,15 @@ class Provider(ABC):
             return TaskCancelled()
         if reply.status not in NOT_CANCELLED:
             raise self.explain(reply)
-        said = error_text(reply) or f"HTTP {reply.status}"
+        said = self.said(reply) or f"HTTP {reply.status}"
         return CannotCancel(f"{self.name} {rule}: {said}")
 
     # -- reading answers
+
+    def said(self, reply: Reply) -> str:
+        """The sentence in an error answer, empty where there is none. Looked for in all usual
+        places; one line of at most 400 characters."""
+        return error_text(reply)
 
     def explain(self, reply: Reply) -> SeedanceError:
         """The error that an answer other than 2xx stands for, in words for a person.
@@ -240,7 +255,7 @@ class Provider(ABC):
         By default: 401 and 403 speak of the key, 402 of credit; the provider's own sentence is
         always part of it.
         """
-        said = error_text(reply)
+        said = self.said(reply)
         tail = f": {said}" if said else "."
         if reply.status in (401, 403):
             return Refused(

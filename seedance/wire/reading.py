@@ -24,6 +24,12 @@ def dig(value: Any, *path: str | int) -> Any:
     return value
 
 
+def object_at(value: Any, *path: str | int) -> dict[str, Any]:
+    """The object at `path`, or an empty one."""
+    found = dig(value, *path)
+    return found if isinstance(found, dict) else {}
+
+
 def text_at(value: Any, *path: str | int) -> str:
     """The non-empty string at `path`, or an empty one."""
     found = dig(value, *path)
@@ -42,15 +48,16 @@ def number_at(value: Any, *path: str | int) -> float | None:
     return number if abs(number) < 1e15 else None  # also false for NaN
 
 
-def error_text(reply: Reply) -> str:
-    """The sentence in an error answer, whichever of the usual places it stands in; at most 400
-    characters, one line. Empty for HTML."""
+def error_text(reply: Reply, *first: tuple[str | int, ...]) -> str:
+    """The sentence in an error answer, at one of the paths in `first` or in one of the usual
+    places; at most 400 characters, one line. Empty for HTML."""
     try:
         body = reply.json()
     except OddReply:
         return ""
     if isinstance(body, dict):
         for path in (
+            *first,
             ("error", "message"),
             ("error_msg",),
             ("message",),

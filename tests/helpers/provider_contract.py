@@ -8,7 +8,7 @@ so that a flow is also right where nobody recorded it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, get_args
 
 import wire_player
@@ -156,6 +156,43 @@ def every_word_of_the_limits_is_recorded(
         assert not missing, f"record creates (or variants of one) with the {field} {missing}"
 
 
+@check
+def every_field_of_an_order_is_sent(provider: ProviderClass, exchanges: list[Exchange]) -> None:
+    for exchange in successful(exchanges, "submit"):
+        asked = exchange.get("order", {})
+        if provider.id in asked.get("extra", {}):  # which may stand instead of other fields
+            continue
+        before = first_paid_call(provider, exchange)
+        for field, value in _others(provider, wire_player.order_of(provider, exchange)).items():
+            changed = {**exchange, "order": {**asked, field: value}}
+            after = first_paid_call(provider, changed)
+            assert (after.url, after.json) != (before.url, before.json), (
+                f"{exchange['name']!r}: {field} {value!r} makes no difference to what is sent"
+            )
+
+
+def _others(provider: ProviderClass, order: Order) -> dict[str, Any]:
+    """Another value for each field of an order that the model has a choice of."""
+    model = provider.limits.models[order.model]
+    sized = [one for one in model.ratios if one in model.sizes.get(order.resolution, model.ratios)]
+    choices: dict[str, Iterable[Any]] = {
+        "prompt": (f"{order.prompt} again",),
+        "seed": (order.seed ^ 1,) if model.seed else (),
+        "generate_audio": (not order.generate_audio,) if model.generates_audio else (),
+        "resolution": model.resolutions,
+        "ratio": () if order.mode in model.source_ratio else sized,
+        "duration": () if order.mode in model.source_duration else model.durations,
+        "watermark": (not order.watermark,) if model.watermark else (),
+        "camera_fixed": (not order.camera_fixed,) if model.camera_fixed else (),
+        "keep_audio": (not order.keep_audio,) if model.keeps_audio and order.video else (),
+    }
+    others = {
+        field: next((value for value in values if value != getattr(order, field)), None)
+        for field, values in choices.items()
+    }
+    return {field: value for field, value in others.items() if value is not None}
+
+
 # ------------------------------------------------------------------------------------------ polling
 
 
@@ -202,6 +239,23 @@ def errors_while_polling_are_explained(provider: ProviderClass, exchanges: list[
             )
             if status == 401:
                 assert "key" in str(outcome), f"HTTP 401 must speak of the key: {outcome}"
+
+
+@check
+def a_poll_that_makes_no_sense_is_odd(provider: ProviderClass, exchanges: list[Exchange]) -> None:
+    for exchange in successful(exchanges, "check"):
+        for body in (b"{}", b"[]", b'"ok"', b"null", b"", b"<html>"):
+            outcome = with_first_answer(provider, exchange, wire.Reply(200, body=body))
+            assert isinstance(outcome, OddReply), (
+                f"{exchange['name']!r}, answered {body!r}: {outcome!r}"
+            )
+
+
+@check
+def an_upload_without_an_address_is_odd(provider: ProviderClass, exchanges: list[Exchange]) -> None:
+    for exchange in successful(exchanges, "upload"):
+        outcome = with_first_answer(provider, exchange, wire.Reply(200, body=b"{}"))
+        assert isinstance(outcome, OddReply), f"{exchange['name']!r}, answered {{}}: {outcome!r}"
 
 
 # -------------------------------------------------------------------------------------------- words

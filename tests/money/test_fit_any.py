@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import wire_player
+from fakes._replay import TEXT, forms, is_allowed, leaves
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from provider_contract import successful
 
 from seedance import order as words
 from seedance import providers
@@ -80,78 +83,49 @@ ENVIRONMENT = {"SEEDANCE_UNIALL_BASE_URL": "https://gateway.example", "SEEDANCE_
 NO_NEAREST = re.compile(
     "cannot do|takes at most|only together with|prompt is empty|prompt has|prompt names"
 )
-TIERS = {"1K": "720p", "RESOLUTION_480": "480p", "RESOLUTION_720": "720p"}
 STAND_IN = re.compile(r"(picture|clip|sound)-\d+|the-(first-frame|last-frame|clip)|files\.example")
 
 
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """All plain values in a payload, each with the name of the field that it is in."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from leaves(item, name)
-    else:
-        yield name, value
-
-
-def sent(payload: Any, *names: str) -> list[Any]:
-    return [value for name, value in leaves(payload) if name in names]
-
-
 def check_payload(order: Order, cls: type[Provider], payload: Any) -> None:
-    """The payload says what the fitted order says, in the provider's own words, and stays within
-    what the provider documents."""
+    """The fitted order is within what the provider documents, and the payload consists of what was
+    recorded from its document. (That each field of an order is sent is in the contract.)"""
     limits = cls.limits.models[order.model]
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
 
     assert order.resolution in limits.resolutions
-    tiers = [value for value in sent(payload, "resolution", "quality", "mode") if value]
-    named = [TIERS.get(value, value) for value in tiers]
-    if cls.id == "uniall":  # a part of the model's name
-        named = [sent(payload, "model")[0].rpartition("-")[2]]
-    assert order.resolution in named
-
-    ratios = [value for value in sent(payload, "ratio", "aspect_ratio") if value]
     if order.ratio == "adaptive":
         assert order.mode in limits.adaptive
-        assert all(value in ("adaptive", "auto", "source") for value in ratios)
-    elif ratios:
-        assert ratios == [order.ratio]
-        assert order.ratio in limits.ratios
-        assert order.mode not in limits.source_ratio
     else:
-        (width,), (height,) = sent(payload, "width"), sent(payload, "height")
-        assert (width, height) == limits.sizes[order.resolution][order.ratio]
-
-    (duration,) = sent(payload, "duration")
+        assert order.ratio in limits.sizes.get(order.resolution, limits.ratios)
+        assert order.mode not in limits.source_ratio
     if order.duration == -1:
-        assert duration in (-1, "auto")
         assert limits.auto_duration or order.mode in limits.source_duration
     else:
-        assert int(duration) == order.duration
         assert limits.durations[0] <= order.duration <= limits.durations[1]
         assert order.mode not in limits.source_duration
-
+    for medium in order.references:
+        assert len(order.of_kind(medium.kind)) <= limits.counts(order.mode)[medium.kind]
+    assert limits.total is None or len(order.references) <= limits.total
     prompt = spelled(order, cls).prompt
     assert limits.prompt_max is None or len(prompt) <= limits.prompt_max
-    if prompt.strip():
-        assert prompt in sent(payload, "prompt", "text")
 
-    going = [
-        str(value)
-        for name, value in leaves(payload)
-        if name not in ("prompt", "text") and STAND_IN.search(str(value))
-    ]
+    known = recorded_forms(cls.id)
+    sent = list(leaves(payload))
+    going = [(place, value) for place, value in sent if STAND_IN.search(str(value))]
+    going = [(place, value) for place, value in going if value != prompt]
     assert len(going) == len(order.media)
-    most = {"image": limits.images, "video": limits.videos, "audio": limits.audios}
-    if order.video is not None:
-        most = {"image": limits.edit_images, "video": 0, "audio": 0}
-    for medium in order.references:
-        assert len(order.of_kind(medium.kind)) <= most[medium.kind]
-    assert limits.total is None or len(order.references) <= limits.total
-    assert sent(payload, "generate_audio", "motion_has_audio") == [order.generate_audio]
+    for place, value in sent:
+        assert place in known, f"{place} was never recorded"
+        if (place, value) not in going and value != prompt:
+            assert is_allowed(value, known[place]), f"{place} was never recorded as {value!r}"
+    if prompt.strip():
+        assert prompt in [value for place, value in sent if TEXT in known[place]]
+
+
+@cache
+def recorded_forms(provider_id: str) -> dict[str, set[str]]:
+    """The forms that values have in the creates that are recorded for a provider."""
+    return forms(successful(wire_player.exchanges_of(provider_id), "submit"))
 
 
 @hypothesis_settings(

@@ -11,9 +11,15 @@ from typing import Any
 import provider_contract
 import pytest
 import wire_player
+from fakes import Fake
+from fakes._replay import replay
 from paths import ROOT
 from wire_player import Exchange
 
+from seedance import wire
+from seedance.addresses import origin
+from seedance.order import Order
+from seedance.transport import Credentials, Transport
 from seedance.wire import Provider
 
 RECIPE = (ROOT / "seedance" / "providers" / "new_provider.md").read_text(encoding="utf-8")
@@ -43,6 +49,19 @@ def loaded(record: Any, folder: Path) -> list[Exchange]:
 @pytest.fixture
 def exchanges(tmp_path: Path) -> list[Exchange]:
     return loaded(json.loads(block("json")), tmp_path)
+
+
+def drive(fake: Fake, flow: wire.Flow[Any]) -> Any:
+    """Hold a flow's conversation with the fake over real HTTP."""
+    transport = Transport(Credentials("Bearer", fake.key, frozenset({origin(fake.url)})))
+    reply = None
+    try:
+        while True:
+            reply = transport.perform(flow.send(reply))  # type: ignore[arg-type]
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        transport.close()
 
 
 def broken(provider: type[Provider], exchanges: list[Exchange]) -> dict[str, str]:
@@ -146,6 +165,29 @@ def test_a_slip_is_caught(slip: str, exchanges: list[Exchange]) -> None:
     assert skeleton.count(right) == 1
     found = broken(provider_of(skeleton.replace(right, written)), exchanges)
     assert said in found.get(check, ""), found
+
+
+def test_the_exchanges_are_replayed_over_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = provider_of(block("python"))
+    loaded(json.loads(block("json")), tmp_path)
+    monkeypatch.setattr(wire_player, "FOLDER", tmp_path)
+    for module in ("fakes", "fakes._replay"):
+        monkeypatch.setattr(f"{module}._provider_class", lambda name: kind)
+    with replay("acme")(b"clip", polls_until_done=0) as fake:
+        provider = kind(wire.Config(fake.base_url))
+        order = Order(prompt="a cat", ratio="9:16", seed=3)
+        first, second = (drive(fake, provider.submit(order, wire.Delivered())) for _ in range(2))
+        assert (str(first), str(second)) == ("acme:vid_1-0001", "acme:vid_1-0002")
+        assert drive(fake, provider.check(first)) == wire.Done(fake.result_url)
+        fake.fail_with = fake.failure("No luck.", "tired")
+        assert drive(fake, provider.check(second)) == wire.Failed("No luck.", "tired")
+        assert isinstance(drive(fake, provider.cancel(second)), wire.CannotCancel)
+        third = drive(fake, provider.submit(order, wire.Delivered()))
+        assert isinstance(drive(fake, provider.cancel(third)), wire.TaskCancelled)
+        assert isinstance(drive(fake, provider.check(third)), wire.TaskCancelled)
+        assert drive(fake, provider.probe_key()).account == "ada@example.com"
 
 
 def test_what_the_recipe_names_is_there() -> None:

@@ -198,30 +198,43 @@ def wrong(body: Any, creates: list[Exchange]) -> str:
     """What of a create was never recorded, empty if all of it was."""
     if not isinstance(body, dict):
         return "the body must be a JSON object"
-    allowed: dict[str, set[Any]] = {}
-    needed: set[str] | None = None
-    media: list[set[str]] = []
-    for exchange in creates:
-        recorded = list(leaves(exchange["talk"][-1]["call"]["json"]))
-        prompt = exchange.get("order", {}).get("prompt")
-        for place, value in recorded:
-            allowed.setdefault(place, set()).add("text" if value == prompt else form(value))
-        places = {place for place, _ in recorded}
-        needed = places if needed is None else needed & places
-        media.append({place for place, value in recorded if form(value) in MEDIA})
+    allowed = forms(creates)
     sent = list(leaves(body))
     for place, value in sent:
-        free = isinstance(value, str) and value.strip() and "text" in allowed.get(place, ())
-        if not free and form(value) not in allowed.get(place, ()):
+        if not is_allowed(value, allowed.get(place, set())):
             return f"{place} was never recorded as {str(value)[:60]!r}"
-    if missing := (needed or set()) - {place for place, _ in sent}:
+    recorded = [list(leaves(exchange["talk"][-1]["call"]["json"])) for exchange in creates]
+    needed = set.intersection(*({place for place, _ in one} for one in recorded))
+    if missing := needed - {place for place, _ in sent}:
         return f"every recorded create has {sorted(missing)}"
-    given = {place for place, value in sent if form(value) in MEDIA}
-    if not any(given <= recorded for recorded in media):
+    given = _media(sent)
+    if not any(given <= _media(one) for one in recorded):
         return f"no recorded create has {sorted(given)} together"
     return ""
 
 
+def forms(creates: list[Exchange]) -> dict[str, set[str]]:
+    """The forms that values have in recorded creates, by their place in the body."""
+    found: dict[str, set[str]] = {}
+    for exchange in creates:
+        prompt = exchange.get("order", {}).get("prompt")
+        for place, value in leaves(exchange["talk"][-1]["call"]["json"]):
+            found.setdefault(place, set()).add(TEXT if value == prompt else form(value))
+    return found
+
+
+def is_allowed(value: Any, allowed: set[str]) -> bool:
+    """Whether a value has one of some forms."""
+    free = isinstance(value, str) and bool(value.strip()) and TEXT in allowed
+    return free or form(value) in allowed
+
+
+def _media(sent: list[Leaf]) -> set[str]:
+    """The places of media."""
+    return {place for place, value in sent if form(value) in MEDIA}
+
+
+TEXT = "any text"
 MEDIA = ("an address", "a data URI")
 
 
@@ -237,13 +250,15 @@ def leaves(value: Any, place: str = "") -> Iterator[Leaf]:
         yield place, value
 
 
-def form(value: Any) -> Any:
+def form(value: Any) -> str:
     """The form of a value; of a word, the word."""
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, (int, float)):
         return "a number"
     if isinstance(value, str):
+        if value.isdecimal():
+            return "digits"
         if value.startswith("data:"):
             return "a data URI"
         return "an address" if re.match(r"[a-z][a-z0-9+.-]*://", value) else f"the word {value}"
@@ -279,8 +294,11 @@ def _answer(record: dict[str, Any], replaced: dict[str, str] | None = None) -> A
     if "json" not in record:
         return Answer(record["status"], body=record.get("text", "").encode(), headers=headers)
     text = jsonlib.dumps(record["json"])
-    for old, new in (replaced or {}).items():
-        text = text.replace(jsonlib.dumps(old)[1:-1], jsonlib.dumps(new)[1:-1])
+    if replaced:
+        new = {jsonlib.dumps(old)[1:-1]: jsonlib.dumps(to)[1:-1] for old, to in replaced.items()}
+        # In one pass, the longest first: the id of a task is often in its address too.
+        olds = "|".join(map(re.escape, sorted(new, key=len, reverse=True)))
+        text = re.sub(olds, lambda found: new[found[0]], text)
     return Answer(record["status"], json=jsonlib.loads(text), headers=headers)
 
 
