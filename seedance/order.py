@@ -163,6 +163,8 @@ class Medium:
                 return sha256_of(self.path, b"bytes\0")
             except OSError as error:
                 raise BadOrder(f"{self.path} cannot be read: {error.strerror}.") from error
+        elif self.unknown:
+            raise BadOrder("The order names a medium that is not at hand, so it cannot be sent.")
         else:
             raise BadOrder("A medium has no source.")
         return sha.hexdigest()

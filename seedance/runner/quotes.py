@@ -41,12 +41,17 @@ class Prepared:
     provider: Provider
     key_source: KeySource | None
     order: Order
-    asked: str
+    asked_order: Order
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
     price: Money | None
     deliveries: Deliveries
     call: Call | None
+
+    @property
+    def asked(self) -> str:
+        """The identity of the order as it was asked, at whichever provider. Reads its media."""
+        return asked_fingerprint(self.asked_order)
 
     @property
     def fingerprint(self) -> str:
@@ -58,8 +63,9 @@ class Prepared:
         """The same for take `number` (from 0)."""
         if not number:
             return self
-        order = self.order.take(number)
-        return replace(self, order=order, asked=asked_fingerprint(order))
+        return replace(
+            self, order=self.order.take(number), asked_order=self.asked_order.take(number)
+        )
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         provider=provider,
         key_source=settings.key_source(provider.id),
         order=order,
-        asked=asked_fingerprint(asked),
+        asked_order=asked,
         changes=fitted.changes,
         notes=fitted.notes,
         price=provider.estimate(order),

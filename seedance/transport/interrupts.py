@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 Cut = Callable[[], None]
 
+IDLE_SECONDS = 10.0  # after which a watchdog without limits ends its thread, until the next one
+
 
 class Watchdog:
     """One thread that calls back when a time limit is over; it starts with the first limit."""
@@ -64,7 +66,9 @@ class Watchdog:
         with self._news:
             while not self._closed:
                 if not self._limits:
-                    self._news.wait()
+                    if not self._news.wait(IDLE_SECONDS) and not self._limits:
+                        self._thread = None
+                        return None
                     continue
                 due, number, cut = self._limits[0]
                 left = due - time.monotonic()

@@ -39,9 +39,9 @@ def client(module: str) -> Any:
         pytest.skip(f"needs the official client, pip install '.[oracles]': {error}")
 
 
-def provider_of(fake: Fake) -> wire.Provider:
+def provider_of(fake: Fake, mark: str = "") -> wire.Provider:
     """Our provider, configured for the fake."""
-    return get(fake.provider)(wire.Config(fake.base_url, fake.upload_url))
+    return get(fake.provider)(wire.Config(fake.base_url, fake.upload_url), mark)
 
 
 def hold(fake: Fake, flow: wire.Flow[Any]) -> Any:
@@ -59,9 +59,10 @@ def hold(fake: Fake, flow: wire.Flow[Any]) -> Any:
         transport.close()
 
 
-def submit(fake: Fake, order: Order, delivered: wire.Delivered) -> wire.Ticket:
+def submit(fake: Fake, order: Order, delivered: wire.Delivered, mark: str = "") -> wire.Ticket:
     """Make the order as we do."""
-    return hold(fake, provider_of(fake).submit(order, delivered))  # type: ignore[no-any-return]
+    flow = provider_of(fake, mark).submit(order, delivered)
+    return hold(fake, flow)  # type: ignore[no-any-return]
 
 
 def finish(fake: Fake, ticket: wire.Ticket) -> wire.Status:

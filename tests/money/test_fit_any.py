@@ -26,9 +26,9 @@ from seedance.runner import quotes
 from seedance.settings import Settings
 from seedance.wire import Provider
 
-PICTURE = Medium.from_pixels(np.zeros((64, 64, 3), np.uint8))
-CLIP = Medium.from_data("video", b"clip")
-SOUND = Medium.from_data("audio", b"sound")
+PICTURE = Medium.from_pixels(np.zeros((720, 960, 3), np.uint8))
+CLIP = Medium.stand_in("video")
+SOUND = Medium.stand_in("audio")
 ADDRESSES = {
     "image": Medium.from_address("image", "https://files.example/a.png"),
     "video": Medium.from_address("video", "https://files.example/a.mp4"),

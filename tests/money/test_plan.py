@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import clips
 import fakes
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ from seedance.settings import Settings
 from seedance.wire import Provider
 
 KEY = "sk-the-key-that-nobody-may-see"
-PICTURE = Medium.from_pixels(np.zeros((64, 64, 3), np.uint8))
-CLIP = Medium.from_data("video", b"clip")
-SOUND = Medium.from_data("audio", b"sound")
+PICTURE = Medium.from_pixels(np.zeros((720, 960, 3), np.uint8))
+CLIP = Medium.stand_in("video")
+SOUND = Medium.stand_in("audio")
 CAT = Order(prompt="a cat", ratio="16:9")
 
 MADE_UP = """
@@ -541,7 +542,7 @@ def test_nobody_is_named_where_nobody_could() -> None:
 def test_nobody_is_named_whose_own_line_says_no(tmp_path: Path) -> None:
     """A clip from a file reaches some providers only by a bucket, and there is none here."""
     clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"a clip")
+    clips.write(clip, width=1280, height=720)
     order = replace(CAT, references=(Medium.from_path("video", clip),), prompt="@Video1 runs")
     found = {quote.provider: quote.problem for quote in quotes.quotes(order, Settings.load())}
     assert any(found.values()) and not all(found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from fakes import Fake
 
 from seedance import wire
 from seedance.addresses import origin
-from seedance.errors import Moderated, OutOfCredit, Refused
+from seedance.errors import Moderated, OutOfCredit, Refused, Unclear
 from seedance.order import Medium, Order
 from seedance.providers import get
 from seedance.transport import Credentials, Transport
@@ -41,9 +42,9 @@ def fal() -> Iterator[Any]:
         yield server
 
 
-def provider_of(fake: Fake) -> wire.Provider:
+def provider_of(fake: Fake, mark: str = "") -> wire.Provider:
     """The real provider, configured for the fake."""
-    return get(fake.provider)(wire.Config(fake.base_url, fake.upload_url))
+    return get(fake.provider)(wire.Config(fake.base_url, fake.upload_url), mark)
 
 
 def hold(fake: Fake, flow: wire.Flow[Any]) -> Any:
@@ -81,8 +82,9 @@ def delivered(order: Order) -> wire.Delivered:
     )
 
 
-def submit(fake: Fake, order: Order) -> wire.Ticket:
-    return hold(fake, provider_of(fake).submit(order, delivered(order)))  # type: ignore[no-any-return]
+def submit(fake: Fake, order: Order, mark: str = "") -> wire.Ticket:
+    flow = provider_of(fake, mark).submit(order, delivered(order))
+    return hold(fake, flow)  # type: ignore[no-any-return]
 
 
 def end(fake: Fake, ticket: wire.Ticket) -> wire.Status:
@@ -258,33 +260,41 @@ def test_the_record_of_a_finished_task_is_never_deleted(ark: Any) -> None:
 # ----------------------------------------------------------------------------- clearing an unclear
 
 
-def find(fake: Any, order: Order, since: float, known: tuple[str, ...] = ()) -> Any:
-    return hold(fake, provider_of(fake).find(order, since, known))
+def find(fake: Any, order: Order, mark: str) -> Any:
+    return hold(fake, provider_of(fake, mark).find(order.describe(), time.time()))
 
 
-def test_a_create_whose_answer_was_lost_is_found(ark: Any) -> None:
+def test_a_create_whose_answer_was_lost_is_found_by_its_mark(ark: Any) -> None:
     order = Order(prompt="a cat", seed=42, ratio="4:3", duration=8)
     ark.fault(lambda request: request.method == "POST", "reset-after")
     with pytest.raises(Exception, match="broke"):
-        submit(ark, order)
-    assert str(find(ark, order, 0)) == f"{ark.provider}:{next(iter(ark.tasks))}"
+        submit(ark, order, "201234")
+    assert str(find(ark, order, "201234")) == f"{ark.provider}:{next(iter(ark.tasks))}"
 
 
-def test_another_order_is_not_taken_for_it(ark: Any) -> None:
-    submit(ark, Order(prompt="a cat", seed=42))
-    assert find(ark, Order(prompt="a cat", seed=43), 0) is None
-    assert find(ark, Order(prompt="a cat", seed=42, resolution="480p"), 0) is None
+def test_the_same_order_with_another_mark_is_not_taken_for_it(ark: Any) -> None:
+    order = Order(prompt="a cat", seed=42)
+    submit(ark, order, "201234")
+    submit(ark, order)
+    assert find(ark, order, "201235") is None
 
 
-def test_a_task_of_another_row_is_not_taken_for_it(ark: Any) -> None:
-    first = submit(ark, Order(prompt="a cat", seed=42))
-    assert find(ark, Order(prompt="a dog", seed=42), 0, (str(first),)) is None
-    second = submit(ark, Order(prompt="a dog", seed=42))
-    assert find(ark, Order(prompt="a dog", seed=42), 0, (str(first),)) == second
+def test_another_order_that_has_the_mark_by_chance_is_not_taken_for_it(ark: Any) -> None:
+    submit(ark, Order(prompt="a cat", seed=42), "201234")
+    assert find(ark, Order(prompt="a cat", seed=43), "201234") is None
+    assert find(ark, Order(prompt="a cat", seed=42, resolution="480p"), "201234") is None
+
+
+def test_of_two_that_have_the_mark_none_is_taken(ark: Any) -> None:
+    order = Order(prompt="a cat", seed=42)
+    tickets = [submit(ark, order, "201234") for _ in range(2)]
+    with pytest.raises(Unclear) as caught:
+        find(ark, order, "201234")
+    assert all(str(ticket) in caught.value.message for ticket in tickets)
 
 
 def test_the_whole_list_is_read(ark: Any) -> None:
-    wanted = submit(ark, Order(prompt="a cat", seed=42))
+    wanted = submit(ark, Order(prompt="a cat", seed=42), "201234")
     for seed in range(1000, 1120):
         submit(ark, Order(prompt="a cat", seed=seed))
-    assert find(ark, Order(prompt="a cat", seed=42), 0) == wanted
+    assert find(ark, Order(prompt="a cat", seed=42), "201234") == wanted

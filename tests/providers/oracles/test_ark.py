@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,8 +175,9 @@ def test_a_failed_task_is_understood_alike(fake: Any, tasks: Any) -> None:
 
 
 def test_the_list_is_read_alike(fake: Any, tasks: Any) -> None:
-    ticket = submit(fake, Order(prompt="a cat", seed=42), wire.Delivered())
-    found = hold(fake, provider_of(fake).find(Order(prompt="a cat", seed=42), 0))
+    order, mark = Order(prompt="a cat", seed=42), "201234"
+    ticket = submit(fake, order, wire.Delivered(), mark)
+    found = hold(fake, provider_of(fake, mark).find(order.describe(), time.time()))
     theirs = tasks.list(page_num=1, page_size=100)
     our_request, their_request = last_two(fake)
     assert our_request == their_request
