@@ -133,8 +133,8 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
             code = "provider_busy"
             problem: SeedanceError = Refused(
-                f"{error.message.rstrip('.')}; it stayed busy until the time to wait was over. "
-                "Nothing was accepted.",
+                f"{error.message.rstrip('.')}; it was still busy when the time to wait was "
+                "over. Nothing was accepted.",
                 hint="Try again later, or raise SEEDANCE_TIMEOUT.",
             )
         except NotSent as error:
