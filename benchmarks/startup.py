@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 import stage
-from comfyui import missing
+from comfyui import hosts, missing
 
 # Runs in ComfyUI's folder. Bytecode is written when a module is first imported, as ever.
 LOAD = """
@@ -63,10 +63,10 @@ asyncio.run(main())
 
 def load(folder: Path) -> dict[str, Any]:
     """What happened when ComfyUI loaded the pack."""
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    host = hosts()[0]
     done = subprocess.run(
-        [python, "-c", LOAD, str(stage.ROOT), str(folder / "base")],
-        cwd=os.environ["COMFYUI_PATH"],
+        [host.python, "-c", LOAD, str(stage.ROOT), str(folder / "base")],
+        cwd=host.folder,
         env=_environment(folder),
         capture_output=True,
         text=True,

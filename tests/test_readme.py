@@ -79,6 +79,25 @@ def test_every_exit_code_is_listed() -> None:
     assert errors.SeedanceError.exit_code == 1
 
 
+def test_every_folder_of_the_tests_is_described() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in (ROOT / "tests").glob("[a-z]*/*.py")}
+    assert folders == set(re.findall(r"`tests/([a-z]+)`", text))
+    for path in re.findall(r"`?\b((?:tests|scripts|docs|seedance)/[\w/.]+)", text):
+        assert (ROOT / path.rstrip(".")).exists(), path
+
+
+def test_every_extra_is_explained_to_who_contributes() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    extras = re.findall(
+        r"^([a-z0-9-]+) = \[",
+        PYPROJECT.split("[project.optional-dependencies]\n")[1].split("\n[")[0],
+        re.M,
+    )
+    assert len(extras) > 4
+    assert [name for name in extras if f"`{name}`" not in text and name != "s3"] == []
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     version = seedance.__version__
     assert f'\nversion = "{version}"\n' in PYPROJECT

@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paths import ROOT
 
 from seedance.journal import Journal, Row
@@ -67,6 +66,8 @@ def missing() -> str:
 def parameters() -> list[Any]:
     """For the fixture `comfy_host`: each installation, or one parameter that skips its tests. With
     `--dist loadgroup`, pytest-xdist runs the tests of an installation in one process."""
+    import pytest
+
     mark = pytest.mark.comfyui
     if missing():
         return [pytest.param(None, id="none", marks=(mark, pytest.mark.skip(reason=missing())))]

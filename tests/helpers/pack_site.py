@@ -75,6 +75,7 @@ class Site:
         return reply.json
 
     def made(self, **order: Any) -> Any:
-        """A finished video of the preview provider."""
+        """A finished video of the preview provider, of a frame a second."""
+        self.pack.core("preview.render").FPS = 1  # type: ignore[attr-defined]
         order_of = self.pack.core("order").Order
         return self.pack.host.runner().start(order_of(**{**PREVIEW, **order}))[0].wait()

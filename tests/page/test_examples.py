@@ -131,19 +131,25 @@ def _widgets(
 ) -> Iterator[tuple[str, Any]]:
     """The widgets of a node's inputs by name; `values` are those that the workflow holds, in order.
 
-    Inputs named in `definition` may be sockets, which have no value.
+    Inputs named in `definition` may be sockets, which have no value. A widget that this ComfyUI has
+    added since the workflow was saved is left out, and has its default.
     """
     for group in ("required", "optional"):
         for name, (kind, *options) in definition.get(group, {}).items():
-            if kind == "COMFY_DYNAMICCOMBO_V3":
-                chosen = next(values)
-                yield name, chosen
-                (inner,) = (item for item in options[0]["options"] if item["key"] == chosen)
-                yield from _widgets(inner["inputs"], values, f"{name}.")
-            elif isinstance(kind, list) or kind in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"):
-                yield prefix + name, next(values)
-                if options and options[0].get("control_after_generate"):
-                    next(values)
+            dynamic = kind == "COMFY_DYNAMICCOMBO_V3"
+            plain = isinstance(kind, list) or kind in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN")
+            if not dynamic and not plain:
+                continue
+            try:
+                value = next(values)
+            except StopIteration:
+                continue
+            yield prefix + name, value
+            if dynamic:
+                (inner,) = (item for item in options[0]["options"] if item["key"] == value)
+                yield from _widgets(inner["inputs"], values, f"{prefix}{name}.")
+            elif options and options[0].get("control_after_generate"):
+                next(values)
 
 
 @pytest.mark.parametrize("name", FRAMES)
