@@ -111,7 +111,7 @@ class Asking:
         self._unknown += 1
         young = patient and now - self._unknown_since < UNKNOWN_SECONDS
         if young or self._unknown < PERMANENT_ANSWERS:
-            raise NoAnswer(status.message)
+            raise NoAnswer(status.message, status=404)
         if self._is_forgotten_by_document():
             return status
         raise NotFound(
@@ -181,7 +181,8 @@ class _Polling:
             self.active.say("no_answer")
             told = getattr(error, "seconds", None) or 0.0
             self.wait = max(self.wait, time.monotonic() - self.asked + told)
-            if self.elapsed > self.limits.task_life:
+            is_unknown = getattr(error, "status", 0) == 404  # `Asking` counts those
+            if self.elapsed > self.limits.task_life and not is_unknown:
                 raise self.active.later(
                     f"{self.ticket} could not be asked for: {error.message}"
                 ) from None
