@@ -123,9 +123,10 @@ class Asking:
     def _is_forgotten_by_document(self) -> bool:
         forgets_after = self.active.client.provider.limits.forgets_after
         submitted = self.active.row.submitted
-        if forgets_after is None or submitted is None or not self.active.same_account:
+        if forgets_after is None or submitted is None or not self.active.same_sender:
             return False
-        return time.time() - submitted > forgets_after
+        # Our clock alone proves nothing.
+        return time.time() - submitted > forgets_after and self.active.client.clocks_agree(3600)
 
 
 class _Polling:
@@ -197,7 +198,7 @@ class _Polling:
             return status
         self._say(status)
         if self.elapsed > self.limits.task_life:
-            return Expired("it never came to an end")
+            raise self.active.later(f"{self.ticket} has not come to an end for a long time.")
         return None
 
     def _say(self, status: Running) -> None:
@@ -237,7 +238,7 @@ class _Polling:
     def _arrived(self, status: Status) -> Done:
         """Record how the task ended. Returns for a success; raises the error for any other end."""
         active, provider = self.active, self.active.client.provider
-        if not isinstance(status, Done) and not active.same_account:
+        if not isinstance(status, Done) and not active.same_sender:
             raise active.later(
                 f"{provider.name} was asked with another key than the one that ordered "
                 f"{self.ticket}, so its answer proves nothing.",
@@ -270,6 +271,9 @@ class _Polling:
             active.refuse_cancel(
                 f"{provider.name} does not document that a cancelled task is not billed"
             )
+            return
+        if not active.same_sender:
+            active.refuse_cancel("only the key that ordered it can cancel it")
             return
         try:
             outcome = active.client.run(provider.cancel(self.ticket))

@@ -33,28 +33,13 @@ from seedance.errors import (
 from seedance.journal import Journal, NewRow, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.order import fingerprint
-from seedance.runner import files, poll, quotes, submit
+from seedance.runner import files, poll, quotes
 from seedance.runner.active import ActiveOrder
 from seedance.wire import Delivered, Flow, Ticket
 
 pytestmark = pytest.mark.slow
 
 FOREVER = 10**6
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk at Lumenfall, which has no list of tasks and no free cancel."""
-    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
-        yield Desk(fake, tmp_path)
-
-
-@pytest.fixture
-def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
-    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
-    with fakes.all()["byteplus"](polls_until_done=1) as fake:
-        yield Desk(fake, tmp_path)
 
 
 def failing(desk: Desk, **fields: Any) -> SeedanceError:
