@@ -80,6 +80,10 @@ class NotFound(SeedanceError):
     spent_by_default = "yes"
 
 
+class NotKnownYet(NoAnswer):
+    """The provider does not know the task. It is to be asked again before that means anything."""
+
+
 class Asking:
     """Asks how one task stands, and counts how long the provider has not known it."""
 
@@ -92,7 +96,7 @@ class Asking:
         """Ask once.
 
         An answer that the task is not known (HTTP 404 or 410, or in the provider's own words)
-        raises NoAnswer at first, and NotFound after `PERMANENT_ANSWERS` in a row, with `patient`
+        raises NotKnownYet at first, and NotFound after `PERMANENT_ANSWERS` in a row, with `patient`
         not before `UNKNOWN_SECONDS`. It is Expired only where the provider's document says that it
         forgets a task of this age. Raises Stopped if a person cancels or the runner closes.
         """
@@ -111,7 +115,7 @@ class Asking:
         self._unknown += 1
         young = patient and now - self._unknown_since < UNKNOWN_SECONDS
         if young or self._unknown < PERMANENT_ANSWERS:
-            raise NoAnswer(status.message)
+            raise NotKnownYet(status.message)
         if self._is_forgotten_by_document():
             return status
         raise NotFound(
@@ -182,7 +186,7 @@ class _Polling:
             self.active.say("no_answer")
             told = getattr(error, "seconds", None) or 0.0
             self.wait = max(self.wait, time.monotonic() - self.asked + told)
-            if self.elapsed > self.limits.task_life:
+            if self.elapsed > self.limits.task_life and not isinstance(error, NotKnownYet):
                 raise self.active.later(
                     f"{self.ticket} could not be asked for: {error.message}"
                 ) from None
