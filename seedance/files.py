@@ -35,6 +35,17 @@ def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a rename on the disk. (Windows opens no folder, and some file systems sync none.)"""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager

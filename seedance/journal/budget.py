@@ -16,6 +16,7 @@ from ..money import Money
 from .schema import orders
 from .states import State
 
+HIGHEST_COST = 1e6  # of any currency; a told cost beyond it, or below zero, is no cost
 MOST_DAYS = 400  # in one query: SQLite joins 500 selects at the most
 
 
@@ -32,6 +33,11 @@ class Total:
     amount: Money
 
 
+def sensible(cost: Money | None) -> Money | None:
+    """A told cost, if it is one that an order can have; None counts as unknown."""
+    return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None
+
+
 def check_budget(
     connection: sa.Connection, cost: float | None, budget: Mapping[str, float], now: float
 ) -> None:
@@ -44,7 +50,8 @@ def check_budget(
             continue
         gone = connection.execute(
             sa.select(sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)).where(
-                orders.c.created >= _midnight(first)
+                orders.c.created >= _midnight(first),
+                orders.c.budget_usd.between(0.0, HIGHEST_COST),
             )
         ).scalar_one()
         if gone + cost > limit + 1e-9:
@@ -82,7 +89,11 @@ def _spent(connection: sa.Connection, days: Sequence[date]) -> list[Total]:
             orders,
             sa.and_(orders.c.created >= span.c.begin, orders.c.created < span.c.end),
         )
-        .where(orders.c.cost_amount > 0, orders.c.state != State.PREPARING)
+        .where(
+            orders.c.cost_amount > 0,
+            orders.c.cost_amount <= HIGHEST_COST,
+            orders.c.state != State.PREPARING,
+        )
         .group_by(*keys)
         .order_by(*keys)
     )

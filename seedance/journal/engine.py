@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from ..errors import BadOrder
 
@@ -18,33 +24,73 @@ CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 30
+SILENT_SECONDS = 20.0  # after which a connection whose server says nothing is cut
 # SQLite: how long a transaction waits for others, and how long one attempt waits. During an attempt
 # Python does not see a Ctrl-C.
 BUSY_SECONDS = 30.0
 BUSY_ATTEMPT_MS = 1000
 
+FILE = "file"  # in the `info` of a connection to SQLite: the file that it was made to
 
-def open_engine(url: sa.URL) -> sa.Engine:
+File: TypeAlias = tuple[int, int]  # device and number, which a file keeps under any name
+
+# The driver's connection that this thread works with, or is just being given.
+_mine = threading.local()
+
+
+class Limit(Protocol):
+    """Calls `cut` if a block takes longer than `seconds`."""
+
+    def __call__(self, seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]: ...
+
+
+def no_limit(seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]:
+    """A block may take any time."""
+    return contextlib.nullcontext()
+
+
+def open_engine(url: sa.URL, limit: Limit = no_limit) -> sa.Engine:
     """An engine for `url`, its tables made or brought up to date.
 
     Raises BadOrder if a newer version of the pack wrote it, SQLAlchemyError or OSError where it
     cannot be opened.
     """
-    if url.get_backend_name() == "sqlite" and url.database:
-        file = Path(url.database)
+    file = database_file(url)
+    if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (url.database == ":memory:" or "uri" in url.query or file.exists()):
+        if not file.exists():
             file.touch(mode=0o600)  # SQLite gives the files beside it the same mode
     engine = sa.create_engine(url, **_options(url))
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda made, record: _prepare_sqlite(made, record, url))
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _note, insert=True)  # before SQLAlchemy's first questions
+        event.listen(engine, "checkout", _pinging(engine))
     try:
-        _bring_up_to_date(engine)
+        with cut_when_silent(engine, limit):
+            _bring_up_to_date(engine)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def database_file(url: sa.URL) -> Path | None:
+    """The file of an SQLite database; None for one in memory and for other databases."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return None if "uri" in url.query else Path(str(url.database))
+
+
+def file_of(url: sa.URL) -> File | None:
+    """Which file an SQLite database is in now; None where there is none."""
+    file = database_file(url)
+    try:
+        found = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _options(url: sa.URL) -> dict[str, Any]:
@@ -54,7 +100,6 @@ def _options(url: sa.URL) -> dict[str, Any]:
         # Whatever the server's default is: under REPEATABLE READ, orders that are reserved at once
         # would each count the budget without the others.
         "isolation_level": "READ COMMITTED",
-        "pool_pre_ping": True,
         "pool_timeout": LOCK_SECONDS,
     }
     if url.get_driver_name() in ("psycopg", "psycopg2"):
@@ -74,7 +119,52 @@ def _options(url: sa.URL) -> dict[str, Any]:
     return options
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+@contextlib.contextmanager
+def cut_when_silent(engine: sa.Engine, limit: Limit) -> Iterator[None]:
+    """A block in which this thread's connection is cut where its server says nothing for too long:
+    PostgreSQL's own limits hold only while it answers, and the system of a server that is stopped
+    goes on confirming what arrives."""
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    given = _mine.given = list[Any]()
+
+    def cut() -> None:
+        for connection in list(given):
+            with contextlib.suppress(Exception):  # it may be closed already
+                line = socket.socket(fileno=os.dup(connection.fileno()))
+                with line:
+                    line.shutdown(socket.SHUT_RDWR)
+
+    try:
+        with limit(SILENT_SECONDS, cut):
+            yield
+    finally:
+        _mine.given = []
+
+
+def _note(connection: Any, _record: Any) -> None:
+    _mine.given.append(connection)
+
+
+def _pinging(engine: sa.Engine) -> Callable[[Any, Any, Any], None]:
+    """A pooled connection may be dead: ask before it is used. SQLAlchemy's own `pool_pre_ping` asks
+    before anybody could cut the connection."""
+
+    def ping(connection: Any, _record: Any, _proxy: Any) -> None:
+        if connection in _mine.given:
+            return  # it has just been made
+        _note(connection, None)
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:
+            raise DisconnectionError from error
+
+    return ping
+
+
+def _prepare_sqlite(connection: Any, record: Any, url: sa.URL) -> None:
+    record.info[FILE] = file_of(url)
     # The driver's own transaction handling is switched off so that BEGIN IMMEDIATE below, and
     # migrations, really are transactions.
     connection.isolation_level = None

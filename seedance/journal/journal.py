@@ -9,17 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
-import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -27,13 +24,22 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ..errors import BadOrder
 from ..money import Money
 from .bucket_objects import BucketObjects
-from .budget import check_budget
-from .engine import open_engine
+from .budget import check_budget, sensible
+from .engine import (
+    FILE,
+    File,
+    Limit,
+    cut_when_silent,
+    database_file,
+    file_of,
+    no_limit,
+    open_engine,
+)
 from .process import has_ended, new_holder
 from .queries import Queries
 from .rows import NewRow, Row, row_of
 from .schema import identity, is_held, orders
-from .states import ENDED, LIVE, State, check_move
+from .states import ENDED, HELD, LIVE, State, check_move
 from .uploads import Uploads
 
 LEASE_SECONDS = 60.0
@@ -42,9 +48,12 @@ REST_SECONDS = 300.0
 # A row that no process works on still takes a slot for this long after its last change.
 ABANDONED_SECONDS = 1800.0
 
+# A provider's list of tasks may show a task for this long.
+MARK_SECONDS = 30 * 24 * 3600.0
+MARK_ATTEMPTS = 1000
+
 AT_ONCE = 8  # statements of one process at the same time
 SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
-HIGHEST_COST = 1e6  # in any currency; a cost above it, or below zero, counts as unknown
 
 NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
 
@@ -62,14 +71,37 @@ class JournalReplaced(BadOrder):
     earlier copy. What it no longer knows may be paid already, so nothing is sent."""
 
 
-class Limit(Protocol):
-    """Calls `cut` if a block takes longer than `seconds`."""
+def _replaced() -> JournalReplaced:
+    return JournalReplaced(
+        "The journal was replaced, or went back to an earlier copy, while this program was "
+        "running. What it no longer knows may be paid already, so nothing is sent.",
+        hint="Put the right file back, or look at the provider's own list of tasks; then "
+        "start the program again.",
+    )
 
-    def __call__(self, seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]: ...
 
+@dataclass
+class _Known:
+    """What a process knows of a journal: which it is, how often it was written so far, and the
+    highest of the rows that this process has leased. Empty where nothing is known yet.
 
-def _no_limit(seconds: float, cut: Callable[[], None]) -> AbstractContextManager[None]:
-    return contextlib.nullcontext()
+    The row is needed too: a journal that went back is written again, and its number of writes
+    comes up to what it was.
+    """
+
+    uid: str = ""
+    revision: int = 0
+    row_id: int = 0
+    row_uid: str = ""
+
+    def then(self, news: _Known) -> _Known:
+        """What is known after a transaction that wrote `news`."""
+        known = replace(self, uid=self.uid or news.uid)
+        if news.uid == known.uid:
+            known.revision = max(self.revision, news.revision)
+        if news.row_id > self.row_id:
+            known.row_id, known.row_uid = news.row_id, news.row_uid
+        return known
 
 
 class Journal(Queries):
@@ -86,7 +118,7 @@ class Journal(Queries):
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        limit: Limit = _no_limit,
+        limit: Limit = no_limit,
     ) -> None:
         try:
             if isinstance(url, Path):
@@ -105,20 +137,31 @@ class Journal(Queries):
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._watched: dict[int, tuple[str | None, float, float]] = {}
         self._leased: dict[int, str] = {}
-        self._known: tuple[str, int] | None = None
-        self._file: tuple[int, int] | None = None
+        self._known: _Known | None = None
+        self._knowing = threading.Lock()
+        self._news = threading.local()  # what the transaction of this thread is about to write
+        self._first_file: File | None = None
+        self._file: File | None = None  # that of the engine
         self.bucket_objects = BucketObjects(self._writing, clock)
         self.uploads = Uploads(self._reading, self._writing, clock)
 
     # -------------------------------------------------------------------------- opening
 
     def _opened(self) -> sa.Engine:
+        """The engine. A new one where another file has taken the place of the journal's: SQLite
+        would go on with the old file, which nobody else can see any more."""
         with self._opening:
+            if self._engine is not None and file_of(self.url) != self._file:
+                self._engine.dispose()
+                self._engine = None
             if self._engine is None:
-                self._engine = open_engine(self.url)
-                self._file = self._file_now()
+                if self._first_file is None:
+                    self._check_names()
+                engine = open_engine(self.url, self._limit)
+                self._engine, self._file = engine, file_of(self.url)
+                self._first_file = self._first_file or self._file
                 # A journal that is dropped without `close` must not leave connections behind.
-                weakref.finalize(self, self._engine.dispose).atexit = False
+                weakref.finalize(self, engine.dispose).atexit = False
             return self._engine
 
     @contextlib.contextmanager
@@ -129,30 +172,29 @@ class Journal(Queries):
     @contextlib.contextmanager
     def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
         """A transaction that writes; two of the same `lock` run one after the other. (SQLite runs
-        all of them one after the other, so that only PostgreSQL needs the lock.)"""
-        with self._explained("written"), self._connected() as connection, connection.begin():
-            if lock is not None and connection.dialect.name == "postgresql":
-                connection.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
-                )
-            yield connection
+        all of them one after the other, so that only PostgreSQL needs the lock.)
+
+        Raises JournalReplaced where the file that was written is not the journal's any more.
+        """
+        with self._explained("written"), self._connected() as connection:
+            news = self._news.known = _Known()
+            with connection.begin():
+                if lock is not None and connection.dialect.name == "postgresql":
+                    connection.execute(
+                        sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
+                    )
+                yield connection
+            if connection.info.get(FILE) != file_of(self.url):
+                raise _replaced()
+            # Not before: what was rolled back was never in the journal.
+            with self._knowing:
+                self._known = news if self._known is None else self._known.then(news)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
-        """A connection. One to PostgreSQL is cut after `SILENT_SECONDS`: the server's own time
-        limits have no effect if the server does not answer at all."""
-        with self._turns, self._opened().connect() as connection:
-            if connection.dialect.name != "postgresql":
-                yield connection
-                return
-            driver: Any = connection.connection.driver_connection
-
-            def cut() -> None:
-                line = socket.socket(fileno=os.dup(driver.fileno()))
-                with contextlib.suppress(OSError), line:
-                    line.shutdown(socket.SHUT_RDWR)
-
-            with self._limit(SILENT_SECONDS, cut):
+        with self._turns:
+            engine = self._opened()
+            with cut_when_silent(engine, self._limit), engine.connect() as connection:
                 yield connection
 
     @contextlib.contextmanager
@@ -177,49 +219,43 @@ class Journal(Queries):
 
     # ------------------------------------------------------------------ the same journal
 
-    def _file_now(self) -> tuple[int, int] | None:
-        """Which file the journal is, for SQLite; raises OSError where it is gone."""
-        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
-            return None
-        if "uri" in self.url.query:
-            return None
-        found = os.stat(str(self.url.database))
-        if found.st_nlink > 1:
+    def _check_names(self) -> None:
+        """Raise JournalReplaced for a file that has a second name."""
+        file = database_file(self.url)
+        if file is not None and file.exists() and file.stat().st_nlink > 1:
             raise JournalReplaced(
-                f"The journal {self.url.database} has a second name (a hard link). SQLite would "
-                "keep what is written under each name apart, so nothing is sent.",
+                f"The journal {file} has a second name (a hard link). SQLite would keep what is "
+                "written under each name apart, so nothing is sent.",
                 hint="Remove the other name, or copy the file.",
             )
-        return found.st_dev, found.st_ino
 
     def _check_same(self, connection: sa.Connection) -> None:
         """Raise JournalReplaced unless this is the journal that this process knew, with all that it
         saw in it. To be called before anything is spent."""
-        try:
-            same = self._file_now() == self._file
-        except OSError:
-            same = False
+        self._check_names()
+        # Read before the journal is: meanwhile another thread may get to know a later state.
+        known = self._known
         uid, revision = connection.execute(sa.select(identity.c.uid, identity.c.revision)).one()
-        self._known = self._known or (uid, revision)
-        same = same and uid == self._known[0] and revision >= self._known[1]
+        same = self._file == self._first_file
+        if known is not None and known.uid:
+            same = same and uid == known.uid and revision >= known.revision
+        if known is not None and known.row_id:
+            row_uid = sa.select(orders.c.uid).where(orders.c.id == known.row_id)
+            same = same and connection.execute(row_uid).scalar() == known.row_uid
         if not same:
-            raise JournalReplaced(
-                "The journal was replaced, or went back to an earlier copy, while this program was "
-                "running. What it no longer knows may be paid already, so nothing is sent.",
-                hint="Put the right file back, or look at the provider's own list of tasks; then "
-                "start the program again.",
-            )
+            raise _replaced()
+        self._news.known.uid = uid
+        self._news.known.revision = max(revision, self._news.known.revision)
 
     def _count(self, connection: sa.Connection) -> None:
         """Count a write of the journal, for `_check_same`. To be the last statement of a
         transaction that changes what is paid."""
-        uid, revision = connection.execute(
+        news = self._news.known
+        news.uid, news.revision = connection.execute(
             sa.update(identity)
             .values(revision=identity.c.revision + 1)
             .returning(identity.c.uid, identity.c.revision)
         ).one()
-        if self._known is None or self._known[0] == uid:
-            self._known = uid, max(revision, self._known[1] if self._known else 0)
 
     # ------------------------------------------------------------------------ reserving
 
@@ -250,6 +286,7 @@ class Journal(Queries):
         new: NewRow,
         state: State = State.PREPARING,
         ticket: str | None = None,
+        submitted: float | None = None,
     ) -> Row:
         now = self._clock()
         order = dict(new.order)
@@ -278,14 +315,25 @@ class Journal(Queries):
                 lease_until=now + LEASE_SECONDS,
                 created=now,
                 updated=now,
+                submitted=submitted,
                 uid=secrets.token_hex(16),
                 origin=new.origin,
-                mark=new.mark,
+                mark=new.mark or self._draw_mark(connection, new),
             )
             .returning(orders)
         ).one()
         self._count(connection)
         return self._mine(row_of(record))
+
+    def _draw_mark(self, connection: sa.Connection, new: NewRow) -> str | None:
+        """One of `new.marks` that no other order of the last days has."""
+        lately = orders.c.created > self._clock() - MARK_SECONDS
+        for _ in range(MARK_ATTEMPTS if new.marks else 0):
+            mark = str(secrets.choice(new.marks))
+            same = (lately, orders.c.provider == new.provider, orders.c.mark == mark)
+            if connection.execute(sa.select(orders.c.id).where(*same)).first() is None:
+                return mark
+        return None
 
     def _mine(self, row: Row) -> Row:
         """Remember which row this process has leased under a number: in a journal that was
@@ -320,12 +368,15 @@ class Journal(Queries):
                 return row_of(known), False
             return self._insert(connection, new, State.RUNNING, ticket), True
 
-    def keep_ticket(self, new: NewRow, ticket: str, cost: Money | None = None) -> Row:
-        """A new row for a ticket whose row was forgotten meanwhile, or is gone with a journal that
-        was replaced. It is `running`, and this process has the lease.
+    def keep_ticket(
+        self, new: NewRow, ticket: str, cost: Money | None = None, uid: str = ""
+    ) -> Row:
+        """The row that has a ticket from now on, `running`, with its lease here.
 
-        It has the fingerprint of `new`, unless another row with that fingerprint is held. If a held
-        row has the ticket already, that row is returned.
+        That is the row `uid`, which was paid for it, if it has no ticket yet and has not ended.
+        Otherwise it is a row of its own: the other was forgotten meanwhile, or is gone with a
+        journal that was replaced. That one has the fingerprint of `new` unless another row holds
+        it. A row that holds the ticket already is returned as it is.
         """
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
@@ -333,28 +384,53 @@ class Journal(Queries):
             ).first()
             if known is not None:
                 return row_of(known)
+            paid = connection.execute(
+                sa.select(orders).where(orders.c.uid == uid, orders.c.ticket.is_(None))
+            ).first()
+            if uid and paid is not None and paid.state in HELD:
+                return self._bring_ticket(connection, paid, ticket, cost)
+            if uid and paid is not None:  # its price goes with the ticket
+                new = replace(new, estimate=row_of(paid).cost, budget_usd=paid.budget_usd)
+                connection.execute(
+                    sa.update(orders).where(orders.c.id == paid.id).values(**NOT_BILLED)
+                )
+            if (cost := sensible(cost)) is not None:
+                dollars = cost.amount if cost.currency == "USD" else new.budget_usd
+                new = replace(new, estimate=cost, budget_usd=dollars)
             taken = connection.execute(
                 sa.select(orders.c.id).where(orders.c.fingerprint == new.fingerprint, is_held)
             ).first()
             if taken is not None:
                 other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
                 new = replace(new, fingerprint=other, asked=other)
-            new = replace(new, estimate=sensible(cost) or new.estimate)
-            return self._insert(connection, new, State.RUNNING, ticket)
+            return self._insert(connection, new, State.RUNNING, ticket, self._clock())
+
+    def _bring_ticket(
+        self, connection: sa.Connection, paid: Any, ticket: str, cost: Money | None
+    ) -> Row:
+        """Move a row that was paid to `running`, whoever has it: who would send it must not."""
+        if paid.state == State.PREPARING:  # the journal went back to before it was sent
+            self._move(connection, paid.id, State.SUBMITTING)
+        values = dict(ticket=ticket, submitted=self._clock(), error_json=None)
+        row = self._move(
+            connection, paid.id, State.RUNNING, **values, **self._lease(), **_priced(cost)
+        )
+        assert row is not None
+        return row
 
     # --------------------------------------------------------------------------- leases
 
-    def claim(self, row_id: int) -> Row | None:
+    def claim(self, row_id: int, uid: str | None = None) -> Row | None:
         """Take the lease of a live row: one whose lease has run out or whose process has ended, or
         one that this process has already. None if another process works on the row, or if it is not
-        live.
+        live, or if the row of that number is not `uid` any more.
 
         A row that was `submitting` when its process ended becomes `unclear`: nobody knows whether
         its order arrived. It is returned in that state.
         """
         with self._writing() as connection:
             record = connection.execute(
-                sa.select(orders).where(orders.c.id == row_id).with_for_update()
+                sa.select(orders).where(_is(row_id, uid)).with_for_update()
             ).first()
             if record is None or record.state not in LIVE:
                 return None
@@ -366,7 +442,8 @@ class Journal(Queries):
             record = connection.execute(
                 sa.update(orders)
                 .where(orders.c.id == row_id)
-                .values(**self._lease())
+                # A process of an older version of the pack gives its rows no `uid`.
+                .values(uid=record.uid or secrets.token_hex(16), **self._lease())
                 .returning(orders)
             ).one()
             self._watched.pop(row_id, None)
@@ -397,12 +474,17 @@ class Journal(Queries):
                 .values(holder=None, lease_until=self._clock() + (REST_SECONDS if rest else 0.0))
             )
 
-    def renew(self) -> None:
-        """Keep the leases of this process's live rows."""
+    def renew(self, row_ids: Collection[int]) -> None:
+        """Keep the leases that this process has on live rows. Others of its rows, which nobody
+        works on any more, are given up in time."""
         with self._writing() as connection:
             connection.execute(
                 sa.update(orders)
-                .where(orders.c.holder == self.holder, orders.c.state.in_(LIVE))
+                .where(
+                    orders.c.id.in_(row_ids),
+                    orders.c.holder == self.holder,
+                    orders.c.state.in_(LIVE),
+                )
                 .values(lease_until=self._clock() + LEASE_SECONDS)
             )
 
@@ -451,14 +533,7 @@ class Journal(Queries):
             values["file"] = str(file)
         if result is not None:
             values["result_json"] = json.dumps(dict(result))
-        if (cost := sensible(cost)) is not None:
-            values.update(
-                cost_amount=cost.amount,
-                cost_currency=cost.currency[:16],
-                cost_estimated=cost.estimated,
-            )
-            if cost.currency == "USD":
-                values["budget_usd"] = cost.amount
+        values.update(_priced(cost))
         if not_billed:
             values.update(NOT_BILLED)
         with self._writing_ticket(task) as connection:
@@ -481,11 +556,19 @@ class Journal(Queries):
     def note_changes(self, row_id: int, changes: Sequence[Mapping[str, Any]]) -> Row:
         """Record what is sent differently from what was asked. Raises LeaseLost if another process
         has the row."""
+        return self._note(row_id, changes_json=json.dumps(list(changes)))
+
+    def note_sender(self, row_id: int, account: str, origin: str) -> Row:
+        """Record who sends an order, and where to. Raises LeaseLost if another process has the
+        row."""
+        return self._note(row_id, account=account, origin=origin)
+
+    def _note(self, row_id: int, **values: Any) -> Row:
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
                 .where(self._is_mine(row_id))
-                .values(changes_json=json.dumps(list(changes)), updated=self._clock())
+                .values(updated=self._clock(), **values)
                 .returning(orders)
             ).first()
         if record is None:
@@ -515,11 +598,12 @@ class Journal(Queries):
                 return None, busy
             return self._move(connection, row_id, State.SUBMITTING, submitted=now), busy
 
-    def reopen(self, row_id: int, state: State) -> Row:
+    def reopen(self, row_id: int, state: State, uid: str | None = None) -> Row:
         """Make a row live again whose task has ended or whose file is gone, and take its lease.
 
         A row that another process has reopened first is returned as it is. Raises BadOrder if
-        another row of the same order is held now, IllegalMove for a state that cannot follow.
+        another row of the same order is held now, or if the row of that number is not `uid` any
+        more; IllegalMove for a state that cannot follow.
         """
         with self._writing(lock="seedance-reserve") as connection:
             mine = sa.select(orders.c.fingerprint).where(orders.c.id == row_id).scalar_subquery()
@@ -538,35 +622,38 @@ class Journal(Queries):
                 connection,
                 row_id,
                 state,
+                _is(row_id, uid),
                 orders.c.state.not_in(LIVE),
                 error_json=None,
                 **self._lease(),
             )
-        return row if row is not None else self.get(row_id)
+        return row if row is not None else self.get(row_id, uid)
 
-    def resolve_unclear(self, row_id: int, task: str | None) -> Row | None:
+    def resolve_unclear(self, row_id: int, task: str | None, uid: str | None = None) -> Row | None:
         """Move an unclear row to `running`, with the ticket `task` that was found for it, or to
         `preparing` (`task` is None): its order certainly never arrived and may be sent again. This
-        process takes the lease. None if another process has resolved the row first."""
+        process takes the lease. None if another process has resolved the row first, or if the row
+        of that number is not `uid` any more."""
         values: dict[str, Any] = {"error_json": None, **self._lease()}
         if task:
             values["ticket"] = task
         state = State.RUNNING if task else State.PREPARING
         with self._writing_ticket(task) as connection:
-            return self._move(connection, row_id, state, orders.c.state == State.UNCLEAR, **values)
+            unclear = (_is(row_id, uid), orders.c.state == State.UNCLEAR)
+            return self._move(connection, row_id, state, *unclear, **values)
 
-    def forget(self, row_id: int) -> Row:
+    def forget(self, row_id: int, uid: str | None = None) -> Row:
         """End a row as `cancelled`, so that its order may be sent again.
 
         Files are left where they are, and what may be billed still counts as spent. A row that has
         ended already is returned unchanged. Raises BadOrder for a row that another process works
         on, and for one that is being sent: only the answer to that call has the ticket.
         """
-        row: Row | None = self.get(row_id)
+        row: Row | None = self.get(row_id, uid)
         if row is not None and row.state in ENDED:
             return row
         if row is not None and row.live:
-            row = self.claim(row_id)
+            row = self.claim(row_id, row.uid)
         if row is None:
             raise BadOrder(
                 f"Row {row_id} is being worked on by another process.",
@@ -578,9 +665,8 @@ class Journal(Queries):
             )
         unsent = NOT_BILLED if row.state == State.PREPARING else {}
         with self._writing() as connection:
-            forgotten = self._move(
-                connection, row_id, State.CANCELLED, orders.c.state == row.state, **unsent
-            )
+            same = (_is(row_id, row.uid), orders.c.state == row.state)
+            forgotten = self._move(connection, row_id, State.CANCELLED, *same, **unsent)
         if forgotten is None:
             raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
         return forgotten
@@ -619,6 +705,19 @@ class Journal(Queries):
         return self._mine(row_of(record))
 
 
-def sensible(cost: Money | None) -> Money | None:
-    """A cost that a provider told, if an order can cost that much; else None, for unknown."""
-    return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None
+def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
+    """The condition that a row has a number and, if that is known, an identity."""
+    number = orders.c.id == row_id
+    return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)
+
+
+def _priced(cost: Money | None) -> dict[str, Any]:
+    """The columns for what a provider said that an order costs; none where that makes no sense."""
+    if (cost := sensible(cost)) is None:
+        return {}
+    columns = dict(
+        cost_amount=cost.amount,
+        cost_currency=cost.currency[:16],
+        cost_estimated=cost.estimated,
+    )
+    return columns | ({"budget_usd": cost.amount} if cost.currency == "USD" else {})

@@ -4,7 +4,7 @@ of a task."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from statistics import median
 from typing import Any
@@ -26,6 +26,10 @@ class Queries(ABC):
     _clock: Callable[[], float]
 
     @abstractmethod
+    def _is_leased(self, row: Any) -> bool:
+        """Whether another process works on a row, as far as that can be known."""
+
+    @abstractmethod
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         """A connection to read with."""
 
@@ -35,12 +39,18 @@ class Queries(ABC):
         with self._reading() as connection:
             return spent(connection, days, self._clock())
 
-    def get(self, row_id: int) -> Row:
-        """A row by its number. Raises BadOrder if there is none."""
+    def get(self, row_id: int, uid: str | None = None) -> Row:
+        """A row by its number. Raises BadOrder if there is none, or if it is not `uid`."""
         with self._reading() as connection:
             record = connection.execute(sa.select(orders).where(orders.c.id == row_id)).first()
         if record is None:
             raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
+        if uid is not None and uid != (record.uid or ""):
+            raise BadOrder(
+                f"Row {row_id} is another order's now: the journal was replaced, or went back to "
+                "an earlier copy.",
+                hint="See: seedance tasks.",
+            )
         return row_of(record)
 
     def by_uid(self, uid: str) -> Row | None:
@@ -48,8 +58,9 @@ class Queries(ABC):
         return self._first(orders.c.uid == uid)
 
     def by_ticket(self, ticket: str) -> Row | None:
-        """The newest row of a ticket."""
-        return self._first(orders.c.ticket == ticket)
+        """The row of a ticket: the one that holds it, else the newest that had it."""
+        has_it = orders.c.ticket == ticket
+        return self._first(has_it, is_held) or self._first(has_it)
 
     def held(self, fingerprint: str) -> Row | None:
         """The live, saved or unclear row of a fingerprint."""
@@ -80,16 +91,23 @@ class Queries(ABC):
             query = query.where(orders.c.id.in_(sa.select(newest.c.id)), news)
         return self._list(query.limit(limit))
 
-    def abandoned(self, limit: int = 1000) -> list[Row]:
-        """Live rows that this process does not have, the newest first; without those released less
-        than `REST_SECONDS` ago. `claim` tells whether their processes have ended."""
+    def abandoned(self, limit: int = 1000, active: Collection[int] = ()) -> list[Row]:
+        """Live rows that no process works on, as far as that is known, the newest first; without
+        those released less than `REST_SECONDS` ago. `active` are those that this process works on;
+        others of its own count once their lease has run out.
+        """
         now = self._clock()
         rested = sa.or_(orders.c.holder.is_not(None), orders.c.lease_until <= now)
-        others = sa.or_(orders.c.holder.is_(None), orders.c.holder != self.holder)
+        others = sa.or_(
+            orders.c.holder.is_(None),
+            orders.c.holder != self.holder,
+            sa.and_(orders.c.lease_until <= now, orders.c.id.not_in(active)),
+        )
         query = sa.select(orders).where(orders.c.state.in_(LIVE), rested, others)
         # Rows whose lease has run out come first: a process is likely to work on the others.
         over = sa.case((orders.c.lease_until <= now, 0), else_=1)
-        return self._list(query.order_by(over, orders.c.id.desc()).limit(limit))
+        rows = self._list(query.order_by(over, orders.c.id.desc()).limit(limit))
+        return [row for row in rows if not self._is_leased(row)]
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:

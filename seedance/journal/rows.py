@@ -32,6 +32,7 @@ class NewRow:
     budget_usd: float | None = None
     origin: str | None = None
     mark: str | None = None
+    marks: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ TASKS = "/contents/generations/tasks"
 LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
 OTHER_NAMES = {"frames": "duration"}
 
+MARKED = "execution_expires_after"  # in seconds; each order has its own, and the list shows it
+
 PAGE = 100
 LIST_SECONDS = 1.0  # the list route takes one call a second
 # Seconds by which a task's time may lie before and after that of its order: clocks differ, and the
@@ -58,7 +60,7 @@ class Ark(Provider):
 
     # "Only success is charged", and a queued task is the only one that DELETE cancels.
     cancel_is_free = True
-    # `execution_expires_after`, which the list gives back: 3600 to 259200, by default 172800
+    # For `MARKED`: 3600 to 259200, by default 172800
     # (providers.md, BytePlus, "Fields"). Never less than the default, so that no task ends sooner.
     marks = range(172_800, 259_201)
 
@@ -107,20 +109,22 @@ class Ark(Provider):
         """Look through the task list for the one that was created with our mark: the time after
         which it expires, of which each order has a number of its own. Raises Unclear where two
         tasks have it."""
-        alike = [
-            Ticket.issue(self.id, task.get("id"))
+        if MARKED in order.get("extra", {}).get(self.id, {}):
+            return None
+        alike = {
+            # By id: a task moves on to the next page while the list is read.
+            str(task.get("id")): Ticket.issue(self.id, task.get("id"))
             for task in (yield from self._list())
-            if number_at(task, "execution_expires_after") == float(self.mark)
-            and self._may_be(task, order, since)
-        ]
+            if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order, since)
+        }
         if len(alike) > 1:
             raise Unclear(
                 f"{self.name} has {len(alike)} tasks that this order may have made: "
-                f"{', '.join(map(str, alike[:5]))}.",
+                f"{', '.join(map(str, list(alike.values())[:5]))}.",
                 hint="Collect the right one with seedance collect, or clear the order with "
                 "seedance forget if none is.",
             )
-        return alike[0] if alike else None
+        return next(iter(alike.values()), None)
 
     def estimate(self, order: Order) -> Money | None:
         """The price by token formula and list. Lengths that only the model or the clips decide are
@@ -162,8 +166,8 @@ class Ark(Provider):
             "watermark": order.watermark,
             "return_last_frame": True,
         }
-        if self.mark:
-            body["execution_expires_after"] = int(self.mark)
+        if self.mark and MARKED not in self.extra(order):
+            body[MARKED] = int(self.mark)
         if order.mode in OPERATIONS:
             body["omni_reference_task_type"] = order.mode
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)

@@ -10,8 +10,19 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import origin
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning
-from ..journal import LIVE, IllegalMove, Journal, LeaseLost, Row, State, TicketTaken
+from ..journal import (
+    ENDED,
+    LIVE,
+    IllegalMove,
+    Journal,
+    LeaseLost,
+    Row,
+    State,
+    TicketTaken,
+    sensible,
+)
 from ..money import Money
 from ..settings import Settings
 from ..transport import Stop
@@ -37,8 +48,8 @@ class ActiveOrder:
     Each has a thread of its own. Methods under "from the order's own thread" are called only there;
     the others may be called from any thread. `done` receives the saved row, or the SeedanceError
     that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
-    media, so that such an order can no longer be sent. `same_account`: whether the key is the one
-    that ordered. If it is not, a provider's answer that the task has ended proves nothing.
+    media, so that such an order can no longer be sent. `account`: that of the key, None if
+    it does not matter.
     """
 
     def __init__(
@@ -50,10 +61,10 @@ class ActiveOrder:
         settings: Settings,
         prepared: Prepared | None = None,
         *,
-        same_account: bool = True,
+        account: str | None = None,
     ) -> None:
         self.row, self.client, self.worker = row, client, worker
-        self.same_account = same_account
+        self.account = account
         self.journal, self.settings, self.prepared = journal, settings, prepared
         self.done: Future[Row] = Future()
         self.progress = Progress("starting")
@@ -176,7 +187,7 @@ class ActiveOrder:
         Raises Cancelled if a person cancels meanwhile, Stopped if the runner closes.
         """
         while self.row.state in LIVE and self.row.holder != self.journal.holder:
-            claimed = self.journal.claim(self.row.id)
+            claimed = self.journal.claim(self.row.id, self.row.uid)
             if claimed is not None:
                 self.row = claimed
                 return
@@ -190,28 +201,49 @@ class ActiveOrder:
             self.reload()
 
     def reload(self) -> None:
-        """Read the row from the journal again. A row that is gone from it, but has a ticket, gets a
-        new row. Raises BadOrder where it is gone and nothing is paid."""
-        found = self.journal.by_uid(self.row.uid)
-        if found is None and self.row.task is None:
-            raise tickets.explain_lost(self.row)
-        if found is None:
-            logger.warning(
-                "Row %s is gone from the journal; %s is kept.", self.row.id, self.row.task
-            )
-            new = tickets.new_row(self.row)
-            found = self.journal.keep_ticket(new, self.row.task or "", self.row.cost)
-        self.row = found
+        """Read the row from the journal again. A row that is gone from it, or went back to before
+        it was paid, gets its ticket again. Raises BadOrder where it is gone and nothing is paid."""
+        row = self.row
+        found = self.journal.by_uid(row.uid) if row.uid else self.journal.get(row.id)
+        if row.task is not None and (found is None or found.task != row.task):
+            self.give_back(row.task)
+        elif found is None:
+            raise tickets.explain_lost(row)
+        else:
+            self.row = found
+
+    def give_back(self, ticket: str) -> None:
+        """Give the journal a ticket that it does not have: in the row that was paid for it, or in
+        one of its own. Raises BadOrder where it cannot be written."""
+        row = self.row
+        tickets.write(self.settings.home, row, ticket)
+        self.row = self.journal.keep_ticket(tickets.new_row(row), ticket, uid=row.uid)
+        logger.warning("Row %s of the journal has %s now.", self.row.id, ticket)
+        tickets.remove(self.settings.home, row)
 
     def keep(self, ticket: str, cost: Money | None) -> None:
-        """Write the ticket of a paid call into a file of its own. The journal comes after that."""
-        tickets.write(self.settings.home, self.row, ticket, cost)
-        self.row = replace(self.row, task=ticket)
+        """Make the ticket in the answer to a paid call safe; the journal comes after that."""
+        price = sensible(cost) or self.row.cost
+        self.row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
+        tickets.write(self.settings.home, self.row, ticket)
+
+    @property
+    def same_sender(self) -> bool:
+        """Whether key and base URL are those that the order was sent with. What is answered to
+        others proves nothing about it."""
+        here = origin(self.client.provider.config.base_url)
+        same_account = self.account in (None, self.row.account)
+        return same_account and self.row.origin in (None, here)
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the journal could not take something of this order yet."""
+        return bool(self._unwritten)
 
     def release(self) -> None:
         """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
-        `REST_SECONDS`, or at once if the runner closes."""
-        if self.row.state in LIVE:
+        `REST_SECONDS`, or at once if the runner closes. What is not written yet is still ours."""
+        if self.row.state in LIVE and not self._unwritten:
             try:
                 self.journal.release(self.row.id, rest=not self._closing)
             except BadOrder as error:
@@ -220,9 +252,10 @@ class ActiveOrder:
     def advance(self, state: State, **values: Any) -> None:
         """Move the row to `state`; `values` are those of `Journal.advance`.
 
-        While nothing is spent, raises BadOrder if the journal cannot be written. Once the task is
-        paid that must not lose the video: the move is tried `WRITE_ATTEMPTS` times, then kept in
-        memory and written before the next one. Raises LeaseLost if another process has the row.
+        Raises BadOrder if the journal cannot be written before anything is spent. Once the task is
+        paid, or the order has ended, that must change nothing: the move is tried `WRITE_ATTEMPTS`
+        times, then kept in memory and written as soon as that can be. Raises LeaseLost if another
+        process has the row.
         """
         self._unwritten.append((state, values))
         for attempt in range(1, WRITE_ATTEMPTS + 1):
@@ -235,10 +268,10 @@ class ActiveOrder:
             except BadOrder as error:
                 tasks = (step.get("task") for _, step in self._unwritten)
                 task = next(filter(None, tasks), self.row.task)
-                if task is None and state != State.UNCLEAR:
+                if task is None and state not in (State.UNCLEAR, *ENDED):
                     self._unwritten.pop()
                     raise
-                logger.error("Task %s is paid and goes on, but: %s", task, error)
+                logger.error("Row %s (%s) is %s, but: %s", self.row.id, task, state, error)
                 if attempt == WRITE_ATTEMPTS:
                     seen = ("task", "file", "result", "error")
                     known = {name: value for name, value in values.items() if name in seen}
@@ -257,13 +290,23 @@ class ActiveOrder:
                     tickets.remove(self.settings.home, row)
 
     def write_late(self) -> None:
-        """Write the moves that could not be written before, if there are any. May be called from
-        any thread. Raises what `Journal.advance` raises."""
-        if self._unwritten and self._writing.acquire(blocking=False):
-            try:
-                self._write_steps()
-            finally:
-                self._writing.release()
+        """Write what the journal could not take before, if there is anything. May be called from
+        any thread. Raises what `advance` raises, and leaves it to the order's own thread, as long
+        as that runs, to do something about it."""
+        if not self._unwritten or not self._writing.acquire(blocking=False):
+            return
+        try:
+            self._write_steps()
+        except (LeaseLost, TicketTaken, IllegalMove):
+            if not self.done.done():
+                raise
+            self._unwritten.clear()
+            if self.row.task is not None:
+                self.give_back(self.row.task)
+        finally:
+            self._writing.release()
+        if self.done.done():
+            self.release()
 
     def end(self, state: State, error: SeedanceError, **values: Any) -> SeedanceError:
         """Move the row to `state`, its end, and record the error; returns the error to raise."""

@@ -192,9 +192,9 @@ class Client:
         )
 
     def clocks_agree(self, within: float) -> bool:
-        """Whether the last answer was dated within so many seconds of our clock, or not at all."""
+        """Whether the last answer was dated within so many seconds of our clock."""
         ahead = seconds_until(self.last_reply.headers.get("date", ""))
-        return ahead is None or abs(ahead) < within
+        return ahead is not None and abs(ahead) < within
 
     def quote_last_reply(self) -> str:
         """The last answer, for the log: shortened, and without addresses, because the address of a

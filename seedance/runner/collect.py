@@ -87,7 +87,7 @@ def _fresh_address(active: ActiveOrder) -> Done:
         except Stopped:
             active.cancelled()  # raises if the runner closes
         except NotFound as error:
-            if active.row.file is not None:
+            if active.row.file is not None and active.same_sender:
                 raise _lost(active, error.message) from None
             problem = error.message
         except SeedanceError as error:
@@ -95,7 +95,7 @@ def _fresh_address(active: ActiveOrder) -> Done:
         else:
             if isinstance(status, Done) and status.video_url:
                 return status
-            if not active.same_account:
+            if not active.same_sender:
                 problem = "another key than the one that ordered it is told of no video"
             elif isinstance(status, (Failed, Expired, TaskCancelled)):
                 raise _lost(active, getattr(status, "message", "it was cancelled"))

@@ -23,6 +23,7 @@ from ..settings import Settings
 from . import files
 from .active import ActiveOrder
 from .files import Files
+from .outcomes import told
 from .progress import Progress
 
 LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
@@ -187,10 +188,11 @@ class Job:
             try:
                 paths = files.copy_to(paths, self._copy_to)
             except OSError as error:
-                raise BadOrder(
+                problem = BadOrder(
                     f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
                     f"{error.strerror}."
-                ) from error
+                )
+                raise told(row, problem) from error
         measured = {key: value for key, value in row.result.items() if key in files.MEASURED}
         return Result(
             task=row.task or "",

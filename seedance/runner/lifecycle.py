@@ -7,7 +7,7 @@ raises the error that the order ends with.
 from __future__ import annotations
 
 from ..errors import Cancelled, SeedanceError
-from ..journal import LeaseLost, Row, State
+from ..journal import IllegalMove, LeaseLost, Row, State
 from .active import ActiveOrder
 from .client import Stopped
 from .collect import collect
@@ -26,6 +26,11 @@ def carry(active: ActiveOrder) -> Row:
                 return _steps(active)
             except LeaseLost:
                 active.reload()
+            except IllegalMove:
+                before = active.row
+                active.reload()
+                if (active.row.uid, active.row.state) == (before.uid, before.state):
+                    raise  # else the journal went back, and the row with it
     except Stopped:
         raise told(active.row, _closed(active)) from None
     except SeedanceError as error:
@@ -36,6 +41,9 @@ def carry(active: ActiveOrder) -> Row:
 
 
 def _steps(active: ActiveOrder) -> Row:
+    if active.row.state == State.SUBMITTING:
+        # Nobody sends it: the journal could not be written when that had failed.
+        active.advance(State.UNCLEAR)
     if active.row.state == State.UNCLEAR:
         find_unclear(active)
     if active.row.state == State.PREPARING:

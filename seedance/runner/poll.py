@@ -80,6 +80,10 @@ class NotFound(SeedanceError):
     spent_by_default = "yes"
 
 
+class NotKnownYet(NoAnswer):
+    """The provider does not know the task. It is to be asked again before that means anything."""
+
+
 class Asking:
     """Asks how one task stands, and counts how long the provider has not known it."""
 
@@ -92,7 +96,7 @@ class Asking:
         """Ask once.
 
         An answer that the task is not known (HTTP 404 or 410, or in the provider's own words)
-        raises NoAnswer at first, and NotFound after `PERMANENT_ANSWERS` in a row, with `patient`
+        raises NotKnownYet at first, and NotFound after `PERMANENT_ANSWERS` in a row, with `patient`
         not before `UNKNOWN_SECONDS`. It is Expired only where the provider's document says that it
         forgets a task of this age. Raises Stopped if a person cancels or the runner closes.
         """
@@ -111,7 +115,7 @@ class Asking:
         self._unknown += 1
         young = patient and now - self._unknown_since < UNKNOWN_SECONDS
         if young or self._unknown < PERMANENT_ANSWERS:
-            raise NoAnswer(status.message, status=404)
+            raise NotKnownYet(status.message)
         if self._is_forgotten_by_document():
             return status
         raise NotFound(
@@ -123,9 +127,10 @@ class Asking:
     def _is_forgotten_by_document(self) -> bool:
         forgets_after = self.active.client.provider.limits.forgets_after
         submitted = self.active.row.submitted
-        if forgets_after is None or submitted is None or not self.active.same_account:
+        if forgets_after is None or submitted is None or not self.active.same_sender:
             return False
-        return time.time() - submitted > forgets_after
+        # Our clock alone proves nothing.
+        return time.time() - submitted > forgets_after and self.active.client.clocks_agree(3600)
 
 
 class _Polling:
@@ -181,8 +186,7 @@ class _Polling:
             self.active.say("no_answer")
             told = getattr(error, "seconds", None) or 0.0
             self.wait = max(self.wait, time.monotonic() - self.asked + told)
-            is_unknown = getattr(error, "status", 0) == 404  # `Asking` counts those
-            if self.elapsed > self.limits.task_life and not is_unknown:
+            if self.elapsed > self.limits.task_life and not isinstance(error, NotKnownYet):
                 raise self.active.later(
                     f"{self.ticket} could not be asked for: {error.message}"
                 ) from None
@@ -198,7 +202,7 @@ class _Polling:
             return status
         self._say(status)
         if self.elapsed > self.limits.task_life:
-            return Expired("it never came to an end")
+            raise self.active.later(f"{self.ticket} has not come to an end for a long time.")
         return None
 
     def _say(self, status: Running) -> None:
@@ -238,7 +242,7 @@ class _Polling:
     def _arrived(self, status: Status) -> Done:
         """Record how the task ended. Returns for a success; raises the error for any other end."""
         active, provider = self.active, self.active.client.provider
-        if not isinstance(status, Done) and not active.same_account:
+        if not isinstance(status, Done) and not active.same_sender:
             raise active.later(
                 f"{provider.name} was asked with another key than the one that ordered "
                 f"{self.ticket}, so its answer proves nothing.",
@@ -271,6 +275,9 @@ class _Polling:
             active.refuse_cancel(
                 f"{provider.name} does not document that a cancelled task is not billed"
             )
+            return
+        if not active.same_sender:
+            active.refuse_cancel("only the key that ordered it can cancel it")
             return
         try:
             outcome = active.client.run(provider.cancel(self.ticket))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import logging
-import secrets
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from ..errors import (
     StillRunning,
     Unclear,
 )
-from ..journal import Journal, NewRow, Row, State
+from ..journal import Journal, NewRow, Row, State, sensible
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Settings
@@ -138,7 +138,7 @@ class Runner:
                 provider=provider.id,
                 account=quotes.account_of(provider.id, key),
                 origin=origin(provider.config.base_url),
-                mark=str(secrets.choice(provider.marks)) if provider.marks else None,
+                marks=provider.marks,
                 order=prepared.order.describe(),
                 changes=[change.as_dict() for change in prepared.changes],
                 target=str(target),
@@ -151,6 +151,12 @@ class Runner:
 
     def _job(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
         """A job for a held row. Starts or joins its order, unless the video is there already."""
+        try:
+            return self._started(row, prepared, target)
+        except SeedanceError as error:
+            raise told(row, error) from error.__cause__
+
+    def _started(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
         copy_to = target if target is not None and str(target) != row.target else None
         active = None
         if not _is_there(row):
@@ -159,7 +165,7 @@ class Runner:
                 raise error_of(row)
             client = self._client_of(row)
             if row.state == State.SAVED:
-                row = self.journal.reopen(row.id, State.SUCCEEDED)
+                row = self.journal.reopen(row.id, State.SUCCEEDED, row.uid)
             active = self._carry(row, client, prepared)
         return Job(
             self.settings,
@@ -174,12 +180,10 @@ class Runner:
     def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
         """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
-        same = row.account == quotes.account_of(row.provider, settings.key(row.provider))
+        account = quotes.account_of(row.provider, settings.key(row.provider))
         return worker.carry(
-            row.id,
-            lambda: ActiveOrder(
-                row, client, worker, journal, settings, prepared, same_account=same
-            ),
+            row.uid,
+            lambda: ActiveOrder(row, client, worker, journal, settings, prepared, account=account),
             carry,
         )
 
@@ -221,8 +225,8 @@ class Runner:
         """Write into the journal, once in this process, the tickets that an earlier process could
         not write."""
         if not self._restored:
-            self._restored = True
             tickets.restore(self.settings.home, self.journal)
+            self._restored = True
 
     # ----------------------------------------------------------------- tasks that exist
 
@@ -232,22 +236,35 @@ class Runner:
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
         self._restore_tickets()
-        target = target.absolute() if target else None
-        files.check_target(target)
         row = self.journal.by_ticket(ticket.strip())
-        if row is None:
-            known = Ticket.parse(ticket)
-            providers.get(known.provider)
-            row = self._adopt(known, target)
+        known = Ticket.parse(ticket) if row is None else None
+        try:
+            target = target.absolute() if target else None
+            files.check_target(target)
+            if known is not None:
+                providers.get(known.provider)
+                row = self._adopt(known, target)
+            assert row is not None
+            return self._collect(row, target)
+        except SeedanceError as error:
+            if row is not None:
+                raise told(row, error) from error.__cause__
+            error.task = error.task or str(known)
+            # A ticket is all that is known of the order: somebody has paid for it, or nobody.
+            error.spent = "unknown" if error.spent == "no" else error.spent
+            raise
+
+    def _collect(self, row: Row, target: Path | None) -> Job:
         copy_to = target if target is not None and str(target) != row.target else None
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         if _is_there(row):
             return Job(self.settings, row, order, copy_to=copy_to)
         client = self._client_of(row)
         if row.state == State.SAVED:
-            row = self.journal.reopen(row.id, State.SUCCEEDED)
+            row = self.journal.reopen(row.id, State.SUCCEEDED, row.uid)
         elif row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
-            row = self.journal.reopen(row.id, State.RUNNING)  # asking once more costs nothing
+            # Asking once more costs nothing.
+            row = self.journal.reopen(row.id, State.RUNNING, row.uid)
         elif not row.live:
             raise error_of(row)
         active = self._carry(row, client)
@@ -280,7 +297,7 @@ class Runner:
         if text.isdecimal() and len(text) < 12:
             return self.journal.get(int(text))
         active = self._worker.find_task(text)  # the journal may not have it yet
-        row = self.journal.get(active.row.id) if active else self.journal.by_ticket(text)
+        row = active.row if active else self.journal.by_ticket(text)
         if row is None:
             Ticket.parse(text)  # raises for what is no ticket at all
             raise BadOrder(
@@ -293,9 +310,9 @@ class Runner:
         """Clear an unclear or unwanted row, so that its order may be sent (and paid) again."""
         row = self.find_row(row_or_ticket)
         try:
-            return self.journal.forget(row.id)
+            return self.journal.forget(row.id, row.uid)
         except BadOrder as error:
-            raise told(row, error) from None
+            raise told(self._read_again(row), error) from None
 
     def cancel(self, row_or_ticket: int | str) -> str:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence
@@ -305,7 +322,13 @@ class Runner:
         try:
             return self._cancel(row)
         except SeedanceError as error:
-            raise told(self.journal.get(row.id), error) from None
+            raise told(self._read_again(row), error) from None
+
+    def _read_again(self, row: Row) -> Row:
+        """The row as it is now; as it was where the journal cannot be read."""
+        with contextlib.suppress(BadOrder):
+            return self.journal.by_uid(row.uid) or row
+        return row
 
     def _cancel(self, row: Row) -> str:
         if not row.live:
@@ -317,7 +340,7 @@ class Runner:
                 f"{row.task} goes on and its video is kept.",
                 hint=f"Collect it with: seedance collect {row.task}",
             )
-        claimed = self.journal.claim(row.id)
+        claimed = self.journal.claim(row.id, row.uid)
         if claimed is None:
             raise BadOrder(
                 f"Another process works on row {row.id}.",
@@ -359,13 +382,12 @@ class Runner:
         Returns how many were recovered now. A row whose provider has no key is released again.
         """
         self.keep_recovering()
-        self._restored = True
         tickets.restore(self.settings.home, self.journal)
         count = 0
-        for row in self.journal.abandoned():
+        for row in self.journal.abandoned(active=self._worker.rows):
             if self._worker.count >= RECOVER_AT_ONCE:
                 break
-            claimed = self.journal.claim(row.id)
+            claimed = self.journal.claim(row.id, row.uid)
             if claimed is None or not claimed.live:
                 continue
             try:
@@ -419,10 +441,12 @@ class Runner:
 
     def _beat(self) -> None:
         if self._worker.busy:
-            self.journal.renew()
+            self.journal.renew(self._worker.rows)
             self._worker.write_late()
         if self._recovers:
             self.recover()
+        else:
+            tickets.restore(self.settings.home, self.journal)
 
 
 def _is_there(row: Row) -> bool:
@@ -434,7 +458,7 @@ def _counted(price: Money | None, budget: dict[str, float], provider: Provider) 
     """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
     if type(provider).key_variable is None:
         return 0.0
-    if price is not None and price.currency == "USD":
+    if (price := sensible(price)) is not None and price.currency == "USD":
         return price.amount
     if "unknown_price" in budget:
         return budget["unknown_price"]

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from ..addresses import origin
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
 from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
@@ -44,6 +45,7 @@ def submit(active: ActiveOrder) -> None:
         raise _given_up(active, "The order was interrupted before it was sent; nothing was spent.")
     work_dir = Path(tempfile.mkdtemp(prefix="seedance-"))
     try:
+        _note_sender(active)
         _create(active, active.prepared, _upload(active, work_dir))
     except LeaseLost:
         raise
@@ -53,8 +55,10 @@ def submit(active: ActiveOrder) -> None:
     except Stopped:
         text = "The program ended before the order was sent; nothing was spent."
         raise _given_up(active, text) from None
-    except JournalReplaced as error:
-        error.spent, error.row = "no", None
+    except JournalReplaced:
+        if active.row.task is None:
+            # Nothing was sent, whatever the state in which the row is left there.
+            active.row = replace(active.row, state=State.PREPARING)
         raise
     except Unclear as error:
         problem = _unclear(active, error)
@@ -62,8 +66,8 @@ def submit(active: ActiveOrder) -> None:
             raise problem from None
     except SeedanceError as error:
         error = as_public(error)
-        if active.row.state != State.RUNNING:
-            error = active.end(State.REFUSED, error, not_billed=True)
+        if active.row.task is None:
+            error = _refused(active, error)
         raise error from None
     except Exception as error:
         if active.row.state == State.SUBMITTING:
@@ -81,6 +85,15 @@ def submit(active: ActiveOrder) -> None:
         shutil.rmtree(work_dir, ignore_errors=True)
 
 
+def _refused(active: ActiveOrder, error: SeedanceError) -> SeedanceError:
+    """End the row, of whose order nothing was accepted; returns the error to raise."""
+    try:
+        return active.end(State.REFUSED, error, not_billed=True)
+    except LeaseLost:
+        _resolve(active, None)
+        return active.end(State.REFUSED, error, not_billed=True)
+
+
 def _given_up(active: ActiveOrder, text: str) -> SeedanceError:
     return active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
 
@@ -89,6 +102,13 @@ def _settled(active: ActiveOrder) -> None:
     """No paid call is in flight any more: its outcome, if there was one, is in the journal."""
     active.spending = False
     active.worker.note_settled()
+
+
+def _note_sender(active: ActiveOrder) -> None:
+    """The row may be from a process that had another key, or another base URL, and sent nothing."""
+    account, place = active.account, origin(active.client.provider.config.base_url)
+    if account is not None and (account, place) != (active.row.account, active.row.origin):
+        active.row = active.journal.note_sender(active.row.id, account, place)
 
 
 def _upload(active: ActiveOrder, work_dir: Path) -> Delivered:
@@ -144,14 +164,23 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             problem = Unreachable(error.message, hint=error.hint)
             if failures >= MOST_FAILURES:
                 raise problem from None
-        # Nothing was accepted. A process that dies during the wait must not leave the row in
-        # `submitting`: another process would have to take it for unclear.
-        active.advance(State.PREPARING)
+        # A process that dies during the wait must not leave the row in `submitting`: another
+        # process would have to take it for unclear.
+        _not_accepted(active)
         _settled(active)
         if time.monotonic() + wait > deadline:
             raise problem
         active.say(code, seconds=round(wait))
         _pause_before_money(active, wait)
+
+
+def _not_accepted(active: ActiveOrder) -> None:
+    """Move the row back to `preparing`, because nothing was accepted."""
+    try:
+        active.advance(State.PREPARING)
+    except LeaseLost:
+        # The computer slept, and another process moved the row to `unclear`.
+        _resolve(active, None)
 
 
 def _keep(active: ActiveOrder, ticket: Ticket) -> None:
@@ -163,7 +192,7 @@ def _keep(active: ActiveOrder, ticket: Ticket) -> None:
         active.advance(State.RUNNING, task=task, cost=ticket.cost)
     except TicketTaken:
         tickets.remove(active.settings.home, active.row)
-        active.row = replace(active.row, task=None)
+        active.row = replace(active.row, task=None, state=State.SUBMITTING)
         raise Unclear(
             f"{active.client.provider.name} gave this order the task {task}, which another order "
             "has already.",
@@ -172,22 +201,7 @@ def _keep(active: ActiveOrder, ticket: Ticket) -> None:
     except (LeaseLost, IllegalMove):
         # The computer slept for longer than the lease, and another process moved the row to
         # `unclear`; or the row was forgotten, or is gone with a journal that was replaced.
-        _give_back(active, ticket)
-
-
-def _give_back(active: ActiveOrder, ticket: Ticket) -> None:
-    """Put a ticket into its row, if that is unclear, or else into a new row."""
-    logger.warning("Row %s is no longer unclear: its task is %s", active.row.id, ticket)
-    row = active.row
-    known = active.journal.by_uid(row.uid)
-    given = None
-    if known is not None and known.state == State.UNCLEAR:
-        given = active.journal.resolve_unclear(known.id, str(ticket))
-    if given is None:
-        given = active.journal.keep_ticket(tickets.new_row(row), str(ticket), ticket.cost)
-        logger.warning("%s is kept as row %s of its own.", ticket, given.id)
-    active.row = given
-    tickets.remove(active.settings.home, row)
+        active.give_back(task)
 
 
 def _take_slot(active: ActiveOrder, deadline: float) -> None:
@@ -233,7 +247,7 @@ def find_unclear(active: ActiveOrder) -> bool:
     other order has. If it is not in the list, that proves nothing, and the row stays `unclear`.
     """
     provider, row = active.client.provider, active.row
-    if not provider.can("find") or not row.mark:
+    if not provider.can("find") or not row.mark or not active.same_sender:
         return False
     # Not `updated`: that a process died while sending may be noticed days later.
     sent_at = row.submitted or row.created.timestamp()
@@ -253,7 +267,7 @@ def find_unclear(active: ActiveOrder) -> bool:
 
 
 def _resolve(active: ActiveOrder, task: str | None) -> bool:
-    row = active.journal.resolve_unclear(active.row.id, task)
+    row = active.journal.resolve_unclear(active.row.id, task, active.row.uid)
     if row is None:
         raise LeaseLost(f"row {active.row.id}")
     active.row = row

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadOrder
 from ..files import write_atomically
-from ..journal import Journal, NewRow, Row, State
+from ..journal import Journal, NewRow, Row, sensible
 from ..money import Money
 
 logger = logging.getLogger(__name__)
@@ -27,15 +27,12 @@ def folder(home: Path) -> Path:
     return home / "tickets"
 
 
-def write(home: Path, row: Row, ticket: str, cost: Money | None) -> None:
+def write(home: Path, row: Row, ticket: str) -> None:
     """Write a ticket into its file. If the disk refuses, that is logged with the ticket, and the
     journal is written all the same."""
-    record = {
-        "ticket": ticket,
-        "uid": row.uid,
-        "cost": cost.as_dict() if cost else None,
-        "row": asdict(new_row(row)) | {"estimate": None},
-    }
+    new = new_row(row)
+    price = new.estimate.as_dict() if new.estimate else None
+    record = {"ticket": ticket, "uid": row.uid, "row": asdict(new) | {"estimate": price}}
     try:
         folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(_file(home, row.uid), json.dumps(record))
@@ -58,22 +55,27 @@ def restore(home: Path, journal: Journal) -> int:
     """Write the tickets into the journal that it does not have; returns how many those were.
 
     Rows that another process works on are left alone. Raises BadOrder if the journal cannot be
-    written.
+    read or written.
     """
     count = 0
     for file, record in _records(home):
-        row = journal.by_uid(record["uid"])
-        if row is not None and row.task == record["ticket"]:
-            file.unlink(missing_ok=True)
-        elif _give(journal, row, record):
-            logger.warning("The journal has the ticket %s now.", record["ticket"])
-            file.unlink(missing_ok=True)
+        ticket, uid = record["ticket"], record["uid"]
+        if journal.by_ticket(ticket) is None:
+            row = journal.by_uid(uid)
+            if row is not None and row.live and not _take(journal, row):
+                continue
+            new = _new_row_of(record["row"])
+            given = journal.keep_ticket(new, ticket, uid=uid)
+            journal.release(given.id, rest=False)
+            logger.warning("Row %s of the journal has %s now.", given.id, ticket)
             count += 1
+        file.unlink(missing_ok=True)
     return count
 
 
 def new_row(row: Row) -> NewRow:
     """What is needed to write the row once more."""
+    price = sensible(row.cost)
     return NewRow(
         fingerprint=row.fingerprint,
         asked=row.asked,
@@ -82,28 +84,28 @@ def new_row(row: Row) -> NewRow:
         order=row.order,
         changes=row.changes,
         target=row.target,
+        estimate=price,
+        budget_usd=price.amount if price and price.currency == "USD" else None,
         origin=row.origin,
         mark=row.mark,
     )
 
 
-def _give(journal: Journal, row: Row | None, record: dict[str, Any]) -> bool:
-    """Put a ticket into its row, or into a new one; returns whether that could be done."""
-    ticket = record["ticket"]
-    if row is not None and row.live:
-        claimed = journal.claim(row.id)
-        if claimed is None or (claimed.live and claimed.holder == row.holder):
-            return False  # another process works on it, or this one does
-        row = claimed
-    if row is not None and row.state == State.UNCLEAR:
-        given = journal.resolve_unclear(row.id, ticket)
-    else:
-        told = record.get("cost")
-        cost = Money(**told) if told else None
-        given = journal.keep_ticket(NewRow(**record["row"]), ticket, cost)
-    if given is not None:
-        journal.release(given.id, rest=False)
-    return given is not None
+def _new_row_of(record: dict[str, Any]) -> NewRow:
+    """A row as `write` has written it, perhaps in a version of the pack that knows more of it.
+    Raises KeyError, TypeError or ValueError for anything else."""
+    known = {each.name for each in fields(NewRow)}
+    values = {name: value for name, value in record.items() if name in known}
+    price = values.pop("estimate", None)
+    new = NewRow(**values, estimate=Money(**price) if price else None)
+    for name in ("model", "resolution", "duration", "prompt", "seed"):
+        new.order[name]
+    return new
+
+
+def _take(journal: Journal, row: Row) -> bool:
+    """Take the lease of a live row that no process works on; says whether that is so."""
+    return row.holder != journal.holder and journal.claim(row.id, row.uid) is not None
 
 
 def _file(home: Path, uid: str) -> Path:
@@ -115,9 +117,10 @@ def _records(home: Path) -> list[tuple[Path, dict[str, Any]]]:
     for file in sorted(folder(home).glob("*.json")):
         try:
             record = json.loads(file.read_text("utf-8"))
+            _new_row_of(record["row"])
             if isinstance(record["ticket"], str) and isinstance(record["uid"], str):
                 found.append((file, record))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.error("The ticket in %s cannot be read: %s", file, error)
     return found
 

@@ -52,14 +52,14 @@ class Worker:
         self.watchdog = Watchdog()
         self._heartbeat = heartbeat
         self._changed = threading.Condition()
-        self._active: dict[int, ActiveOrder] = {}
+        self._active: list[ActiveOrder] = []
         self._threads: set[threading.Thread] = set()
         self._beating = False
         self._closed = threading.Event()
         self._locks: weakref.WeakValueDictionary[object, _Lock] = weakref.WeakValueDictionary()
 
     def carry(
-        self, row_id: int, make: Callable[[], ActiveOrder], work: Callable[[ActiveOrder], Row]
+        self, uid: str, make: Callable[[], ActiveOrder], work: Callable[[ActiveOrder], Row]
     ) -> ActiveOrder:
         """Bring a row to its end with `work`, in a new thread; or join the active order of the row.
 
@@ -67,17 +67,21 @@ class Worker:
         RuntimeError once the runner is closed.
         """
         with self._changed:
-            if (present := self._active.get(row_id)) is not None:
+            if (present := self._of(uid)) is not None:
                 return present
             if self._closed.is_set():
                 raise RuntimeError("The runner is closed.")
             active = make()
-            self._active[row_id] = active
-            self._start(f"seedance-order-{row_id}", lambda: self._run(row_id, active, work))
+            self._active.append(active)
+            self._start(f"seedance-order-{active.row.id}", lambda: self._run(active, work))
         self.start_heartbeat()
         return active
 
-    def _run(self, row_id: int, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
+    def _of(self, uid: str) -> ActiveOrder | None:
+        # By its present row: an order may have got another one.
+        return next((each for each in list(self._active) if each.row.uid == uid), None)
+
+    def _run(self, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
         outcome: Callable[[], None]
         try:
             row = work(active)
@@ -87,7 +91,10 @@ class Worker:
         else:
             outcome = lambda: active.done.set_result(row)  # noqa: E731
         with self._changed:
-            del self._active[row_id]
+            if active.unwritten:
+                logger.warning("Row %s ended; the journal does not have it yet.", active.row.id)
+            else:
+                self._active.remove(active)
             self._changed.notify_all()
         outcome()
         active.refuse_cancel("it has ended")
@@ -106,24 +113,33 @@ class Worker:
 
     def find(self, row_id: int) -> ActiveOrder | None:
         """The active order of a row; None if this process does not work on it."""
-        return self._active.get(row_id)
+        return next((each for each in list(self._active) if each.row.id == row_id), None)
 
     def find_task(self, ticket: str) -> ActiveOrder | None:
         """The active order that has a ticket; None if this process works on none."""
-        return next((each for each in self._active.values() if each.row.task == ticket), None)
+        return next((each for each in list(self._active) if each.row.task == ticket), None)
 
     @property
     def count(self) -> int:
         """How many orders are active."""
         return len(self._active)
 
+    @property
+    def rows(self) -> list[int]:
+        """The numbers of the rows that this process works on."""
+        return [each.row.id for each in list(self._active)]
+
     def write_late(self) -> None:
-        """Write the moves that could not be written before, for every active order."""
-        for active in list(self._active.values()):
+        """Write what the journal could not take before, of every active order; also of those that
+        have ended, which are active until then."""
+        for active in list(self._active):
             try:
                 active.write_late()
             except Exception as error:
                 logger.warning("Row %s is still not written: %s", active.row.id, error)
+            with self._changed:
+                if active.done.done() and not active.unwritten and active in self._active:
+                    self._active.remove(active)
 
     @property
     def busy(self) -> bool:
@@ -172,7 +188,7 @@ class Worker:
         ends: an order that is cut off there would be unclear."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not any(active.spending for active in self._active.values()), timeout
+                lambda: not any(active.spending for active in self._active), timeout
             )
 
     def note_settled(self) -> None:
@@ -187,7 +203,7 @@ class Worker:
         can be recovered.
         """
         self._closed.set()
-        for active in list(self._active.values()):
+        for active in list(self._active):
             active.close()
         deadline = time.monotonic() + timeout
         for thread in list(self._threads):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 Cut = Callable[[], None]
 
 IDLE_SECONDS = 10.0  # after which a watchdog without limits ends its thread, until the next one
+logger = logging.getLogger(__name__)
 
 
 class Watchdog:
@@ -59,7 +61,10 @@ class Watchdog:
 
     def _watch(self) -> None:
         while (cut := self._next_overdue()) is not None:
-            cut()
+            try:
+                cut()
+            except Exception:  # else no other limit would be kept any more
+                logger.exception("A time limit could not be kept.")
 
     def _next_overdue(self) -> Cut | None:
         """Wait for the next limit that is over; None when the watchdog is closed."""

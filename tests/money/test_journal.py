@@ -5,7 +5,6 @@ Most tests use it by itself; the last one lets processes share it that carry who
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -13,15 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import fakes
-import postgres
 import pytest
 import sqlalchemy as sa
+from journals import Clock, alembic, dead_holder, elsewhere, new
 from running import move
 
 from seedance import journal as journal_module
@@ -33,7 +31,6 @@ from seedance.journal import (
     IllegalMove,
     Journal,
     LeaseLost,
-    NewRow,
     Row,
     State,
     Total,
@@ -45,51 +42,8 @@ from seedance.journal.journal import LEASE_SECONDS
 from seedance.journal.process import has_ended, new_holder
 from seedance.journal.states import MOVES
 from seedance.money import Money
-from seedance.order import Order
 
 VERSIONS = Path(journal_module.__file__).parent / "migrations" / "versions"
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new, empty journal."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/journal.db"
-    server: str = request.getfixturevalue("postgres_server")
-    return postgres.create_database(server, f"journal_{next(_numbers)}")
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close every journal that a test opens."""
-    opened: list[Journal] = []
-    make = Journal.__init__
-
-    def remembered(self: Journal, *args: Any, **kwargs: Any) -> None:
-        make(self, *args, **kwargs)
-        opened.append(self)
-
-    monkeypatch.setattr(Journal, "__init__", remembered)
-    yield
-    for journal in opened:
-        journal.close()
-
-
-class Clock:
-    """Unix seconds that only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -105,15 +59,7 @@ def journal(url: str, clock: Clock) -> Journal:
 @pytest.fixture
 def other(url: str, clock: Clock) -> Journal:
     """The journal as another process has it open, on a machine that we cannot look into."""
-    opened = Journal(url, clock=clock)
-    opened.holder = "elsewhere#1#0badcafe"
-    return opened
-
-
-def new(fingerprint: str = "f", **fields: Any) -> NewRow:
-    order = Order(prompt="a fox", provider="lumenfall").describe()
-    row = NewRow(fingerprint, "as asked", "lumenfall", "account", order, target="/out/a.mp4")
-    return replace(row, **fields)
+    return elsewhere(url, clock)
 
 
 def reserved(journal: Journal, fingerprint: str = "f", **fields: Any) -> Row:
@@ -124,14 +70,6 @@ def submitted(journal: Journal, fingerprint: str = "f", task: str = "lumenfall:1
     row = reserved(journal, fingerprint)
     journal.take_slot(row.id, None)
     return move(journal, row.id, "running", task=task)
-
-
-def dead_holder() -> str:
-    """The id of a process of this machine that has ended."""
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    place, _, secret = new_holder().split("#")
-    return f"{place}#{child.pid}#{secret}"
 
 
 # ------------------------------------------------------------------------------------- reserving
@@ -318,7 +256,7 @@ def test_a_lease_that_ran_out_is_taken_over(journal: Journal, other: Journal, cl
 def test_a_renewed_lease_is_not_taken_over(journal: Journal, other: Journal, clock: Clock) -> None:
     row = submitted(journal)
     clock.now += LEASE_SECONDS - 1
-    journal.renew()
+    journal.renew([row.id])
     clock.now += LEASE_SECONDS - 1
     assert other.claim(row.id) is None
 
@@ -821,20 +759,6 @@ def test_a_newer_upload_replaces_the_older(journal: Journal, clock: Clock) -> No
 # ------------------------------------------------------------------------------------ migrations
 
 
-def alembic(url: str, revision: str) -> None:
-    """Bring a database to a revision by alembic itself."""
-    from alembic import command
-    from alembic.config import Config
-
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(VERSIONS.parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
-
-
 def test_migrations_make_what_the_schema_says(journal: Journal) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -926,10 +850,10 @@ def test_threads_that_come_at_once_open_one_engine(
 ) -> None:
     opened = []
 
-    def slowly(url: sa.URL) -> sa.Engine:
+    def slowly(url: sa.URL, limit: engine.Limit) -> sa.Engine:
         opened.append(url)
         time.sleep(0.1)
-        return engine.open_engine(url)
+        return engine.open_engine(url, limit)
 
     monkeypatch.setattr(journal_file, "open_engine", slowly)
     with ThreadPoolExecutor(6) as threads:

@@ -33,28 +33,13 @@ from seedance.errors import (
 from seedance.journal import Journal, NewRow, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.order import fingerprint
-from seedance.runner import files, poll, quotes, submit
+from seedance.runner import files, poll, quotes
 from seedance.runner.active import ActiveOrder
 from seedance.wire import Delivered, Flow, Ticket
 
 pytestmark = pytest.mark.slow
 
 FOREVER = 10**6
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk at Lumenfall, which has no list of tasks and no free cancel."""
-    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
-        yield Desk(fake, tmp_path)
-
-
-@pytest.fixture
-def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
-    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
-    with fakes.all()["byteplus"](polls_until_done=1) as fake:
-        yield Desk(fake, tmp_path)
 
 
 def failing(desk: Desk, **fields: Any) -> SeedanceError:
@@ -151,7 +136,9 @@ def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
     with pytest.raises(Refused) as caught:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
-    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it was still")
+    assert caught.value.message.startswith(
+        "Lumenfall is busy (HTTP 429): slow down; it stayed busy"
+    )
 
 
 def test_a_quota_that_is_used_up_is_not_waited_for(desk: Desk) -> None:
@@ -538,6 +525,7 @@ def test_a_404_is_no_proof_that_a_paid_task_has_ended(
 def test_a_404_ends_a_task_that_its_provider_forgets_by_its_document(
     ark: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.0)
     ark.start().wait()
     row = ark.row()
     assert row.file is not None

@@ -32,14 +32,14 @@ def worker() -> Iterator[Worker]:
 
 def order(worker: Worker, row_id: int = 1, state: State = State.RUNNING) -> ActiveOrder:
     """An active order whose row lies in no journal."""
-    row = cast(Row, SimpleNamespace(id=row_id, state=state, task=None))
+    row = cast(Row, SimpleNamespace(id=row_id, uid=str(row_id), state=state, task=None))
     return ActiveOrder(row, cast(Any, None), worker, cast(Any, None), cast(Any, None))
 
 
 def carried(
     worker: Worker, work: Callable[[ActiveOrder], Any], row_id: int = 1, **row: Any
 ) -> ActiveOrder:
-    return worker.carry(row_id, lambda: order(worker, row_id, **row), work)
+    return worker.carry(str(row_id), lambda: order(worker, row_id, **row), work)
 
 
 def held_until(finish: threading.Event, result: str = "video") -> Callable[[ActiveOrder], Any]:
@@ -100,7 +100,7 @@ def test_what_cannot_be_made_leaves_nothing_to_join(worker: Worker) -> None:
         raise ValueError("not even begun")
 
     with pytest.raises(ValueError, match="not even begun"):
-        worker.carry(1, make, lambda _: cast(Row, None))
+        worker.carry("1", make, lambda _: cast(Row, None))
     finish = threading.Event()
     finish.set()
     assert carried(worker, held_until(finish, "begun")).done.result(SOON) == "begun"
@@ -399,8 +399,8 @@ def hang(active):
     working.set()
     time.sleep(3600)
 
-row = SimpleNamespace(id=1, state="running", task=None)
-worker.carry(1, lambda: ActiveOrder(row, None, worker, None, None), hang)
+row = SimpleNamespace(id=1, uid="1", state="running", task=None)
+worker.carry("1", lambda: ActiveOrder(row, None, worker, None, None), hang)
 assert working.wait(20)
 print("over")
 """

@@ -1,0 +1,70 @@
+"""Journals on SQLite and on PostgreSQL, and desks at which orders are carried."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fakes
+import postgres
+import pytest
+from running import Desk
+
+from seedance.journal import Journal
+from seedance.runner import submit
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty journal."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db"
+    server: str = request.getfixturevalue("postgres_server")
+    return postgres.create_database(server, f"journal_{next(_numbers)}")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """The URL of a new, empty journal on PostgreSQL."""
+    return postgres.create_database(postgres_server, f"journal_{next(_numbers)}")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every journal that a test opens."""
+    opened: list[Journal] = []
+    make = Journal.__init__
+
+    def remembered(self: Journal, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        opened.append(self)
+
+    monkeypatch.setattr(Journal, "__init__", remembered)
+    yield
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk at Lumenfall, which has no list of tasks and no free cancel."""
+    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        yield Desk(fake, tmp_path)
+
+
+@pytest.fixture
+def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
+    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
+    with fakes.all()["byteplus"](polls_until_done=1) as fake:
+        yield Desk(fake, tmp_path)
