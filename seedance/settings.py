@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,19 @@ PACK = Path(__file__).resolve().parents[1]
 TIMEOUT = 3600.0
 SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
 _SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")  # what their names end with
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a provider is reached: its configuration, and the key that may go there.
+
+    `source` is None where there is no usable key; `problem` says why, and `key` is empty.
+    """
+
+    config: Config
+    key: str = field(default="", repr=False)
+    source: KeySource | None = None
+    problem: BadOrder | NeedsKey | None = None
 
 
 class Settings:
@@ -127,11 +141,26 @@ class Settings:
         """The key to use, empty where none is needed. Raises NeedsKey if there is none that may
         go to the configured base URL, BadOrder if there is one and no usable base URL."""
         provider = providers.get(provider_id)
+        return "" if provider.key_variable is None else self._key(provider, None)
+
+    def access(self, provider_id: str) -> Access:
+        """How to reach a provider, found out once. Raises BadOrder where no usable base URL is
+        known."""
+        provider, config = providers.get(provider_id), self.config(provider_id)
         if provider.key_variable is None:
-            return ""
+            return Access(config, "", "not needed")
+        try:
+            key = self._key(provider, config)
+        except (BadOrder, NeedsKey) as problem:
+            return Access(config, "", None, problem)
+        return Access(config, key, "environment" if self._environment_key(provider) else "file")
+
+    def _key(self, provider: type[Provider], config: Config | None) -> Key:
+        """The key that may go to the base URL of `config`, by default the present one."""
+        provider_id = provider.id
         record = self._keys.record(provider_id)
         if key := self._environment_key(provider):
-            self.config(provider_id)  # raises where there is no address to send it to
+            config or self.config(provider_id)  # raises where there is no address to send it to
             if self._base_url(provider)[1] == "file":
                 raise NeedsKey(
                     f"{provider.key_variable} is set in the environment, but the base URL of "
@@ -140,7 +169,7 @@ class Settings:
                 )
             return _clean(key, provider)
         if key := Key(str(record.get("key") or "").strip()):
-            base = origin(self.config(provider_id).base_url)
+            base = origin((config or self.config(provider_id)).base_url)
             if record.get("origin") != base:
                 raise NeedsKey(
                     f"The stored key of {provider.name} belongs to {record.get('origin')}, not to "

@@ -50,9 +50,8 @@ class Stopped(Exception):
 class Client:
     """One provider and the transport to it. Safe to use from several threads."""
 
-    def __init__(self, provider: Provider, transport: Transport) -> None:
-        self.provider = provider
-        self.transport = transport
+    def __init__(self, provider: Provider, transport: Transport, account: str = "") -> None:
+        self.provider, self.transport, self.account = provider, transport, account
         self.last_reply = Reply(0)
 
     def run(

@@ -15,7 +15,7 @@ from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
 from ..order import Order, asked_fingerprint, fingerprint, plain
-from ..settings import KeySource, Settings
+from ..settings import Access, Settings
 from ..wire import Call, Provider
 from .delivery import (
     Deliveries,
@@ -34,12 +34,12 @@ class Prepared:
     """An order as it goes to one provider: fitted, priced, each medium with its delivery.
 
     It is made once, by `prepare` or `prepare_at`, and handed on: nothing in it is computed again.
-    `key_source` is None where there is no usable key; the key itself is not in it. `call` is the
-    paid call, with stand-ins for media that go up first; None where another call comes before it.
+    `access` is how its provider is reached. `call` is the paid call, with stand-ins for media that
+    go up first; None where another call comes before it.
     """
 
     provider: Provider
-    key_source: KeySource | None
+    access: Access
     order: Order
     asked_order: Order
     changes: tuple[Change, ...]
@@ -182,7 +182,8 @@ def _naming(error: DoesNotFit, able: Sequence[str]) -> DoesNotFit:
 def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
     fitted = fit(asked, providers.get(provider_id))
     order = fitted.order
-    provider = providers.get(provider_id)(settings.config(provider_id))
+    access = settings.access(provider_id)
+    provider = providers.get(provider_id)(access.config)
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
     check_measures(deliveries, order, provider)
@@ -191,7 +192,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
     step = next(provider.submit(spelled(order, type(provider)), delivered))
     return Prepared(
         provider=provider,
-        key_source=settings.key_source(provider.id),
+        access=access,
         order=order,
         asked_order=asked,
         changes=fitted.changes,
@@ -267,7 +268,7 @@ def _quote(order: Order, provider_id: str, settings: Settings) -> Quote:
         notes=prepared.notes,
         price=prepared.price,
         deliveries=prepared.deliveries.items,
-        key=prepared.key_source,
+        key=prepared.access.source,
         problem=problem,
     )
 

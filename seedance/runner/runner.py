@@ -26,7 +26,7 @@ from ..errors import (
 from ..journal import Journal, NewRow, Row, State, sensible
 from ..money import Money
 from ..order import Order, asked_fingerprint
-from ..settings import Settings
+from ..settings import Access, Settings
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
 from . import files, quotes, tickets
@@ -127,7 +127,8 @@ class Runner:
 
     def _reserve(self, prepared: Prepared, identity: str, target: Path | None) -> Row:
         provider = prepared.provider
-        key = self.settings.key(provider.id)
+        if prepared.access.problem is not None:
+            raise prepared.access.problem
         target = target or files.new_target(self.settings.output, provider.id, identity)
         files.check_writable(target.parent)
         budget = self.settings.budget
@@ -136,7 +137,7 @@ class Runner:
                 fingerprint=identity,
                 asked=prepared.asked,
                 provider=provider.id,
-                account=quotes.account_of(provider.id, key),
+                account=quotes.account_of(provider.id, prepared.access.key),
                 origin=origin(provider.config.base_url),
                 marks=provider.marks,
                 order=prepared.order.describe(),
@@ -163,7 +164,7 @@ class Runner:
             provider = prepared.provider
             if row.state == State.UNCLEAR and not provider.can("find"):
                 raise error_of(row)
-            client = self._client_of(row)
+            client = self._client_of(row, prepared.access)
             if row.state == State.SAVED:
                 row = self.journal.reopen(row.id, State.SUCCEEDED, row.uid)
             active = self._carry(row, client, prepared)
@@ -180,18 +181,20 @@ class Runner:
     def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
         """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
-        account = quotes.account_of(row.provider, settings.key(row.provider))
         return worker.carry(
             row.uid,
-            lambda: ActiveOrder(row, client, worker, journal, settings, prepared, account=account),
+            lambda: ActiveOrder(
+                row, client, worker, journal, settings, prepared, account=client.account
+            ),
             carry,
         )
 
-    def _client_of(self, row: Row) -> Client:
+    def _client_of(self, row: Row, access: Access | None = None) -> Client:
         """A client for the provider of a row. Get it before you change the row: without a key, or
         with another base URL than the order's, this raises an error and the row keeps its state."""
         try:
-            client = self._client_for(row.provider, row.mark or "")
+            access = access or self.settings.access(row.provider)
+            client = self._client_for(row.provider, access, row.mark or "")
         except NeedsKey as error:
             raise told(row, error) from None
         here = origin(client.provider.config.base_url)
@@ -207,11 +210,14 @@ class Runner:
             )
         return client
 
-    def _client_for(self, provider_id: str, mark: str = "") -> Client:
-        config, key = self.settings.config(provider_id), self.settings.key(provider_id)
+    def _client_for(self, provider_id: str, access: Access, mark: str = "") -> Client:
+        if access.problem is not None:
+            raise access.problem
+        config, key = access.config, access.key
         provider = providers.get(provider_id)(config, mark)
+        account = quotes.account_of(provider_id, key)
         urls = [url for url in (config.base_url, config.upload_url) if url]
-        identity = (provider.id, " ".join(urls), quotes.account_of(provider.id, key))
+        identity = (provider.id, " ".join(urls), account)
         with self._lock:
             transport = self._transports.get(identity)
             if transport is None:
@@ -219,7 +225,7 @@ class Runner:
                 adapters = preview.adapters(config.base_url, self.settings.home)
                 transport = Transport(credentials, adapters, self._worker.watchdog)
                 self._transports[identity] = transport
-        return Client(provider, transport)
+        return Client(provider, transport, account)
 
     def _restore_tickets(self) -> None:
         """Write into the journal, once in this process, the tickets that an earlier process could
@@ -272,11 +278,10 @@ class Runner:
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
-        try:
-            key = self.settings.key(ticket.provider)
-        except NeedsKey as error:
-            error.task, error.spent = str(ticket), "yes"
-            raise
+        access = self.settings.access(ticket.provider)
+        if access.problem is not None:
+            access.problem.task, access.problem.spent = str(ticket), "yes"
+            raise access.problem
         identity = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
         target = target or files.new_target(self.settings.output, ticket.provider, identity)
         files.check_writable(target.parent)
@@ -284,8 +289,8 @@ class Runner:
             fingerprint=identity,
             asked=identity,
             provider=ticket.provider,
-            account=quotes.account_of(ticket.provider, key),
-            origin=origin(self.settings.config(ticket.provider).base_url),
+            account=quotes.account_of(ticket.provider, access.key),
+            origin=origin(access.config.base_url),
             order=Order(provider=ticket.provider).describe(),
             target=str(target),
         )
@@ -419,7 +424,7 @@ class Runner:
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
-        client = self._client_for(provider_id)
+        client = self._client_for(provider_id, self.settings.access(provider_id))
         return client.ask(client.provider.probe_key())
 
     # ------------------------------------------------------------------------- the process

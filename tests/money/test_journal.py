@@ -5,6 +5,7 @@ Most tests use it by itself; the last one lets processes share it that carry who
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -168,34 +169,34 @@ def test_an_unreachable_server_is_a_bad_order_without_its_password() -> None:
 # ---------------------------------------------------------------------------------------- states
 
 
-@pytest.mark.parametrize("before", State)
-@pytest.mark.parametrize("after", [*State, "banana", "", "SAVED"])
-def test_only_the_allowed_moves_are_made(journal: Journal, before: State, after: str) -> None:
-    row = move(journal, reserved(journal).id, before)
-    hold(journal, row.id)
-    was = raw(journal, row.id)
-    if after in MOVES[before]:
-        assert journal.advance(row.id, after).state == after
-    else:
-        with pytest.raises(IllegalMove):
-            journal.advance(row.id, after)
-        assert raw(journal, row.id) == was
-    assert journal.reserve(new())[1] is (journal.get(row.id).state in ENDED)
+def test_only_the_allowed_moves_are_made(journal: Journal) -> None:
+    for before, after in itertools.product(State, [*State, "banana", "", "SAVED"]):
+        fingerprint = f"{before} to {after}"
+        row = move(journal, reserved(journal, fingerprint).id, before)
+        hold(journal, row.id)
+        was = raw(journal, row.id)
+        if after in MOVES[before]:
+            assert journal.advance(row.id, after).state == after
+        else:
+            with pytest.raises(IllegalMove):
+                journal.advance(row.id, after)
+            assert raw(journal, row.id) == was, fingerprint
+        again = journal.reserve(new(fingerprint))[1]
+        assert again is (journal.get(row.id).state in ENDED), fingerprint
 
 
-@pytest.mark.parametrize("before", State)
-@pytest.mark.parametrize("after", State)
-def test_reopening_makes_only_allowed_moves(journal: Journal, before: State, after: State) -> None:
-    row = move(journal, reserved(journal).id, before)
-    was = raw(journal, row.id)
-    if before in LIVE:
-        assert journal.reopen(row.id, after).state == before
-    elif after in MOVES[before]:
-        assert journal.reopen(row.id, after).state == after
-    else:
-        with pytest.raises(IllegalMove):
-            journal.reopen(row.id, after)
-        assert raw(journal, row.id) == was
+def test_reopening_makes_only_allowed_moves(journal: Journal) -> None:
+    for before, after in itertools.product(State, State):
+        row = move(journal, reserved(journal, f"{before} to {after}").id, before)
+        was = raw(journal, row.id)
+        if before in LIVE:
+            assert journal.reopen(row.id, after).state == before
+        elif after in MOVES[before]:
+            assert journal.reopen(row.id, after).state == after
+        else:
+            with pytest.raises(IllegalMove):
+                journal.reopen(row.id, after)
+            assert raw(journal, row.id) == was
 
 
 def test_every_state_can_be_reached_and_is_live_saved_unclear_or_ended(journal: Journal) -> None:

@@ -18,7 +18,7 @@ import urllib3.connection
 from fakes import Answer, Request
 from running import Desk, is_create, is_poll, is_result, picture, until
 
-from seedance import download, transport
+from seedance import download, providers, transport
 from seedance.errors import (
     BadOrder,
     Cancelled,
@@ -225,7 +225,7 @@ def test_an_unforeseen_error_while_sending_is_unclear(
 def test_no_error_after_an_accepting_answer_means_that_nothing_was_spent(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
-    provider = type(desk.runner()._client_for("lumenfall").provider)
+    provider = providers.get("lumenfall")
     submit = provider.submit
 
     def submit_and_fail(self: Any, order: Any, delivered: Delivered) -> Flow[Ticket]:
@@ -397,7 +397,7 @@ def test_an_order_older_than_the_list_of_tasks_stays_unclear(ark: Desk) -> None:
     ark.fake.fault(is_create, "reset-after")
     ark.fake.fault(is_list, "status:403")
     failing(ark)
-    week = type(ark.runner()._client_for("byteplus").provider).limits.task_life
+    week = providers.get("byteplus").limits.task_life
     age(ark, week + 60, "submitted", "updated", "created")
     ark.fake.tasks.clear()
     assert isinstance(failing(ark), Unclear)
@@ -915,7 +915,7 @@ def test_the_last_of_several_who_cancel_cancels_the_task(ark: Desk) -> None:
 
 def test_cancel_before_the_create_sends_nothing(ark: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = ark.runner()
-    provider = type(runner._client_for("byteplus").provider)
+    provider = providers.get("byteplus")
     full = provider.limits.__class__(**{**vars(provider.limits), "concurrent": 0})
     monkeypatch.setattr(provider, "limits", full)
     job = ark.start(runner)
