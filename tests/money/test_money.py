@@ -136,7 +136,9 @@ def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
     with pytest.raises(Refused) as caught:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
-    assert caught.value.message.startswith("Lumenfall is busy (HTTP 429): slow down; it stayed busy")
+    assert caught.value.message.startswith(
+        "Lumenfall is busy (HTTP 429): slow down; it stayed busy"
+    )
 
 
 def test_a_quota_that_is_used_up_is_not_waited_for(desk: Desk) -> None:
