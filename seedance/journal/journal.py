@@ -375,8 +375,8 @@ class Journal(Queries):
 
         That is the row `uid`, which was paid for it, if it has no ticket yet and has not ended.
         Otherwise it is a row of its own: the other was forgotten meanwhile, or is gone with a
-        journal that was replaced. That one has the fingerprint of `new` unless another row holds
-        it. A row that holds the ticket already is returned as it is.
+        journal that was replaced. That one has the fingerprint and the target of `new` unless
+        another row holds the fingerprint. A row that holds the ticket already is returned as it is.
         """
         with self._writing(lock="seedance-reserve") as connection:
             known = connection.execute(
@@ -400,9 +400,11 @@ class Journal(Queries):
             taken = connection.execute(
                 sa.select(orders.c.id).where(orders.c.fingerprint == new.fingerprint, is_held)
             ).first()
-            if taken is not None:
+            if taken is not None:  # the order was sent anew meanwhile, and has these names
                 other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
-                new = replace(new, fingerprint=other, asked=other)
+                target = Path(new.target or "video.mp4")
+                target = target.with_name(f"{target.stem}-{other[:8]}{target.suffix}")
+                new = replace(new, fingerprint=other, asked=other, target=str(target))
             return self._insert(connection, new, State.RUNNING, ticket, self._clock())
 
     def _bring_ticket(

@@ -224,8 +224,9 @@ class ActiveOrder:
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
         price = sensible(cost) or self.row.cost
-        self.row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
-        tickets.write(self.settings.home, self.row, ticket)
+        row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
+        tickets.write(self.settings.home, row, ticket)
+        self.row = row
 
     @property
     def same_sender(self) -> bool:

@@ -37,12 +37,22 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     done, if this process has just received it. Raises StillRunning if the video cannot be saved
     now, TaskFailed or Refused if it is gone."""
     active.refuse_cancel("it is finished, and its video is being saved")
-    paths = Files(Path(active.row.target or ""), active.journal.holder.rpartition("#")[2])
+    paths = _paths(active.row, active.journal.holder.rpartition("#")[2])
     measured = files.already_finished(paths, active.row.task or "")
     if measured is None:
         measured = _fetch_and_finish(active, paths, done)
     active.advance(State.SAVED, file=paths.video, result=measured)
     active.say("saved", 1.0, 0.0)
+
+
+def _paths(row: Row, process: str) -> Files:
+    """Where the video of a row goes: never in place of another order's."""
+    target, number = Path(row.target or ""), 0
+    while True:
+        paths = Files(files.numbered(target, number), f"{process}-{row.id}")
+        if not files.is_anothers(paths, row.task or ""):
+            return paths
+        number += 1
 
 
 def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> dict[str, Any]:

@@ -156,6 +156,15 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
     return {name: sidecar[name] for name in MEASURED}
 
 
+def is_anothers(files: Files, task: str) -> bool:
+    """Whether the video at this path is that of another ticket."""
+    try:
+        found = json.loads(files.sidecar.read_text("utf-8"))["task"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return found != task and files.video.exists()
+
+
 def copy_to(saved: Files, target: Path) -> Files:
     """Copy a saved video, its last frame and its sidecar to `target`; returns the copies."""
     copies = Files(target)

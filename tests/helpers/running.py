@@ -6,7 +6,6 @@ journal holder of its own, so that two of them are to each other what two proces
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +58,7 @@ class Desk:
         self.output = folder / "output"
         self._environment = {"SEEDANCE_POLL_INTERVAL": str(POLL_SECONDS), **environment}
         self._home = folder / "home"
-        self._runners = itertools.count()
+        self._reader: Runner | None = None
 
     def settings(self, **environment: str) -> Settings:
         """The settings of a process that talks to the fake."""
@@ -84,7 +83,12 @@ class Desk:
 
     def row(self) -> Row:
         """The newest row of the journal."""
-        return self.runner().journal.newest(1)[0]
+        return self.rows()[0]
+
+    def rows(self) -> list[Row]:
+        """The rows of the journal, the newest first."""
+        self._reader = self._reader or self.runner()
+        return self._reader.journal.newest(1000)
 
     @property
     def sent_creates(self) -> int:
