@@ -74,6 +74,7 @@ def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.Monke
 def no_thread_lives_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Close every runner that the test made; none of its threads may outlive it."""
     made: list[Runner] = []
+    before = set(threading.enumerate())
     prepare = Runner.__post_init__
 
     def remembered(self: Runner) -> None:
@@ -87,7 +88,7 @@ def no_thread_lives_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     alive = [
         t.name
         for t in threading.enumerate()
-        if t.name.startswith(("seedance-order", "seedance-heartbeat"))
+        if t not in before and t.name.startswith(("seedance-order", "seedance-heartbeat"))
     ]
     assert not alive
 

@@ -93,8 +93,10 @@ DRIPS = {
 @pytest.mark.parametrize("where", DRIPS)
 def test_an_answer_that_drips_for_ever_is_cut(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedance.transport.session.LONGEST_REPLY_SECONDS", 2.0)
-    with Raw(drip(DRIPS[where])) as server, pytest.raises(Lost, match="no answer in time"):
-        transport_for(server.url).perform(Call("POST", server.url, json={}, spends=True))
+    monkeypatch.setattr("seedance.transport.session.LONGEST_SPEND_SECONDS", 2.0)
+    for spends in (True, False):
+        with Raw(drip(DRIPS[where])) as server, pytest.raises(Lost, match="no answer in time"):
+            transport_for(server.url).perform(Call("POST", server.url, json={}, spends=spends))
 
 
 @pytest.mark.parametrize("where", DRIPS)

@@ -302,7 +302,10 @@ def test_files_have_names_of_our_own(nasty_run: tuple[Path, Any]) -> None:
 @pytest.mark.parametrize(
     "task_id", ["../../../../tmp/x", "..\\..\\x", "/etc/cron.d/x", "C:\\x", "a\x00b"]
 )
-def test_an_id_from_a_provider_is_no_part_of_a_path(task_id: str, tmp_path: Path) -> None:
+def test_an_id_from_a_provider_is_no_part_of_a_path(
+    task_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedance.runner.poll.UNKNOWN_SECONDS", 0.0)
     with fakes.all()["lumenfall"]() as fake:
         fake.fault(lambda each: each.method == "POST", Answer(200, json={"id": task_id}))
         desk = Desk(fake, tmp_path)
