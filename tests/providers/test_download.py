@@ -132,7 +132,9 @@ def whole(data: bytes = CLIP) -> Callable[[Connection], None]:
 def status(code: int, headers: str = "", body: str = "") -> Callable[[Connection], None]:
     def send(connection: Connection) -> None:
         connection.read_request()
-        connection.send(f"HTTP/1.1 {code} X\nContent-Length: {len(body)}\n{headers}\n{body}")
+        # The connection ends with the answer: unsaid, the next request may still be sent on it.
+        length = f"Content-Length: {len(body)}\nConnection: close\n"
+        connection.send(f"HTTP/1.1 {code} X\n{length}{headers}\n{body}")
 
     return send
 
