@@ -218,7 +218,7 @@ def test_after_a_crash_the_next_order_tidies_up(
     fake.polls_until_done = 10**6
     crashed = Runner(Settings.load())
     job = crashed.start(order_for("uniall", 1, video=Medium.from_path("video", clip)))[0]
-    until(lambda: job.task)
+    until(lambda: crashed.journal.get(job.row).state == "running")
     move(crashed.journal, job.row, "cancelled")
     fake.polls_until_done = 0
     assert len(bucket.names) == 1
