@@ -110,7 +110,7 @@ def test_a_picture_becomes_frames_and_a_video_with_sound(server: ComfyUI) -> Non
     assert shown == [[{"filename": row.file.name, "subfolder": "seedance", "type": "output"}]]
     news = page.of_type("seedance.node")
     assert {each["node"] for each in news} == {"2"}
-    assert "rendering" in {take["code"] for each in news for take in each.get("takes", [])}
+    assert "rendering_part" in {take["code"] for each in news for take in each.get("takes", [])}
     (made,) = news[-1]["results"]
     assert (made["provider"], made["seed"]) == ("preview", 11)
     assert (made["width"], made["height"], made["cost"]["amount"]) == (752, 560, 0)
