@@ -26,8 +26,8 @@ def upgrade() -> None:
         sa.text("INSERT INTO identity (id, uid, revision) VALUES (1, :uid, 0)"),
         {"uid": secrets.token_hex(16)},
     )
-    # As in 0003: on SQLite the table is copied, and old versions of SQLAlchemy lose the condition of
-    # the partial index on the way.
+    # As in 0003: SQLite's table is copied, and old versions of SQLAlchemy lose the condition of the
+    # partial index on the way.
     op.drop_index("orders_one_held", "orders")
     with op.batch_alter_table("orders") as batch:
         batch.add_column(sa.Column("uid", sa.String(32)))
@@ -65,7 +65,7 @@ def _part_shared_tickets(connection: sa.Connection) -> None:
     unclear: nobody knows which of them the task was made for."""
     shared = connection.execute(
         sa.text(
-            f"SELECT id, state, ticket FROM orders o WHERE ticket IS NOT NULL AND {HELD} AND EXISTS "
+            f"SELECT id, state, ticket FROM orders o WHERE {HAS_TICKET} AND EXISTS "
             f"(SELECT 1 FROM orders p WHERE p.ticket = o.ticket AND p.id < o.id AND p.{HELD})"
         )
     ).all()
