@@ -136,7 +136,6 @@ class Journal(Queries):
         self._opening = threading.Lock()
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._watched: dict[int, tuple[str | None, float, float]] = {}
-        self._leased: dict[int, str] = {}
         self._known: _Known | None = None
         self._knowing = threading.Lock()
         self._news = threading.local()  # what the transaction of this thread is about to write
@@ -323,7 +322,7 @@ class Journal(Queries):
             .returning(orders)
         ).one()
         self._count(connection)
-        return self._mine(row_of(record))
+        return self._seen(row_of(record))
 
     def _draw_mark(self, connection: sa.Connection, new: NewRow) -> str | None:
         """One of `new.marks` that no other order of the last days has."""
@@ -335,22 +334,16 @@ class Journal(Queries):
                 return mark
         return None
 
-    def _mine(self, row: Row) -> Row:
-        """Remember which row this process has leased under a number: in a journal that was
-        replaced, another row may have that number."""
-        if row.holder == self.holder:
-            self._leased[row.id] = row.uid
-        else:
-            self._leased.pop(row.id, None)
+    def _seen(self, row: Row) -> Row:
+        """Note a row of this transaction, for `_check_same`, if this process has its lease."""
+        news = self._news.known
+        if row.holder == self.holder and row.id > news.row_id:
+            news.row_id, news.row_uid = row.id, row.uid
         return row
 
-    def _is_mine(self, row_id: int) -> sa.ColumnElement[bool]:
-        """The condition that this process has the lease, and that it is the row that it leased."""
-        return sa.and_(
-            orders.c.id == row_id,
-            orders.c.holder == self.holder,
-            sa.func.coalesce(orders.c.uid, "") == self._leased.get(row_id, "(not ours)"),
-        )
+    def _is_mine(self, row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
+        """The condition that this process has leased a row, and that it still has that number."""
+        return sa.and_(_is(row_id, uid), orders.c.holder == self.holder)
 
     def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
         """The row for a task that another journal ordered, and whether it is new.
@@ -436,7 +429,7 @@ class Journal(Queries):
             ).first()
             if record is None or record.state not in LIVE:
                 return None
-            mine = record.holder == self.holder and (record.uid or "") == self._leased.get(row_id)
+            mine = record.holder == self.holder
             if not mine and self._is_leased(record):
                 return None
             if record.state == State.SUBMITTING and not mine:
@@ -444,12 +437,11 @@ class Journal(Queries):
             record = connection.execute(
                 sa.update(orders)
                 .where(orders.c.id == row_id)
-                # A process of an older version of the pack gives its rows no `uid`.
-                .values(uid=record.uid or secrets.token_hex(16), **self._lease())
+                .values(**self._lease())
                 .returning(orders)
             ).one()
             self._watched.pop(row_id, None)
-            return self._mine(row_of(record))
+            return self._seen(row_of(record))
 
     def _is_leased(self, record: Any) -> bool:
         """Whether another process works on a row, as far as that can be known.
@@ -466,13 +458,13 @@ class Journal(Queries):
             return True
         return now - watched[2] <= LEASE_SECONDS
 
-    def release(self, row_id: int, *, rest: bool = True) -> None:
+    def release(self, row_id: int, *, rest: bool = True, uid: str | None = None) -> None:
         """Release the lease of a live row. Anyone may claim the row now; recovery retries it after
         `REST_SECONDS`, or at once without `rest`."""
         with self._writing() as connection:
             connection.execute(
                 sa.update(orders)
-                .where(self._is_mine(row_id), orders.c.state.in_(LIVE))
+                .where(self._is_mine(row_id, uid), orders.c.state.in_(LIVE))
                 .values(holder=None, lease_until=self._clock() + (REST_SECONDS if rest else 0.0))
             )
 
@@ -490,21 +482,23 @@ class Journal(Queries):
                 .values(lease_until=self._clock() + LEASE_SECONDS)
             )
 
-    def may_send(self, row_id: int) -> bool:
+    def may_send(self, row_id: int, uid: str | None = None) -> bool:
         """Whether this process still has the row in `submitting`: asked right before the first byte
         of a paid call. It renews the lease. Raises JournalReplaced."""
         with self._writing() as connection:
             self._check_same(connection)
             record = connection.execute(
                 sa.update(orders)
-                .where(self._is_mine(row_id), orders.c.state == State.SUBMITTING)
+                .where(self._is_mine(row_id, uid), orders.c.state == State.SUBMITTING)
                 .values(lease_until=self._clock() + LEASE_SECONDS)
                 .returning(orders.c.id)
             ).first()
             return record is not None
 
     def _lease(self) -> dict[str, Any]:
-        return {"holder": self.holder, "lease_until": self._clock() + LEASE_SECONDS}
+        # A process of an older version of the pack gives its rows no identity.
+        uid = sa.func.coalesce(orders.c.uid, secrets.token_hex(16))
+        return {"holder": self.holder, "lease_until": self._clock() + LEASE_SECONDS, "uid": uid}
 
     # ----------------------------------------------------------------------------- moves
 
@@ -519,6 +513,7 @@ class Journal(Queries):
         error: Mapping[str, Any] | None = None,
         cost: Money | None = None,
         not_billed: bool = False,
+        uid: str | None = None,
     ) -> Row:
         """Move a row that this process has leased to `state`.
 
@@ -539,7 +534,7 @@ class Journal(Queries):
         if not_billed:
             values.update(NOT_BILLED)
         with self._writing_ticket(task) as connection:
-            row = self._move(connection, row_id, state, self._is_mine(row_id), **values)
+            row = self._move(connection, row_id, state, self._is_mine(row_id, uid), **values)
         if row is None:
             raise LeaseLost(f"row {row_id}")
         return row
@@ -555,21 +550,23 @@ class Journal(Queries):
                 raise TicketTaken(ticket) from error
             raise
 
-    def note_changes(self, row_id: int, changes: Sequence[Mapping[str, Any]]) -> Row:
+    def note_changes(
+        self, row_id: int, changes: Sequence[Mapping[str, Any]], uid: str | None = None
+    ) -> Row:
         """Record what is sent differently from what was asked. Raises LeaseLost if another process
         has the row."""
-        return self._note(row_id, changes_json=json.dumps(list(changes)))
+        return self._note(row_id, uid, changes_json=json.dumps(list(changes)))
 
-    def note_sender(self, row_id: int, account: str, origin: str) -> Row:
+    def note_sender(self, row_id: int, account: str, origin: str, uid: str | None = None) -> Row:
         """Record who sends an order, and where to. Raises LeaseLost if another process has the
         row."""
-        return self._note(row_id, account=account, origin=origin)
+        return self._note(row_id, uid, account=account, origin=origin)
 
-    def _note(self, row_id: int, **values: Any) -> Row:
+    def _note(self, row_id: int, uid: str | None, **values: Any) -> Row:
         with self._writing() as connection:
             record = connection.execute(
                 sa.update(orders)
-                .where(self._is_mine(row_id))
+                .where(self._is_mine(row_id, uid))
                 .values(updated=self._clock(), **values)
                 .returning(orders)
             ).first()
@@ -577,12 +574,16 @@ class Journal(Queries):
             raise LeaseLost(f"row {row_id}")
         return row_of(record)
 
-    def take_slot(self, row_id: int, limit: int | None) -> tuple[Row | None, int]:
+    def take_slot(
+        self, row_id: int, limit: int | None, uid: str | None = None
+    ) -> tuple[Row | None, int]:
         """Move a row from `preparing` to `submitting` if fewer than `limit` tasks of its provider
         and account are under way. Returns the row (None if no slot is free) and how many are."""
         with self._writing(lock="seedance-slots") as connection:
             record = connection.execute(
-                sa.select(orders).where(self._is_mine(row_id), orders.c.state == State.PREPARING)
+                sa.select(orders).where(
+                    self._is_mine(row_id, uid), orders.c.state == State.PREPARING
+                )
             ).first()
             if record is None:
                 raise LeaseLost(f"row {row_id}")
@@ -704,7 +705,7 @@ class Journal(Queries):
         if record is None:
             return None
         self._count(connection)
-        return self._mine(row_of(record))
+        return self._seen(row_of(record))
 
 
 def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:

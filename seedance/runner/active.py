@@ -200,9 +200,12 @@ class ActiveOrder:
             self.pause(WATCH_SECONDS)
             self.reload()
 
-    def reload(self) -> None:
-        """Read the row from the journal again. A row that is gone from it, or went back to before
-        it was paid, gets its ticket again. Raises BadOrder where it is gone and nothing is paid."""
+    def reload(self) -> bool:
+        """Read the row from the journal again; returns whether it is not as this process knew it.
+
+        A row that is gone from it, or went back to before it was paid, gets its ticket again.
+        Raises BadOrder where it is gone and nothing is paid.
+        """
         row = self.row
         found = self.journal.by_uid(row.uid) if row.uid else self.journal.get(row.id)
         if row.task is not None and (found is None or found.task != row.task):
@@ -211,6 +214,7 @@ class ActiveOrder:
             raise tickets.explain_lost(row)
         else:
             self.row = found
+        return found is None or (found.state, found.task) != (row.state, row.task)
 
     def give_back(self, ticket: str) -> None:
         """Give the journal a ticket that it does not have: in the row that was paid for it, or in
@@ -246,7 +250,7 @@ class ActiveOrder:
         `REST_SECONDS`, or at once if the runner closes. What is not written yet is still ours."""
         if self.row.state in LIVE and not self._unwritten:
             try:
-                self.journal.release(self.row.id, rest=not self._closing)
+                self.journal.release(self.row.id, rest=not self._closing, uid=self.row.uid)
             except BadOrder as error:
                 logger.warning("The lease of row %s could not be released: %s", self.row.id, error)
 
@@ -283,7 +287,7 @@ class ActiveOrder:
         with self._writing:
             while self._unwritten:
                 state, values = self._unwritten[0]
-                row = self.journal.advance(self.row.id, state, **values)
+                row = self.journal.advance(self.row.id, state, uid=self.row.uid, **values)
                 self._unwritten.pop(0)
                 if not self._unwritten:
                     self.row = row

@@ -27,9 +27,7 @@ def carry(active: ActiveOrder) -> Row:
             except LeaseLost:
                 active.reload()
             except IllegalMove:
-                before = active.row
-                active.reload()
-                if (active.row.uid, active.row.state) == (before.uid, before.state):
+                if not active.reload():
                     raise  # else the journal went back, and the row with it
     except Stopped:
         raise told(active.row, _closed(active)) from None

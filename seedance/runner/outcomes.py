@@ -97,6 +97,9 @@ def told(row: Row, error: SeedanceError) -> SeedanceError:
     a BadOrder, but the video is paid. For an ended row, the error in the row says what is billed.
     """
     error.task, error.row = error.task or row.task, row.id
+    if row.state == State.SUBMITTING and row.task:
+        error.spent = "yes"  # the answer is here, and the journal does not have it yet
+        return error
     ended: Spent | None = (row.error or {}).get("spent")
     error.spent = _SPENT.get(row.state) or ended or ("yes" if row.task else error.spent)
     return error

@@ -399,7 +399,7 @@ class Runner:
                 self._carry(claimed, self._client_of(claimed))
                 count += 1
             except SeedanceError as error:
-                self.journal.release(row.id)
+                self.journal.release(row.id, uid=row.uid)
                 if row.id not in self._left:
                     self._left.add(row.id)
                     logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)

@@ -108,7 +108,7 @@ def _note_sender(active: ActiveOrder) -> None:
     """The row may be from a process that had another key, or another base URL, and sent nothing."""
     account, place = active.account, origin(active.client.provider.config.base_url)
     if account is not None and (account, place) != (active.row.account, active.row.origin):
-        active.row = active.journal.note_sender(active.row.id, account, place)
+        active.row = active.journal.note_sender(active.row.id, account, place, active.row.uid)
 
 
 def _upload(active: ActiveOrder, work_dir: Path) -> Delivered:
@@ -124,7 +124,7 @@ def _upload(active: ActiveOrder, work_dir: Path) -> Delivered:
     if changes:
         new = [change.as_dict() for change in changes]
         noted = [change for change in active.row.changes if change not in new]
-        active.row = active.journal.note_changes(active.row.id, noted + new)
+        active.row = active.journal.note_changes(active.row.id, noted + new, active.row.uid)
     return delivered
 
 
@@ -140,7 +140,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         active.say("submitting")
         try:
             flow = provider.submit(order, delivered)
-            ticket = active.client.run(flow, gate=lambda: active.journal.may_send(active.row.id))
+            ticket = active.client.run(flow, gate=lambda: _may_send(active))
             _keep(active, ticket)
             return
         except Withheld:
@@ -172,6 +172,10 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             raise problem
         active.say(code, seconds=round(wait))
         _pause_before_money(active, wait)
+
+
+def _may_send(active: ActiveOrder) -> bool:
+    return active.journal.may_send(active.row.id, active.row.uid)
 
 
 def _not_accepted(active: ActiveOrder) -> None:
@@ -210,7 +214,7 @@ def _take_slot(active: ActiveOrder, deadline: float) -> None:
     while True:
         if active.cancelled():
             raise CancelledInTime
-        row, busy = active.journal.take_slot(active.row.id, limit)
+        row, busy = active.journal.take_slot(active.row.id, limit, active.row.uid)
         if row is not None:
             active.row = row
             return

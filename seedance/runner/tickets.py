@@ -66,7 +66,7 @@ def restore(home: Path, journal: Journal) -> int:
                 continue
             new = _new_row_of(record["row"])
             given = journal.keep_ticket(new, ticket, uid=uid)
-            journal.release(given.id, rest=False)
+            journal.release(given.id, rest=False, uid=given.uid)
             logger.warning("Row %s of the journal has %s now.", given.id, ticket)
             count += 1
         file.unlink(missing_ok=True)

@@ -12,9 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -51,6 +53,37 @@ def server() -> Iterator[str]:
             process.wait(100)
     finally:
         shutil.rmtree(data, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that can be made to say nothing."""
+
+    url: str
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Nothing is answered meanwhile, but for what the system itself answers."""
+        processes = self._processes()
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        """The server, and all that it has started."""
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(f"{self.url}/postgres")
+        with engine.connect() as connection:
+            backend = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+            parent = psutil.Process(backend).parent()
+        engine.dispose()
+        assert parent is not None
+        return [parent, *parent.children()]
 
 
 def create_database(url: str, name: str) -> str:

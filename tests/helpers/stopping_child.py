@@ -1,17 +1,20 @@
 """`python stopping_child.py POINT MARKER WORDS...`: the command line, standing still at one point.
 
-Where it gets there it writes MARKER and waits to be killed. The points are those that no server
-can see; they are set from outside, so that the code under test knows nothing of them.
+Where it gets there it writes MARKER and waits to be killed. At a point `asleep POINT` the whole
+process stops there (SIGSTOP), once, and goes on when it is woken (SIGCONT). The points are those
+that no server can see; they are set from outside, so that the code under test knows nothing of
+them.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 
 def main(point: str, marker: Path, words: list[str]) -> int:
@@ -19,10 +22,18 @@ def main(point: str, marker: Path, words: list[str]) -> int:
     from seedance import cli
     from seedance.download import _Attempt
     from seedance.journal import Journal
+    from seedance.runner import tickets
 
-    def stop() -> NoReturn:
+    asleep = point.startswith("asleep ")
+    point = point.removeprefix("asleep ")
+
+    def stop() -> None:
+        if marker.exists():
+            return  # it was woken
         marker.touch()
-        while True:
+        if asleep:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        while not asleep:
             time.sleep(3600)
 
     def stopping(at: Callable[..., bool], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,9 +45,10 @@ def main(point: str, marker: Path, words: list[str]) -> int:
         return wrapped
 
     def stopping_after(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> NoReturn:
-            function(*args, **kwargs)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
             stop()
+            return result
 
         return wrapped
 
@@ -57,7 +69,11 @@ def main(point: str, marker: Path, words: list[str]) -> int:
         Journal.reserve = stopping_after(Journal.reserve)  # type: ignore[method-assign]
     elif point == "before the create is sent":
         Journal.take_slot = stopping_after(Journal.take_slot)  # type: ignore[method-assign]
+    elif point == "when the connection is made":
+        Journal.may_send = stopping(lambda *_: True, Journal.may_send)  # type: ignore[method-assign]
     elif point == "after the create's answer":
+        tickets.write = stopping(lambda *_: True, tickets.write)
+    elif point == "after the ticket file":
         journaled = stopping(to_state("running"), Journal.advance)
         Journal.advance = journaled  # type: ignore[method-assign]
     elif point == "during the download":

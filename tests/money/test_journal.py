@@ -227,7 +227,6 @@ def hold(journal: Journal, row_id: int) -> None:
             .where(schema.orders.c.id == row_id)
             .values(holder=journal.holder, lease_until=journal._clock() + 60)
         )
-    journal._mine(journal.get(row_id))
 
 
 def raw(journal: Journal, row_id: int) -> sa.Row[Any] | None:

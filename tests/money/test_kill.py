@@ -40,6 +40,7 @@ STOPPED_IN_THE_CHILD = (
     "after the row",
     "before the create is sent",
     "after the create's answer",
+    "after the ticket file",
     "during the download",
     "between download and rename",
     "between rename and journal",

@@ -27,7 +27,7 @@ HELD = "state IN ('preparing', 'submitting', 'running', 'succeeded', 'saved', 'u
 def upgrade() -> None:
     # SQLite cannot add a CHECK to a table, so alembic copies it with its rows and indexes. Old
     # versions of SQLAlchemy lose the condition of the partial index on the way.
-    op.drop_index("orders_one_held", "orders")
+    op.drop_index("orders_one_held", table_name="orders")
     with op.batch_alter_table("orders") as batch:
         batch.create_check_constraint("orders_known_state", sa.text(CHECK))
     op.create_index(

@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     # As in 0003: SQLite's table is copied, and old versions of SQLAlchemy lose the condition of the
     # partial index on the way.
-    op.drop_index("orders_one_held", "orders")
+    op.drop_index("orders_one_held", table_name="orders")
     with op.batch_alter_table("orders") as batch:
         batch.add_column(sa.Column("uid", sa.String(32)))
         batch.add_column(sa.Column("origin", sa.String(300)))
@@ -65,9 +65,8 @@ def _part_shared_tickets(connection: sa.Connection) -> None:
     unclear: nobody knows which of them the task was made for."""
     shared = connection.execute(
         sa.text(
-            f"SELECT id, state, ticket FROM orders o WHERE ticket IS NOT NULL AND {HELD} AND "
-            "EXISTS (SELECT 1 FROM orders p WHERE p.ticket = o.ticket AND p.id < o.id "
-            f"AND p.{HELD})"
+            f"SELECT id, state, ticket FROM orders o WHERE {HAS_TICKET} AND EXISTS "
+            f"(SELECT 1 FROM orders p WHERE p.ticket = o.ticket AND p.id < o.id AND p.{HELD})"
         )
     ).all()
     for row_id, state, ticket in shared:
@@ -89,8 +88,8 @@ def _part_shared_tickets(connection: sa.Connection) -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("orders_uid", "orders")
-    op.drop_index("orders_one_ticket", "orders")
+    op.drop_index("orders_uid", table_name="orders")
+    op.drop_index("orders_one_ticket", table_name="orders")
     with op.batch_alter_table("orders") as batch:
         for name in ("mark", "origin", "uid"):
             batch.drop_column(name)
