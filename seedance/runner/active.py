@@ -200,6 +200,16 @@ class ActiveOrder:
             self.pause(WATCH_SECONDS)
             self.reload()
 
+    def check_lease(self) -> None:
+        """Raise LeaseLost if another process has the row. Where the journal cannot be read, this
+        process is taken to have it."""
+        try:
+            found = self.journal.by_uid(self.row.uid)
+        except BadOrder:
+            return
+        if found is not None and found.holder != self.journal.holder:
+            raise LeaseLost(f"row {self.row.id}")
+
     def reload(self) -> bool:
         """Read the row from the journal again; returns whether it is not as this process knew it.
 

@@ -42,6 +42,7 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     if measured is None:
         measured = _fetch_and_finish(active, paths, done)
     active.advance(State.SAVED, file=paths.video, result=measured)
+    files.remove_parts(paths, active.row.id)
     active.say("saved", 1.0, 0.0)
 
 
@@ -72,6 +73,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             active.check_stop()
             problem = error
         except (BadOrder, OSError) as error:
+            active.check_lease()
             problem = error
             if isinstance(error, OSError) or not paths.part.exists():
                 break  # the disk is the problem: another address does not help

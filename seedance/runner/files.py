@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import logging
 import os
@@ -52,6 +53,15 @@ class Files:
     def sidecar(self) -> Path:
         """What the video was made from, as JSON."""
         return self.video.with_name(self.video.stem + ".seedance.json")
+
+
+def remove_parts(files: Files, row_id: int) -> None:
+    """Remove what processes that were killed left of the downloads of a row. To be called with the
+    lease on it: whoever else had it has lost it."""
+    for video in (files.video, files.last_frame):
+        for part in video.parent.glob(f".{glob.escape(video.name)}.*-{row_id}.part"):
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def new_target(output: Path, provider: str, fingerprint: str) -> Path:

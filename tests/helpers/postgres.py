@@ -66,12 +66,14 @@ class Server:
         """Nothing is answered meanwhile, but for what the system itself answers."""
         processes = self._processes()
         for process in processes:
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a worker of the server has ended
+                process.suspend()
         try:
             yield
         finally:
             for process in processes:
-                process.resume()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def _processes(self) -> list[psutil.Process]:
         """The server, and all that it has started."""

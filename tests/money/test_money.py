@@ -137,7 +137,7 @@ def test_a_provider_that_stays_busy_refuses_in_the_end(desk: Desk) -> None:
         desk.video(runner)
     assert (caught.value.spent, desk.row().state, desk.fake.creates) == ("no", "refused", 0)
     assert caught.value.message.startswith(
-        "Lumenfall is busy (HTTP 429): slow down; it stayed busy"
+        "Lumenfall is busy (HTTP 429): slow down; it was still busy"
     )
 
 

@@ -177,7 +177,8 @@ def test_the_gate_is_asked_when_the_connection_is_made_and_before_the_first_byte
         return accepted[-1]
 
     server.get_request = accepting  # type: ignore[method-assign]
-    transport = desk.runner()._client_for("lumenfall").transport
+    access = desk.settings().access("lumenfall")
+    transport = desk.runner()._client_for("lumenfall", access).transport
     call = Call("POST", f"{desk.fake.base_url}/videos", json={"prompt": "a fox"}, spends=True)
 
     def shut() -> bool:
