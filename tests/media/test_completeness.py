@@ -16,7 +16,9 @@ from seedance.errors import BadOrder
 def remuxed(source: Path, target: Path, **options: str) -> bytes:
     """The bytes of a clip in another container, its streams copied."""
     with av.open(str(source)) as given, av.open(str(target), "w", options=options) as made:
-        streams = {one.index: made.add_stream_from_template(one) for one in given.streams}
+        # Without `opaque`, PyAV 14 loses the header of the pictures.
+        add = made.add_stream_from_template
+        streams = {one.index: add(one, opaque=True) for one in given.streams}
         for packet in given.demux():
             if packet.dts is not None:
                 packet.stream = streams[packet.stream.index]
