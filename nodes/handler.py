@@ -57,13 +57,9 @@ def handler_of(work: Work, run: threads.Run[Answer]) -> Handler:
             return _answer(await asyncio.wrap_future(doing))
         except _TurnedAway as error:
             return _refusal(BadOrder(str(error)), error.status)
-        except threads.Busy:
-            return _refusal(
-                Unreachable(
-                    "Too many requests are waiting for providers.", hint="Try again in a moment."
-                ),
-                503,
-            )
+        except threads.Busy as busy:
+            message = f"Too many requests are waiting {busy}."
+            return _refusal(Unreachable(message, hint="Try again in a moment."), 503)
         except SeedanceError as error:
             return _refusal(error, 400 if isinstance(error, BadOrder) else 409)
         except Exception:

@@ -158,7 +158,7 @@ def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None
 # ------------------------------------------------------------------------------------------ orders
 
 
-@_route("POST", "/seedance/check")
+@_route("POST", "/seedance/check", threads.in_check_thread)
 def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
     `body` holds fields of an order with media as addresses, or a node. Sends nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ..journal import (
 )
 from ..money import Money
 from ..settings import Settings
+from ..texts import logger_of
 from ..transport import Stop
 from ..wire import Ticket
 from . import tickets
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .quotes import Prepared
     from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 WATCH_SECONDS = 1.0  # between two readings of a row that another process works on
 WRITE_ATTEMPTS = 3

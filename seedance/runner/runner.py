@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
-import logging
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -23,10 +22,12 @@ from ..errors import (
     StillRunning,
     Unclear,
 )
+from ..fit import number_in_words
 from ..journal import Journal, NewRow, Row, State, sensible
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
+from ..texts import logger_of
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
 from . import files, quotes, tickets
@@ -39,7 +40,7 @@ from .progress import Progress
 from .quotes import Prepared, Quote
 from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
@@ -75,7 +76,7 @@ class Runner:
         none can, the reason is raised here: Unclear if that is one, or else that of the first.
         """
         if not 1 <= takes <= 8:
-            raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+            raise BadOrder(f"{number_in_words(takes)} takes are not possible.", hint="Use 1 to 8.")
         quotes.check(order, self.settings)
         self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None

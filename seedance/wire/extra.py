@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import BadOrder
+from ..texts import LONGEST_NAME, quoted
 
 # Names that no field of extra may have, as `_spelled` writes them.
 NO_EXTRA_FIELDS = re.compile(
     r"model|n|quantity|count|num(ber)?(of)?(images|videos|outputs|samples|frames)|batchsize"
-    r"|authorization|apikey|.*(hook|callback|notif).*"
+    r"|authorization|apikey"
 )
+_WHO_IS_TOLD = ("hook", "callback", "notif")  # in such a name, wherever they stand
 
 
 def add_extra(
@@ -32,24 +34,33 @@ def add_extra(
     taken = {_spelled(name): name for name in body}
     taken |= {_spelled(other): name for other, name in others.items()}
     for name, value in extra.items():
-        if NO_EXTRA_FIELDS.fullmatch(_spelled(name)):
-            raise BadOrder(f"{where} may not set {name!r}.", hint="Remove it from extra.")
+        if len(name) > LONGEST_NAME:
+            raise BadOrder(
+                f"{where} has a field of {len(name)} letters, {quoted(name)}.",
+                hint=f"A field's name has at most {LONGEST_NAME} letters. Remove it from extra.",
+            )
+        if _is_forbidden(_spelled(name)):
+            raise BadOrder(f"{where} may not set {quoted(name)}.", hint="Remove it from extra.")
         if isinstance(value, Mapping) and isinstance(body.get(name), dict):
             add_extra(body[name], value, f"{where}.{name}")
         elif own := taken.get(_spelled(name)):
-            also = "" if own == name else f", as {name!r}"
+            also = "" if own == name else f", as {quoted(name)}"
             raise BadOrder(
-                f"{where} may not replace {own!r}, which the node sets itself{also}.",
+                f"{where} may not replace {quoted(own)}, which the node sets itself{also}.",
                 hint="Use the node's own input, or remove the field from extra.",
             )
         else:
             body[name] = _checked(value, f"{where}.{name}")
 
 
+def _is_forbidden(spelled: str) -> bool:
+    return bool(NO_EXTRA_FIELDS.fullmatch(spelled)) or any(word in spelled for word in _WHO_IS_TOLD)
+
+
 def _spelled(name: str) -> str:
     """A field's name for comparing: some servers read names whatever their case, and some take
     `aspectRatio` for `aspect_ratio`."""
-    return re.sub("[_-]", "", name.casefold())
+    return name.casefold().replace("_", "").replace("-", "")
 
 
 def _checked(value: Any, where: str) -> Any:
