@@ -20,7 +20,7 @@ from ..journal import (
     Row,
     State,
     TicketTaken,
-    sensible,
+    believed,
 )
 from ..money import Money
 from ..settings import Settings
@@ -237,7 +237,16 @@ class ActiveOrder:
 
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
-        price = sensible(cost) or self.row.cost
+        price = believed(cost, self.row.cost) or self.row.cost
+        if cost is not None and price is not cost:
+            logger.warning(
+                "Row %s: %s says that %s costs %s, which makes no sense; it counts as %s.",
+                self.row.id,
+                self.client.provider.name,
+                ticket,
+                cost,
+                price or "unknown",
+            )
         row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
         tickets.write(self.settings.home, row, ticket)
         self.row = row

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
-from ..journal import State
+from ..journal import State, believed
 from ..texts import logger_of
 from ..transport import NotSent
 from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled
@@ -252,6 +252,16 @@ class _Polling:
                 "Set the key that ordered it again.",
             )
         if isinstance(status, Done):
+            price = active.row.cost
+            if status.cost is not None and believed(status.cost, price) is None:
+                logger.warning(
+                    "%s says that %s costs %s, which makes no sense; it counts as %s.",
+                    provider.name,
+                    self.ticket,
+                    status.cost,
+                    price or "unknown",
+                )
+                status = replace(status, cost=None)
             active.advance(State.SUCCEEDED, cost=status.cost)
             return status
         if isinstance(status, Failed):
