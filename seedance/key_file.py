@@ -52,8 +52,8 @@ class KeyFile:
     def read(self) -> Mapping[str, Any]:
         """What the file holds, not to be changed; empty if there is no file.
 
-        Each call looks whether the file has changed, and whether others can read it. Raises
-        BadOrder if they can, or if the file cannot be read.
+        Each call looks whether the file has changed, and whether it is ours alone. Raises BadOrder
+        if others can read or replace it, or if it cannot be read.
         """
         self._parsed = self._load(self._parsed)
         return self._parsed.values
@@ -72,6 +72,7 @@ class KeyFile:
         """
         with self._lock():
             values = self._load(_MISSING).values.copy()
+            self._check_folders(None)
             yield values
             kept = {name: record for name, record in values.items() if record}
             with self._write_errors():
@@ -82,7 +83,7 @@ class KeyFile:
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
-                self._check_private(status)
+                self._check_ours(status)
                 version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
                 if version == known.version:
                     return known
@@ -98,14 +99,39 @@ class KeyFile:
             ) from None
         return _Parsed(version, values if isinstance(values, dict) else {})
 
-    def _check_private(self, status: os.stat_result) -> None:
-        """Raise BadOrder if others can read the file. Windows has no such modes."""
-        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+    def _check_ours(self, status: os.stat_result) -> None:
+        """Raise BadOrder if others can read the file, or may have put it there. Windows has no such
+        owners and modes."""
+        if os.name != "posix":
+            return
+        if stat.S_IMODE(status.st_mode) & 0o077:
             raise BadOrder(
                 f"Others can read the key file {self.path}, so it is not used.",
                 hint=f"Run: chmod 600 '{self.path}'. If this machine is shared, replace the keys "
                 "in it.",
             )
+        if status.st_uid != os.geteuid():
+            raise BadOrder(
+                f"The key file {self.path} belongs to another user, so it is not used.",
+                hint="Whoever has put it there chooses which keys are used, and where they go. "
+                "Delete it, and store the keys again.",
+            )
+        self._check_folders(status)
+
+    def _check_folders(self, status: os.stat_result | None) -> None:
+        """Raise BadOrder if others can put another file in place of the key file: in its folder, or
+        in that of a link to it. `status` is the file's, None if there is none yet."""
+        if os.name != "posix":
+            return
+        for folder in {self.path.parent, self.path.resolve().parent}:
+            with contextlib.suppress(FileNotFoundError):
+                if _others_can_write(folder.stat(), status):
+                    raise BadOrder(
+                        f"Others can write in {folder}, the folder of the key file, so it is not "
+                        "used.",
+                        hint=f"Run: chmod go-w '{folder}'. If this machine is shared, replace the "
+                        "keys in it.",
+                    )
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -138,6 +164,31 @@ class KeyFile:
             raise BadOrder(
                 f"The key file {self.path} cannot be written: {error.strerror}."
             ) from error
+
+
+def _others_can_write(folder: os.stat_result, file: os.stat_result | None) -> bool:
+    """Whether another user can replace our files in a folder."""
+    if folder.st_uid not in (0, os.geteuid()):
+        return True
+    mode = stat.S_IMODE(folder.st_mode)
+    if mode & stat.S_ISVTX and file is not None:
+        return False  # as in /tmp, where only its owner can replace a file
+    return bool(mode & 0o002) or (bool(mode & 0o020) and not _is_mine_alone(folder.st_gid))
+
+
+def _is_mine_alone(group: int) -> bool:
+    """Whether a group is a user's own, which Linux gives each user: where new files are writable
+    for the group by default, it is this one."""
+    import grp
+    import pwd
+
+    if group == 0 or os.geteuid() == 0:
+        return group == 0
+    try:
+        me, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return found.gr_gid == me.pw_gid and set(found.gr_mem) <= {me.pw_name}
 
 
 def _with_keys(record: dict[str, Any]) -> dict[str, Any]:

@@ -208,7 +208,7 @@ class Provider(ABC):
         that may not be set.
         """
         where = body if into is None else into
-        add_extra(where, extra, f"extra.{self.id}", others=others)
+        add_extra(where, extra, f"extra.{self.id}", others=others, whole=body)
         return Call("POST", url, json=body, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:
