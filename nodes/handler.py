@@ -29,7 +29,12 @@ Work = Callable[[Path, Body], Answer]
 MAX_BODY = 256 * 1024  # bytes; a long prompt is a few thousand
 
 # Another site's page must not embed what we answer, nor take it for a script.
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",  # for browsers that do not read the one before
+}
 
 
 class _TurnedAway(Exception):
@@ -97,9 +102,17 @@ def _check_origin(request: web.Request) -> None:
     if site is not None:
         same = site in ("same-origin", "none")
     else:
-        same = origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+        same = origin is None or _host_of(origin) == request.host.lower()
     if not same:
         raise _TurnedAway(403, "This request comes from another site.")
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an Origin header; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 async def _body(request: web.Request) -> Body:

@@ -176,6 +176,8 @@ class _Attempt:
         self.part.unlink(missing_ok=True)
 
     def _receive(self, response: object) -> None:
+        if not self.done:
+            self.part.unlink(missing_ok=True)  # of an attempt that brought no byte
         with _opened(self.part, new=not self.done) as file:
             for block in response.iter_content(BLOCK):  # type: ignore[attr-defined]
                 file.write(block)

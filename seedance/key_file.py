@@ -70,9 +70,9 @@ class KeyFile:
         Other writers wait. An error in the block leaves the file as it is. Raises BadOrder if the
         file cannot be read or written.
         """
+        self._check_folders()
         with self._lock():
             values = self._load(_MISSING).values.copy()
-            self._check_folders(None)
             yield values
             kept = {name: record for name, record in values.items() if record}
             with self._write_errors():
@@ -116,16 +116,16 @@ class KeyFile:
                 hint="Whoever has put it there chooses which keys are used, and where they go. "
                 "Delete it, and store the keys again.",
             )
-        self._check_folders(status)
+        self._check_folders()
 
-    def _check_folders(self, status: os.stat_result | None) -> None:
+    def _check_folders(self) -> None:
         """Raise BadOrder if others can put another file in place of the key file: in its folder, or
-        in that of a link to it. `status` is the file's, None if there is none yet."""
+        in that of the file that a link at its place names."""
         if os.name != "posix":
             return
         for folder in {self.path.parent, self.path.resolve().parent}:
             with contextlib.suppress(FileNotFoundError):
-                if _others_can_write(folder.stat(), status):
+                if _others_can_write(folder.stat()):
                     raise BadOrder(
                         f"Others can write in {folder}, the folder of the key file, so it is not "
                         "used.",
@@ -166,24 +166,23 @@ class KeyFile:
             ) from error
 
 
-def _others_can_write(folder: os.stat_result, file: os.stat_result | None) -> bool:
-    """Whether another user can replace our files in a folder."""
-    if folder.st_uid not in (0, os.geteuid()):
+def _others_can_write(folder: os.stat_result) -> bool:
+    """Whether another user can replace our files in a folder. One of another user counts only for
+    who is not root: in a container, a mounted folder often is that of a user outside."""
+    me, mode = os.geteuid(), stat.S_IMODE(folder.st_mode)
+    if me != 0 and folder.st_uid not in (0, me):
         return True
-    mode = stat.S_IMODE(folder.st_mode)
-    if mode & stat.S_ISVTX and file is not None:
-        return False  # as in /tmp, where only its owner can replace a file
+    if mode & stat.S_ISVTX:  # as in /tmp, where only its owner can replace a file
+        return False
     return bool(mode & 0o002) or (bool(mode & 0o020) and not _is_mine_alone(folder.st_gid))
 
 
 def _is_mine_alone(group: int) -> bool:
-    """Whether a group is a user's own, which Linux gives each user: where new files are writable
-    for the group by default, it is this one."""
+    """Whether nobody else is in a group. Linux gives each user such a group, for which new files
+    are often writable."""
     import grp
     import pwd
 
-    if group == 0 or os.geteuid() == 0:
-        return group == 0
     try:
         me, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
     except KeyError:
