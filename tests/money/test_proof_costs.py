@@ -21,7 +21,7 @@ from seedance.errors import OverBudget
 from seedance.journal import Journal, believed, sensible
 from seedance.money import Money
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.safety]
 
 SENSELESS = (-5.0, -1e9, -0.01, math.nan, math.inf, -math.inf, 1e300, 1e9)
 
