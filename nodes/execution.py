@@ -77,6 +77,23 @@ class Node:
             await ComfyAPI().execution.set_progress(fraction, 1.0, node_id=self.id)
 
 
+def running_prompt(prompt_id: str) -> tuple[dict[str, Any], list[Any]]:
+    """A running prompt: its nodes by id, and the ids of the output nodes that are to be made; both
+    empty where that is not known."""
+    if prompt_id:
+        for _, running, prompt, _, *rest in _running(PromptServer.instance.prompt_queue):
+            if running == prompt_id and isinstance(prompt, dict):
+                outputs = rest[0] if rest and isinstance(rest[0], list) else []
+                return prompt, outputs
+    return {}, []
+
+
+def prompt_id() -> str:
+    """The id of the prompt whose node is being executed; empty outside of one."""
+    context = get_executing_context()
+    return context.prompt_id if context else ""
+
+
 def _workflow_of(prompt_id: str) -> str | None:
     """The id of the workflow that a running prompt was made from, where it says so. On a page with
     several workflows, nodes of two of them may have the same id."""

@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.order import OPERATIONS, Medium, Order, kind_of_reference, read_extra
-from . import inputs, outputs, takes, tensors
+from . import execution, inputs, outputs, takes, tensors
 from .partial_failures import partial_failures
 
 if TYPE_CHECKING:
@@ -65,9 +65,14 @@ async def _generate(
     decode_frames = fields.pop("decode_frames", True)
     extra = fields.pop("extra", "")
 
+    prompt_id = execution.prompt_id()
+
     def begin(runner: Runner) -> list[Job]:
+        from . import queue_sum  # which reads the nodes of a graph by what is in this module
+
         order = Order(**fields, **media(), extra=read_extra(extra))
-        return runner.start(order, takes=number)
+        spending = queue_sum.spending_of(prompt_id, runner)
+        return runner.start(order, takes=number, spending=spending)
 
     return await takes.deliver(begin, decode_frames=decode_frames)
 

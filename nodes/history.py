@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending
+from ..seedance.texts import LONGEST_SENTENCE, cut
 from . import host
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _shown(row: Row) -> dict[str, Any]:
     progress = host.runner().progress(row.id) if row.live else None
     return {
         **row.as_dict(),
+        "prompt": cut(row.prompt, LONGEST_SENTENCE),
         "live": row.live,
         "progress": progress.as_dict() if progress else None,
         "mode": _mode(order),
@@ -78,7 +80,7 @@ def _can_cancel(row: Row) -> bool:
 def order(row_id: int) -> dict[str, Any]:
     """A row with the order as it was fitted, to be loaded into a node again."""
     row = host.runner().journal.get(row_id)
-    return {**_shown(row), "order": row.order}
+    return {**_shown(row), "prompt": row.prompt, "order": row.order}
 
 
 def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:

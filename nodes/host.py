@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import logging
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +15,7 @@ import folder_paths
 from server import PromptServer
 
 from ..seedance.errors import SeedanceError
+from ..seedance.texts import logger_of
 from .prompts import set_decode_frames
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..seedance.runner import Runner
     from ..seedance.settings import Settings
 
-log = logging.getLogger("seedance")
+log = logger_of("seedance")
 
 
 @cache

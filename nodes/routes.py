@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, threads
+from . import from_page, handler, history, host, queue_sum, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SECRET = frozenset({"access_key_id", "secret_access_key"})
 BUCKET = frozenset({"bucket", "endpoint", "region", "prefix", "keep"}) | SECRET
-BUDGET = frozenset({"day", "month", "unknown_price"})
+BUDGET = frozenset({"day", "month", "unknown_price", "max_usd"})
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 Work = TypeVar("Work", bound=handler.Work)
@@ -117,6 +117,7 @@ def get_settings(_path: Path, _body: Body) -> dict[str, Any]:
             name: name in SECRET or value for name, value in bucket.items() if name in BUCKET
         },
         "budget": settings.budget,
+        "max_usd": settings.max_usd,  # for one queued graph; 0 is no limit
         "environment": sorted(name for name in os.environ if name.startswith("SEEDANCE_")),
     }
 
@@ -158,12 +159,16 @@ def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None
 # ------------------------------------------------------------------------------------------ orders
 
 
-@_route("POST", "/seedance/check")
+@_route("POST", "/seedance/check", threads.in_check_thread)
 def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
-    `body` holds fields of an order with media as addresses, or a node. Sends nothing."""
+    `body` holds fields of an order with media as addresses, or a node. With `prompt`, an object of
+    nodes as ComfyUI's API has it, the answer is what all of them would order now: `{usd, orders,
+    unknown, max_usd}`. Sends nothing."""
     from ..seedance.runner import quotes
 
+    if isinstance(body.get("prompt"), dict):
+        return queue_sum.answer(body["prompt"])
     order, runner = from_page.order_of(body), host.runner()
     found = runner.check(order)
     try:

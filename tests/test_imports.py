@@ -20,6 +20,7 @@ CORE = ROOT / "seedance"
 
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
+    {"texts"},
     {"errors", "files", "money", "units"},
     {"addresses", "key_file", "order"},
     {"wire"},
@@ -32,22 +33,23 @@ FLOORS: tuple[set[str], ...] = (
 )
 # Narrower than its floor: what a unit may import of ours.
 ONLY: dict[str, set[str]] = {
-    "errors": set(),
+    "texts": set(),
+    "errors": {"texts"},
     "money": set(),
     "files": set(),
     "units": set(),
     "key_file": {"errors", "files"},
-    "wire": {"errors", "money", "order"},
-    "providers": {"errors", "money", "order", "wire"},
-    "journal": {"errors", "money"},
-    "transport": {"errors", "addresses", "wire"},
+    "wire": {"errors", "money", "order", "texts"},
+    "providers": {"errors", "money", "order", "texts", "wire"},
+    "journal": {"errors", "money", "texts"},
+    "transport": {"addresses", "errors", "texts", "wire"},
     "media": {"errors", "files", "order", "units", "wire"},
-    "fit": {"errors", "order", "providers", "wire"},
+    "fit": {"errors", "order", "providers", "texts", "wire"},
     "capabilities": {"order", "providers", "wire"},
     "__init__": set(),
     "__main__": {"cli"},
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"settings", "units"},
+    | {"settings", "texts", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from ..errors import Cancelled, SeedanceError
 from . import stops
 from .arguments import parser
-from .show import bear_any_letter, failure
+from .show import bear_any_letter, failure, trace
 
 CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        traceback.print_exc()
+        trace(traceback.format_exc())
         problem = SeedanceError(
             f"Something unforeseen happened: {error!r}.",
             hint="What became of the order is in: seedance tasks.",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SeedanceError, Spent
+from ..texts import clean, traceback_lines
 
 if TYPE_CHECKING:
     from ..money import Money
@@ -34,12 +35,6 @@ def bear_any_letter() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def clean(text: object) -> str:
-    """`text` without control characters: a prompt or a provider's answer must not be able to
-    steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
-
-
 def line(text: object = "") -> None:
     """One line of result."""
     print(clean(text))
@@ -49,6 +44,11 @@ def note(text: str) -> None:
     """A line, or lines, about the way to the result."""
     for part in text.splitlines():
         print(clean(part), file=sys.stderr, flush=True)
+
+
+def trace(text: str) -> None:
+    """A traceback."""
+    note(traceback_lines(text))
 
 
 def as_json(value: Any) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..texts import clean_lines
 from . import show
 from .setup import runner_for
 
@@ -103,7 +104,19 @@ def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None
     show.as_csv(fields, flat)
 
 
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
+_SEPARATORS = ",;|:\t\n"
+
+
 def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if risky else value
+    """A cell that no spreadsheet takes for a formula, whichever letter it splits at: an apostrophe
+    stands before what looks like one, at the start and after each separator. Letters that steer a
+    terminal are blanks."""
+    if not isinstance(value, str):
+        return value
+    letters: list[str] = []
+    begins = True  # nothing but blanks and quotation marks since the last separator
+    for letter in clean_lines(value):
+        letters += ["'", letter] if begins and letter in _FORMULA else [letter]
+        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
+    return "".join(letters)

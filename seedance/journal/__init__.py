@@ -18,7 +18,7 @@ over PostgreSQL where several machines share it.
 from __future__ import annotations
 
 from .bucket_objects import BUCKET
-from .budget import Total, sensible
+from .budget import Total, believed, sensible
 from .journal import Journal, JournalReplaced, LeaseLost, TicketTaken
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
@@ -39,5 +39,6 @@ __all__ = [
     "State",
     "TicketTaken",
     "Total",
+    "believed",
     "sensible",
 ]

@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ..errors import BadOrder
 from ..money import Money
 from .bucket_objects import BucketObjects
-from .budget import check_budget, sensible
+from .budget import believed, check_budget
 from .engine import (
     FILE,
     File,
@@ -55,7 +55,9 @@ MARK_ATTEMPTS = 1000
 AT_ONCE = 8  # statements of one process at the same time
 SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
 
-NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
+NOT_BILLED: dict[str, Any] = dict(
+    budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None
+)
 
 
 class LeaseLost(Exception):
@@ -387,7 +389,7 @@ class Journal(Queries):
                 connection.execute(
                     sa.update(orders).where(orders.c.id == paid.id).values(**NOT_BILLED)
                 )
-            if (cost := sensible(cost)) is not None:
+            if (cost := believed(cost, new.estimate)) is not None:
                 dollars = cost.amount if cost.currency == "USD" else new.budget_usd
                 new = replace(new, estimate=cost, budget_usd=dollars)
             taken = connection.execute(
@@ -407,9 +409,7 @@ class Journal(Queries):
         if paid.state == State.PREPARING:  # the journal went back to before it was sent
             self._move(connection, paid.id, State.SUBMITTING)
         values = dict(ticket=ticket, submitted=self._clock(), error_json=None)
-        row = self._move(
-            connection, paid.id, State.RUNNING, **values, **self._lease(), **_priced(cost)
-        )
+        row = self._move(connection, paid.id, State.RUNNING, told=cost, **values, **self._lease())
         assert row is not None
         return row
 
@@ -517,6 +517,7 @@ class Journal(Queries):
     ) -> Row:
         """Move a row that this process has leased to `state`.
 
+        `cost` is what the provider told; it replaces the estimate where it has sense beside it.
         `not_billed` takes the price off the row and the budget. Raises LeaseLost if another process
         has the row, TicketTaken if another held row has the ticket, IllegalMove if `states.MOVES`
         does not allow it; then nothing is changed.
@@ -530,11 +531,12 @@ class Journal(Queries):
             values["file"] = str(file)
         if result is not None:
             values["result_json"] = json.dumps(dict(result))
-        values.update(_priced(cost))
         if not_billed:
             values.update(NOT_BILLED)
+            cost = None
         with self._writing_ticket(task) as connection:
-            row = self._move(connection, row_id, state, self._is_mine(row_id, uid), **values)
+            mine = self._is_mine(row_id, uid)
+            row = self._move(connection, row_id, state, mine, told=cost, **values)
         if row is None:
             raise LeaseLost(f"row {row_id}")
         return row
@@ -680,20 +682,22 @@ class Journal(Queries):
         row_id: int,
         state: str,
         *conditions: sa.ColumnElement[bool],
+        told: Money | None = None,
         **values: Any,
     ) -> Row | None:
         """Move a row from its present state to `state`: the only UPDATE of a state there is.
 
-        None if there is no such row under `conditions`. A row that is no longer live loses its
-        lease. Raises IllegalMove, and changes nothing, where `MOVES` does not allow it.
+        `told` is what a provider says that it costs. None if there is no such row under
+        `conditions`. A row that is no longer live loses its lease. Raises IllegalMove, and changes
+        nothing, where `MOVES` does not allow it.
         """
         chosen = (orders.c.id == row_id, *conditions)
-        before = connection.execute(
-            sa.select(orders.c.state).where(*chosen).with_for_update()
-        ).scalar()
-        if before is None:
+        known = connection.execute(sa.select(orders).where(*chosen).with_for_update()).first()
+        if known is None:
             return None
+        before: State = known.state
         after = check_move(before, state)
+        values.update(_priced(told, row_of(known).cost))
         if after not in LIVE:
             values.update(holder=None, lease_until=None)
         record = connection.execute(
@@ -714,9 +718,10 @@ def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
     return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)
 
 
-def _priced(cost: Money | None) -> dict[str, Any]:
-    """The columns for what a provider said that an order costs; none where that makes no sense."""
-    if (cost := sensible(cost)) is None:
+def _priced(told: Money | None, price: Money | None) -> dict[str, Any]:
+    """The columns for what a provider said that an order costs; none where that makes no sense
+    beside its price."""
+    if (cost := believed(told, price)) is None:
         return {}
     columns = dict(
         cost_amount=cost.amount,

@@ -21,6 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import BadOrder
+from ..texts import quoted
 
 if TYPE_CHECKING:
     from ..wire import Provider
@@ -66,6 +67,6 @@ def get(provider_id: str) -> type[Provider]:
         return registry()[provider_id]
     except KeyError:
         raise BadOrder(
-            f"There is no provider {provider_id!r} in this version.",
+            f"There is no provider {quoted(provider_id)} in this version.",
             hint=f"Choose one of: {', '.join(['auto', *ids()])}.",
         ) from None

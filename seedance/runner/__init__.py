@@ -15,6 +15,7 @@ lifecycle  the order of the steps, each in a file of its own:
 client     Client: makes the calls that a provider describes; what a failure means for money
 job        Job: a take as its caller sees it
 progress   how far an order is, as data
+spending   the most that one queued graph, or one command, may cost
 files      where a video is saved, and its sidecar
 outcomes   the errors that orders end with, in words
 """

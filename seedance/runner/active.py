@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -21,10 +20,11 @@ from ..journal import (
     Row,
     State,
     TicketTaken,
-    sensible,
+    believed,
 )
 from ..money import Money
 from ..settings import Settings
+from ..texts import logger_of
 from ..transport import Stop
 from ..wire import Ticket
 from . import tickets
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .quotes import Prepared
     from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 WATCH_SECONDS = 1.0  # between two readings of a row that another process works on
 WRITE_ATTEMPTS = 3
@@ -237,7 +237,16 @@ class ActiveOrder:
 
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
-        price = sensible(cost) or self.row.cost
+        price = believed(cost, self.row.cost) or self.row.cost
+        if cost is not None and price is not cost:
+            logger.warning(
+                "Row %s: %s says that %s costs %s, which makes no sense; it counts as %s.",
+                self.row.id,
+                self.client.provider.name,
+                ticket,
+                cost,
+                price or "unknown",
+            )
         row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
         tickets.write(self.settings.home, row, ticket)
         self.row = row

@@ -7,7 +7,6 @@ can be collected later, unless the provider says that it is gone.
 from __future__ import annotations
 
 import contextlib
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from .. import download
 from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..journal import Row, State
+from ..texts import logger_of
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
 from . import files
@@ -24,7 +24,7 @@ from .files import Files
 from .poll import UNDOCUMENTED_INTERVAL, Asking, NotFound
 from .worker import computing
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 LARGEST_PICTURE = 100 * 10**6
 MB = 10**6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -17,9 +16,10 @@ from typing import Any
 from .. import media
 from ..errors import BadOrder
 from ..files import replacing, sha256_of, write_atomically
+from ..texts import logger_of
 from ..units import size_in_words
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import providers
-from ..addresses import ForbiddenAddress, check_public_url
+from ..addresses import ForbiddenAddress, check_text
 from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
 from ..order import Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
+from ..texts import LONGEST_MESSAGE, cut
 from ..wire import Call, Provider
 from .delivery import (
     Deliveries,
@@ -216,16 +216,17 @@ def check_no_key(order: Order, settings: Settings) -> None:
 
 
 def _check_addresses(value: Any) -> None:
-    """Raise BadOrder for an address in extra that is not public: a stranger's workflow must not
-    make a provider fetch from a private one."""
+    """Raise BadOrder for an address in extra that is not public, or that can be read as one that is
+    not: a stranger's workflow must not make a provider fetch from a private one. Keys of objects
+    are read too."""
     if isinstance(value, Mapping):
-        value = list(value.values())
+        value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):
         for inner in value:
             _check_addresses(inner)
-    elif isinstance(value, str) and re.match(r"\s*([a-z][a-z0-9+.-]*://|file:)", value, re.I):
+    elif isinstance(value, str):
         try:
-            check_public_url(value.strip())
+            check_text(value)
         except ForbiddenAddress as error:
             raise BadOrder(f"extra: {error.message}", hint="Use public https addresses.") from None
 
@@ -285,11 +286,11 @@ def _problem(order: Order, prepared: Prepared, cls: type[Provider]) -> SeedanceE
 
 
 def shortened(value: Any) -> Any:
-    """A payload for reading: long data URIs are cut."""
+    """A payload for reading: long texts are cut, data URIs most of all."""
     if isinstance(value, Mapping):
         return {key: shortened(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [shortened(item) for item in value]
     if isinstance(value, str) and value.startswith("data:") and len(value) > 80:
         return f"{value[:40]}... ({len(value)} characters)"
-    return value
+    return cut(value, LONGEST_MESSAGE) if isinstance(value, str) else value

@@ -5,12 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
-import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import preview, providers
 from ..addresses import origin
@@ -23,10 +24,12 @@ from ..errors import (
     StillRunning,
     Unclear,
 )
+from ..fit import number_in_words
 from ..journal import Journal, NewRow, Row, State, sensible
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
+from ..texts import logger_of
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
 from . import files, quotes, tickets
@@ -37,9 +40,10 @@ from .lifecycle import carry
 from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
+from .spending import Spending, sum_of
 from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
@@ -67,18 +71,30 @@ class Runner:
 
     # --------------------------------------------------------------------------- orders
 
-    def start(self, order: Order, *, takes: int = 1, target: Path | None = None) -> list[Job]:
+    def start(
+        self,
+        order: Order,
+        *,
+        takes: int = 1,
+        target: Path | None = None,
+        spending: Spending | None = None,
+    ) -> list[Job]:
         """Start an order, or join it where it is under way, or find it where it is saved.
 
         `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
         (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
         none can, the reason is raised here: Unclear if that is one, or else that of the first.
+
+        Raises OverBudget, before anything is sent, if the takes that are new cost more than is left
+        of `spending`; without it they may cost `SEEDANCE_MAX_USD` together.
         """
         if not 1 <= takes <= 8:
-            raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+            raise BadOrder(f"{number_in_words(takes)} takes are not possible.", hint="Use 1 to 8.")
         quotes.check(order, self.settings)
         self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None
+        begins: list[Callable[[], Job]] = []
+        prices: list[Money | None] = []
         jobs, failures = [], []
         for number in range(takes):
             take = order.take(number)
@@ -87,19 +103,42 @@ class Runner:
                 files.check_target(goal)
                 row = self._held_anywhere(take)
                 if row is not None:
-                    jobs.append(self._job(row, self._prepared_for(row, take), goal))
+                    there = self._prepared_for(row, take)
+                    begins.append(partial(self._job, row, there, goal))
                     continue
                 if prepared is None:
                     prepared = self._prepare(order)
                 if isinstance(prepared, SeedanceError):
                     raise prepared
-                jobs.append(self._start(prepared.take(number), goal))
+                mine = prepared.take(number)
+                if self.journal.held(mine.fingerprint) is None:
+                    prices.append(mine.price)
+                begins.append(partial(self._start, mine, goal))
+            except SeedanceError as error:
+                begins.append(partial(_raise, error))
+        new = sum_of(prices, self.settings.budget.get("unknown_price"))
+        (spending or Spending(self.settings.max_usd)).add(new)
+        for number, begin in enumerate(begins):
+            take = order.take(number)
+            try:
+                jobs.append(begin())
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take, error=error))
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
+        """The prices of those takes of an order that would be sent now, as far as that shows before
+        its media are known. `prompt` is that of the order, which may have another in its place.
+        Raises what `start` raises for an order that cannot be sent."""
+        prepared = quotes.prepare(order, self.settings)
+        if providers.is_free(prepared.provider.id):
+            return []
+        new = (prepared.take(number).order for number in range(takes))
+        values = ({**vars(each), "prompt": prompt} for each in new)
+        return [prepared.price for each in values if not self.journal.held_alike(each)]
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
         """Prepare once for all takes; returns the error where that fails."""
@@ -475,6 +514,10 @@ def _counted(price: Money | None, budget: dict[str, float], provider: Provider) 
             "budget.",
         )
     return None
+
+
+def _raise(error: SeedanceError) -> NoReturn:
+    raise error
 
 
 _shared: dict[str, Runner] = {}

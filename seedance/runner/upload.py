@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from ..fit import Change
 from ..journal import BUCKET, SPARE_SECONDS, Journal
 from ..order import Kind, Medium
 from ..settings import Settings
+from ..texts import logger_of
 from ..wire import Blob, Delivered, MediaLimits, Size
 from .active import ActiveOrder
 from .client import Stopped
@@ -29,7 +29,7 @@ from .worker import computing, side_by_side
 T = TypeVar("T")
 R = TypeVar("R")
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 # Where no document says how long an upload lives, it is used again for 15 minutes: for other takes
 # and for the next click. (The journal stops using an upload SPARE_SECONDS before it expires.)

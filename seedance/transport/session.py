@@ -10,7 +10,6 @@ import contextlib
 import email.utils
 import http.cookiejar
 import logging
-import re
 import socket
 import threading
 import time
@@ -33,6 +32,7 @@ from ..addresses import (
     short,
 )
 from ..errors import OddReply, SeedanceError, Unreachable
+from ..texts import LONGEST_TEXT
 from ..wire import Call, Reply
 from .bodies import body_of, closing
 from .interrupts import Stop, Watchdog
@@ -260,7 +260,7 @@ class Transport:
                 self._sending(session, call, seconds, stop or Stop(), gate) as response,
             ):
                 headers = {
-                    name.lower(): self._redaction.of_text(value)
+                    name.lower(): self._redaction.of_text(value)[:LONGEST_TEXT]
                     for name, value in response.headers.items()
                 }
                 return Reply(response.status_code, headers, self._read(response, headers))
@@ -462,16 +462,22 @@ def _proxies(url: str) -> dict[str, Any] | None:
 
 def _reason(error: BaseException) -> str:
     """A few words for the innermost cause."""
-    text = repr(error)
-    for pattern, words in (
-        (r"NameResolution|getaddrinfo|Name or service|nodename", "its name is not known"),
-        (r"Connection refused|ECONNREFUSED|\[Errno 111\]", "connection refused"),
-        (r"ConnectTimeout|ReadTimeout|timed out", "no answer in time"),
-        (r"ProxyError", "the proxy refused"),
-        (r"SSL|CERTIFICATE", "its certificate or encryption is not accepted"),
-        (r"IncompleteRead|InvalidChunkLength|ended prematurely", "the answer was cut short"),
-        (r"reset|RemoteDisconnected|Broken pipe|aborted", "connection closed by the other side"),
-    ):
-        if re.search(pattern, text, re.IGNORECASE):
+    text = repr(error).lower()
+    for marks, words in _REASONS:
+        if any(mark in text for mark in marks):
             return words
     return type(error).__name__
+
+
+_REASONS = (
+    (("nameresolution", "getaddrinfo", "name or service", "nodename"), "its name is not known"),
+    (("connection refused", "econnrefused", "[errno 111]"), "connection refused"),
+    (("connecttimeout", "readtimeout", "timed out"), "no answer in time"),
+    (("proxyerror",), "the proxy refused"),
+    (("ssl", "certificate"), "its certificate or encryption is not accepted"),
+    (("incompleteread", "invalidchunklength", "ended prematurely"), "the answer was cut short"),
+    (
+        ("reset", "remotedisconnected", "broken pipe", "aborted"),
+        "connection closed by the other side",
+    ),
+)

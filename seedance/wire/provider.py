@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError, shown
+from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Kind, Order
+from ..texts import LONGEST_CODE, shown
 from .calls import Blob, Call, Flow, Reply
 from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
@@ -77,7 +78,7 @@ class Balance:
     left: Money | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "account", shown(self.account)[:100])
+        object.__setattr__(self, "account", shown(self.account[:LONGEST_CODE]))
 
 
 class Provider(ABC):
@@ -207,7 +208,7 @@ class Provider(ABC):
         that may not be set.
         """
         where = body if into is None else into
-        add_extra(where, extra, f"extra.{self.id}", others=others)
+        add_extra(where, extra, f"extra.{self.id}", others=others, whole=body)
         return Call("POST", url, json=body, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:

@@ -139,7 +139,7 @@ class ScriptedRunner:
         self.jobs: list[ScriptedJob] = []
         self.started = threading.Event()
 
-    def start(self, order: Any, *, takes: int = 1) -> list[ScriptedJob]:
+    def start(self, order: Any, *, takes: int = 1, spending: Any = None) -> list[ScriptedJob]:
         jobs = [
             ScriptedJob(self.pack, take, self.outcome(take))
             for take in map(order.take, range(takes))
