@@ -60,6 +60,7 @@ def parser() -> Parser:
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=argparse.SUPPRESS)
     command.add_argument("-o", "--output", help=argparse.SUPPRESS)
+    command.add_argument("--overwrite", action="store_true", help=argparse.SUPPRESS)
     _json_flag(command)
 
     command = _command(commands, "providers", setup.providers, "what each provider can do")
@@ -162,6 +163,11 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
 def _output_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", metavar="FILE", help="save here; more takes become FILE-2 and so on"
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace FILE, whatever it is, and what is beside it",
     )
     _json_flag(command)
 

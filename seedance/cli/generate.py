@@ -31,7 +31,8 @@ def generate(args: argparse.Namespace) -> int:
     order = orders.order_of(args)
     runner = runner_for(args)
     try:
-        jobs = runner.start(order, takes=args.takes, target=_target(args))
+        target, overwrite = _target(args), args.overwrite
+        jobs = runner.start(order, takes=args.takes, target=target, overwrite=overwrite)
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
         _settle(runner)
@@ -41,7 +42,7 @@ def collect(args: argparse.Namespace) -> int:
     """`seedance collect`: the video of a task that was paid for."""
     runner = runner_for(args)
     try:
-        job = runner.collect(args.ticket, target=_target(args))
+        job = runner.collect(args.ticket, target=_target(args), overwrite=args.overwrite)
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)
@@ -218,7 +219,10 @@ def _description(result: Result) -> str:
 
 def check(args: argparse.Namespace) -> int:
     """`seedance check`: what would be sent where, and for how much. Sends nothing."""
+    from ..runner import check_target
+
     order = orders.order_of(args)
+    check_target(_target(args))
     quotes = runner_for(args).check(order)
     if args.json:
         show.as_json([quote.as_dict() for quote in quotes])

@@ -21,11 +21,11 @@ COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
 
 def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
-    journal = runner_for(args).journal
+    runner = runner_for(args)
     if args.costs:
-        records = costs(journal.spent(COST_DAYS))
+        records = costs(runner.journal.spent(COST_DAYS))
     else:
-        rows = journal.newest(sys.maxsize if args.csv else args.limit)
+        rows = runner.tasks(sys.maxsize if args.csv else args.limit)
         records = [row.as_dict() for row in rows]
     if args.json:
         show.as_json(records)

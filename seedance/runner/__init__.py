@@ -16,11 +16,13 @@ client     Client: makes the calls that a provider describes; what a failure mea
 job        Job: a take as its caller sees it
 progress   how far an order is, as data
 files      where a video is saved, and its sidecar
+places     where a saved video is now, on this machine
 outcomes   the errors that orders end with, in words
 """
 
 from __future__ import annotations
 
+from .files import check_target
 from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
 from .quotes import Quote
@@ -32,6 +34,7 @@ __all__ = [
     "Quote",
     "Result",
     "Runner",
+    "check_target",
     "close_shared",
     "shared",
     "wait_all",
