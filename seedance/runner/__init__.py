@@ -17,6 +17,7 @@ job        Job: a take as its caller sees it
 progress   how far an order is, as data
 files      where a video is saved, and its sidecar
 places     where a saved video is now, on this machine
+results    saved videos in the user's bucket, for other machines
 outcomes   the errors that orders end with, in words
 """
 

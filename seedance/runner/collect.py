@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..journal import LeaseLost, Row, State
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
-from . import files, places
+from . import files, places, results
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
@@ -39,8 +40,7 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     now, TaskFailed or Refused if it is gone."""
     active.refuse_cancel("it is finished, and its video is being saved")
     output = active.settings.output
-    found = places.find(active.row, output)
-    if found is not None:
+    if results.locate(active.settings, active.row) is not None:
         active.advance(State.SAVED)
         return
     paths = _paths(active, active.journal.holder.rpartition("#")[2])
@@ -48,6 +48,7 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     if kept is None:
         kept = _fetch_and_finish(active, paths, done)
     result = {**kept, **places.record_of(paths, output)}
+    results.keep(active.settings, replace(active.row, result=result), paths)
     active.advance(State.SAVED, file=paths.video, result=result)
     files.remove_parts(paths, active.row.id)
     active.say("saved", 1.0, 0.0)
@@ -57,7 +58,7 @@ def bring_here(active: ActiveOrder) -> None:
     """Fetch the video of a saved row that is not on this machine, or no longer. Raises LeaseLost if
     another process does so."""
     row = active.row
-    if places.find(row, active.settings.output) is not None:
+    if results.locate(active.settings, row) is not None:
         return
     active.row = active.journal.reopen(row.id, State.SUCCEEDED, row.uid)
     if active.row.holder != active.journal.holder:

@@ -29,7 +29,7 @@ from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
-from . import files, places, quotes, tickets
+from . import files, places, quotes, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .job import Job
@@ -200,8 +200,8 @@ class Runner:
         )
 
     def _is_here(self, row: Row) -> bool:
-        """Whether the video of a row is saved, and on this machine as it was saved."""
-        return row.state == State.SAVED and places.find(row, self.settings.output) is not None
+        """Whether the video of a row is saved, and is on this machine now as it was saved."""
+        return row.state == State.SAVED and results.locate(self.settings, row) is not None
 
     def _carry(
         self,
@@ -236,6 +236,7 @@ class Runner:
             access = access or self.settings.access(row.provider)
             client = self._client_for(row.provider, access, row.mark or "")
         except NeedsKey as error:
+            error.hint = f"{error.hint} {places.words(row)}".strip()
             raise told(row, error) from None
         here = origin(client.provider.config.base_url)
         if row.origin is not None and row.origin != here and row.task is not None:
