@@ -46,9 +46,14 @@ def runner() -> Runner:
 
     found = shared(settings())
     found.keep_recovering()
-    # The answer to a create holds the only ticket to what was paid.
-    atexit.register(found.settle, timeout=30)
+    atexit.register(_end, found)
     return found
+
+
+def _end(ending: Runner) -> None:
+    """The answer to a create holds the only ticket to what was paid."""
+    ending.settle(timeout=30)
+    ending.journal.close()
 
 
 def attach(nodes: Mapping[str, type]) -> None:

@@ -98,7 +98,12 @@ def parser() -> Parser:
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
 
-    _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command = _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="first take saved videos into the journal again, from the files beside them",
+    )
     return top
 
 

@@ -141,11 +141,23 @@ def key_test(args: argparse.Namespace) -> int:
 def doctor(args: argparse.Namespace) -> int:
     """`seedance doctor`: all that a report of a fault should hold, and no secret."""
     settings = settings_for(args)
+    if args.rebuild:
+        _rebuild(args)
     healthy = True
     for topic, words, good in _findings(settings):
         healthy = healthy and good
         show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
     return 0 if healthy else SeedanceError.exit_code
+
+
+def _rebuild(args: argparse.Namespace) -> None:
+    count, aside = runner_for(args).rebuild()
+    if aside is not None:
+        show.note(f"The damaged journal is now {aside}.")
+    show.note(f"{count} saved video(s) were taken into the journal from the files beside them.")
+    show.note(
+        "Orders that were under way are not among them: look at the providers' own lists of tasks."
+    )
 
 
 def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:

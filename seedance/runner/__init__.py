@@ -18,6 +18,7 @@ progress   how far an order is, as data
 files      where a video is saved, and its sidecar
 places     where a saved video is now, on this machine
 results    saved videos in the user's bucket, for other machines
+rebuild    the journal's rows again, from sidecars
 outcomes   the errors that orders end with, in words
 """
 

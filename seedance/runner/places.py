@@ -67,7 +67,7 @@ class Glance:
             if _size(video) is not None and size in (None, _size(video)):
                 return video
         if self._sizes is None:
-            videos = _videos_below(self._output)
+            videos = videos_below(self._output)
             self._sizes = {_size(video) or 0: video for video in videos}
         return self._sizes.get(size or -1)
 
@@ -197,12 +197,13 @@ def _sorted_in(row: Row, output: Path) -> Iterator[Path]:
     """Files below the output folder that may be the video: of its size, or with its name where no
     size is known."""
     size, name = row.result.get("bytes"), row.file.name if row.file else ""
-    for video in _videos_below(output):
+    for video in videos_below(output):
         if video.name == name if size is None else _size(video) == size:
             yield video
 
 
-def _videos_below(folder: Path) -> Iterator[Path]:
+def videos_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are named like videos, of at most `MOST_FILES` files."""
     left = MOST_FILES
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))

@@ -29,7 +29,7 @@ from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
-from . import files, places, quotes, results, tickets
+from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .job import Job
@@ -147,6 +147,8 @@ class Runner:
         if prepared.access.problem is not None:
             raise prepared.access.problem
         goal = self._goal(target, provider.id, identity)
+        if not self.journal.newest(1):
+            rebuild.check_new(self.settings.output, identity)
         budget = self.settings.budget
         row, _ = self.journal.reserve(
             NewRow(
@@ -449,6 +451,13 @@ class Runner:
         glance = places.Glance(self.settings.output)
         rows = self.journal.newest(limit, since)
         return [replace(row, file=glance.at(row) or row.file) for row in rows]
+
+    def rebuild(self) -> tuple[int, Path | None]:
+        """Take into the journal what the sidecars below the output folder say and it does not know;
+        returns how many rows those are, and what a damaged journal is called now."""
+        aside = self.journal.set_aside()
+        self._restore_tickets()
+        return rebuild.rebuild(self.journal, self.settings.output), aside
 
     def video(self, row_id: int) -> Path | None:
         """The saved video of a row on this machine, as it was saved; None if it is not here."""
