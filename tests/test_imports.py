@@ -21,7 +21,7 @@ CORE = ROOT / "seedance"
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
     {"errors", "files", "money", "units"},
-    {"addresses", "key_file", "order"},
+    {"addresses", "key_file", "order", "servers"},
     {"wire"},
     {"providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
@@ -37,6 +37,7 @@ ONLY: dict[str, set[str]] = {
     "files": set(),
     "units": set(),
     "key_file": {"errors", "files"},
+    "servers": {"errors", "files"},
     "wire": {"errors", "money", "order"},
     "providers": {"errors", "money", "order", "wire"},
     "journal": {"errors", "money"},
@@ -47,7 +48,7 @@ ONLY: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"settings", "units"},
+    | {"servers", "settings", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.

@@ -41,8 +41,8 @@ def parser() -> Parser:
     top.add_argument(
         "--comfyui",
         metavar="DIR",
-        help="use the keys, the journal and the output folder of this ComfyUI installation, "
-        "whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
+        help="use the keys, the journal and the output folder of this ComfyUI (its code, base "
+        "or user folder), whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

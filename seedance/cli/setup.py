@@ -46,15 +46,15 @@ def settings_for(args: argparse.Namespace) -> Settings:
 
     if args.comfyui is None:
         return Settings.load()
+    from .. import servers
+
     folder = Path(args.comfyui).expanduser().absolute()
-    if not (folder / "folder_paths.py").is_file():
-        raise BadOrder(
-            f"{folder} is not a ComfyUI installation.",
-            hint="Give the folder that holds ComfyUI's main.py.",
-        )
-    # "__" marks a folder of ComfyUI's system users, which its web interface does not serve. Not by
-    # `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
-    return Settings(folder / "user" / "__seedance", folder / "output" / "seedance", os.environ)
+    server, others = servers.find(folder)
+    if others:
+        known = ", ".join(each.home for each in others)
+        show.note(f"{folder} runs several servers. Of the last one: {server.home}. Others: {known}")
+    # Not by `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
+    return Settings(Path(server.home), Path(server.output), os.environ)
 
 
 def runner_for(args: argparse.Namespace) -> Runner:
