@@ -120,17 +120,21 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     default = Order()
     ordered = command.add_argument_group("what to make")
     ordered.add_argument("--prompt", default="", metavar="TEXT", help="what happens in the video")
-    ordered.add_argument("--image", metavar="FILE_OR_URL", help="the first frame")
-    ordered.add_argument("--last-image", metavar="FILE_OR_URL", help="the last frame")
+    ordered.add_argument("--image", action=_Medium, metavar="FILE_OR_URL", help="the first frame")
+    ordered.add_argument(
+        "--last-image", action=_Medium, metavar="FILE_OR_URL", help="the last frame"
+    )
     ordered.add_argument(
         "--reference",
-        action="append",
+        action=_Reference,
         default=[],
         metavar="FILE_OR_URL",
         help="a picture, clip or sound that the prompt calls @Image1, @Video1, @Audio1; may be "
         "repeated; write image:, video: or audio: before it where its ending does not tell",
     )
-    ordered.add_argument("--video", metavar="FILE_OR_URL", help="the clip to edit or extend")
+    ordered.add_argument(
+        "--video", action=_Medium, metavar="FILE_OR_URL", help="the clip to edit or extend"
+    )
     ordered.add_argument("--operation", metavar="|".join(OPERATIONS), help="what --video is for")
     ordered.add_argument("--keep-audio", action="store_true", help="keep the sound of --video")
 
@@ -167,7 +171,10 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
 
 def _output_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-o", "--output", metavar="FILE", help="save here; more takes become FILE-2 and so on"
+        *("-o", "--output"),
+        action=_Medium,
+        metavar="FILE",
+        help="save here; more takes become FILE-2 and so on",
     )
     command.add_argument(
         "--overwrite",
@@ -179,6 +186,24 @@ def _output_flags(command: argparse.ArgumentParser) -> None:
 
 def _json_flag(command: Any) -> None:
     command.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+class _Medium(argparse.Action):
+    """A medium, which must be named and may be given once."""
+
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        if getattr(names, self.dest) is not None:
+            raise argparse.ArgumentError(self, "it is given twice")
+        setattr(names, self.dest, value)
+
+
+class _Reference(argparse.Action):
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        setattr(names, self.dest, [*getattr(names, self.dest), value])
 
 
 def _takes(text: str) -> int:

@@ -80,6 +80,8 @@ class Runner:
         """
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+        typed = order.prompt
+        order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
         self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None
@@ -93,7 +95,7 @@ class Runner:
         for number, goal in enumerate(goals):
             take = order.take(number)
             try:
-                row = self._held_anywhere(take)
+                row = self._held_anywhere(take) or self._held_anywhere(replace(take, prompt=typed))
                 if row is not None:
                     ready = self._prepared_for(row, take)
                     jobs.append(self._job(row, ready, goal, overwrite))
@@ -102,10 +104,12 @@ class Runner:
                     prepared = self._prepare(order)
                 if isinstance(prepared, SeedanceError):
                     raise prepared
-                jobs.append(self._start(prepared.take(number), goal, overwrite))
+                jobs.append(self._start(prepared.take(number), goal, overwrite, typed))
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take, error=error))
+        for job in jobs:
+            job.notes = (*said, *job.notes)
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
@@ -137,9 +141,14 @@ class Runner:
         there = replace(order, provider=row.provider, on_unsupported="nearest")
         return quotes.prepare_at(there, row.provider, self.settings)
 
-    def _start(self, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
+    def _start(self, prepared: Prepared, target: Path | None, overwrite: bool, typed: str) -> Job:
         identity = prepared.fingerprint
-        row = self.journal.held(identity) or self._reserve(prepared, identity, target)
+        row = self.journal.held(identity)
+        if row is None and typed != prepared.order.prompt:
+            # An older version of the pack did not trim the prompt.
+            former = replace(prepared, order=replace(prepared.order, prompt=typed))
+            row = self.journal.held(former.fingerprint)
+        row = row or self._reserve(prepared, identity, target)
         return self._job(row, prepared, target, overwrite)
 
     def _reserve(self, prepared: Prepared, identity: str, target: Path | None) -> Row:
@@ -478,8 +487,10 @@ class Runner:
     def check(self, order: Order) -> list[Quote]:
         """What each provider would make of an order: payload, changes, price. Sends nothing.
         Raises BadOrder for what is wrong at any provider."""
+        order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
-        return quotes.quotes(order, self.settings)
+        found = quotes.quotes(order, self.settings)
+        return [replace(quote, notes=(*said, *quote.notes)) for quote in found]
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
