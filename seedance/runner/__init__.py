@@ -15,6 +15,7 @@ lifecycle  the order of the steps, each in a file of its own:
 client     Client: makes the calls that a provider describes; what a failure means for money
 job        Job: a take as its caller sees it
 progress   how far an order is, as data
+compare    a finished video and what was ordered
 files      where a video is saved, and its sidecar
 places     where a saved video is now, on this machine
 results    saved videos in the user's bucket, for other machines

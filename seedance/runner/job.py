@@ -21,7 +21,7 @@ from ..journal import Row
 from ..money import Money
 from ..order import Order
 from ..settings import Settings
-from . import files, places
+from . import compare, files, places
 from .active import ActiveOrder
 from .files import Files
 from .outcomes import told
@@ -100,17 +100,23 @@ class Job:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What is sent differently from what was asked; for a collected task, what its row says.
+        """What is sent, and in the end delivered, differently from what was asked; for a collected
+        task, what its row says.
 
         What was changed of media is known only after their upload.
         """
         row = self._current
         noted = tuple(Change(**change) for change in row.changes) if row else ()
+        if row is not None and row.fingerprint != row.asked:  # else only its ticket is known
+            noted += compare.differences(row.order, row.result)
         if self._fit_changes is None:
             return noted
         # The row may be from an order that asked for other values and fits to the same; of its
         # changes only those of media are true of this order too.
-        return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
+        ours = (
+            each for each in noted if each.field not in _ORDER_FIELDS or each.why is compare.WHY
+        )
+        return self._fit_changes + tuple(ours)
 
     @property
     def progress(self) -> Progress:
