@@ -32,6 +32,7 @@ def generate(args: argparse.Namespace) -> int:
     runner = runner_for(args)
     try:
         target, overwrite = _target(args), args.overwrite
+        args.began = True
         jobs = runner.start(order, takes=args.takes, target=target, overwrite=overwrite)
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
@@ -42,6 +43,7 @@ def collect(args: argparse.Namespace) -> int:
     """`seedance collect`: the video of a task that was paid for."""
     runner = runner_for(args)
     try:
+        args.began = True
         job = runner.collect(args.ticket, target=_target(args), overwrite=args.overwrite)
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:

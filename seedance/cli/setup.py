@@ -116,7 +116,10 @@ def _typed_key(name: str) -> str:
         return sys.stdin.readline().strip()
     from getpass import getpass
 
-    return getpass(f"Key of {name} (not shown): ").strip()
+    try:
+        return getpass(f"Key of {name} (not shown): ").strip()
+    except EOFError:
+        return ""
 
 
 def key_remove(args: argparse.Namespace) -> int:

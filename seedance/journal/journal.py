@@ -207,6 +207,12 @@ class Journal(Queries):
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
+        except ImportError as error:
+            raise BadOrder(
+                f"The journal's database needs the package {error.name}, which is not installed.",
+                hint='Install the extra: pip install "comfyui-seedance[postgres]". In ComfyUI '
+                "install that package. Or correct SEEDANCE_JOURNAL_URL.",
+            ) from error
         except (SQLAlchemyError, OSError) as error:
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]

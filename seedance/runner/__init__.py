@@ -29,7 +29,7 @@ from .files import check_target
 from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
 from .quotes import Quote
-from .runner import Runner, close_shared, shared
+from .runner import Runner, close_shared, shared, spent_nothing
 
 __all__ = [
     "Job",
@@ -40,6 +40,7 @@ __all__ = [
     "check_target",
     "close_shared",
     "shared",
+    "spent_nothing",
     "wait_all",
     "wait_some",
 ]

@@ -78,6 +78,26 @@ class Runner:
         `wait` raises; if none can, the reason is raised here: Unclear if that is one, or else that
         of the first.
         """
+        try:
+            return self._start_takes(order, takes, target, overwrite)
+        except SeedanceError:
+            raise
+        except Exception as error:
+            if self.may_have_spent:
+                raise
+            logger.exception("Before anything was sent")
+            raise SeedanceError(
+                f"Something unforeseen happened before anything was sent: {error!r}.", spent="no"
+            ) from error
+
+    @property
+    def may_have_spent(self) -> bool:
+        """Whether a paid call was begun since this runner was made."""
+        return self._worker.may_have_spent
+
+    def _start_takes(
+        self, order: Order, takes: int, target: Path | None, overwrite: bool
+    ) -> list[Job]:
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
         typed = order.prompt
@@ -552,6 +572,12 @@ def shared(settings: Settings | None = None) -> Runner:
         if "runner" not in _shared:
             _shared["runner"] = Runner(settings or Settings.load())
         return _shared["runner"]
+
+
+def spent_nothing() -> bool:
+    """Whether no paid call was begun by the runner of this process."""
+    runner = _shared.get("runner")
+    return runner is None or not runner.may_have_spent
 
 
 def close_shared(timeout: float) -> None:
