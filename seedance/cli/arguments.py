@@ -49,6 +49,10 @@ def parser() -> Parser:
     command = _command(commands, "generate", generate.generate, "make a video")
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=f"how many, 1 to {MOST_TAKES}")
+    command.add_argument(
+        "--max-usd", metavar="X", help="send nothing that costs more by its estimate, in all"
+    )
+    command.add_argument("--yes", action="store_true", help="ask nothing before it is paid")
     _output_flags(command)
 
     command = _command(

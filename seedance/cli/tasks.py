@@ -83,15 +83,11 @@ def _print_rows(rows: Sequence[Row]) -> None:
             row.model,
             show.money(row.cost) if row.cost else "",
             row.task or "",
-            row.file or _shortened(row.prompt),
+            row.file or show.shortened(row.prompt, 50),
         )
         for row in rows
     ]
     show.table([head, *body])
-
-
-def _shortened(prompt: str, most: int = 50) -> str:
-    return prompt if len(prompt) <= most else prompt[: most - 1] + "…"
 
 
 def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None:

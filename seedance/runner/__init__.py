@@ -28,11 +28,13 @@ from __future__ import annotations
 from .files import check_target
 from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
-from .quotes import Quote
-from .runner import Runner, close_shared, shared, spent_nothing
+from .quotes import Prepared, Quote
+from .runner import Confirm, Runner, close_shared, shared, spent_nothing
 
 __all__ = [
+    "Confirm",
     "Job",
+    "Prepared",
     "Progress",
     "Quote",
     "Result",

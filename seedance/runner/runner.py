@@ -7,10 +7,11 @@ import contextlib
 import hashlib
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import preview, providers
 from ..addresses import origin
@@ -41,6 +42,9 @@ from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
+Confirm: TypeAlias = Callable[[Prepared, int], None]
+"""Is told what would be sent, and how many takes of it; raises to have nothing sent."""
+
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
 
@@ -68,7 +72,13 @@ class Runner:
     # --------------------------------------------------------------------------- orders
 
     def start(
-        self, order: Order, *, takes: int = 1, target: Path | None = None, overwrite: bool = False
+        self,
+        order: Order,
+        *,
+        takes: int = 1,
+        target: Path | None = None,
+        overwrite: bool = False,
+        confirm: Confirm | None = None,
     ) -> list[Job]:
         """Start an order, or join it where it is under way, or find it where it is saved.
 
@@ -76,10 +86,11 @@ class Runner:
         (further takes are numbered); without `overwrite` it replaces nothing that is not this
         order's: BadOrder, before anything is sent. A take that cannot start is a job whose
         `wait` raises; if none can, the reason is raised here: Unclear if that is one, or else that
-        of the first.
+        of the first. `confirm` is called before anything is sent, unless all takes are there
+        already; what it raises ends the call.
         """
         try:
-            return self._start_takes(order, takes, target, overwrite)
+            return self._start_takes(order, takes, target, overwrite, confirm)
         except SeedanceError:
             raise
         except Exception as error:
@@ -96,7 +107,12 @@ class Runner:
         return self._worker.may_have_spent
 
     def _start_takes(
-        self, order: Order, takes: int, target: Path | None, overwrite: bool
+        self,
+        order: Order,
+        takes: int,
+        target: Path | None,
+        overwrite: bool,
+        confirm: Confirm | None,
     ) -> list[Job]:
         if not 1 <= takes <= 8:
             raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
@@ -112,6 +128,12 @@ class Runner:
             if goal is not None and not overwrite and not places.is_free(goal, None):
                 prepared = prepared or self._prepare(order)
                 places.check_free(goal, self._row_of(order, prepared, number), overwrite)
+        if confirm is not None:
+            prepared = prepared or self._prepare(order)
+            if not isinstance(prepared, SeedanceError):
+                each = (self._row_of(order, prepared, number) for number in range(takes))
+                if new := sum(row is None for row in each):
+                    confirm(prepared, new)
         for number, goal in enumerate(goals):
             take = order.take(number)
             try:
