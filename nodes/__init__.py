@@ -2,6 +2,7 @@
 
     generate, collect   the nodes
     inputs, outputs     what several nodes have of both
+    values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page

@@ -29,7 +29,7 @@ def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     (Unix seconds) or is under way."""
     limit = min(_whole(query, "limit", 200), MOST_ROWS)
     since = _whole(query, "since", 0)
-    return [_shown(row) for row in host.runner().journal.newest(limit, since)]
+    return [_shown(row) for row in host.runner().tasks(limit, since)]
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -115,8 +115,8 @@ def video(row_id: int) -> Path:
     Only a file that is named like a video is served. A journal may be shared, and whoever else
     writes into it could name any file of this machine.
     """
-    file = host.runner().journal.get(row_id).file
-    if file is None or not file.is_file():
+    file = host.runner().video(row_id)
+    if file is None:
         raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
     if kind_by_ending(file.name) != "video":
         raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
@@ -125,7 +125,7 @@ def video(row_id: int) -> Path:
 
 def thumbnail(row_id: int) -> bytes:
     """The last frame of a row, small, as JPEG. Raises BadOrder if there is none."""
-    file = host.runner().journal.get(row_id).file
+    file = host.runner().glance(row_id)
     picture = _picture(file) if file is not None else None
     if picture is None or not picture.is_file():
         raise BadOrder(f"Row {row_id} has no picture.")

@@ -14,6 +14,7 @@ from comfy_api.latest import io
 from ..seedance.errors import SeedanceError
 from . import execution, host, outputs, report, threads
 from .partial_failures import partial_failures
+from .values import converted
 
 if TYPE_CHECKING:
     from ..seedance.runner import Job, Result, Runner
@@ -24,22 +25,28 @@ Value = TypeVar("Value")
 
 
 async def deliver(
-    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bool
+    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: object
 ) -> io.NodeOutput:
     """Start takes with `begin` (in a thread), wait for all, and give the node's outputs.
 
     A take that failed is an ExecutionBlocker with its sentence at its place in every output; if all
     failed, raises. Raises `execution.Interrupted` at once when a person cancels; then, and only
-    then, the takes are cancelled too.
+    then, the takes are cancelled too. `decode_frames` is the value of the input of that name.
     """
     node = execution.Node()
-    starting = threads.in_node_thread(lambda: begin(host.runner()))
+
+    def start() -> Sequence[Job]:
+        converted({"decode_frames": decode_frames})
+        return begin(host.runner())
+
+    starting = threads.in_node_thread(start)
     try:
         await node.until_done(starting)
         jobs = _jobs(starting, node)
         outcomes = await _finished(jobs, node)
         node.tell(report.ended(jobs, outcomes))
-        values = await _values(outcomes, node, decode_frames=decode_frames)
+        decode = converted({"decode_frames": decode_frames}).get("decode_frames", True)
+        values = await _values(outcomes, node, decode_frames=decode)
     except execution.Interrupted:
         _cancel(starting, node)
         raise

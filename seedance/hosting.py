@@ -11,6 +11,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .errors import BadOrder, Refused, Unreachable
@@ -49,7 +50,16 @@ def endpoint(settings: Settings) -> str | None:
 
 def keeps(settings: Settings) -> bool:
     """Whether the user wants our objects left in the bucket."""
-    return _values(settings).get("keep", "").strip().lower() in ("1", "true", "yes", "on")
+    return _is_on(settings, "keep")
+
+
+def keeps_results(settings: Settings) -> bool:
+    """Whether the user wants finished videos kept in the bucket."""
+    return configured(settings) and _is_on(settings, "results")
+
+
+def _is_on(settings: Settings, name: str) -> bool:
+    return _values(settings).get(name, "").strip().lower() in ("1", "true", "yes", "on")
 
 
 def account(settings: Settings) -> str:
@@ -83,6 +93,25 @@ def put(settings: Settings, blob: Blob, name: str) -> None:
             client.upload_file(str(blob.path), bucket, name, ExtraArgs=extra)
         else:
             client.put_object(Bucket=bucket, Key=name, Body=blob.data or b"", **extra)
+
+
+def result_name(settings: Settings, name: str) -> str:
+    """A name for an object of a finished video, apart from the media, which are deleted."""
+    prefix = _values(settings).get("prefix", "").strip("/")
+    return "/".join(filter(None, ("results", prefix, name)))
+
+
+def put_file(settings: Settings, path: Path, name: str) -> None:
+    """Put a file of a finished video into the bucket. Raises what `put` raises."""
+    with _bucket(settings) as (client, bucket):
+        client.upload_file(str(path), bucket, name)
+
+
+def get_file(settings: Settings, name: str, path: Path) -> None:
+    """Fetch an object into a file. Raises OSError if the disk refuses, Refused if the object is not
+    there, and what `put` raises."""
+    with _bucket(settings) as (client, bucket):
+        client.download_file(bucket, name, str(path))
 
 
 def address(settings: Settings, name: str) -> str:

@@ -41,14 +41,18 @@ def parser() -> Parser:
     top.add_argument(
         "--comfyui",
         metavar="DIR",
-        help="use the keys, the journal and the output folder of this ComfyUI installation, "
-        "whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
+        help="use the keys, the journal and the output folder of this ComfyUI (its code, base "
+        "or user folder), whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     command = _command(commands, "generate", generate.generate, "make a video")
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=f"how many, 1 to {MOST_TAKES}")
+    command.add_argument(
+        "--max-usd", metavar="X", help="send nothing that costs more by its estimate, in all"
+    )
+    command.add_argument("--yes", action="store_true", help="ask nothing before it is paid")
     _output_flags(command)
 
     command = _command(
@@ -60,6 +64,7 @@ def parser() -> Parser:
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=argparse.SUPPRESS)
     command.add_argument("-o", "--output", help=argparse.SUPPRESS)
+    command.add_argument("--overwrite", action="store_true", help=argparse.SUPPRESS)
     _json_flag(command)
 
     command = _command(commands, "providers", setup.providers, "what each provider can do")
@@ -97,7 +102,12 @@ def parser() -> Parser:
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
 
-    _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command = _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="first take saved videos into the journal again, from the files beside them",
+    )
     return top
 
 
@@ -114,17 +124,21 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     default = Order()
     ordered = command.add_argument_group("what to make")
     ordered.add_argument("--prompt", default="", metavar="TEXT", help="what happens in the video")
-    ordered.add_argument("--image", metavar="FILE_OR_URL", help="the first frame")
-    ordered.add_argument("--last-image", metavar="FILE_OR_URL", help="the last frame")
+    ordered.add_argument("--image", action=_Medium, metavar="FILE_OR_URL", help="the first frame")
+    ordered.add_argument(
+        "--last-image", action=_Medium, metavar="FILE_OR_URL", help="the last frame"
+    )
     ordered.add_argument(
         "--reference",
-        action="append",
+        action=_Reference,
         default=[],
         metavar="FILE_OR_URL",
         help="a picture, clip or sound that the prompt calls @Image1, @Video1, @Audio1; may be "
         "repeated; write image:, video: or audio: before it where its ending does not tell",
     )
-    ordered.add_argument("--video", metavar="FILE_OR_URL", help="the clip to edit or extend")
+    ordered.add_argument(
+        "--video", action=_Medium, metavar="FILE_OR_URL", help="the clip to edit or extend"
+    )
     ordered.add_argument("--operation", metavar="|".join(OPERATIONS), help="what --video is for")
     ordered.add_argument("--keep-audio", action="store_true", help="keep the sound of --video")
 
@@ -161,13 +175,39 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
 
 def _output_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-o", "--output", metavar="FILE", help="save here; more takes become FILE-2 and so on"
+        *("-o", "--output"),
+        action=_Medium,
+        metavar="FILE",
+        help="save here; more takes become FILE-2 and so on",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace FILE, whatever it is, and what is beside it",
     )
     _json_flag(command)
 
 
 def _json_flag(command: Any) -> None:
     command.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+class _Medium(argparse.Action):
+    """A medium, which must be named and may be given once."""
+
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        if getattr(names, self.dest) is not None:
+            raise argparse.ArgumentError(self, "it is given twice")
+        setattr(names, self.dest, value)
+
+
+class _Reference(argparse.Action):
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        setattr(names, self.dest, [*getattr(names, self.dest), value])
 
 
 def _takes(text: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import Cancelled, SeedanceError, Spent
-from . import orders, show, stops
+from . import orders, prices, show, stops
 from .setup import runner_for
 
 if TYPE_CHECKING:
@@ -31,7 +31,16 @@ def generate(args: argparse.Namespace) -> int:
     order = orders.order_of(args)
     runner = runner_for(args)
     try:
-        jobs = runner.start(order, takes=args.takes, target=_target(args))
+        spending = prices.spending_of(args, runner.settings)
+        args.began = True
+        jobs = runner.start(
+            order,
+            takes=args.takes,
+            target=_target(args),
+            overwrite=args.overwrite,
+            confirm=prices.confirm(args, spending),
+            spending=spending,
+        )
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
         _settle(runner)
@@ -41,7 +50,8 @@ def collect(args: argparse.Namespace) -> int:
     """`seedance collect`: the video of a task that was paid for."""
     runner = runner_for(args)
     try:
-        job = runner.collect(args.ticket, target=_target(args))
+        args.began = True
+        job = runner.collect(args.ticket, target=_target(args), overwrite=args.overwrite)
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)
@@ -218,17 +228,45 @@ def _description(result: Result) -> str:
 
 def check(args: argparse.Namespace) -> int:
     """`seedance check`: what would be sent where, and for how much. Sends nothing."""
+    from ..runner import check_target
+
     order = orders.order_of(args)
+    check_target(_target(args))
     quotes = runner_for(args).check(order)
+    shown = [quote for quote in quotes if args.provider in ("auto", quote.provider)]
     if args.json:
         show.as_json([quote.as_dict() for quote in quotes])
+    elif args.provider == "auto":
+        _print_quotes(quotes)
     else:
-        for quote in quotes:
+        for quote in shown:
             _print_quote(quote)
-    asked = [quote for quote in quotes if order.provider in ("auto", quote.provider)]
-    if any(quote.problem is None for quote in asked):
+    if any(quote.problem is None for quote in shown):
         return 0
-    return next((quote.problem.exit_code for quote in asked if quote.problem), 0)
+    return next((quote.problem.exit_code for quote in shown if quote.problem), 0)
+
+
+def _print_quotes(quotes: Sequence[Quote]) -> None:
+    """A line for each provider, the cheapest first; those that cannot come last."""
+    rows: list[tuple[str, ...]] = [("provider", "price", "key", "what would change, or why not")]
+    for quote in sorted(quotes, key=_rank):
+        if quote.problem:
+            price, words = "-", quote.problem.message
+        else:
+            price = show.money(quote.price)
+            words = "; ".join(
+                f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
+            )
+        rows.append((quote.provider, price, quote.key or "none", show.shortened(words, 45)))
+    show.table(rows)
+    show.note("In full, with the payload: seedance check --provider ID ...")
+
+
+def _rank(quote: Quote) -> tuple[bool, bool, float, str]:
+    price = quote.price
+    usd = price if price is not None and price.currency == "USD" else None
+    amount = usd.amount if usd else 0.0
+    return (quote.problem is not None, price is None or usd is None, amount, quote.provider)
 
 
 def _print_quote(quote: Quote) -> None:

@@ -83,6 +83,11 @@ def money(amount: Money | None) -> str:
     return "unknown" if amount is None else str(amount)
 
 
+def shortened(text: str, most: int) -> str:
+    """`text` in at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def table(rows: Sequence[Sequence[object]]) -> None:
     """Rows in columns as wide as their contents; the last column is not padded."""
     cells = [[clean(cell) for cell in row] for row in rows]

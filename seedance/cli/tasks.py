@@ -22,11 +22,11 @@ COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
 
 def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
-    journal = runner_for(args).journal
+    runner = runner_for(args)
     if args.costs:
-        records = costs(journal.spent(COST_DAYS))
+        records = costs(runner.journal.spent(COST_DAYS))
     else:
-        rows = journal.newest(sys.maxsize if args.csv else args.limit)
+        rows = runner.tasks(sys.maxsize if args.csv else args.limit)
         records = [row.as_dict() for row in rows]
     if args.json:
         show.as_json(records)
@@ -84,15 +84,11 @@ def _print_rows(rows: Sequence[Row]) -> None:
             row.model,
             show.money(row.cost) if row.cost else "",
             row.task or "",
-            row.file or _shortened(row.prompt),
+            row.file or show.shortened(row.prompt, 50),
         )
         for row in rows
     ]
     show.table([head, *body])
-
-
-def _shortened(prompt: str, most: int = 50) -> str:
-    return prompt if len(prompt) <= most else prompt[: most - 1] + "…"
 
 
 def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
+import sys
 import threading
 import time
 import weakref
@@ -54,6 +56,11 @@ MARK_ATTEMPTS = 1000
 
 AT_ONCE = 8  # statements of one process at the same time
 SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
+
+REBUILD = (
+    "What was saved can be taken in again from the files beside the videos: "
+    "seedance doctor --rebuild."
+)
 
 NOT_BILLED: dict[str, Any] = dict(
     budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None
@@ -202,14 +209,41 @@ class Journal(Queries):
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
+        except ImportError as error:
+            raise BadOrder(
+                f"The journal's database needs the package {error.name}, which is not installed.",
+                hint='Install the extra: pip install "comfyui-seedance[postgres]". In ComfyUI '
+                "install that package. Or correct SEEDANCE_JOURNAL_URL.",
+            ) from error
         except (SQLAlchemyError, OSError) as error:
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
+            remedy = "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+            if is_damage(cause):
+                remedy = f"The file is damaged. {REBUILD}"
             raise BadOrder(
                 f"The journal {where} cannot be {what}: {cause}.",
-                hint="Without it nothing is sent, so that nothing can be paid twice. Check the "
-                "disk and the folder's rights, or set SEEDANCE_JOURNAL_URL.",
+                hint=f"Without it nothing is sent, so that nothing can be paid twice. {remedy}",
             ) from error
+
+    def set_aside(self) -> Path | None:
+        """Give a damaged SQLite file another name, so that a new one can take its place; returns
+        that name, None where the journal can be read."""
+        file = database_file(self.url)
+        try:
+            self.newest(sys.maxsize)
+            return None
+        except BadOrder as error:
+            if file is None or not is_damage(error.message):
+                raise
+        self.close()
+        aside = file.with_name(f"{file.name}.damaged-{secrets.token_hex(3)}")
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{file}{ending}", f"{aside}{ending}")
+        with self._knowing:
+            self._known, self._first_file = None, None
+        return aside
 
     def close(self) -> None:
         """Close all connections. SQLite then writes everything into the one file."""
@@ -314,7 +348,7 @@ class Journal(Queries):
                 budget_usd=new.budget_usd,
                 holder=self.holder,
                 lease_until=now + LEASE_SECONDS,
-                created=now,
+                created=now if new.created is None else new.created,
                 updated=now,
                 submitted=submitted,
                 uid=secrets.token_hex(16),
@@ -710,6 +744,11 @@ class Journal(Queries):
             return None
         self._count(connection)
         return self._seen(row_of(record))
+
+
+def is_damage(cause: str) -> bool:
+    """Whether SQLite says that the file is no database, or a damaged one."""
+    return "malformed" in cause or "not a database" in cause
 
 
 def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:

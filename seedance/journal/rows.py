@@ -19,7 +19,7 @@ class NewRow:
     """What is written before anything is sent.
 
     `origin` is the provider's. `mark` is a value that only this order has and that the provider's
-    list of tasks shows, None where it shows none.
+    list of tasks shows, None where it shows none. `created` is in Unix seconds, None for now.
     """
 
     fingerprint: str
@@ -34,6 +34,7 @@ class NewRow:
     origin: str | None = None
     mark: str | None = None
     marks: Sequence[int] = ()
+    created: float | None = None
 
 
 @dataclass(frozen=True)

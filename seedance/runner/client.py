@@ -166,7 +166,7 @@ class Client:
                 if problem is None:
                     return reply
             except NotSent as error:
-                if attempt == attempts and not stop.is_set():
+                if (attempt == attempts or error.setting) and not stop.is_set():
                     raise
                 problem = NoAnswer(error.message)
             except Lost as error:

@@ -13,7 +13,7 @@ from ..addresses import ForbiddenAddress, check_text
 from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
-from ..order import Order, asked_fingerprint, fingerprint, plain
+from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
 from ..texts import LONGEST_MESSAGE, cut
 from ..wire import Call, Provider
@@ -109,6 +109,17 @@ def account_of(provider_id: str, key: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------- preparing
+
+
+def tidy(order: Order) -> tuple[Order, tuple[str, ...]]:
+    """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
+    make no other video, and seeds that other nodes share may have 64 bits."""
+    said: tuple[str, ...] = ()
+    if order.seed >= SEEDS:
+        seed = order.seed % SEEDS
+        said = (f"The seed {order.seed} has more than 32 bits; it is taken modulo 2^32: {seed}.",)
+        order = replace(order, seed=seed)
+    return replace(order, prompt=order.prompt.strip()), said
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:

@@ -73,5 +73,5 @@ class Spending:
                 f"${self.limit:.2f} may be spent by one queued graph or one command "
                 "(SEEDANCE_MAX_USD); it was not sent.",
                 hint="Order less at once, or raise SEEDANCE_MAX_USD in the environment or in "
-                "Settings > Seedance (0: no limit).",
+                "Settings > Seedance (0: no limit). On the command line, --max-usd goes before it.",
             )

@@ -136,7 +136,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
     failures = 0
     while True:
         _take_slot(active, deadline)
-        active.spending = True
+        active.spending = active.worker.may_have_spent = True
         active.say("submitting")
         try:
             flow = provider.submit(order, delivered)
@@ -162,7 +162,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = min(2.0**failures / 2, 30.0)
             code = "provider_unreachable"
             problem = Unreachable(error.message, hint=error.hint)
-            if failures >= MOST_FAILURES:
+            if failures >= MOST_FAILURES or error.setting:
                 raise problem from None
         # A process that dies during the wait must not leave the row in `submitting`: another
         # process would have to take it for unclear.

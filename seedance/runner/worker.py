@@ -50,6 +50,7 @@ class Worker:
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self.watchdog = Watchdog()
+        self.may_have_spent = False  # whether a paid call was begun in this process
         self._heartbeat = heartbeat
         self._changed = threading.Condition()
         self._active: list[ActiveOrder] = []

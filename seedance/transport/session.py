@@ -36,6 +36,7 @@ from ..texts import LONGEST_TEXT
 from ..wire import Call, Reply
 from .bodies import body_of, closing
 from .interrupts import Stop, Watchdog
+from .machine import settings_at_fault
 from .redaction import Redaction
 
 CONNECT_SECONDS = 10.0
@@ -49,7 +50,10 @@ USER_AGENT = f"comfyui-seedance/{__version__}"
 
 
 class NotSent(Unreachable):
-    """The connection was never made: the other side has not seen the request."""
+    """The connection was never made: the other side has not seen the request. `setting`: because
+    of a setting of this machine, so that it is no use to try again."""
+
+    setting = False
 
 
 class Lost(SeedanceError):
@@ -337,6 +341,10 @@ class Transport:
         host = urlsplit(url).hostname or "the provider"
         reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
         if not _attempt.connected:
+            if (wrong := settings_at_fault(url, error)) is not None:
+                not_sent = NotSent(f"{wrong[0]} {host} was not reached.", hint=wrong[1])
+                not_sent.setting = True
+                return not_sent
             return NotSent(
                 f"{host} could not be reached ({reason}).",
                 hint="Check the network, the proxy and the address; it is safe to try again.",
@@ -395,7 +403,12 @@ class Transport:
                         allow_redirects=False,
                         stream=True,
                     )
-                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                except SeedanceError:
+                    raise
+                except Exception as error:  # as in `_sending`
+                    known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+                    if _attempt.connected and not isinstance(error, known):
+                        raise
                     raise self._failure(url, error) from None
                 if not response.is_redirect:
                     try:

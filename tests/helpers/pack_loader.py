@@ -78,6 +78,8 @@ def host(name: str) -> Any:
 def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
     """The pack, loaded afresh into a server of its own."""
     monkeypatch.syspath_prepend(str(STUB))
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "person"))
     monkeypatch.delenv("SEEDANCE_HOME", raising=False)
     monkeypatch.delenv("SEEDANCE_OUTPUT", raising=False)
     before = set(sys.modules)
