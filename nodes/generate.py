@@ -102,7 +102,7 @@ def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | No
 def _clip(name: str, video: Input.Video | None, address: str) -> Medium | None:
     if _given(name, video, address):
         return Medium.from_address("video", address)
-    return None if video is None else tensors.clip(video)
+    return None if video is None else tensors.clip(video, name)
 
 
 def _given(name: str, value: object, address: str) -> bool:
@@ -123,7 +123,7 @@ def _references(
     """Pictures, clips and sounds of growing sockets, in the order of their numbers."""
     return [
         *(medium for name, value in _connected(images) for medium in tensors.pictures(value, name)),
-        *(tensors.clip(value) for _, value in _connected(videos)),
+        *(tensors.clip(value, name) for name, value in _connected(videos)),
         *(tensors.sound(value, name) for name, value in _connected(audios)),
     ]
 

@@ -6,6 +6,7 @@ Everything streams: memory is that of a few frames.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -297,6 +298,30 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             pictures.end()
             if not writer.frames:
                 raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
+
+
+def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes:
+    """The part of a clip from `start` seconds on (before its end, if negative) that is `seconds`
+    long, or that goes to its end: an MP4 as by `convert_clip`.
+
+    Raises BadOrder if the clip cannot be read, or has no such part.
+    """
+    with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+        file, target = Path(folder) / "whole", Path(folder) / "part.mp4"
+        if isinstance(source, bytes):
+            file.write_bytes(source)
+        else:
+            file = source
+        duration = probe(file).duration
+        start = max(start + duration, 0.0) if start < 0 else start
+        rest = duration - start
+        if rest <= 0:
+            raise BadOrder(
+                f"The part of the clip begins at {start:.1f} s, and it is {duration:.1f} s long.",
+                hint="Begin earlier.",
+            )
+        convert_clip(file, target, ClipPlan(start=start, seconds=min(seconds or rest, rest)))
+        return target.read_bytes()
 
 
 class _Pictures:

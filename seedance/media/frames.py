@@ -213,17 +213,34 @@ def _fill(
     return frames, found
 
 
-def iter_frames(path: Path) -> Iterator[np.ndarray]:
+def iter_frames(path: Path, fps: int | None = None) -> Iterator[np.ndarray]:
     """The frames of a clip one after the other, uint8 (height, width, 3), RGB. Memory is that of a
-    few frames. Raises BadOrder if the file cannot be read."""
+    few frames.
+
+    With `fps`, they are those that are seen at so many moments a second, until the clip ends; a
+    picture that is seen several times is the same array. Raises BadOrder if the file cannot be
+    read.
+    """
     path = Path(path)
     info = probe(path)
     convert = Converter(info)
+    given = 0
+    pixels: np.ndarray | None = None
     with open_media(path) as container:
         for frame in _decoded(container, path.name):
+            if pixels is not None:
+                until = given + 1
+                if fps is not None:
+                    until = round(((frame.time or 0.0) - info.start) * fps)
+                for _ in range(given, until):
+                    yield pixels
+                given = max(given, until)
             pixels = np.empty((info.height, info.width, 3), np.uint8)
             convert(frame, pixels)
-            yield pixels
+        if pixels is not None:
+            end = given + 1 if fps is None else max(round(info.duration * fps), 1)
+            for _ in range(given, end):
+                yield pixels
 
 
 def last_frame(path: Path) -> np.ndarray:

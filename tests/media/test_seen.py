@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,16 +28,6 @@ TURNS: dict[str, tuple[tuple[int, int, int, int], Any]] = {
 }
 
 
-def turned(path: Path, matrix: tuple[int, int, int, int], **options: Any) -> Path:
-    """A clip whose track header holds a display matrix."""
-    data = bytearray(clips.write(path, **options).read_bytes())
-    at = data.index(b"tkhd") + 4 + 40  # version 0: flags, times, id, length, layer, volume
-    a, b, c, d = (value << 16 for value in matrix)
-    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
-    return path
-
-
 def written_anew(path: Path, work: Path) -> Path:
     """The clip as it goes up where only sides of 120 pixels are taken."""
     blob, changes = media.clip_blob(
@@ -59,7 +48,7 @@ def small(picture: np.ndarray, path: Path) -> np.ndarray:
 @pytest.mark.parametrize("name", TURNS)
 def test_a_turned_clip_goes_up_upright(tmp_path: Path, name: str) -> None:
     matrix, seen = TURNS[name]
-    path = turned(tmp_path / "a.mp4", matrix)
+    path = clips.turned(tmp_path / "a.mp4", matrix)
     width, height = seen(clips.pattern(160, 96)).shape[1::-1]
     info = media.probe(path)
     assert (info.width, info.height, info.stored) == (width, height, (160, 96))
@@ -72,7 +61,7 @@ def test_a_turned_clip_goes_up_upright(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TURNS)
 def test_every_way_to_read_a_turned_clip_gives_what_is_seen(tmp_path: Path, name: str) -> None:
     matrix, seen = TURNS[name]
-    path = turned(tmp_path / "a.mp4", matrix)
+    path = clips.turned(tmp_path / "a.mp4", matrix)
     expected = seen(clips.pattern(160, 96, 11)).astype(int)
     frames = media.decode_frames(path)
     assert np.abs(frames[-1] * 255 - expected).mean() < 4
@@ -81,7 +70,7 @@ def test_every_way_to_read_a_turned_clip_gives_what_is_seen(tmp_path: Path, name
 
 
 def test_a_turned_clip_that_fits_goes_up_byte_for_byte_with_its_matrix(tmp_path: Path) -> None:
-    path = turned(tmp_path / "a.mp4", TURNS["phone upright"][0])
+    path = clips.turned(tmp_path / "a.mp4", TURNS["phone upright"][0])
     limits = MediaLimits(("video/mp4",))
     medium = Medium.from_path("video", path)
     blob, changes = media.clip_blob(medium, limits, nearest=True, work_dir=tmp_path)

@@ -24,42 +24,6 @@ MP4 = MediaLimits(("video/mp4",), fps=(24, 60))
 RATE = 48000
 
 
-def film(
-    path: Path,
-    times: list[float],
-    *,
-    end: float | None = None,
-    sound: tuple[float, float] | None = None,
-    container: str = "mp4",
-) -> Path:
-    """A clip with a picture at each of `times`, as grey as its number (modulo 12) times 20; the last is shown
-    until `end` if that is given. `sound` is from when to when a tone is heard."""
-    base = Fraction(1, 12800)
-    with av.open(str(path), "w", format=container) as out:
-        video: Any = out.add_stream("libx264", rate=24)
-        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
-        video.options = {"bf": "0"}
-        video.codec_context.time_base = base
-        tone: Any = out.add_stream("aac", rate=RATE) if sound else None
-        packets = []
-        for number, time in enumerate(times):
-            grey = np.full((96, 160, 3), number % 12 * 20, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-            frame.pts, frame.time_base = int(time / base), base
-            packets += video.encode(frame)
-        packets += video.encode(None)
-        if end is not None:
-            packets[-1].duration = int((end - times[-1]) / packets[-1].time_base)
-        if tone is not None and sound is not None:
-            for frame in clips.tone(sound[1] - sound[0], RATE):
-                frame.pts += int(sound[0] * RATE)
-                packets += tone.encode(frame)
-            packets += tone.encode(None)
-        for packet in packets:
-            out.mux(packet)
-    return path
-
-
 def fitted(path: Path, limits: MediaLimits, work: Path) -> tuple[Blob, Path]:
     """The clip as it goes up, written anew."""
     blob, changes = media.clip_blob(
@@ -88,7 +52,7 @@ def every(seconds: float, fps: float) -> list[float]:
 
 @pytest.mark.parametrize("fps", [8, 10, 12.5, 15, 20])
 def test_a_clip_at_the_shortest_length_keeps_it(tmp_path: Path, fps: float) -> None:
-    path = film(tmp_path / "a.mp4", every(2, fps))
+    path = clips.film(tmp_path / "a.mp4", every(2, fps))
     blob, _ = fitted(path, replace(MP4, seconds=(2, 15)), tmp_path)
     assert blob.seconds == 2.0
     assert media.probe(blob.path or path).frames == 48
@@ -96,7 +60,7 @@ def test_a_clip_at_the_shortest_length_keeps_it(tmp_path: Path, fps: float) -> N
 
 @pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(24)])
 def test_whole_frames_stay_within_the_bounds(tmp_path: Path, fps: Fraction) -> None:
-    path = film(tmp_path / "a.mp4", every(4.06, 10))
+    path = clips.film(tmp_path / "a.mp4", every(4.06, 10))
     for bounds in ((4.0, 4.05), (4.0, 15), (4.1, 15), (1, 2.03)):
         limits = replace(MP4, seconds=bounds, fps=(float(fps), float(fps)))
         blob, _ = fitted(path, limits, tmp_path)
@@ -105,7 +69,7 @@ def test_whole_frames_stay_within_the_bounds(tmp_path: Path, fps: Fraction) -> N
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
 def test_the_last_picture_is_held(tmp_path: Path, container: str) -> None:
-    path = film(tmp_path / "a.bin", every(1, 10), end=3.0, container=container)
+    path = clips.film(tmp_path / "a.bin", every(1, 10), end=3.0, container=container)
     assert media.probe(path).duration == pytest.approx(3.0, abs=0.01)
     _, result = fitted(path, replace(MP4, formats=("video/mp4",), fps=(30, 60)), tmp_path)
     shown = greys(result)
@@ -115,16 +79,16 @@ def test_the_last_picture_is_held(tmp_path: Path, container: str) -> None:
 
 
 def test_a_picture_that_is_held_midway_is_not_replaced_by_the_next(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", [0, 0.25, 0.5, 2.0, 2.25], end=2.5)
+    path = clips.film(tmp_path / "a.mp4", [0, 0.25, 0.5, 2.0, 2.25], end=2.5)
     _, result = fitted(path, replace(MP4, fps=(24, 24), seconds=(1, 2.5)), tmp_path)
     shown = greys(result)
     assert shown == [0] * 6 + [1] * 6 + [2] * 36 + [3] * 6 + [4] * 6
 
 
 def test_the_rate_of_the_pictures_is_not_that_of_the_average(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", every(1, 24)[:12], end=6.0)
+    path = clips.film(tmp_path / "a.mp4", every(1, 24)[:12], end=6.0)
     info = media.probe(path)
-    assert (float(info.fps), info.rate) == (pytest.approx(2.0), 24)
+    assert (float(info.fps), info.rate) == (pytest.approx(2.0, abs=0.01), 24)
     blob, result = fitted(path, replace(MP4, sides=(16, 120)), tmp_path)
     assert (blob.fps, blob.seconds) == (24, pytest.approx(6.0))
     assert greys(result)[:12] == list(range(12))
@@ -132,9 +96,9 @@ def test_the_rate_of_the_pictures_is_not_that_of_the_average(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
 def test_one_picture_is_shown_as_long_as_its_sound(tmp_path: Path, container: str) -> None:
-    path = film(tmp_path / "a.bin", [0.0], sound=(0.0, 4.0), container=container)
+    path = clips.film(tmp_path / "a.bin", [0.0], sound=(0.0, 4.0), container=container)
     assert media.probe(path).duration == pytest.approx(4.0, abs=0.03)
-    blob, result = fitted(path, replace(MP4, seconds=(2, 15)), tmp_path)
+    blob, result = fitted(path, replace(MP4, seconds=(2, 15), sides=(16, 120)), tmp_path)
     assert blob.seconds == pytest.approx(4.0, abs=0.05)
     assert set(greys(result)) == {0}
     assert heard(result) == pytest.approx((0.0, 4.0), abs=0.05)
@@ -143,14 +107,14 @@ def test_one_picture_is_shown_as_long_as_its_sound(tmp_path: Path, container: st
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
 @pytest.mark.parametrize("begin", [0.0, 0.3, 1.5])
 def test_the_sound_begins_where_it_began(tmp_path: Path, container: str, begin: float) -> None:
-    path = film(tmp_path / "a.bin", every(3, 10), sound=(begin, 2.5), container=container)
+    path = clips.film(tmp_path / "a.bin", every(3, 10), sound=(begin, 2.5), container=container)
     _, result = fitted(path, MP4, tmp_path)
     assert heard(result) == pytest.approx((begin, 2.5), abs=0.04)
     assert media.probe(result).duration == pytest.approx(3.0)
 
 
 def test_pictures_that_begin_after_the_sound_stay_behind_it(tmp_path: Path) -> None:
-    path = film(
+    path = clips.film(
         tmp_path / "a.mkv", [1 + t for t in every(2, 10)], sound=(0, 3), container="matroska"
     )
     assert media.probe(path).duration == pytest.approx(3.0, abs=0.05)
@@ -160,7 +124,7 @@ def test_pictures_that_begin_after_the_sound_stay_behind_it(tmp_path: Path) -> N
 
 
 def test_sound_is_cut_where_the_pictures_are(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", every(4, 24), sound=(0, 4))
+    path = clips.film(tmp_path / "a.mp4", every(4, 24), sound=(0, 4))
     _, result = fitted(path, replace(MP4, seconds=(1, 2)), tmp_path)
     with av.open(str(result)) as container:
         assert container.duration == 2_000_000
@@ -185,10 +149,11 @@ def lying(path: Path, box: bytes, at: int, seconds: float) -> Path:
 def test_pictures_are_believed_and_not_the_header_of_their_track(
     tmp_path: Path, claimed: float, sound: tuple[float, float] | None
 ) -> None:
-    path = lying(film(tmp_path / "a.mp4", every(8, 24), sound=sound), b"mdhd", 16, claimed)
-    with av.open(str(path)) as container:
+    path = lying(clips.film(tmp_path / "a.mp4", every(8, 24), sound=sound), b"mdhd", 16, claimed)
+    with av.open(str(path)) as container:  # FFmpeg itself does not believe too long a track
         stream = container.streams.video[0]
-        assert float(stream.duration * stream.time_base) == pytest.approx(claimed, abs=0.01)
+        told = float((stream.duration or 0) * (stream.time_base or 0))
+        assert told == pytest.approx(min(claimed, 8.0), abs=0.01)
     assert media.probe(path).duration == pytest.approx(8.0, abs=0.05)
     medium, limits = Medium.from_path("video", path), replace(MP4, seconds=(2, 15))
     blob, changes = media.clip_blob(medium, limits, nearest=False, work_dir=tmp_path)
@@ -218,7 +183,7 @@ def test_a_recording_without_any_length_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", [0.0, 0.5, 2.0])
 def test_a_part_is_cut_out_at_its_time(tmp_path: Path, start: float) -> None:
-    path = film(tmp_path / "a.mp4", every(4, 3), sound=(1.0, 3.0))
+    path = clips.film(tmp_path / "a.mp4", every(4, 3), sound=(1.0, 3.0))
     convert_clip(path, tmp_path / "b.mp4", ClipPlan(fps=Fraction(24), start=start, seconds=2.0))
     shown = greys(tmp_path / "b.mp4")
     assert shown == [int((start + number / 24) * 3 + 1e-6) % 12 for number in range(48)]
@@ -232,7 +197,7 @@ def test_a_part_is_cut_out_at_its_time(tmp_path: Path, start: float) -> None:
 def test_a_converted_clip_that_still_does_not_fit_is_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = film(tmp_path / "a.mp4", every(3, 10))
+    path = clips.film(tmp_path / "a.mp4", every(3, 10))
 
     def short(source: Path, target: Path, plan: ClipPlan) -> None:
         convert_clip(source, target, replace(plan, seconds=0.5))
