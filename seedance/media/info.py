@@ -19,6 +19,7 @@ import av
 
 from ..errors import BadOrder
 from .colours import is_plain
+from .signatures import signature
 from .turns import UPRIGHT, Turn, turn_of
 
 if TYPE_CHECKING:
@@ -136,6 +137,13 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
             finally:
                 _finish_decoding(container)
     except (av.FFmpegError, OSError) as error:
+        kind, form = signature(path) or ("", "")
+        if kind == "image":
+            word = "clip" if what == "video" else what
+            raise BadOrder(
+                f"{path.name} is a picture ({form}), not a {word}.",
+                hint="Give it as a frame or as a reference picture.",
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOrder(
             f"{path.name} is not a readable {what}: {reason}.",

@@ -17,6 +17,7 @@ from .info import probe as probe
 from .info import probe_sound as probe_sound
 from .measuring import Measured as Measured
 from .measuring import check_fits as check_fits
+from .measuring import fitted_size as fitted_size
 from .measuring import measure as measure
 from .memory import Promise as Promise
 from .memory import ensure_memory as ensure_memory
