@@ -139,9 +139,8 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     except (av.FFmpegError, OSError) as error:
         kind, form = signature(path) or ("", "")
         if kind == "image":
-            word = "clip" if what == "video" else what
             raise BadOrder(
-                f"{path.name} is a picture ({form}), not a {word}.",
+                f"{path.name} is not a readable {what}: it is a picture ({form}).",
                 hint="Give it as a frame or as a reference picture.",
             ) from error
         reason = getattr(error, "strerror", None) or str(error)
