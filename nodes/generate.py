@@ -113,7 +113,7 @@ def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | No
 def _clip(name: str, video: Input.Video | None, address: str) -> Medium | None:
     if address := _given(name, video, address):
         return Medium.from_address("video", address)
-    return None if video is None else tensors.clip(video)
+    return None if video is None else tensors.clip(video, name)
 
 
 def _given(name: str, value: object, address: object) -> str:
@@ -138,7 +138,7 @@ def _references(
         check_names(sockets, name)
     return [
         *(medium for name, value in _connected(images) for medium in tensors.pictures(value, name)),
-        *(tensors.clip(value) for _, value in _connected(videos)),
+        *(tensors.clip(value, name) for name, value in _connected(videos)),
         *(tensors.sound(value, name) for name, value in _connected(audios)),
     ]
 

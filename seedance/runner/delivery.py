@@ -38,14 +38,15 @@ _NAMES: dict[str, str] = {
 @dataclass(frozen=True)
 class Item:
     """One medium of an order and its delivery. `part` is a key of `_NAMES`, `number` counts the
-    references of a kind from 1. `size`: the exact pixels that a frame is fitted to, if there are
-    any."""
+    references of a kind from 1. A first or last frame is fitted to `size`, the exact pixels of the
+    video, where they are known, else to `ratio`, such as (16, 9)."""
 
     medium: Medium
     part: str
     number: int
     delivery: Delivery
     size: Size | None = None
+    ratio: Size | None = None
 
     @property
     def label(self) -> str:
@@ -101,14 +102,16 @@ class Deliveries:
 def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> Deliveries:
     """Choose the delivery of each medium. Raises BadOrder where there is none, saying what to
     set."""
-    size = None
+    size = ratio = None
     if order.ratio != "adaptive":
+        across, down = order.ratio.split(":")
+        ratio = (int(across), int(down))
         size = provider.model(order).sizes.get(order.resolution, {}).get(order.ratio)
 
     def item(part: str, number: int, medium: Medium) -> Item:
         delivery = _delivery(medium, _label(part, number), provider, settings)
         is_frame = part in ("first_frame", "last_frame")
-        return Item(medium, part, number, delivery, size if is_frame else None)
+        return Item(medium, part, number, delivery, *((size, ratio) if is_frame else ()))
 
     items = [item(*each) for each in _parts(order)]
     single = {each.part: each for each in items}
@@ -228,7 +231,9 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
             limits = limits_of(provider, order, item.medium.kind)
             with _named(item.label):
                 measured = media.measure(item.medium)
-                media.check_fits(measured, limits, size=item.size, nearest=nearest)
+                media.check_fits(
+                    measured, limits, size=item.size, ratio=item.ratio, nearest=nearest
+                )
     for kind in ("video", "audio"):
         bounds = limits_of(provider, order, kind).total_seconds
         ours = [
@@ -241,6 +246,36 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
             high = float("inf") if nearest else bounds[1]
             if not bounds[0] - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
                 raise wrong_total(kind, ours, bounds, provider)
+
+
+CROP_SAID = 0.05  # of a frame; a smaller crop is not worth a word
+
+
+def media_notes(deliveries: Deliveries, order: Order, provider: Provider) -> tuple[str, ...]:
+    """What is not used of the media, a sentence each. The media are measured already."""
+    return tuple(
+        f"{item.label.capitalize()}: {note}"
+        for item in deliveries.items
+        if _at_hand(item.medium)
+        for note in notes_of(item, item.medium, limits_of(provider, order, item.medium.kind))
+    )
+
+
+def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[str]:
+    """The sentences about one medium, which is that of the item or was fetched for it."""
+    measured = media.measure(medium)
+    if measured.note:
+        yield measured.note
+    if measured.size is not None and (item.size or item.ratio):
+        width, height = measured.size
+        across, down = media.fitted_size(measured, limits, item.size, item.ratio)
+        kept = min(width * down, height * across) / max(width * down, height * across)
+        if 1 - kept > CROP_SAID:
+            sides = "left and right" if width * down > height * across else "top and bottom"
+            yield (
+                f"It is {width}x{height}; {1 - kept:.0%} of it, at its {sides}, is cut off to fit "
+                "the ratio."
+            )
 
 
 def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:

@@ -23,6 +23,7 @@ from .delivery import (
     check_measures,
     check_readable,
     choose_deliveries,
+    media_notes,
     stand_in,
 )
 
@@ -207,7 +208,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         order=order,
         asked_order=asked,
         changes=fitted.changes,
-        notes=fitted.notes,
+        notes=(*fitted.notes, *media_notes(deliveries, order, provider)),
         price=provider.estimate(order),
         deliveries=deliveries,
         call=step if isinstance(step, Call) else None,

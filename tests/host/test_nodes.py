@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -423,31 +422,6 @@ def test_a_video_to_work_on_keeps_its_file(
     assert (order.mode, order.keep_audio) == ("extend", True)
     assert order.video.path == clip
     assert len(order.of_kind("image")) == 1
-
-
-def test_a_trimmed_video_is_sent_trimmed(
-    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    held: list[bool] = []
-
-    @contextmanager
-    def processor() -> Iterator[None]:
-        held.append(True)
-        yield
-        held.pop()
-
-    class Trimmed(host("comfy_api.latest").VideoFromFile):  # type: ignore[misc]
-        def get_duration(self) -> float:
-            return 0.25
-
-        def save_to(self, target: Any, **_: Any) -> None:
-            assert held == [True], "encoding takes a processor"
-            target.write(b"the quarter of a second")
-
-    monkeypatch.setattr(pack.threads, "processor", processor)
-    video = Trimmed(str(a_clip(pack, tmp_path)))
-    order = order_of(pack, monkeypatch, "SeedanceV2V", prompt="snow", video=video)
-    assert order.video.data == b"the quarter of a second"
 
 
 def a_clip(pack: Pack, folder: Path) -> Path:
