@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, threads
+from . import from_page, handler, history, host, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -100,6 +100,12 @@ def test_key(path: Path, _body: Body) -> dict[str, Any]:
     """A free request that only a good key can make."""
     balance = host.runner().probe_key(path["provider"])
     return {"account": balance.account, "left": balance.left.as_dict() if balance.left else None}
+
+
+@_route("GET", "/seedance/said")
+def list_said(_path: Path, query: Body) -> list[dict[str, Any]]:
+    """What the nodes of a workflow said last of their runs."""
+    return said.of(from_page.text(query, "workflow"))
 
 
 # ----------------------------------------------------------------------------------------- settings

@@ -104,6 +104,31 @@ export function nodeAt(id) {
 /** @param {any} graph @param {string} id */
 const found = (graph, id) => graph?.getNodeById(id) ?? graph?.getNodeById(Number(id)) ?? undefined;
 
+/**
+ * What the last run of a node gave the page, where the page keeps it: with a workflow that it shows
+ * from its history, for instance.
+ * @param {ComfyNode} node
+ * @returns {any}
+ */
+export function outputOf(node) {
+  const graph = /** @type {any} */ (node.graph);
+  const place = graph === root() ? String(node.id) : `${graph?.id}:${node.id}`;
+  return /** @type {any} */ (app).nodeOutputs?.[place];
+}
+
+/**
+ * Calls `listener` with what a run of the node gives the page, also where ComfyUI had it already.
+ * @param {ComfyNode} node
+ * @param {(output: any) => void} listener
+ */
+export function onOutput(node, listener) {
+  const { onExecuted: first } = /** @type {any} */ (node);
+  /** @type {any} */ (node).onExecuted = function (/** @type {any} */ output) {
+    first?.call(this, output);
+    listener(output);
+  };
+}
+
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
 export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
 

@@ -113,6 +113,7 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
     assert impossible["labels"]["resolution"] == "⚠ resolution"
     assert impossible["red"] == (["4k"] if rendering == "vue" else [])
+    assert impossible["marked"] == (["⚠ resolution"] if rendering == "vue" else [])
     assert "nearest: 720p" in impossible["line"]
     assert "no key" in impossible["line"]
     preview = found["preview"]

@@ -28,6 +28,7 @@ import { known as inWords } from "./words.mjs";
  * @property {string} id
  * @property {string} name
  * @property {string | null} key_variable
+ * @property {string | null} key_page - where a key is made
  * @property {string | null} base_url - the default, null where none is published
  * @property {Record<string, Model>} models
  * @property {Record<string, string[]>} adaptive - by model, the modes that can follow a source
@@ -158,6 +159,9 @@ export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
 export const settings = () => ask("GET", "/settings");
 /** @param {object} changes @returns {Promise<Settings>} */
 export const putSettings = (changes) => ask("PUT", "/settings", changes);
+
+/** What the nodes of a workflow said last. @param {string} workflow @returns {Promise<any[]>} */
+export const said = (workflow) => ask("GET", `/said?workflow=${encodeURIComponent(workflow)}`);
 
 /** @param {object} order @returns {Promise<Check>} */
 export const check = (order) => ask("POST", "/check", order);

@@ -2,12 +2,12 @@
  * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { nodeAt, onNodeNews, workflow } from "../../page.mjs";
+import { nodeAt, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
 import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
-import { drawRun, note, runsOf } from "./run.mjs";
+import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
 import { sketch, widget } from "./sketch.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
@@ -105,7 +105,7 @@ function watchOrder(node, place, drawn) {
 
 /**
  * Show what the node's run says; what was said before, where the page has made the node anew since,
- * as it does when somebody comes back to a workflow.
+ * as it does when somebody comes back to a workflow or loads the page again.
  * @param {ComfyNode} node
  * @param {HTMLElement} place
  * @param {() => void} drawn
@@ -115,12 +115,21 @@ function watchRun(node, place, drawn) {
     drawRun(place, node, run);
     drawn();
   };
-  const restore = () => {
-    const last = runsOf(workflow()).find((run) => nodeAt(run.node) === node);
-    if (last) show(last);
+  const last = () => runsOf(workflow()).find((run) => nodeAt(run.node) === node);
+  const came = (/** @type {any} */ output) => {
+    const said = output?.seedance;
+    if (said) show(noteOutput(last()?.node ?? String(node.id), workflow(), said));
+  };
+  const restore = async () => {
+    if (!node.graph) return; // removed, or not placed yet
+    if (!last()) await recall(workflow());
+    const run = last();
+    if (run) show(run);
+    else came(outputOf(node));
   };
 
   shows.set(node, show);
+  onOutput(node, came);
   const later = () => setTimeout(restore); // when the whole workflow is there
   node.onConfigure = after(node.onConfigure, later);
   node.onAdded = after(node.onAdded, later);

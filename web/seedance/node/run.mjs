@@ -2,7 +2,9 @@
  * What a run says on its node: how far each take is, then what came of it. It stays there when the
  * run is over.
  */
-import { h, icon, priceWords } from "../dom.mjs";
+import { openSettings } from "../../page.mjs";
+import { button, h, icon, priceWords } from "../dom.mjs";
+import * as server from "../server.mjs";
 import { progressWords, t } from "../words.mjs";
 import { changeWords } from "./sketch.mjs";
 
@@ -45,6 +47,38 @@ export function note(news) {
   return run;
 }
 
+/** Workflows of which the server was asked what their nodes said. @type {Map<string, Promise<void>>} */
+const asked = new Map();
+
+/**
+ * Takes note of what the nodes of a workflow said before this page was loaded; asked for once.
+ * @param {string} workflow
+ */
+export function recall(workflow) {
+  const known = asked.get(workflow);
+  if (known) return known;
+  const asking = (async () => {
+    const all = await server.said(workflow).catch(() => []); // it is no loss to a new graph
+    const since = new Set(runsOf(workflow).map(({ node }) => node));
+    for (const news of all) if (!since.has(news.node)) note(news);
+  })();
+  asked.set(workflow, asking);
+  return asking;
+}
+
+/**
+ * Takes note of what came back with a node's output.
+ * @param {string} node - its id in the run
+ * @param {string} workflow
+ * @param {News[]} said - one for each item of a list
+ * @returns {Run}
+ */
+export function noteOutput(node, workflow, said) {
+  const run = { node, workflow, prompt_id: "", items: new Map(said.entries()) };
+  runs.set(`${workflow}/${node}`, run);
+  return run;
+}
+
 /** The last runs of the nodes of a workflow. @param {string} workflow */
 export const runsOf = (workflow) => [...runs.values()].filter((run) => run.workflow === workflow);
 
@@ -74,7 +108,7 @@ function ended(node, { results = [], changes = [], notes = [], left }) {
   return [
     ...results.map((result) =>
       result.error
-        ? line("times-circle", failed(result), "bad")
+        ? failure(result)
         : line("check-circle", made(result), "good"),
     ),
     ...changes.map((change) => line("arrow-right", changeWords(node, change), "", change.why)),
@@ -88,6 +122,16 @@ function made({ provider, seed, width, height, duration, cost, reused }) {
   const price = reused ? t("run.reused") : cost ? priceWords(cost) : t("tasks.noCost");
   const seconds = Number(duration.toPrecision(3));
   return t("run.made", { provider, seed, width, height, seconds, price });
+}
+
+/** @param {Failed} result */
+function failure(result) {
+  const { kind } = result.error;
+  if (kind === "Cancelled") return line("minus-circle", failed(result), "");
+  const shown = line("times-circle", failed(result), "bad");
+  if (kind === "NeedsKey")
+    shown.append(button(t("line.openSettings"), openSettings, { kind: "small" }));
+  return shown;
 }
 
 /** @param {Failed} result */
