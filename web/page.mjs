@@ -147,6 +147,10 @@ export function inputNames(node) {
   return new Set(Object.keys({ ...required, ...optional }));
 }
 
+/** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */
+export const linkedInputs = (node) =>
+  (node.inputs ?? []).filter((_, slot) => node.isInputConnected(slot)).map(({ name }) => name);
+
 /**
  * The choices of a widget, to be changed in place: the page's own view keeps the array that it was
  * given. Nodes 2.0 sees a change, and draws the list again, only if it is made through its state.

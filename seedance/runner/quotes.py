@@ -138,7 +138,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
     if not lacks:
         raise NeedsKey(
-            f"There is no key for any provider yet ({', '.join(keyless)}).",
+            "There is no key for any provider yet.",
             hint="Set one in Settings > Seedance or with: seedance key set PROVIDER. The provider "
             "preview is free and needs none.",
         )

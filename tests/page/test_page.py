@@ -20,6 +20,8 @@ import pytest
 from comfyui import ComfyUI, Host
 from paths import ROOT
 
+from seedance.providers import registry
+
 SCRIPTS = Path(__file__).parent / "browser"
 KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it
 TSC = SCRIPTS / "node_modules" / "typescript" / "bin" / "tsc"
@@ -90,6 +92,8 @@ def test_nothing_is_requested_before_somebody_looks(server: ComfyUI) -> None:
 def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
     found = play(server, "keys.mjs")
     assert (found["first"], found["set"], found["removed"]) == ("No key", "Key stored", "No key")
+    assert all(width > 500 for width in found["widths"]), "in the search, and in its own place"
+    assert ["https://fal.ai/dashboard/keys", "noopener noreferrer"] in found["links"]
     assert found["hidden"] is True
     assert "key that was stored for the old one was removed" in found["moved"]
     assert found["leaks"] == 0
@@ -165,6 +169,31 @@ def test_a_node_says_how_far_its_takes_are_and_what_came_of_them(
         "far it is."
     ]
     assert found["task"] == ["downloading 3 of 8 MB"]
+
+
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 41), ("vue", 42)])
+def test_what_a_node_says_stays_and_is_true(server: ComfyUI, rendering: str, seed: int) -> None:
+    found = play(server, "stays.mjs", rendering, str(seed))
+    made = f"preview · seed {seed} · 864×496 · 4.04 s · free"
+    assert (found["over"], found["reloaded"], found["again"]) == (made, made, made)
+    assert found["cancelled"] == f"seed {seed}: Cancelled at the provider; nothing is billed."
+    assert found["keyless"].startswith("There is no key for any provider yet. Set one in Settings")
+    assert found["line"].count("key") == 1, "it is said once, not for each provider"
+    assert found["buttons"] == 1
+
+
+def test_the_settings_search_finds_keys_by_each_providers_name() -> None:
+    entry = (ROOT / "web" / "seedance.js").read_text(encoding="utf-8")
+    for language in ("en", "zh"):
+        file = ROOT / "locales" / language / "settings.json"
+        name = json.loads(file.read_text(encoding="utf-8"))["Seedance_Providers"]["name"]
+        assert "api key" in name.lower()
+        for provider in registry().values():
+            if provider.key_variable:
+                assert provider.name in name
+                assert f'"{provider.name}"' in entry
+                assert provider.key_page, provider.id
 
 
 # What only web/page.mjs, and the entry that ComfyUI loads, may name.

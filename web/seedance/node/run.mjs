@@ -6,7 +6,7 @@ import { openSettings } from "../../page.mjs";
 import { button, h, icon, priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { progressWords, t } from "../words.mjs";
-import { changeWords } from "./sketch.mjs";
+import { changeWords, widget } from "./sketch.mjs";
 
 /**
  * What the server says (nodes/report.py): `takes` while they are under way, the rest at the end.
@@ -108,7 +108,7 @@ function ended(node, { results = [], changes = [], notes = [], left }) {
   return [
     ...results.map((result) =>
       result.error
-        ? failure(result)
+        ? failure(node, result)
         : line("check-circle", made(result), "good"),
     ),
     ...changes.map((change) => line("arrow-right", changeWords(node, change), "", change.why)),
@@ -124,12 +124,12 @@ function made({ provider, seed, width, height, duration, cost, reused }) {
   return t("run.made", { provider, seed, width, height, seconds, price });
 }
 
-/** @param {Failed} result */
-function failure(result) {
+/** @param {ComfyNode} node @param {Failed} result */
+function failure(node, result) {
   const { kind } = result.error;
   if (kind === "Cancelled") return line("minus-circle", failed(result), "");
   const shown = line("times-circle", failed(result), "bad");
-  if (kind === "NeedsKey")
+  if (kind === "NeedsKey" && !widget(node, "provider")) // others have it in their line
     shown.append(button(t("line.openSettings"), openSettings, { kind: "small" }));
   return shown;
 }

@@ -1,5 +1,5 @@
 /** A node's widgets, and what the server is told of them so that it can check the node's order. */
-import { inputNames } from "../../page.mjs";
+import { inputNames, linkedInputs } from "../../page.mjs";
 import { t } from "../words.mjs";
 
 /**
@@ -43,13 +43,12 @@ export const changeWords = (node, { field, asked, given }, key = "line.changes")
  * @param {ComfyNode} node
  */
 export function sketch(node) {
-  const taken = (node.inputs ?? []).filter((input) => input.link != null);
   const inputs = inputNames(node);
   const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
-    sockets: taken.map(({ name }) => name),
+    sockets: linkedInputs(node),
   };
 }
 
