@@ -246,7 +246,9 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
 
 @in_browser
 @pytest.mark.skipif(not installed("axe-core"), reason="no folder of NODE_PATH holds axe-core")
-@pytest.mark.parametrize("options", [["dark"], ["light", "vue"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [["dark"], ["light"], ["dark", "vue"], ["light", "vue"]], ids=" ".join
+)
 def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
     found = play(server, "accessible.mjs", *options)
     assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
