@@ -183,6 +183,24 @@ def test_what_a_node_says_stays_and_is_true(server: ComfyUI, rendering: str, see
     assert found["buttons"] == 1
 
 
+@in_browser
+def test_what_a_page_miswires_in_a_subgraph_is_refused(server: ComfyUI) -> None:
+    """Frontend 1.58 does; others connect it as it was."""
+    before = len(server.rows())
+    found = play(server, "inside.mjs", "51")
+    right = {
+        "images.image_1": "EmptyImage",
+        "images.image_2": "EmptyImage",
+        "videos.video_1": "CreateVideo",
+    }
+    if found["sent"] == right:
+        assert found["event"] == "execution_success"
+    else:
+        assert found["event"] == "refused"
+        assert "Return type mismatch" in found["data"], "as the help page of the node calls it"
+        assert len(server.rows()) == before
+
+
 def test_the_settings_search_finds_keys_by_each_providers_name() -> None:
     entry = (ROOT / "web" / "seedance.js").read_text(encoding="utf-8")
     for language in ("en", "zh"):
