@@ -14,8 +14,8 @@ from ..seedance.order import MODELS, RATIOS, RESOLUTIONS, SEEDS
 # Words by which people look for any of our nodes, besides its name.
 _ALIASES = (
     *("bytedance", "seedance", "video generation", "ai video", "generate video"),
-    *("byteplus", "modelark", "volcano engine", "fal.ai", "leonardo.ai"),
-    *(provider_id for provider_id in providers.ids() if provider_id != "preview"),
+    *("modelark", "volcano engine"),
+    *providers.ids(),
 )
 
 ADDRESS = "an https address, or the provider's own handle (asset://...)"

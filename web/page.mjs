@@ -147,6 +147,18 @@ export function inputNames(node) {
   return new Set(Object.keys({ ...required, ...optional }));
 }
 
+/**
+ * Hide a widget. It keeps its value, its place in saved workflows and its socket.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
+export function hide(node, name) {
+  const widget = node.widgets?.find((item) => item.name === name);
+  if (!widget) return;
+  widget.hidden = true; // in the classic rendering
+  widget.options.hidden = true; // in Nodes 2.0
+}
+
 /** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */
 export const linkedInputs = (node) =>
   (node.inputs ?? []).filter((_, slot) => node.isInputConnected(slot)).map(({ name }) => name);

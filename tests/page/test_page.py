@@ -184,6 +184,19 @@ def test_what_a_node_says_stays_and_is_true(server: ComfyUI, rendering: str, see
 
 
 @in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_equal_orders_of_a_graph_are_checked_once_and_nothing_is_complained_of(
+    server: ComfyUI, rendering: str
+) -> None:
+    found = play(server, "many.mjs", rendering)
+    assert found["lines"] == 60
+    assert found["checks"] == 1
+    assert [
+        line for line in found["said"] if "seedance" in line.lower() or "input.link" in line
+    ] == []
+
+
+@in_browser
 def test_what_a_page_miswires_in_a_subgraph_is_refused(server: ComfyUI) -> None:
     """Frontend 1.58 does; others connect it as it was."""
     before = len(server.rows())

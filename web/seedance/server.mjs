@@ -145,6 +145,7 @@ export const news = new EventTarget();
 /** A key or an address has changed. */
 export function forgetProviders() {
   known = undefined;
+  checks.clear();
   news.dispatchEvent(new Event("providers"));
 }
 
@@ -158,13 +159,34 @@ export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
 /** @returns {Promise<Settings>} */
 export const settings = () => ask("GET", "/settings");
 /** @param {object} changes @returns {Promise<Settings>} */
-export const putSettings = (changes) => ask("PUT", "/settings", changes);
+export async function putSettings(changes) {
+  const now = await ask("PUT", "/settings", changes);
+  forgetProviders(); // prices, media and budgets may be others now
+  return now;
+}
+/** @returns {Promise<{ bucket: string }>} */
+export const testBucket = () => ask("POST", "/bucket/test", {});
 
 /** What the nodes of a workflow said last. @param {string} workflow @returns {Promise<any[]>} */
 export const said = (workflow) => ask("GET", `/said?workflow=${encodeURIComponent(workflow)}`);
 
+/** Answers to checks, by what was asked: a graph may hold an order many times. @type {Map<string, Promise<Check>>} */
+const checks = new Map();
+const MOST_CHECKS = 200;
+
 /** @param {object} order @returns {Promise<Check>} */
-export const check = (order) => ask("POST", "/check", order);
+export function check(order) {
+  const key = JSON.stringify(order);
+  const present = checks.get(key);
+  if (present) return present;
+  const asking = ask("POST", "/check", order).catch((error) => {
+    checks.delete(key);
+    throw error;
+  });
+  if (checks.size >= MOST_CHECKS) checks.delete([...checks.keys()][0]);
+  checks.set(key, asking);
+  return asking;
+}
 
 /** @param {number} limit @param {number} since - Unix seconds @returns {Promise<Task[]>} */
 export const tasks = (limit, since) => ask("GET", `/tasks?limit=${limit}&since=${since}`);

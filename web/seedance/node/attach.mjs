@@ -2,20 +2,17 @@
  * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { nodeAt, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
+import { hide, nodeAt, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
 import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
-import { sketch, widget } from "./sketch.mjs";
+import { IDLE, sketch, widget } from "./sketch.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
 
 const PAUSE = 400; // milliseconds without a change before the server is asked
-
-/** Inputs that neither the price nor what is possible depends on. */
-const IDLE = new Set(["seed", "control_after_generate", "decode_frames", "seedance_estimate"]);
 
 /** The nodes that make orders. @type {Set<WeakRef<ComfyNode>>} */
 const ordering = new Set();
@@ -53,6 +50,7 @@ export function attach(node, line, setHeight) {
   const estimate = h("div", { class: "seedance-estimate", role: "status" });
   const run = h("div", { class: "seedance-run" });
   line.replaceChildren(h("div", {}, estimate, run));
+  hide(node, "decode_frames"); // the graph decides it when it is queued
   const fitted = () => fit(node, line, setHeight);
   if (widget(node, "provider")) watchOrder(node, estimate, fitted);
   watchRun(node, run, fitted);
@@ -95,7 +93,7 @@ function watchOrder(node, place, drawn) {
 
   looks.set(node, later);
   for (const item of node.widgets ?? []) {
-    if (!IDLE.has(item.name)) item.callback = after(item.callback, () => later(PAUSE));
+    if (!IDLE.has(item.name) || item.name === "takes") item.callback = after(item.callback, () => later(PAUSE));
   }
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));
@@ -163,6 +161,9 @@ function after(first, then) {
   );
 }
 
+/** The height that `fit` gave a node. @type {WeakMap<ComfyNode, number>} */
+const fitted_ = new WeakMap();
+
 /**
  * Let the node be as high as its line needs; it never gets smaller than somebody made it.
  * @param {ComfyNode} node
@@ -174,6 +175,10 @@ function fit(node, line, setHeight) {
   if (!(content instanceof HTMLElement) || !content.offsetHeight) return;
   setHeight(content.offsetHeight + 8); // the widget's margin, twice
   const [width, height] = node.computeSize();
-  if (node.size[1] < height) node.setSize([Math.max(node.size[0], width), height]);
+  const ours = fitted_.get(node) === node.size[1];
+  if (node.size[1] < height || (ours && node.size[1] > height)) {
+    node.setSize([Math.max(node.size[0], width), height]);
+    fitted_.set(node, node.size[1]);
+  }
   node.setDirtyCanvas?.(true, true);
 }

@@ -37,6 +37,15 @@ export const labelOf = (node, name) => (widget(node, name)?.label ?? name).repla
 export const changeWords = (node, { field, asked, given }, key = "line.changes") =>
   t(key, { field: labelOf(node, field), asked: String(asked), given: String(given) });
 
+/** Widgets that neither the price nor what is possible depends on. */
+export const IDLE = new Set([
+  "seed",
+  "control_after_generate",
+  "decode_frames",
+  "takes",
+  "seedance_estimate",
+]);
+
 /**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
  * widget's own value stands for it.
@@ -44,7 +53,7 @@ export const changeWords = (node, { field, asked, given }, key = "line.changes")
  */
 export function sketch(node) {
   const inputs = inputNames(node);
-  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name));
+  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name) && !IDLE.has(name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
