@@ -148,6 +148,47 @@ export function inputNames(node) {
 }
 
 /**
+ * Calls `listener` when somebody types into the prompt of a node of ours, and `pressed` for the keys.
+ * @param {(node: ComfyNode, field: HTMLTextAreaElement) => void} listener
+ * @param {(event: KeyboardEvent) => void} pressed
+ */
+export function onPromptInput(listener, pressed) {
+  const heard = (/** @type {Event} */ event) => {
+    const field = event.target;
+    if (!(field instanceof HTMLTextAreaElement)) return;
+    const node = nodeOfPrompt(field);
+    if (node) listener(node, field);
+  };
+  document.addEventListener("input", heard);
+  document.addEventListener(
+    "keydown",
+    (event) => event.target instanceof HTMLTextAreaElement && pressed(event),
+    true,
+  );
+}
+
+/**
+ * The node of ours whose prompt is typed in a field: by the element of its widget in the classic
+ * rendering, as the first field of its node in Nodes 2.0.
+ * @param {HTMLTextAreaElement} field
+ * @returns {ComfyNode | undefined}
+ */
+function nodeOfPrompt(field) {
+  const ours = (app.canvas?.graph ?? root()).nodes.filter(({ comfyClass }) =>
+    /^Seedance/.test(comfyClass ?? ""),
+  );
+  const place = field.closest("[data-node-id]");
+  return /** @type {ComfyNode | undefined} */ (
+    ours.find((node) => {
+      const prompt = /** @type {any} */ (node.widgets?.find(({ name }) => name === "prompt"));
+      if (place?.getAttribute("data-node-id") === String(node.id))
+        return place.querySelector("textarea") === field;
+      return prompt && (prompt.element === field || prompt.inputEl === field);
+    })
+  );
+}
+
+/**
  * Hide a widget. It keeps its value, its place in saved workflows and its socket.
  * @param {ComfyNode} node
  * @param {string} name

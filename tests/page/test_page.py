@@ -185,6 +185,21 @@ def test_what_a_node_says_stays_and_is_true(server: ComfyUI, rendering: str, see
 
 @in_browser
 @pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_a_node_sees_what_is_wrong_with_its_prompt_and_offers_names(
+    server: ComfyUI, rendering: str
+) -> None:
+    found = play(server, "prompts.mjs", rendering)
+    assert "The prompt is empty." in found["empty"]
+    assert found["offered"] == ["@Image1", "@Image2"]
+    assert found["typed"] == found["kept"] == "A cat looks at @Image4 and @Image2 "
+    assert found["left"] == 0
+    assert "The prompt names @Image4, and 2 are connected." in found["line"]
+    assert "not named in the prompt: @Image1" in found["line"]
+    assert "empty" not in found["line"]
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
 def test_equal_orders_of_a_graph_are_checked_once_and_nothing_is_complained_of(
     server: ComfyUI, rendering: str
 ) -> None:

@@ -7,12 +7,15 @@ import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
+import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
 import { IDLE, sketch, widget } from "./sketch.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
 
 const PAUSE = 400; // milliseconds without a change before the server is asked
+
+offerNames();
 
 /** The nodes that make orders. @type {Set<WeakRef<ComfyNode>>} */
 const ordering = new Set();

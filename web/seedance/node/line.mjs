@@ -2,6 +2,7 @@
 import { openSettings } from "../../page.mjs";
 import { amount, button, h, icon } from "../dom.mjs";
 import { t } from "../words.mjs";
+import { remarksOnPrompt } from "./names.mjs";
 import { changeWords, labelOf, value } from "./sketch.mjs";
 
 /**
@@ -44,6 +45,9 @@ function rows(node, { check, providers = [], error }) {
       quote.price?.as_of,
     ),
     ...(quote.key === null ? [keyMissing("line.noKey")] : []),
+    ...remarksOnPrompt(node).map(({ words, kind }) =>
+      note(kind ? "exclamation-triangle" : "info-circle", words, kind),
+    ),
     ...remarks(node, quote),
   ];
 }
