@@ -129,6 +129,19 @@ export function onOutput(node, listener) {
   };
 }
 
+/** The nodes that a run would take: in all subgraphs, without those that are muted or bypassed. */
+export const nodesToRun = () => nodesIn(root());
+
+const MUTED = [2, 4]; // LiteGraph's modes "never" and "bypass"
+
+/** @param {any} graph @returns {ComfyNode[]} */
+function nodesIn(graph) {
+  const running = graph.nodes.filter((/** @type {any} */ { mode }) => !MUTED.includes(mode));
+  return running.flatMap((/** @type {any} */ node) =>
+    node.subgraph ? nodesIn(node.subgraph) : [node],
+  );
+}
+
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
 export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
 

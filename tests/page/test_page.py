@@ -200,6 +200,17 @@ def test_a_node_sees_what_is_wrong_with_its_prompt_and_offers_names(
 
 @in_browser
 @pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_the_sum_of_a_graph_is_seen_wherever_its_nodes_are(server: ComfyUI, rendering: str) -> None:
+    found = play(server, "sum.mjs", rendering)
+    assert found["sum"] == "3 nodes, 6 videos, about 9.10 USD"
+    asked = sorted(provider for _, provider, _ in found["asked"])
+    assert asked == ["fal", "fal", "lumenfall"], "collapsed and inside a subgraph, not muted"
+    assert "63 USD, 2 without a known price" in found["over"]
+    assert "Above the limit of 50 USD (SEEDANCE_MAX_USD): nothing will be sent." in found["over"]
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
 def test_equal_orders_of_a_graph_are_checked_once_and_nothing_is_complained_of(
     server: ComfyUI, rendering: str
 ) -> None:

@@ -56,6 +56,9 @@ import { known as inWords } from "./words.mjs";
  * @typedef {{ medium: string, number: number, delivery: string }} Delivery
  * @typedef {{ quotes: Quote[], auto: string | null }} Check
  *
+ * @typedef {{ usd: number, orders: number, unknown: number, max_usd: number }} GraphSum - what a
+ *   graph would cost: videos with a known price, those without one, and the limit (0: none)
+ *
  * @typedef {object} Task
  * @property {number} row
  * @property {string | null} task
@@ -186,6 +189,16 @@ export function check(order) {
   if (checks.size >= MOST_CHECKS) checks.delete([...checks.keys()][0]);
   checks.set(key, asking);
   return asking;
+}
+
+/**
+ * What the nodes of a graph would order now.
+ * @param {object} prompt - nodes as ComfyUI's API has them
+ * @returns {Promise<GraphSum | null>} null from a server that has no sum
+ */
+export async function graphSum(prompt) {
+  const sum = await ask("POST", "/check", { prompt });
+  return typeof sum?.usd === "number" ? sum : null;
 }
 
 /** @param {number} limit @param {number} since - Unix seconds @returns {Promise<Task[]>} */

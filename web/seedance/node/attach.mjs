@@ -10,6 +10,7 @@ import { narrow, ownLists } from "./lists.mjs";
 import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
 import { IDLE, sketch, widget } from "./sketch.mjs";
+import { sumLater } from "./sum.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
 
@@ -84,6 +85,7 @@ function watchOrder(node, place, drawn) {
       narrow(node, providers);
       const check = await server.check(order);
       if (number === asked) draw(place, node, { check, providers });
+      sumLater();
     } catch (error) {
       if (number === asked) draw(place, node, { error: /** @type {Error} */ (error) });
     }
@@ -101,6 +103,7 @@ function watchOrder(node, place, drawn) {
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));
   node.onAdded = after(node.onAdded, () => later(0));
+  node.onRemoved = after(node.onRemoved, sumLater);
   later(0);
 }
 
