@@ -308,9 +308,22 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
 )
 def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
     found = play(server, "accessible.mjs", *options)
-    assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
+    for part in ("node", "tab", "settings", "compare", "whole"):
+        assert found[part] == [], part
     assert found["focus"] == "fal: Set key", "Escape gives the focus back"
     assert found["open"] == 0, "Escape closes the dialog"
+
+
+@in_browser
+def test_the_tab_is_searched_and_filtered_and_shows_all_of_a_task(server: ComfyUI) -> None:
+    found = play(server, "filter.mjs")
+    assert (found["all"], found["live"], found["ended"]) == (10, 4, 4)
+    assert (found["other"], found["says"]) == (0, "Nothing fits this search.")
+    assert (found["ticket"], found["error"]) == (1, 3)
+    assert (found["away"], found["put"]) == (6, 4)
+    for words in ("The provider says: no.", "A lighthouse above the sea", "fal:5"):
+        assert words in found["whole"]
+    assert found["closed"] == 0
 
 
 @in_browser

@@ -28,6 +28,10 @@ await visit(async ({ page }) => {
   await page.locator(".seedance-list").evaluate((list) => list.scrollTo(0, 1e6));
   found.tab.push(...(await wrong(".seedance-tab")));
   await look(page, "tab");
+  await page.getByRole("button", { name: "Details" }).last().click();
+  found.whole = await wrong(".seedance-dialog");
+  await look(page, "whole");
+  await page.keyboard.press("Escape");
   await page.evaluate(() => {
     const { widgets } = window.app.graph.nodes.find(({ type }) => type === "SeedanceT2V");
     for (const [name, value] of [
