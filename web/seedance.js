@@ -111,6 +111,18 @@ app.registerExtension({
   ],
 
   setup() {
+    // A sidecar is no workflow: dropped on the page, it gives a node with its order.
+    document.addEventListener(
+      "drop",
+      (event) => {
+        const [file, ...others] = event.dataTransfer?.files ?? [];
+        if (!file?.name.endsWith(".seedance.json") || others.length) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        import("./seedance/tasks/load.mjs").then((module) => module.loadSidecar(file));
+      },
+      true,
+    );
     /** @type {Promise<typeof import("./seedance/tasks/tab.mjs")> | undefined} */
     let tab;
     app.extensionManager.registerSidebarTab({

@@ -315,6 +315,19 @@ def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str])
 
 
 @in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 61), ("vue", 71)])
+def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
+    server: ComfyUI, rendering: str, seed: int
+) -> None:
+    output = str(server.base / "output" / "seedance")
+    found = play(server, "takes.mjs", output, rendering, str(seed))
+    assert found["takes"] == [str(seed), str(seed + 1), str(seed + 2)]
+    assert "three takes" in found["whole"]
+    assert str(seed + 1) in found["whole"]
+    assert found["prompt"] == "three takes"
+
+
+@in_browser
 def test_the_tab_is_searched_and_filtered_and_shows_all_of_a_task(server: ComfyUI) -> None:
     found = play(server, "filter.mjs")
     assert (found["all"], found["live"], found["ended"]) == (10, 4, 4)

@@ -14,7 +14,7 @@ import { changeWords, widget } from "./sketch.mjs";
  * @typedef {import("../server.mjs").Money} Money
  * @typedef {import("../server.mjs").Progress} Progress
  * @typedef {import("../server.mjs").Trouble} Trouble
- * @typedef {{ provider: string, seed: number, width: number, height: number, duration: number,
+ * @typedef {{ provider: string, row?: number, seed: number, width: number, height: number, duration: number,
  *   cost: Money | null, reused: boolean, error?: undefined }} Made
  * @typedef {{ seed: number | null, error: Trouble }} Failed
  * @typedef {object} News
@@ -94,6 +94,31 @@ export function drawRun(place, node, run) {
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
     ...unlike(said),
+    strip(items.flatMap((news) => news.results ?? [])),
+  );
+}
+
+/** All results of several takes, each with its seed, to be looked at. @param {(Made | Failed)[]} results */
+function strip(results) {
+  const made = results.filter((result) => "row" in result && result.row);
+  if (made.length < 2) return "";
+  return h(
+    "div",
+    { class: "seedance-strip" },
+    ...made.map((result) => {
+      const { row, seed, provider } = /** @type {Made & { row: number }} */ (result);
+      const label = t("run.look", { seed });
+      const look = async () => {
+        const { showWhole } = await import("../tasks/whole.mjs");
+        showWhole(await server.task(row), provider);
+      };
+      return h(
+        "button",
+        { type: "button", title: label, "aria-label": label, onclick: look },
+        h("img", { src: server.fileOf(row, "thumbnail"), alt: "", loading: "lazy" }),
+        h("small", {}, String(seed)),
+      );
+    }),
   );
 }
 
