@@ -31,6 +31,7 @@ class SeedanceTask(io.ComfyNode):
                 inputs.decode_frames(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("ticket", "resume", "recover video", "download video"),
         )
 
     @classmethod

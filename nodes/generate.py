@@ -165,6 +165,7 @@ class SeedanceT2V(_Generating, io.ComfyNode):
             "of your choice. The provider preview is free and needs no key.",
             inputs=[inputs.prompt(), *inputs.shared(ratio="16:9", adaptive="the model decides")],
             outputs=outputs.schema(),
+            **inputs.found_by("text to video", "t2v", "txt2vid"),
         )
 
     @classmethod
@@ -189,6 +190,7 @@ class SeedanceI2V(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("image to video", "i2v", "img2vid", "animate picture", "first frame"),
         )
 
     @classmethod
@@ -228,6 +230,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("keyframe", "first and last frame", "start end frame", "flf2v"),
         )
 
     @classmethod
@@ -283,6 +286,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("reference to video", "r2v", "character", "subject"),
         )
 
     @classmethod
@@ -340,6 +344,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("video to video", "v2v", "edit video", "extend video", "vid2vid"),
         )
 
     @classmethod

@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, queue_sum, threads
+from . import from_page, handler, history, host, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -27,6 +27,24 @@ if TYPE_CHECKING:
 SECRET = frozenset({"access_key_id", "secret_access_key"})
 BUCKET = frozenset({"bucket", "endpoint", "region", "prefix", "keep"}) | SECRET
 BUDGET = frozenset({"day", "month", "unknown_price", "max_usd"})
+# What an address or a name of a bucket can be, and an example.
+_OF_A_BUCKET = (
+    (
+        "endpoint",
+        re.compile(
+            r"(https://[A-Za-z0-9.-]{1,253}|http://(127\.0\.0\.1|localhost))"
+            r"(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?"
+        ),
+        "https://s3.eu-central-1.amazonaws.com",
+    ),
+    (
+        "bucket",
+        re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+        "my-media: 3 to 63 small letters, digits, dots and hyphens",
+    ),
+    ("region", re.compile(r"[a-z0-9-]{1,40}"), "eu-central-1, or auto"),
+    ("prefix", re.compile(r"[A-Za-z0-9!_.*'()/-]{1,200}"), "seedance/"),
+)
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 Work = TypeVar("Work", bound=handler.Work)
@@ -102,6 +120,12 @@ def test_key(path: Path, _body: Body) -> dict[str, Any]:
     return {"account": balance.account, "left": balance.left.as_dict() if balance.left else None}
 
 
+@_route("GET", "/seedance/said")
+def list_said(_path: Path, query: Body) -> list[dict[str, Any]]:
+    """What the nodes of a workflow said last of their runs."""
+    return said.of(from_page.text(query, "workflow"))
+
+
 # ----------------------------------------------------------------------------------------- settings
 
 
@@ -139,12 +163,29 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     for name, value in budget.items():
         if value is not None and not _AMOUNT.fullmatch(value):
             raise BadOrder(f"The budget's {name} must be an amount in USD, not {value[:40]!r}.")
+    _check_bucket(bucket)
     settings = host.settings()
     if {"endpoint", "bucket"} & bucket.keys():
         # Like a provider's key, the bucket's is for the place that it was stored for.
         bucket = {**dict.fromkeys(SECRET), **bucket}
     removed = settings.change(urls, {"s3": bucket, "budget": budget})
     return {**get_settings(_path, {}), "keys_removed": removed}
+
+
+@_route("POST", "/seedance/bucket/test", threads.in_network_thread)
+def test_bucket(_path: Path, _body: Body) -> dict[str, Any]:
+    """Put a small object into the bucket, read it and delete it."""
+    return {"bucket": host.runner().try_bucket()}
+
+
+def _check_bucket(values: dict[str, str | None]) -> None:
+    """Raise BadOrder for an address or a name that no bucket can have."""
+    for name, pattern, example in _OF_A_BUCKET:
+        value = values.get(name)
+        if value is not None and not pattern.fullmatch(value.strip()):
+            raise BadOrder(
+                f"The bucket's {name} cannot be {value[:80]!r}.", hint=f"It looks like {example}."
+            )
 
 
 def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None]:

@@ -44,7 +44,8 @@ async def deliver(
         await node.until_done(starting)
         jobs = _jobs(starting, node)
         outcomes = await _finished(jobs, node)
-        node.tell(report.ended(jobs, outcomes))
+        news = report.ended(jobs, outcomes)
+        node.tell(news)
         decode = converted({"decode_frames": decode_frames}).get("decode_frames", True)
         values = await _values(outcomes, node, decode_frames=decode)
     except execution.Interrupted:
@@ -61,7 +62,7 @@ async def deliver(
         starting.add_done_callback(_release)
     if any(isinstance(value, outputs.Failure) for take in values for value in take):
         partial_failures.add(node.prompt_id, node.id)
-    return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes))
+    return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes, news))
 
 
 def _jobs(starting: Future[Sequence[Job]], node: execution.Node) -> Sequence[Job]:
@@ -131,9 +132,24 @@ def _cancel(starting: Future[Sequence[Job]], node: execution.Node) -> None:
         for note in notes:
             host.log.info("Seedance: %s", note)
         node.tell(report.cancelled(notes))
+        _tell_when_ended(jobs, node)
 
     starting.cancel()
     starting.add_done_callback(cancel_jobs)
+
+
+def _tell_when_ended(jobs: Sequence[Job], node: execution.Node) -> None:
+    """What became of cancelled takes, once all have ended: only then is it known whether their
+    providers cancelled them, and what was billed."""
+    outcomes: dict[Job, Outcome] = {}
+
+    def note(job: Job, outcome: Outcome) -> None:
+        outcomes[job] = outcome
+        if len(outcomes) == len(jobs) and node.is_latest:
+            node.tell(report.ended(jobs, [outcomes[each] for each in jobs]))
+
+    for job in jobs:
+        job.when_ended(partial(note, job))
 
 
 def _release(starting: Future[Sequence[Job]]) -> None:

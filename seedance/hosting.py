@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import BadOrder, Refused, Unreachable
+from .errors import BadOrder, Refused, SeedanceError, Unreachable
 from .settings import Settings
 from .wire import Blob
 
@@ -127,6 +127,52 @@ def remove(settings: Settings, name: str) -> None:
     """Delete an object, whether it is there or not. Raises what `put` raises, after one try."""
     with _bucket(settings, attempts=1) as (client, bucket):
         client.delete_object(Bucket=bucket, Key=name)
+
+
+# What is tried, in this order: the words for it, and the right that it needs.
+_RIGHTS = (
+    ("put objects into", "s3:PutObject"),
+    ("read objects of", "s3:GetObject"),
+    ("delete objects of", "s3:DeleteObject"),
+)
+
+
+def try_out(settings: Settings) -> str:
+    """Put a small object into the bucket, read it and delete it again. Returns the bucket's name.
+
+    Raises what `put` raises, after one try each; where the bucket says no, the error names the
+    right that the key lacks.
+    """
+    if not configured(settings):
+        raise BadOrder("No bucket is set up.", hint="Fill in its name and save it first.")
+    prefix = _values(settings).get("prefix", "").strip("/")
+    name = "/".join(filter(None, (prefix, f"seedance-test-{secrets.token_hex(8)}.txt")))
+    body = b"A test of the Seedance pack. It may be deleted."
+
+    def put(client: Any, bucket: str) -> None:
+        client.put_object(Bucket=bucket, Key=name, Body=body)
+
+    def read(client: Any, bucket: str) -> None:
+        if client.get_object(Bucket=bucket, Key=name)["Body"].read() != body:
+            raise Refused(f"The bucket {bucket} gave back another object than was put there.")
+
+    def delete(client: Any, bucket: str) -> None:
+        client.delete_object(Bucket=bucket, Key=name)
+
+    refused: SeedanceError | None = None
+    for step, (words, right) in zip((put, read, delete), _RIGHTS):
+        try:
+            with _bucket(settings, attempts=1) as (client, bucket):
+                step(client, bucket)
+        except Refused as error:
+            lacks = f"The key may not {words} the bucket: {error.message}"
+            hint = f"Give it the right {right}. {error.hint}"
+            refused = refused or Refused(lacks, hint=hint)
+            if right == "s3:PutObject":
+                break  # there is nothing to read or delete
+    if refused:
+        raise refused
+    return bucket
 
 
 @contextlib.contextmanager

@@ -91,6 +91,7 @@ class Fal(Provider):
     id = "fal"
     name = "fal"
     key_variable = "FAL_KEY"
+    key_page = "https://fal.ai/dashboard/keys"
     default_base_url = "https://queue.fal.run"
     default_upload_url = "https://rest.fal.ai"
     auth_scheme = "Key"

@@ -119,6 +119,7 @@ class Leonardo(Provider):
     id = "leonardo"
     name = "Leonardo.AI"
     key_variable = "LEONARDO_API_KEY"
+    key_page = "https://app.leonardo.ai/api-access"
     default_base_url = "https://cloud.leonardo.ai/api/rest"
     limits = Limits(
         models={

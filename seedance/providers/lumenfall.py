@@ -125,6 +125,7 @@ class Lumenfall(Provider):
     id = "lumenfall"
     name = "Lumenfall"
     key_variable = "LUMENFALL_API_KEY"
+    key_page = "https://lumenfall.ai"
     default_base_url = "https://api.lumenfall.ai/v1"
     options = ("video_field",)
     limits = Limits(

@@ -271,6 +271,19 @@ class Job:
         """Whether it has come to its end."""
         return self._active is None or self._active.done.done()
 
+    def when_ended(self, tell: Callable[[Result | SeedanceError], None]) -> None:
+        """Call `tell` with what came of it, from any thread, once it has come to its end."""
+
+        def told_end() -> None:
+            outcome = self._look()
+            assert outcome is not None
+            tell(outcome)
+
+        if self._active is None:
+            told_end()
+        else:
+            self._active.done.add_done_callback(lambda _: told_end())
+
     def _look(self) -> Result | SeedanceError | None:
         """What came of it; None while it is to be waited for."""
         try:

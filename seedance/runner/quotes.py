@@ -134,23 +134,28 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     if order.provider != AUTO:
         return prepare_at(order, order.provider, settings)
     settings.check_key_file()  # its error is raised here, instead of once for each provider
-    found, lacks = [], []
+    found, lacks, keyless = [], [], []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
             continue
         try:
             settings.key(provider_id)
             found.append(_prepared(replace(order, on_unsupported="error"), provider_id, settings))
-        except NeedsKey as error:
-            lacks.append((0, f"{provider_id}: {error.message}"))
+        except NeedsKey:
+            keyless.append(provider_id)
         except BadOrder as error:
-            lacks.append((1, f"{provider_id}: {error.message}"))
+            lacks.append(f"{provider_id}: {error.message}")
     if found:
         best = min(found, key=_price_rank)
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
-    lines = "\n".join(line for _, line in sorted(lacks, key=lambda lack: -lack[0]))
-    kind = BadOrder if any(rank for rank, _ in lacks) else NeedsKey
-    raise kind(
+    if not lacks:
+        raise NeedsKey(
+            "There is no key for any provider yet.",
+            hint="Set one in Settings > Seedance or with: seedance key set PROVIDER. The provider "
+            "preview is free and needs none.",
+        )
+    lines = "\n".join([*lacks, *([f"no key: {', '.join(keyless)}"] if keyless else [])])
+    raise BadOrder(
         f"No provider with a key can take this order as it is.\n{lines}\n",
         hint="Set a key, change the order, choose a provider, or try it free with preview.",
     )

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from .. import preview, providers
+from .. import hosting, preview, providers
 from ..addresses import origin
 from ..errors import (
     BadOrder,
@@ -441,6 +441,11 @@ class Runner:
             return self.journal.forget(row.id, row.uid)
         except BadOrder as error:
             raise told(self._read_again(row), error) from None
+
+    def try_bucket(self) -> str:
+        """Put a small object into the user's bucket, read it and delete it; returns the bucket's
+        name. Raises what `hosting.try_out` raises."""
+        return hosting.try_out(self.settings)
 
     def cancel(self, row_or_ticket: int | str) -> str:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence

@@ -88,6 +88,8 @@ class Provider(ABC):
     name: ClassVar[str]
     key_variable: ClassVar[str | None]
     default_base_url: ClassVar[str | None]
+    # Where a person makes a key, or, where no document names that page, the service's own site.
+    key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None
     limits: ClassVar[Limits]
     auth_scheme: ClassVar[str] = "Bearer"

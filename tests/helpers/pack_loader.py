@@ -128,6 +128,9 @@ class ScriptedJob:
     def release(self) -> None:
         self.released = True
 
+    def when_ended(self, tell: Callable[[Any], None]) -> None:
+        self.ended.add_done_callback(lambda ended: tell(ended.exception() or ended.result()))
+
     def cancel(self) -> None:
         self.cancel_note = "It goes on and is billed."
         self.cancelled.set()

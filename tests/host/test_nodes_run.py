@@ -129,6 +129,7 @@ def test_the_page_is_told_what_was_made_and_what_it_cost(
     pack.run("SeedanceT2V", prompt="grey", seed=7, takes=2)
     made = {
         "provider": "preview",
+        "row": 1,
         "width": 96,
         "height": 64,
         "duration": 0.5,

@@ -387,6 +387,33 @@ def test_the_buckets_secrets_are_only_said_to_be_there(site: Site) -> None:
     assert now == {**bucket, "secret_access_key": True}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("endpoint", "s3.example"),
+        ("endpoint", "http://s3.example"),
+        ("endpoint", "https://user:pass@s3.example"),
+        ("bucket", "My Films"),
+        ("bucket", "s3://films"),
+        ("region", "Frankfurt am Main"),
+        ("prefix", "films?x"),
+    ],
+)
+def test_what_no_bucket_can_have_is_refused_with_an_example(
+    site: Site, name: str, value: str
+) -> None:
+    reply = site.ask("PUT", "/seedance/settings", {"bucket": {name: value}})
+    assert reply.status == 400
+    assert value in reply.error["message"]
+    assert "looks like" in reply.error["hint"]
+    assert site.get("/seedance/settings")["bucket"] == {}
+
+
+def test_the_bucket_can_be_tried_out(site: Site) -> None:
+    reply = site.ask("POST", "/seedance/bucket/test", {})
+    assert (reply.status, reply.error["message"]) == (400, "No bucket is set up.")
+
+
 def test_another_endpoint_takes_the_buckets_secrets_away(site: Site) -> None:
     secrets = {"access_key_id": "id", "secret_access_key": KEY}
     site.put("/seedance/settings", {"bucket": {"endpoint": "https://s3.example", **secrets}})
