@@ -21,7 +21,9 @@ builtin error that a caller would expect.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 Spent = Literal["no", "yes", "unknown"]
@@ -178,6 +180,17 @@ KINDS: dict[str, type[SeedanceError]] = {
         Cancelled,
     )
 }
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest of the values that there are; empty if none is near."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", text.lower().replace(":", "x"))
+
+    by_form = {plain(each): each for each in known}
+    near = difflib.get_close_matches(plain(value[:100]), by_form, 1, 0.7)
+    return f"Did you mean {by_form[near[0]]}? " if near else ""
 
 
 def from_dict(record: dict[str, str | None]) -> SeedanceError:

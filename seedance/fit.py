@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import BadOrder
+from .errors import BadOrder, did_you_mean
 from .order import (
     MODE_WORDS,
     MODELS,
@@ -125,7 +125,8 @@ def check_words(order: Order) -> None:
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
-            raise BadOrder(f"There is no {name} {str(value)[:60]!r}.", hint=_one_of(known))
+            near = did_you_mean(str(value), known)
+            raise BadOrder(f"There is no {name} {str(value)[:60]!r}.", hint=near + _one_of(known))
     if order.duration != -1 and not 1 <= order.duration <= 60:
         raise BadOrder(
             f"A duration of {order.duration} s is not possible.",

@@ -34,12 +34,19 @@ def confirm(args: argparse.Namespace) -> Confirm:
             )
         limit = _amount("SEEDANCE_MAX_USD", os.environ.get("SEEDANCE_MAX_USD") or None)
         above = usd is not None and bool(limit) and usd > (limit or 0.0)
-        if (args.provider == "auto" or above) and not args.yes and _is_terminal():
-            print("Send it? [y/N] ", end="", file=sys.stderr, flush=True)
-            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-                raise Cancelled("It was not sent.", spent="no")
+        if args.provider == "auto" or above:
+            ask_on_terminal("Send it?", args.yes)
 
     return ask
+
+
+def ask_on_terminal(question: str, yes: bool) -> None:
+    """Ask a person, where there is one. Raises Cancelled unless the answer, or `yes`, is yes."""
+    if yes or not _is_terminal():
+        return
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("You said no.", spent="no")
 
 
 def _usd(price: Money | None, takes: int) -> float | None:

@@ -20,7 +20,7 @@ from abc import ABCMeta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..errors import BadOrder
+from ..errors import BadOrder, did_you_mean
 
 if TYPE_CHECKING:
     from ..wire import Provider
@@ -65,7 +65,8 @@ def get(provider_id: str) -> type[Provider]:
     try:
         return registry()[provider_id]
     except KeyError:
+        near = did_you_mean(str(provider_id), ids())
         raise BadOrder(
             f"There is no provider {provider_id!r} in this version.",
-            hint=f"Choose one of: {', '.join(['auto', *ids()])}.",
+            hint=f"{near}Choose one of: {', '.join(['auto', *ids()])}.",
         ) from None
