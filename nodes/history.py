@@ -115,16 +115,22 @@ def video(row_id: int) -> Path:
     Only a file that is named like a video is served. A journal may be shared, and whoever else
     writes into it could name any file of this machine.
     """
+    _check_name(row_id)
     file = host.runner().video(row_id)
-    if file is None:
+    if file is None or kind_by_ending(file.name) != "video":
         raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
-    if kind_by_ending(file.name) != "video":
-        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
     return file
+
+
+def _check_name(row_id: int) -> None:
+    file = host.runner().journal.get(row_id).file
+    if file is not None and kind_by_ending(file.name) != "video":
+        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
 
 
 def thumbnail(row_id: int) -> bytes:
     """The last frame of a row, small, as JPEG. Raises BadOrder if there is none."""
+    _check_name(row_id)
     file = host.runner().glance(row_id)
     picture = _picture(file) if file is not None else None
     if picture is None or not picture.is_file():

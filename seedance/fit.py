@@ -23,7 +23,7 @@ from .order import (
     Order,
     check_extra,
 )
-from .texts import LONGEST_PROMPT, quoted
+from .texts import LONGEST_PROMPT, did_you_mean, quoted
 from .wire import ModelLimits, Provider
 
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
@@ -132,7 +132,8 @@ def check_words(order: Order) -> None:
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
-            raise BadOrder(f"There is no {name} {quoted(value)}.", hint=_one_of(known))
+            near = did_you_mean(str(value), known)
+            raise BadOrder(f"There is no {name} {quoted(value)}.", hint=near + _one_of(known))
     if order.duration != -1 and not 1 <= order.duration <= 60:
         raise BadOrder(
             f"A duration of {number_in_words(order.duration)} s is not possible.",

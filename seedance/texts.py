@@ -7,8 +7,10 @@ than one step for each letter.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
+from collections.abc import Iterable
 
 # Letters, by what a field holds.
 LONGEST_TEXT = 16_384  # any text in an answer: the longest is a signed address
@@ -67,6 +69,17 @@ def shown(text: str, most: int = LONGEST_MESSAGE) -> str:
 def _unsigned(match: re.Match[str]) -> str:
     address, mark, signature = match[0].partition("?")
     return f"{address}?..." if mark and signature else match[0]
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest of the values that there are; empty if none is near."""
+
+    def plain(text: str) -> str:
+        return "".join(filter(str.isalnum, text.lower().replace(":", "x")))
+
+    by_form = {plain(each): each for each in known}
+    near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.7)
+    return f"Did you mean {by_form[near[0]]}? " if near else ""
 
 
 # ------------------------------------------------------------------------------------------- logs

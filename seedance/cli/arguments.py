@@ -6,13 +6,21 @@ Only the form of values is checked. What a provider can do, `fit` says, as it do
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
 from ..order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
+from ..texts import did_you_mean
 from . import generate, setup, tasks
 
 MOST_TAKES = 8
+FLAGS = (
+    *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
+    *("--keep-audio", "--provider", "--model", "--resolution", "--ratio", "--duration", "--seed"),
+    *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
+    *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
+)
 MOST_ROWS = 10**9
 
 
@@ -27,7 +35,21 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=f"See: {self.prog} --help")
+        hint = f"{self._advice(message)}See: {self.prog} --help"
+        raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=hint)
+
+    def _advice(self, message: str) -> str:
+        """What a person may have meant."""
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice:
+            return did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        if not message.startswith("unrecognized arguments: "):
+            return ""
+        words = message.partition(": ")[2]
+        if words.startswith("-"):
+            flags = [each for each in FLAGS if each.startswith("--")]
+            return did_you_mean(words.split()[0], flags)
+        return f'A prompt of several words stands in quotes: --prompt "... {words}". '
 
 
 def parser() -> Parser:
@@ -44,7 +66,8 @@ def parser() -> Parser:
         help="use the keys, the journal and the output folder of this ComfyUI (its code, base "
         "or user folder), whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
     )
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    top.set_defaults(run=_bare(top))
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
     command = _command(commands, "generate", generate.generate, "make a video")
     _order_flags(command)
@@ -72,17 +95,27 @@ def parser() -> Parser:
 
     command = _command(commands, "tasks", tasks.tasks, "the journal, newest first")
     command.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many (50)")
+    command.add_argument("--search", metavar="TEXT", help="only those with TEXT in their prompt")
+    command.add_argument("--state", choices=tasks.STATES, metavar="S", help="only those in a state")
     command.add_argument("--costs", action="store_true", help="totals by day and provider instead")
     form = command.add_mutually_exclusive_group()
     _json_flag(form)
     form.add_argument("--csv", action="store_true", help="all of them as CSV")
 
+    command = _command(commands, "show", tasks.show_row, "everything about one order")
+    command.add_argument("ticket", metavar="TICKET_OR_ROW")
+    _json_flag(command)
+
     command = _command(commands, "collect", generate.collect, "fetch the video of a paid task")
-    command.add_argument("ticket", metavar="TICKET", help="e.g. lumenfall:video_123")
+    command.add_argument(
+        "ticket", nargs="?", metavar="TICKET_OR_ROW", help="e.g. lumenfall:video_123"
+    )
+    command.add_argument("--all", action="store_true", help="all that are paid and not saved yet")
     _output_flags(command)
 
     command = _command(commands, "cancel", tasks.cancel, "ask the provider to cancel a task")
     command.add_argument("ticket", metavar="TICKET", help="a ticket, or a row of: seedance tasks")
+    _json_flag(command)
 
     command = _command(
         commands,
@@ -91,6 +124,8 @@ def parser() -> Parser:
         "clear an unclear or unwanted row, so that the order may be sent again",
     )
     command.add_argument("ticket", metavar="TICKET_OR_ROW")
+    command.add_argument("--yes", action="store_true", help="ask nothing")
+    _json_flag(command)
 
     key = commands.add_parser("key", help="store, remove or test the key of a provider")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -109,6 +144,16 @@ def parser() -> Parser:
         help="first take saved videos into the journal again, from the files beside them",
     )
     return top
+
+
+def _bare(top: Parser) -> Any:
+    """What no command at all does: it shows the help."""
+
+    def run(_: argparse.Namespace) -> int:
+        top.print_help()
+        top.error("the following arguments are required: COMMAND")
+
+    return run
 
 
 def _command(group: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
@@ -151,7 +196,7 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     how.add_argument("--ratio", metavar="R", help=", ".join(RATIOS))
     how.add_argument(
         "--duration",
-        type=int,
+        type=_seconds,
         default=default.duration,
         metavar="N",
         help="seconds, -1 lets the model decide (default: 5)",
@@ -214,6 +259,16 @@ def _takes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_TAKES:
         raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_TAKES}, not {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> int:
+    number = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*(s|sec|seconds)?\s*", text)
+    if number is None:
+        raise ValueError
+    return int(number[1])
+
+
+_seconds.__name__ = "int"  # as argparse calls it in its error
 
 
 def _limit(text: str) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
-from ..errors import Cancelled, SeedanceError, Spent
+from ..errors import BadOrder, Cancelled, SeedanceError, Spent
 from . import orders, prices, show, stops
 from .setup import runner_for
 
@@ -47,14 +48,44 @@ def generate(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
-    """`seedance collect`: the video of a task that was paid for."""
+    """`seedance collect`: the videos of tasks that were paid for."""
+    if args.all == (args.ticket is not None) or (args.all and args.output):
+        raise BadOrder("Give one ticket or row, or --all and no -o.", hint="See: seedance tasks.")
     runner = runner_for(args)
+    tickets = _uncollected(runner) if args.all else [_ticket(runner, args.ticket)]
+    if not tickets:
+        show.note("There is nothing to collect.")
     try:
         args.began = True
-        job = runner.collect(args.ticket, target=_target(args), overwrite=args.overwrite)
-        return _wait_and_report(runner, [job], as_json=args.json)
+        target, jobs = _target(args), []
+        code = 0
+        for ticket in tickets:
+            try:
+                jobs.append(runner.collect(ticket, target=target, overwrite=args.overwrite))
+            except SeedanceError as error:
+                if not args.all:
+                    raise
+                show.failure(error, as_json=False)
+                code = code or error.exit_code
+        return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
     finally:
         _settle(runner)
+
+
+def _uncollected(runner: Runner) -> list[str]:
+    """The tickets of what is paid and not saved yet, the oldest first."""
+    rows = reversed(runner.journal.newest(sys.maxsize))
+    return [row.task for row in rows if row.task is not None and row.live]
+
+
+def _ticket(runner: Runner, text: str) -> str:
+    """A ticket, or that of a row."""
+    if not text.strip().isdecimal():
+        return text
+    row = runner.find_row(text)
+    if row.task is None:
+        raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks.")
+    return row.task
 
 
 def _target(args: argparse.Namespace) -> Path | None:
@@ -251,7 +282,7 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
     rows: list[tuple[str, ...]] = [("provider", "price", "key", "what would change, or why not")]
     for quote in sorted(quotes, key=_rank):
         if quote.problem:
-            price, words = "-", quote.problem.message
+            price, words = "-", show.as_typed(quote.problem.message)
         else:
             price = show.money(quote.price)
             words = "; ".join(
@@ -271,7 +302,7 @@ def _rank(quote: Quote) -> tuple[bool, bool, float, str]:
 
 def _print_quote(quote: Quote) -> None:
     if quote.problem:
-        show.line(f"{quote.provider}: no. {quote.problem}")
+        show.line(f"{quote.provider}: no. {show.as_typed(str(quote.problem))}")
         return
     key = "" if quote.key else ", but there is no key"
     price = show.money(quote.price)

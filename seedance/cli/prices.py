@@ -41,14 +41,22 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             )
         above = args.max_usd is None and usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.
-        if (args.provider == "auto" or above) and not args.yes and _is_terminal():
-            print("Send it? [y/N] ", end="", file=sys.stderr, flush=True)
-            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-                raise Cancelled("It was not sent.", spent="no")
-            if above:
-                spending.limit = 0.0
+        doubtful = args.provider == "auto" or above
+        if doubtful and ask_on_terminal("Send it?", args.yes) and above:
+            spending.limit = 0.0
 
     return ask
+
+
+def ask_on_terminal(question: str, yes: bool) -> bool:
+    """Ask a person, where there is one and `yes` does not answer for them; says whether that was
+    so. Raises Cancelled unless the answer is yes."""
+    if yes or not _is_terminal():
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("You said no.", spent="no")
+    return True
 
 
 def _usd(price: Money | None, takes: int) -> float | None:

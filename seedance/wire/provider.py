@@ -263,9 +263,8 @@ class Provider(ABC):
         if reply.status in (401, 403):
             return Refused(
                 f"{self.name} refused the key (HTTP {reply.status}){tail}",
-                hint=f"Check it with: seedance key test {self.id}."
-                if self.can("probe_key")
-                else f"Replace it with: seedance key set {self.id}.",
+                hint=f"Correct {self.key_variable} where it is set in the environment; replace a "
+                f"stored key with: seedance key set {self.id}.",
             )
         if reply.status == 402:
             return OutOfCredit(f"{self.name} says there is no credit left{tail}")

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import sys
-
 import fakes
 import pytest
 from command_line import FOX, Command
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A person at a terminal, who answers with these lines."""
-    answers: list[str] = []
-
-    class Typed(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-        def readline(self, *_: object) -> str:
-            return answers.pop(0) if answers else ""
-
-    monkeypatch.setattr(sys, "stdin", Typed())
-    monkeypatch.setattr("seedance.cli.prices._is_terminal", lambda: True)
-    return answers
 
 
 def test_provider_and_price_are_said_before_it_is_paid(
