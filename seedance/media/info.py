@@ -380,8 +380,10 @@ def probe_sound(path: Path) -> SoundInfo:
         if stream is None:
             raise BadOrder(f"{path.name} is not a readable sound: it has no sound track.")
         context = stream.codec_context
+        told = _seconds(container, stream) or 0.0
+        found = _packet_seconds(container, stream)
         return SoundInfo(
-            duration=_seconds(container, stream) or 0.0,
+            duration=found if found and abs(found - told) > TAIL else told,
             codec=context.name,
             rate=context.sample_rate,
             channels=context.layout.nb_channels,
@@ -389,6 +391,18 @@ def probe_sound(path: Path) -> SoundInfo:
             mime=_sound_mime(container.format.name),
             size=path.stat().st_size,
         )
+
+
+def _packet_seconds(container: InputContainer, stream: AudioStream) -> float:
+    """How long a sound is by its packets: a browser does not tell, and MP3 guesses."""
+    ends = [
+        (float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+        for packet in container.demux(stream)
+        if packet.size and packet.pts is not None and packet.time_base
+    ]
+    if not ends:
+        return 0.0
+    return max(begin + length for begin, length in ends) - min(begin for begin, _ in ends)
 
 
 def _seconds(container: InputContainer, stream: Any) -> float | None:
