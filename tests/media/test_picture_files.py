@@ -314,6 +314,12 @@ def test_a_picture_as_a_clip_or_sound_is_called_a_picture(kind: Kind, form: str)
         media.measure(Medium.from_data(kind, data))
 
 
+@pytest.mark.parametrize("name", ["HEIC", "HEIF"])
+def test_a_phones_picture_is_no_clip_of_one_picture(name: str) -> None:
+    with pytest.raises(BadOrder, match=rf"is not a readable video: it is a picture \({name}\)\."):
+        media.measure(Medium.from_data("video", FOREIGN[name]))
+
+
 # ---------------------------------------------------------------------- the ratio of a frame
 
 
