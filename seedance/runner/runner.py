@@ -124,10 +124,20 @@ class Runner:
         jobs, failures = [], []
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         for number, goal in enumerate(goals):
-            files.check_target(goal)
-            if goal is not None and not overwrite and not places.is_free(goal, None):
+            row = None
+            try:
+                files.check_target(goal)
+                if goal is None or overwrite or places.is_free(goal, None):
+                    continue
                 prepared = prepared or self._prepare(order)
-                places.check_free(goal, self._row_of(order, prepared, number), overwrite)
+                row = self._row_of(order, prepared, number)
+                places.check_free(goal, row, overwrite)
+            except BadOrder as error:
+                with contextlib.suppress(SeedanceError):  # it may be paid already
+                    row = row or self._row_of(order, prepared or self._prepare(order), number)
+                if row is None:
+                    raise
+                raise told(row, error) from error.__cause__
         if confirm is not None:
             prepared = prepared or self._prepare(order)
             if not isinstance(prepared, SeedanceError):
