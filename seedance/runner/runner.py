@@ -19,17 +19,15 @@ from ..errors import (
     BadOrder,
     Cancelled,
     NeedsKey,
-    OverBudget,
     SeedanceError,
     StillRunning,
     Unclear,
 )
-from ..journal import Journal, NewRow, Row, State, sensible
-from ..money import Money
+from ..journal import Journal, NewRow, Row, State
 from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
 from ..transport import Credentials, Transport
-from ..wire import Balance, Provider, Ticket
+from ..wire import Balance, Ticket
 from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
@@ -223,7 +221,7 @@ class Runner:
                 changes=[change.as_dict() for change in prepared.changes],
                 target=goal,
                 estimate=prepared.price,
-                budget_usd=_counted(prepared.price, budget, provider),
+                budget_usd=quotes.counted(prepared.price, budget, provider),
             ),
             budget,
         )
@@ -574,24 +572,6 @@ class Runner:
             self.recover()
         else:
             tickets.restore(self.settings.home, self.journal)
-
-
-def _counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
-    """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
-    if type(provider).key_variable is None:
-        return 0.0
-    if (price := sensible(price)) is not None and price.currency == "USD":
-        return price.amount
-    if "unknown_price" in budget:
-        return budget["unknown_price"]
-    if "day" in budget or "month" in budget:
-        raise OverBudget(
-            f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
-            "was not sent.",
-            hint="Set SEEDANCE_UNKNOWN_PRICE to what such an order should count as, or remove the "
-            "budget.",
-        )
-    return None
 
 
 _shared: dict[str, Runner] = {}
