@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Union
 
 from .errors import BadOrder
 from .order import (
@@ -23,7 +23,10 @@ from .order import (
     Order,
     check_extra,
 )
-from .wire import ModelLimits, Provider
+from .wire import UNDOCUMENTED, ModelLimits, Provider
+
+# A provider as it is everywhere, or as it is configured here.
+AnyProvider = Union[type[Provider], Provider]
 
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
 
@@ -59,7 +62,7 @@ class Fit:
     notes: tuple[str, ...] = ()
 
 
-def fit(order: Order, provider: type[Provider]) -> Fit:
+def fit(order: Order, provider: AnyProvider) -> Fit:
     """Fit `order` to `provider`.
 
     With `on_unsupported="error"` any change raises DoesNotFit, naming what would work; with
@@ -89,12 +92,13 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
     if order.seed and not model.seed:
         notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
     notes += [note for kind, note in model.notes.items() if order.of_kind(kind)]
+    notes += _notes_on_the_model(order, model, provider)
     if changes and order.on_unsupported == "error":
         raise unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))
 
 
-def spelled(order: Order, provider: type[Provider]) -> Order:
+def spelled(order: Order, provider: AnyProvider) -> Order:
     """The order with `@Image1`, `@Video1`, `@Audio1` in the provider's own spelling."""
 
     def spell(match: re.Match[str]) -> str:
@@ -166,7 +170,7 @@ def check_handles(order: Order) -> None:
 # --------------------------------------------------------------------- what is wrong at this one
 
 
-def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_mode(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if order.mode not in model.modes:
         can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
         raise DoesNotFit(
@@ -175,7 +179,7 @@ def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> N
         )
 
 
-def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_counts(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     for kind, limit in model.counts(order.mode).items():
         count = len(order.of_kind(kind))
         if count > limit:
@@ -197,7 +201,7 @@ def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) ->
         )
 
 
-def _check_prompt(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_prompt(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if not order.prompt.strip() and order.mode not in model.prompt_optional:
         raise DoesNotFit(
             "The prompt is empty.", hint=f"{provider.name} needs one for {MODE_WORDS[order.mode]}."
@@ -210,7 +214,7 @@ def _check_prompt(order: Order, model: ModelLimits, provider: type[Provider]) ->
         )
 
 
-def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -> Iterable[Change]:
+def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[Change]:
     who = provider.name
     if order.resolution not in model.resolutions:
         given = _nearest_resolution(order.resolution, model.resolutions)
@@ -248,6 +252,23 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
             yield Change(name, True, False, f"{who} has no such switch")
 
 
+def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[str]:
+    """How far what is sent rests on documents."""
+    if UNDOCUMENTED in model.sources:
+        yield (
+            f"No document of {provider.name} has {order.model}: it is sent under the id that "
+            f"SEEDANCE_{provider.id.upper()}_MODELS names, and {provider.name} decides."
+        )
+    elif model.reported:
+        yield f"What {order.model} can do at {provider.name} is reported, not documented."
+    if order.mode in model.by_prompt:
+        yield (
+            f"{provider.name} has no field for {MODE_WORDS[order.mode]} with {order.model}: the "
+            "clip is a reference and the prompt must say what to do with it. That is not "
+            "guaranteed."
+        )
+
+
 def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
     """The ratios that have a size at the order's resolution, where sizes are given at all; none
     where only the source's is possible."""
@@ -280,14 +301,20 @@ def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
     return min(offered, key=rank)
 
 
-def _nearest_model(asked: str, provider: type[Provider]) -> str:
+def _nearest_model(asked: str, provider: AnyProvider) -> str:
     offered = provider.limits.models
     # The nearest of a family that only gets smaller: 2.5 -> 2.0, mini -> fast -> 2.0.
-    order = {"seedance-2.5": 0, "seedance-2.0": 1, "seedance-2.0-fast": 2, "seedance-2.0-mini": 3}
-    return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
+    rank = [
+        "seedance-2.5",
+        "seedance-2.5-flash",
+        "seedance-2.0",
+        "seedance-2.0-fast",
+        "seedance-2.0-mini",
+    ].index
+    return min(offered, key=lambda name: (abs(rank(name) - rank(asked)), rank(name)))
 
 
-def unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> DoesNotFit:
+def unsupported(asked: Order, changes: Sequence[Change], provider: AnyProvider) -> DoesNotFit:
     """The error for an order that `provider` could only take with `changes`."""
     what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
     use = ", ".join(f"{change.field} {change.given}" for change in changes)

@@ -22,7 +22,13 @@ from .files import sha256_of
 if TYPE_CHECKING:
     import numpy as np
 
-MODELS = ("seedance-2.0", "seedance-2.0-fast", "seedance-2.0-mini", "seedance-2.5")
+MODELS = (
+    "seedance-2.0",
+    "seedance-2.0-fast",
+    "seedance-2.0-mini",
+    "seedance-2.5",
+    "seedance-2.5-flash",
+)
 RESOLUTIONS = ("480p", "720p", "1080p", "4k")
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")

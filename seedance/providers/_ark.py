@@ -51,6 +51,12 @@ LIST_SECONDS = 1.0  # the list route takes one call a second
 CLOCK_SLACK = 300.0
 LONGEST_CREATE = 900.0
 
+GONE = Failed(
+    "The task succeeded, but its video is no longer there: its address lives for 24 hours.",
+    "content_gone",
+    billed="yes",
+)
+
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]
 
@@ -168,7 +174,7 @@ class Ark(Provider):
         }
         if self.mark and MARKED not in self.extra(order):
             body[MARKED] = int(self.mark)
-        if order.mode in OPERATIONS:
+        if order.mode in OPERATIONS and order.mode not in model.by_prompt:
             body["omni_reference_task_type"] = order.mode
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
         if size > LARGEST_REQUEST:
@@ -221,10 +227,12 @@ class Ark(Provider):
     def _done(self, task: dict[str, Any]) -> Done:
         seed = number_at(task, "seed")
         return Done(
+            # Once the addresses have died, `content` is null.
             text_at(task, "content", "video_url") or None,
             text_at(task, "content", "last_frame_url") or None,
             self._cost(task),
             None if seed is None else int(seed),
+            GONE if task.get("content", {}) is None else None,
         )
 
     def _failed(self, task: dict[str, Any]) -> Failed:

@@ -1,5 +1,6 @@
 """EvoLink: a sibling of AIHubMax with other fields. Sources: docs.evolink.ai,
-github.com/Evolink-AI/seedance-2-family-video-gen-skill.
+github.com/Evolink-AI/seedance-2-family-video-gen-skill, and EvoLink's own MCP server
+(github.com/EvoLinkAI/evolink-mcp), whose tables are generated from its documents.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from ..errors import Moderated, SeedanceError
 from ..money import Money
-from ..order import Order
+from ..order import Mode, Order
 from ..wire import (
     Balance,
     Blob,
@@ -25,6 +26,7 @@ from ..wire import (
     MediaLimits,
     ModelLimits,
     Reply,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -51,6 +53,30 @@ UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
 
 
+PARAMETERS = Source(
+    "EvoLinkAI/evolink-mcp, model-params.generated.ts (from EvoLink's documents)", "2026-10"
+)
+NAMES = {**MODE_NAMES, "edit": "video-edit", "extend": "video-extend"}
+CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
+
+VIDEO = MediaLimits(
+    ("video/mp4", "video/quicktime"),
+    max_bytes=50 * 2**20,
+    sides=(300, 6000),
+    aspect=(0.4, 2.5),
+    pixels=(409_600, 2_086_876),
+    seconds=(2, 15),
+    total_seconds=(2, LONGEST_CLIPS),
+    fps=(24, 60),
+)
+AUDIO = MediaLimits(
+    ("audio/wav", "audio/mpeg"), max_bytes=15 * 2**20, seconds=(2, 15), total_seconds=(2, 15)
+)
+VIDEO_25 = replace(VIDEO, max_bytes=None, pixels=None, seconds=(2, 30), total_seconds=(2, 30))
+AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))
+EDITED_25 = replace(VIDEO_25, seconds=(4, 30))
+
+
 def _model(model_id: str, *resolutions: str) -> ModelLimits:
     return ModelLimits(
         id=model_id,
@@ -63,7 +89,29 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         videos=3,
         audios=3,
         seed=False,  # not documented, and unknown fields may be refused
+        # The official API's table (ComfyUI's core): the most pixels depend on the output.
+        clip_pixels=dict.fromkeys(("480p", "720p"), (409_600, 927_408)),
+        sources=(PARAMETERS,),
     )
+
+
+NEWEST = replace(
+    _model("seedance-2.5-{mode}", "1080p"),
+    modes=MODES | CLIP_TASKS,
+    durations=(4, 30),
+    adaptive=MODES | CLIP_TASKS,
+    source_ratio=CLIP_TASKS | {"image", "frames"},
+    source_duration=frozenset(("edit",)),
+    auto_duration=True,
+    images=30,
+    videos=10,
+    audios=10,
+    audio_alone=True,
+    edit_images=30,
+    media={"video": VIDEO_25, "audio": AUDIO_25},
+    mode_media={"edit": {"video": EDITED_25}},
+    clip_pixels={},
+)
 
 
 def _failed(task: dict[str, Any]) -> Failed:
@@ -85,9 +133,10 @@ class EvoLink(Relay):
     words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only
     limits = Limits(
         models={
-            "seedance-2.0": _model("seedance-2.0-{mode}", "1080p"),
+            "seedance-2.0": _model("seedance-2.0-{mode}", "1080p", "4k"),
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
             "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
+            "seedance-2.5": NEWEST,
         },
         delivery={
             "image": ("upload", "address"),
@@ -100,23 +149,9 @@ class EvoLink(Relay):
             sides=(300, 6000),
             aspect=(0.4, 2.5),
         ),
-        video=MediaLimits(
-            ("video/mp4", "video/quicktime"),
-            max_bytes=50 * 2**20,
-            sides=(300, 6000),
-            aspect=(0.4, 2.5),
-            pixels=(409_600, 927_408),
-            seconds=(2, 15),
-            total_seconds=(2, LONGEST_CLIPS),
-            fps=(24, 60),
-        ),
-        audio=MediaLimits(
-            ("audio/wav", "audio/mpeg"),
-            max_bytes=15 * 2**20,
-            seconds=(2, 15),
-            total_seconds=(2, 15),
-        ),
-        poll_interval=5.0,
+        video=VIDEO,
+        audio=AUDIO,
+        poll_interval=8.0,  # each question about an unfinished task is passed on upstream
         result_life=24 * 3600,
     )
 
@@ -129,7 +164,7 @@ class EvoLink(Relay):
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         frames = list(filter(None, (delivered.first_frame, delivered.last_frame)))
         body = {
-            "model": self.model_id(order, MODE_NAMES[order.mode]),
+            "model": self.model_id(order, NAMES[order.mode]),
             "prompt": order.prompt,
             "duration": order.duration,
             "quality": order.resolution,
@@ -137,7 +172,7 @@ class EvoLink(Relay):
             "generate_audio": order.generate_audio,
             **given(
                 image_urls=frames or list(delivered.images),
-                video_urls=list(delivered.videos),
+                video_urls=list(filter(None, (delivered.video, *delivered.videos))),
                 audio_urls=list(delivered.audios),
             ),
         }

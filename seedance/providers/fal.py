@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
-from ..order import SIZES, Mode, Order
+from ..order import SIZES, Order
 from ..wire import (
     Blob,
     Call,
@@ -19,9 +19,6 @@ from ..wire import (
     Done,
     Failed,
     Flow,
-    Limits,
-    MediaLimits,
-    ModelLimits,
     Provider,
     Reply,
     Running,
@@ -36,14 +33,7 @@ from ..wire import (
     plain_word,
     text_at,
 )
-
-PATHS: dict[Mode, str] = {
-    "text": "text-to-video",
-    "image": "image-to-video",
-    "frames": "image-to-video",
-    "reference": "reference-to-video",
-}
-MODES: frozenset[Mode] = frozenset(PATHS)
+from ._fal_limits import LIMITS, PATHS
 
 # USD per 1000 tokens; a second of video is width x height x 24 / 1024 tokens. A clip among the
 # references makes it cheaper by the factor.
@@ -57,22 +47,6 @@ NOT_OF_THE_RESULT = (401, 403, 404, 429)
 MODERATED = "content_policy_violation"
 _INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
-
-
-def _model(model_id: str) -> ModelLimits:
-    return ModelLimits(
-        id=model_id,
-        modes=MODES,
-        resolutions=("480p", "720p"),
-        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
-        durations=(4, 15),
-        adaptive=MODES,
-        auto_duration=True,
-        images=9,
-        videos=3,
-        audios=3,
-        total=12,
-    )
 
 
 def _queued(state: dict[str, Any]) -> Running:
@@ -93,28 +67,7 @@ class Fal(Provider):
     default_base_url = "https://queue.fal.run"
     default_upload_url = "https://rest.fal.ai"
     auth_scheme = "Key"
-    limits = Limits(
-        models={
-            "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
-            "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
-            # Only the id is documented: the limits are those of 2.0, as the README says.
-            "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
-        },
-        # Data URIs are taken by most of fal's models, and refused by some: they are not used.
-        delivery={
-            "image": ("upload", "address"),
-            "video": ("upload", "address"),
-            "audio": ("upload", "address"),
-        },
-        image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=30 * 2**20),
-        video=MediaLimits(
-            ("video/mp4", "video/quicktime"),
-            max_bytes=50 * 2**20,
-            pixels=(640 * 640, 834 * 1112),
-            total_seconds=(2, 15),
-        ),
-        audio=MediaLimits(("audio/mpeg", "audio/wav"), max_bytes=15 * 2**20, total_seconds=(0, 15)),
-    )
+    limits = LIMITS
     # COMPLETED is no end yet: `_result` finds out which.
     words = {"in_queue": _queued, "in_progress": Running()}
 
@@ -142,12 +95,11 @@ class Fal(Provider):
             "duration": "auto" if order.duration == -1 else str(order.duration),
             "aspect_ratio": "auto" if order.ratio == "adaptive" else order.ratio,
             "generate_audio": order.generate_audio,
-            "seed": order.seed,
             **given(
                 image_url=delivered.first_frame,
                 end_image_url=delivered.last_frame,
                 image_urls=list(delivered.images),
-                video_urls=list(delivered.videos),
+                video_urls=list(filter(None, (delivered.video, *delivered.videos))),
                 audio_urls=list(delivered.audios),
             ),
         }

@@ -27,6 +27,7 @@ from ..wire import (
     Provider,
     Reply,
     Running,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -78,6 +79,7 @@ MODEL = ModelLimits(
     notes={"audio": "Sounds are heard only where Lumenfall sends the order on to fal."},
     edit_images=9,
     keeps_audio=True,
+    sources=(Source("lumenfall.ai/models/bytedance/seedance-2.0/api", "2026-11"),),
 )
 
 

@@ -7,6 +7,7 @@ Only one of its prices is known, so it estimates none.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import Moderated, Refused, SeedanceError
@@ -27,6 +28,7 @@ from ..wire import (
     Provider,
     Reply,
     Running,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -40,26 +42,61 @@ from ..wire import (
 )
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
+CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
+
+VIDEO = MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15))
+AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
 
 # Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
 _CODE = re.compile(r"\bE\d{3,5}\b")
 MODERATED = "E005"
 
 
-def _model(model_id: str) -> ModelLimits:
-    return ModelLimits(
-        id=model_id,
-        modes=MODES,
-        resolutions=("480p", "720p"),  # no document lists them; these are reported
-        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
-        durations=(4, 15),
-        adaptive=MODES,
-        auto_duration=True,
-        prompt_max=2000,  # reported, not documented: a longer one is cut off or refused
-        images=9,
-        videos=3,
-        audios=3,
-    )
+SCHEMA_20 = Source("replicate.com/bytedance/seedance-2.0 and -fast, api schema", "2026-06")
+ID_MINI = Source(
+    "replicate.com/bytedance/seedance-2.0-mini: the id; its schema was not found", "", True
+)
+SCHEMA_25 = Source("schema of bytedance/seedance-2.5, version fa8b2706 (a copy)", "2026-09-05")
+
+STANDARD = ModelLimits(
+    id="bytedance/seedance-2.0",
+    # The schema's text on clips names editing. There is no field for it.
+    modes=MODES | {"edit"},
+    resolutions=("480p", "720p"),  # no document lists them; these are reported
+    ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+    durations=(4, 15),
+    adaptive=MODES | {"edit"},
+    auto_duration=True,
+    prompt_max=2000,  # reported, not documented: a longer one is cut off or refused
+    images=9,
+    videos=3,
+    audios=3,
+    edit_images=9,
+    by_prompt=frozenset(("edit",)),
+    sources=(SCHEMA_20,),
+)
+NEWEST = replace(
+    STANDARD,
+    id="bytedance/seedance-2.5",
+    modes=MODES | CLIP_TASKS,
+    resolutions=("480p", "720p", "1080p"),
+    ratios=("16:9", "4:3", "1:1", "3:4", "9:16"),
+    durations=(4, 30),
+    adaptive=MODES | CLIP_TASKS,
+    source_ratio=CLIP_TASKS | {"frames"},
+    source_duration=CLIP_TASKS,
+    images=30,
+    videos=10,
+    audios=10,
+    edit_images=30,
+    watermark=True,
+    media={
+        "video": replace(VIDEO, total_seconds=(0, 30)),
+        "audio": replace(AUDIO, total_seconds=(0, 30)),
+    },
+    by_prompt=CLIP_TASKS,
+    sources=(SCHEMA_25,),
+)
 
 
 def _done(prediction: dict[str, Any]) -> Done:
@@ -84,11 +121,12 @@ class Replicate(Provider):
     default_base_url = "https://api.replicate.com"
     limits = Limits(
         models={
-            "seedance-2.0": _model("bytedance/seedance-2.0"),
-            "seedance-2.0-fast": _model("bytedance/seedance-2.0-fast"),
-            "seedance-2.0-mini": _model("bytedance/seedance-2.0-mini"),
-            # Only the id is documented: the limits are those of 2.0, as the README says.
-            "seedance-2.5": _model("bytedance/seedance-2.5"),
+            "seedance-2.0": STANDARD,
+            "seedance-2.0-fast": replace(STANDARD, id="bytedance/seedance-2.0-fast"),
+            "seedance-2.0-mini": replace(
+                STANDARD, id="bytedance/seedance-2.0-mini", sources=(ID_MINI,)
+            ),
+            "seedance-2.5": NEWEST,
         },
         # Data URIs are advised against above 256 KB, so files always go up.
         delivery={
@@ -97,8 +135,8 @@ class Replicate(Provider):
             "audio": ("upload", "address"),
         },
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
-        video=MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15)),
-        audio=MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15)),
+        video=VIDEO,
+        audio=AUDIO,
         spelling={"image": "[Image{n}]", "video": "[Video{n}]", "audio": "[Audio{n}]"},
         result_life=3600.0,
     )
@@ -129,10 +167,12 @@ class Replicate(Provider):
                 image=delivered.first_frame,
                 last_frame_image=delivered.last_frame,
                 reference_images=list(delivered.images),
-                reference_videos=list(delivered.videos),
+                reference_videos=list(filter(None, (delivered.video, *delivered.videos))),
                 reference_audios=list(delivered.audios),
             ),
         }
+        if order.watermark:
+            wanted["watermark"] = True  # unknown names are refused, and 2.0 has no such field
         url = self.url(f"/v1/models/{self.model_id(order).strip('/')}/predictions")
         return (yield from self.create(url, {"input": wanted}, self.extra(order), into=wanted))
 

@@ -230,7 +230,8 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
                 measured = media.measure(item.medium)
                 media.check_fits(measured, limits, size=item.size, nearest=nearest)
     for kind in ("video", "audio"):
-        bounds = limits_of(provider, order, kind).total_seconds
+        limits = limits_of(provider, order, kind)
+        bounds = limits.total_seconds
         ours = [
             (item.label, media.measure(item.medium).seconds or 0.0)
             for item in deliveries.items
@@ -238,14 +239,15 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
         ]
         if bounds is not None and ours:
             total = sum(seconds for _, seconds in ours)
+            below, above = (max(SLACK_SECONDS, some) for some in limits.tolerance)
             high = float("inf") if nearest else bounds[1]
-            if not bounds[0] - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
+            if not bounds[0] - below <= total <= high + above:
                 raise wrong_total(kind, ours, bounds, provider)
 
 
 def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:
     """What the provider takes of a kind of medium, for the order's model and mode."""
-    return provider.limits.of(kind, order.model, order.mode) or MediaLimits(())
+    return provider.limits.of(kind, order.model, order.mode, order.resolution) or MediaLimits(())
 
 
 def wrong_total(

@@ -180,10 +180,10 @@ def _naming(error: DoesNotFit, able: Sequence[str]) -> DoesNotFit:
 
 
 def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
-    fitted = fit(asked, providers.get(provider_id))
-    order = fitted.order
     access = settings.access(provider_id)
     provider = providers.get(provider_id)(access.config)
+    fitted = fit(asked, provider)
+    order = fitted.order
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
     check_measures(deliveries, order, provider)

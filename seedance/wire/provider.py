@@ -88,7 +88,7 @@ class Provider(ABC):
     key_variable: ClassVar[str | None]
     default_base_url: ClassVar[str | None]
     default_upload_url: ClassVar[str | None] = None
-    limits: ClassVar[Limits]
+    limits: Limits  # of the class; an instance adds the models that its configuration names
     auth_scheme: ClassVar[str] = "Bearer"
     options: ClassVar[tuple[str, ...]] = ()
     # True only where a document says that a cancelled task is not billed.
@@ -108,6 +108,8 @@ class Provider(ABC):
     def __init__(self, config: Config, mark: str = "") -> None:
         self.config = config
         self.mark = mark
+        if config.models:
+            self.limits = self.limits.with_models(config.models)
 
     @classmethod
     def can(cls, capability: Capability) -> bool:

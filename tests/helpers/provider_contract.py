@@ -296,6 +296,8 @@ def a_signed_address_is_never_shown(provider: ProviderClass, exchanges: list[Exc
 def limits_say_what_the_modes_need(provider: ProviderClass, exchanges: list[Exchange]) -> None:
     for name, model in provider.limits.models.items():
         assert model.modes, f"{name} has no mode"
+        assert model.sources or provider.key_variable is None, f"{name}: name the sources"
+        assert model.by_prompt <= model.modes, f"{name}: {sorted(model.by_prompt - model.modes)}"
         assert set(model.resolutions) <= set(RESOLUTIONS), f"{name}: {model.resolutions}"
         assert set(model.ratios) <= set(RATIOS) - {"adaptive"}, f"{name}: {model.ratios}"
         assert model.durations[0] <= model.durations[1], f"{name}: {model.durations}"
