@@ -14,6 +14,8 @@ from ..order import SIZES, Order
 from ..wire import (
     Blob,
     Call,
+    Cancelling,
+    CancelRequested,
     CannotCancel,
     Delivered,
     Done,
@@ -40,6 +42,9 @@ from ._fal_limits import LIMITS, PATHS
 PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.0112}
 WITH_CLIP = 0.6
 PRICES_AS_OF = "2026-11-20"
+
+# fal's queue itself runs a request again after some errors, up to ten times. This forbids it.
+NO_RETRY = {"x-fal-no-retry": "1"}
 
 # What these are about, with or without a type, is the key, the address or how often we ask.
 NOT_OF_THE_RESULT = (401, 403, 404, 429)
@@ -104,7 +109,8 @@ class Fal(Provider):
             ),
         }
         model_id = self.model_id(order, PATHS[order.mode]).strip("/")
-        reply = yield self.paid_call(self.url(f"/{model_id}"), body, self.extra(order))
+        url, extra = self.url(f"/{model_id}"), self.extra(order)
+        reply = yield self.paid_call(url, body, extra, headers=NO_RETRY)
         return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
@@ -114,10 +120,17 @@ class Fal(Provider):
             return (yield from self._result(ticket, state))
         return self.standing(state)
 
-    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
+        """A queued request is removed; one that runs gets a signal, and its app decides whether it
+        stops. The answer is the same."""
         *_, cancel_url = self._urls(ticket)
-        rule = "cancels a request only before it is processed"
-        return self.cancelled((yield Call("PUT", cancel_url)), rule)
+        reply = yield Call("PUT", cancel_url)
+        outcome = self.cancelled(reply, "cancels no request that is over")
+        if isinstance(outcome, CannotCancel):
+            return outcome
+        if dig(reply.object(), "success") is False:
+            return CannotCancel("fal did not take the request to cancel.")
+        return CancelRequested()
 
     def estimate(self, order: Order) -> Money | None:
         """The price by tokens. A length that the model decides is counted at its longest."""

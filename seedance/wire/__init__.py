@@ -31,6 +31,8 @@ from .reading import (
     unix_seconds,
 )
 from .statuses import (
+    Cancelling,
+    CancelRequested,
     CannotCancel,
     Done,
     Expired,
@@ -48,6 +50,8 @@ __all__ = [
     "Balance",
     "Blob",
     "Call",
+    "CancelRequested",
+    "Cancelling",
     "CannotCancel",
     "Capability",
     "Config",

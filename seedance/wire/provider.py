@@ -16,7 +16,7 @@ from .calls import Blob, Call, Flow, Reply
 from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
 from .reading import error_code, error_text, plain_word, text_at
-from .statuses import CannotCancel, Running, Status, TaskCancelled, Ticket, Words
+from .statuses import Cancelling, CannotCancel, Running, Status, TaskCancelled, Ticket, Words
 
 # What a provider may leave out. It has those that its class defines.
 Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
@@ -141,8 +141,9 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
         yield  # makes this a generator
 
-    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
-        """Ask the provider to cancel."""
+    def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
+        """Ask the provider to cancel. CancelRequested where its answer does not say that the task
+        has stopped."""
         return CannotCancel(f"{self.name} documents no way to cancel a task.")
         yield
 
@@ -201,6 +202,7 @@ class Provider(ABC):
         *,
         into: dict[str, Any] | None = None,
         others: Mapping[str, str] = NO_NAMES,
+        headers: Mapping[str, str] = NO_NAMES,
     ) -> Call:
         """A create: `body` as JSON, with the user's `extra` fields added in place.
 
@@ -210,7 +212,7 @@ class Provider(ABC):
         """
         where = body if into is None else into
         add_extra(where, extra, f"extra.{self.id}", others=others)
-        return Call("POST", url, json=body, spends=True)
+        return Call("POST", url, json=body, headers=headers, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, by default for its `id`. Raises what `explain`

@@ -134,6 +134,12 @@ class Expired:
 
 
 @dataclass(frozen=True)
+class CancelRequested:
+    """The provider took the request to cancel. Whether the task stops, and what is billed then, is
+    known when it has ended."""
+
+
+@dataclass(frozen=True)
 class CannotCancel:
     """The provider does not cancel this task; `reason` is shown to the person."""
 
@@ -144,6 +150,8 @@ class CannotCancel:
 
 
 Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired
+# What came of a request to cancel.
+Cancelling: TypeAlias = TaskCancelled | CancelRequested | CannotCancel
 
 # What a provider's status words mean. A key is a word in lower case with underscores; its value is
 # a status, or a function that makes one from the answer about the task.

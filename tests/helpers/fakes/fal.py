@@ -66,6 +66,7 @@ class FakeFal(Fake):
     a body with `error_type` is also told in the status."""
 
     provider = "fal"
+    stops_on_signal = True  # whether a request that runs stops when it is cancelled
 
     @staticmethod
     def failure(message: str, code: str) -> Any:
@@ -172,9 +173,10 @@ class FakeFal(Fake):
         return Answer(json={"video": video, "seed": 4711})
 
     def _cancel(self, task: Task) -> Answer:
-        if self._over(task) or task.polls > 1:
+        if self._over(task):
             return Answer(400, json={"status": "ALREADY_COMPLETED"})
-        task.cancelled = True
+        if task.polls <= 1 or self.stops_on_signal:
+            task.cancelled = True
         return Answer(202, json={"status": "CANCELLATION_REQUESTED"})
 
     # ----------------------------------------------------------------------------------- storage
