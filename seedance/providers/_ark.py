@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -132,9 +133,9 @@ class Ark(Provider):
             )
         return next(iter(alike.values()), None)
 
-    def estimate(self, order: Order) -> Money | None:
-        """The price by token formula and list. Lengths that only the model or the clips decide are
-        counted at their longest, so that a budget holds."""
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by token formula and list. A length that the model decides is counted at its
+        longest; an edited clip comes back about as long as it is."""
         model = self.model(order)
         with_clip = order.video is not None or bool(order.of_kind("video"))
         price = self._price(order.model, order.resolution, with_clip)
@@ -142,11 +143,21 @@ class Ark(Provider):
             return None
         longest = order.duration == -1 or order.mode in model.source_duration
         seconds = float(model.durations[1] if longest else order.duration)
-        clips = self.limits.of("video", order.model, order.mode)
-        if with_clip and clips and clips.total_seconds:
-            seconds += clips.total_seconds[1]
+        if with_clip:
+            if clip_seconds and order.mode in model.source_duration:
+                seconds = clip_seconds
+            seconds = self._with_clips(order, seconds, clip_seconds)
         tokens = seconds * FRAMES_A_SECOND * area(model, order.resolution, order.ratio) / 1024
         return self._money(tokens, price)
+
+    def _with_clips(self, order: Order, output: float, clips: float | None) -> float:
+        """The seconds that are billed where clips are among the inputs: theirs and the output's;
+        for the 2.0 family, 5/3 of the output's at least (ComfyUI's core, price badges)."""
+        if clips is None:
+            limits = self.limits.of("video", order.model, order.mode)
+            clips = limits.total_seconds[1] if limits and limits.total_seconds else 0.0
+        least = math.ceil(output * 5 / 3) if order.model.startswith("seedance-2.0") else 0.0
+        return max(clips + output, least)
 
     def explain(self, reply: Reply) -> SeedanceError:
         return _ark_errors.explain(self, reply) or super().explain(reply)

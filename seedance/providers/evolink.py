@@ -46,7 +46,11 @@ PRICES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "seedance-2.0-fast": {"480p": (0.0745, 0.0443), "720p": (0.1608, 0.0957)},
 }
 PRICES_AS_OF = "2026-11-20"
+# The higher of what is reported; with a clip nothing is.
+REPORTED_25: Mapping[str, float] = {"480p": 0.138, "720p": 0.296}
+REPORTED_AS_OF = "2026-10, reported"
 LONGEST_CLIPS = 15.0
+UNFILTERED = 1.1  # the price with `content_filter` off, which only `extra` can set
 
 UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
@@ -192,15 +196,24 @@ class EvoLink(Relay):
         left = number_at(account, "data", "user", "remaining_credits")
         return Balance(f"{self.name} account", None if left is None else Money(left, "credits"))
 
-    def estimate(self, order: Order) -> Money | None:
-        """The price by seconds. The length of a clip is not known here: the longest is counted."""
-        price = PRICES.get(order.model, {}).get(order.resolution)
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by seconds; with clips, of the longer of input and output beside the output. A
+        length that the model decides is counted at its longest."""
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        own = PRICES.get(order.model, {}).get(order.resolution)
+        price = own[with_clip] if own else None
+        if price is None and order.model == "seedance-2.5" and not with_clip:
+            price = REPORTED_25.get(order.resolution)
         if price is None:
             return None
-        with_clip = bool(order.of_kind("video"))
-        seconds = order.duration + (LONGEST_CLIPS if with_clip else 0)
-        amount = round(seconds * price[with_clip], 4)
-        return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
+        output = self.model(order).durations[1] if order.duration == -1 else order.duration
+        seconds = float(output)
+        if with_clip:
+            seconds += max(output, LONGEST_CLIPS if clip_seconds is None else clip_seconds)
+        if self.extra(order).get("content_filter") is False:
+            seconds *= UNFILTERED
+        as_of = PRICES_AS_OF if own else REPORTED_AS_OF
+        return Money(round(seconds * price, 4), "USD", estimated=True, as_of=as_of)
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)

@@ -5,7 +5,6 @@ pages of bytedance/seedance-2.0, and fal's own Python client. The mode is part o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
@@ -35,13 +34,9 @@ from ..wire import (
     plain_word,
     text_at,
 )
+from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal_limits import LIMITS, PATHS
-
-# USD per 1000 tokens; a second of video is width x height x 24 / 1024 tokens. A clip among the
-# references makes it cheaper by the factor.
-PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.0112}
-WITH_CLIP = 0.6
-PRICES_AS_OF = "2026-11-20"
+from ._fal_prices import PRICES
 
 # fal's queue itself runs a request again after some errors, up to ten times. This forbids it.
 NO_RETRY = {"x-fal-no-retry": "1"}
@@ -132,18 +127,23 @@ class Fal(Provider):
             return CannotCancel("fal did not take the request to cancel.")
         return CancelRequested()
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by tokens. A length that the model decides is counted at its longest."""
-        price = PRICES.get(order.model)
+        model = self.model(order)
+        price = PRICES.get(order.model, {}).get(order.resolution)
         if price is None:
             return None
-        sizes = SIZES[order.resolution]
+        seconds = float(model.durations[1] if order.duration == -1 else order.duration)
+        per_token = price.per_1000 / 1000
+        if order.video is not None or order.of_kind("video"):
+            limits = self.limits.of("video", order.model)
+            longest = limits.total_seconds[1] if limits and limits.total_seconds else 0.0
+            seconds += longest if clip_seconds is None else clip_seconds
+            per_token *= price.with_clip
+        sizes = (SIZES_25 if "2.5" in order.model else SIZES)[order.resolution]
         width, height = sizes.get(order.ratio, sizes["16:9"])
-        seconds = self.model(order).durations[1] if order.duration == -1 else order.duration
-        amount = seconds * width * height * 24 / 1024 / 1000 * price
-        if order.of_kind("video"):
-            amount *= WITH_CLIP
-        return Money(round(amount, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
+        tokens = seconds * width * height * FRAMES_A_SECOND / 1024
+        return Money(round(tokens * per_token, 4), "USD", estimated=True, as_of=price.as_of)
 
     def explain(self, reply: Reply) -> SeedanceError:
         problem = _problem(reply)

@@ -175,7 +175,7 @@ class Lumenfall(Provider):
         left = None if amount is None else Money(amount, currency)
         return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         if "size" in self.extra(order):  # another size costs something else
             return None
         amount = round(PRICES[order.mode] * order.duration, 4)

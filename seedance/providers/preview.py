@@ -146,5 +146,5 @@ class Preview(Provider):
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         return self.cancelled((yield Call("DELETE", self.url(f"/tasks/{ticket.opaque}"))))
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         return FREE

@@ -1,16 +1,18 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-Only one of its prices is known, so it estimates none.
+No page has its prices; those of 2.5 are reported by who uses it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import Moderated, Refused, SeedanceError
+from ..money import Money
 from ..order import Mode, Order
 from ..wire import (
     Balance,
@@ -112,6 +114,15 @@ def _failed(prediction: dict[str, Any]) -> Failed:
     return Failed(said or "Replicate gives no reason.", code, stage)
 
 
+# USD per second of output by resolution: (without, with) a clip among the inputs, None where
+# nothing is reported.
+PRICES_25: Mapping[str, tuple[float, float | None]] = {
+    "480p": (0.1028, None),
+    "720p": (0.2312, 0.9676),
+}
+PRICES_AS_OF = "2026-09, reported"
+
+
 class Replicate(Provider):
     """Replicate."""
 
@@ -190,6 +201,18 @@ class Replicate(Provider):
     def probe_key(self) -> Flow[Balance]:
         account = yield from self.ask(Call("GET", self.url("/v1/account")))
         return Balance(text_at(account, "username") or "Replicate account")
+
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by seconds of output; the flat price with a clip covers clips of any length."""
+        if order.model != "seedance-2.5" or order.resolution not in PRICES_25:
+            return None
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        price = PRICES_25[order.resolution][with_clip]
+        if price is None:
+            return None
+        longest = self.model(order).durations[1]
+        seconds = longest if order.duration == -1 else order.duration
+        return Money(round(seconds * price, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)

@@ -245,6 +245,17 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
                 raise wrong_total(kind, ours, bounds, provider)
 
 
+def clip_seconds(order: Order, provider: Provider) -> float | None:
+    """How long the clips of an order are together, as they will be sent; 0 without any, None where
+    one of them is not at hand."""
+    clips = [medium for medium in order.media if medium.kind == "video"]
+    if not all(map(_at_hand, clips)):
+        return None
+    total = sum(media.measure(clip).seconds or 0.0 for clip in clips)
+    bounds = limits_of(provider, order, "video").total_seconds
+    return min(total, bounds[1]) if bounds else total
+
+
 def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:
     """What the provider takes of a kind of medium, for the order's model and mode."""
     return provider.limits.of(kind, order.model, order.mode, order.resolution) or MediaLimits(())

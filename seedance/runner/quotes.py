@@ -23,6 +23,7 @@ from .delivery import (
     check_measures,
     check_readable,
     choose_deliveries,
+    clip_seconds,
     stand_in,
 )
 
@@ -197,7 +198,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         asked_order=asked,
         changes=fitted.changes,
         notes=fitted.notes,
-        price=provider.estimate(order),
+        price=provider.estimate(order, clip_seconds(order, provider)),
         deliveries=deliveries,
         call=step if isinstance(step, Call) else None,
     )

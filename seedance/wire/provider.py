@@ -162,9 +162,13 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} has no list of tasks to look into.")
         yield
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none. It follows
-        from the order alone."""
+        from its arguments alone.
+
+        `clip_seconds`: how long the order's clips are together, None where that is not known; then
+        the longest that the provider takes are counted, so that a budget holds.
+        """
         return None
 
     # -- the steps that most flows are made of

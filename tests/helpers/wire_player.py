@@ -30,7 +30,7 @@ Exchange: TypeAlias = dict[str, Any]
 # `variants` are not among them: they are exchanges of their own once a file is loaded.
 EXCHANGE_KEYS = {
     *("name", "source", "flow", "config", "talk", "result", "error"),
-    *("order", "mode_media", "delivered", "ticket", "since", "mark", "blob"),
+    *("order", "mode_media", "delivered", "ticket", "since", "mark", "blob", "clip_seconds"),
 }
 
 
@@ -157,12 +157,14 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
         case "find":
             return provider.find(order_of(provider, exchange).describe(), exchange["since"])
         case "estimate":
-            return _estimate(provider, order_of(provider, exchange))
+            return _estimate(provider, order_of(provider, exchange), exchange.get("clip_seconds"))
     raise AssertionError(f"unknown flow {exchange['flow']!r}")
 
 
-def _estimate(provider: wire.Provider, order: Order) -> wire.Flow[money.Money | None]:
-    return provider.estimate(order)
+def _estimate(
+    provider: wire.Provider, order: Order, clip_seconds: float | None
+) -> wire.Flow[money.Money | None]:
+    return provider.estimate(order, clip_seconds)
     yield
 
 
