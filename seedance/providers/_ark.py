@@ -52,11 +52,7 @@ LIST_SECONDS = 1.0  # the list route takes one call a second
 CLOCK_SLACK = 300.0
 LONGEST_CREATE = 900.0
 
-GONE = Failed(
-    "The task succeeded, but its video is no longer there: its address lives for 24 hours.",
-    "content_gone",
-    billed="yes",
-)
+GONE = Expired("the video is no longer there, since its address lives for 24 hours", "yes")
 
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]

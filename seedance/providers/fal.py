@@ -151,7 +151,8 @@ class Fal(Provider):
         if problem.code == MODERATED:
             return Moderated(
                 f"fal's content policy refused the order: {said}",
-                hint="Change the prompt or the media.",
+                hint="Change the prompt or the media. Pictures and clips with real people are "
+                "reported to be refused.",
             )
         if reply.status == 403 and "balance" in said.lower():
             return OutOfCredit(f"fal says that the balance is used up: {said}")

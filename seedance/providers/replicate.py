@@ -52,6 +52,10 @@ AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
 # Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
 _CODE = re.compile(r"\bE\d{3,5}\b")
 MODERATED = "E005"
+FALSE_ALARM = (
+    "This is often a false alarm, above all about faces and cars, and no fault of the order: try "
+    "again with another seed, other words or another picture."
+)
 
 
 SCHEMA_20 = Source("replicate.com/bytedance/seedance-2.0 and -fast, api schema", "2026-06")
@@ -111,6 +115,8 @@ def _failed(prediction: dict[str, Any]) -> Failed:
     code = next(iter(_CODE.findall(said)), "")
     # E005 stands for a flagged input and a flagged output; what can be changed is the input.
     stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
+    if code == MODERATED:
+        said = f"{said.rstrip('.')}. {FALSE_ALARM}"
     return Failed(said or "Replicate gives no reason.", code, stage)
 
 
@@ -219,7 +225,7 @@ class Replicate(Provider):
         if MODERATED in _CODE.findall(said):
             return Moderated(
                 f"Replicate's content policy refused the order: {said}",
-                hint="Change the prompt or the media.",
+                hint=FALSE_ALARM,
             )
         if reply.status == 422:
             return Refused(f"Replicate did not accept the input: {said or 'it gives no reason'}")

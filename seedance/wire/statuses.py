@@ -102,14 +102,14 @@ class Failed:
 class Done:
     """Finished. `video_url` is None while the provider does not give the address yet.
 
-    `without_address`: the failure that it is if the address never comes, where the answer tells.
+    `without_address`: the end that it is if the address never comes, where the answer tells.
     """
 
     video_url: str | None
     last_frame_url: str | None = None
     cost: Money | None = None
     seed: int | None = None
-    without_address: Failed | None = None
+    without_address: Failed | Expired | None = None
 
 
 @dataclass(frozen=True)

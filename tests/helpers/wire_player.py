@@ -269,8 +269,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
     for name in ("cost", "left"):
         if values.get(name):
             values[name] = money.Money(**values[name])
-    if values.get("without_address"):
-        values["without_address"] = wire.Failed(**values["without_address"])
+    if end := dict(values.get("without_address") or {}):
+        values["without_address"] = STATUSES[end.pop("type", "Failed")](**end)
     match flow:
         case "submit" | "find":
             ticket = wire.Ticket.parse(values["ticket"])
