@@ -102,6 +102,7 @@ def limits(prefix: str) -> Limits:
         clip_pixels=CLIP_PIXELS_20,
         # 2.0 has no task types: its reference mode edits and extends by the prompt.
         by_prompt=CLIP_TASKS,
+        exact_frames=True,  # ComfyUI's core: in another size, the ends show a stretch or a jump
         sources=(PAGES, CORE),
     )
     small = replace(standard, resolutions=("480p", "720p"))
@@ -123,6 +124,7 @@ def limits(prefix: str) -> Limits:
         mode_media={"edit": {"video": EDITED_25}},
         clip_pixels={},
         by_prompt=frozenset(),
+        exact_frames=False,  # the video keeps the picture's own ratio
         sources=(PAGES, TUTORIAL_25, CORE),
     )
     return Limits(

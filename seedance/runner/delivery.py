@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,9 +102,7 @@ class Deliveries:
 def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> Deliveries:
     """Choose the delivery of each medium. Raises BadOrder where there is none, saying what to
     set."""
-    size = None
-    if order.ratio != "adaptive":
-        size = provider.model(order).sizes.get(order.resolution, {}).get(order.ratio)
+    size = _frame_size(order, provider)
 
     def item(part: str, number: int, medium: Medium) -> Item:
         delivery = _delivery(medium, _label(part, number), provider, settings)
@@ -118,6 +117,21 @@ def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> D
         single.get("video"),
         tuple(each for each in items if each.part.endswith("_reference")),
     )
+
+
+def _frame_size(order: Order, provider: Provider) -> Size | None:
+    """The pixels that first and last frames are fitted to, None where they are sent as they are."""
+    model = provider.model(order)
+    sizes = model.sizes.get(order.resolution, {})
+    if order.ratio != "adaptive":
+        return sizes.get(order.ratio)
+    first = order.first_frame
+    offered = [sizes[ratio] for ratio in model.ratios if ratio in sizes]
+    if not model.exact_frames or not offered or first is None or not _at_hand(first):
+        return None
+    width, height = media.measure(first).size or (1, 1)
+    shape = math.log(width / height)
+    return min(offered, key=lambda size: abs(math.log(size[0] / size[1]) - shape))
 
 
 def _parts(order: Order) -> Iterator[tuple[str, int, Medium]]:
