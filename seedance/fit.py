@@ -267,6 +267,8 @@ def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider)
             "clip is a reference and the prompt must say what to do with it. That is not "
             "guaranteed."
         )
+    if order.mode == "extend" and model.extends_apart:
+        yield "The video is the new part only: join it to the clip."
 
 
 def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:

@@ -102,6 +102,7 @@ def limits(prefix: str) -> Limits:
         clip_pixels=CLIP_PIXELS_20,
         # 2.0 has no task types: its reference mode edits and extends by the prompt.
         by_prompt=CLIP_TASKS,
+        extends_apart=True,
         exact_frames=True,  # ComfyUI's core: in another size, the ends show a stretch or a jump
         sources=(PAGES, CORE),
     )

@@ -87,6 +87,7 @@ NEWEST = replace(
     edit_images=30,
     media={"image": IMAGE_25, "video": VIDEO_25, "audio": AUDIO_25},
     by_prompt=CLIP_TASKS,
+    extends_apart=True,
     sources=(SCHEMA_25, TABLE),
 )
 FLASH = replace(

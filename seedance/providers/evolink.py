@@ -112,6 +112,7 @@ NEWEST = replace(
     audios=10,
     audio_alone=True,
     edit_images=30,
+    extends_apart=True,
     media={"video": VIDEO_25, "audio": AUDIO_25},
     mode_media={"edit": {"video": EDITED_25}},
     clip_pixels={},

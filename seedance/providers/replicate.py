@@ -101,6 +101,7 @@ NEWEST = replace(
         "audio": replace(AUDIO, total_seconds=(0, 30)),
     },
     by_prompt=CLIP_TASKS,
+    extends_apart=True,
     sources=(SCHEMA_25,),
 )
 

@@ -68,6 +68,7 @@ class ModelLimits:
     pixels of a clip by the resolution of the output. `notes` are said of an order with references
     of a kind. `by_prompt` are the modes for which the provider has no field of their own: the clip
     is a reference, and the prompt says what to do with it, so that nothing is guaranteed.
+    `extends_apart`: an extension comes back without the clip that it goes on from.
     `exact_frames`: with `adaptive`, too, first and last frames are brought to the exact size of the
     output, in the nearest ratio that has one, because the video jumps otherwise.
     `sources` say where all this is from.
@@ -101,6 +102,7 @@ class ModelLimits:
     clip_pixels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     notes: Mapping[Kind, str] = field(default_factory=dict)
     by_prompt: frozenset[Mode] = frozenset()
+    extends_apart: bool = False
     exact_frames: bool = False
     sources: tuple[Source, ...] = ()
 

@@ -121,6 +121,12 @@ def test_it_is_said_what_is_not_guaranteed() -> None:
     assert "guaranteed" not in notes("byteplus", model=NEWEST, **EDIT)
 
 
+@pytest.mark.parametrize("provider", ["byteplus", "volcengine", "evolink", "fal", "replicate"])
+def test_it_is_said_that_an_extension_comes_without_its_clip(provider: str) -> None:
+    assert "new part only" in notes(provider, model=NEWEST, **EXTEND)
+    assert "new part" not in notes(provider, model=NEWEST, **EDIT)
+
+
 def test_it_is_said_what_is_only_reported() -> None:
     assert "is reported, not documented" in notes("replicate", model="seedance-2.0-mini")
     assert "may take fewer" in notes("fal", model="seedance-2.5-flash", **references(1))
