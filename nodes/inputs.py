@@ -140,6 +140,14 @@ def shared(
             tooltip="Fields for a provider that the node does not have, as JSON by provider id: "
             '{"leonardo": {"public": true}}.',
         ),
+        io.Boolean.Input(
+            "draft",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Make a cheap 480p draft, where the provider has them. Seedance Finish Draft "
+            "makes the one that you choose into the final video.",
+        ),
     ]
 
 

@@ -31,6 +31,9 @@ AnyProvider = Union[type[Provider], Provider]
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
 
 
+DRAFT_RESOLUTION = "480p"
+
+
 class DoesNotFit(BadOrder):
     """One provider cannot take the order as it is; another may."""
 
@@ -70,6 +73,8 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     too many, a prompt too long) always raises it.
     """
     check_words(order)
+    if order.draft_of:
+        return _fit_final(order, provider)
     check_handles(order)
     asked = order
     model = provider.limits.models.get(order.model)
@@ -86,6 +91,9 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     _check_counts(order, model, provider)
     _check_prompt(order, model, provider)
     values: dict[str, Any] = {"provider": provider.id}
+    if order.draft and order.mode in model.drafts:
+        values["resolution"] = DRAFT_RESOLUTION  # asked for by `draft`, so that it is no change
+        order = replace(order, resolution=DRAFT_RESOLUTION)
     for change in _value_changes(order, model, provider):
         changes.append(change)
         values[change.field] = change.given
@@ -96,6 +104,28 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     if changes and order.on_unsupported == "error":
         raise unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))
+
+
+def _fit_final(order: Order, provider: AnyProvider) -> Fit:
+    """The order for the final video of a draft: only its resolution is the order's own."""
+    if order.draft_of.partition(":")[0] != provider.id:
+        raise DoesNotFit(f"{provider.name} did not make the draft {order.draft_of}.")
+    if isinstance(provider, Provider):
+        finals = provider.finals(order.model)
+    else:
+        model = provider.limits.models.get(order.model)
+        finals = model.finals if model else ()
+    if not finals:
+        raise DoesNotFit(f"{provider.name} finishes no drafts of {order.model}.")
+    changes = []
+    if order.resolution not in finals:
+        given = _nearest_resolution(order.resolution, finals)
+        why = f"{provider.name} finishes a draft in {', '.join(finals)}"
+        changes.append(Change("resolution", order.resolution, given, why))
+        if order.on_unsupported == "error":
+            raise unsupported(order, changes, provider)
+        order = replace(order, resolution=given)
+    return Fit(replace(order, provider=provider.id), tuple(changes))
 
 
 def spelled(order: Order, provider: AnyProvider) -> Order:
@@ -150,7 +180,10 @@ def check_words(order: Order) -> None:
 
 
 def check_handles(order: Order) -> None:
-    """Raise BadOrder if the prompt names a reference that is not there."""
+    """Raise BadOrder if the prompt names a reference that is not there. The media of a final video
+    are those of its draft."""
+    if order.draft_of:
+        return
     frames = sum(medium is not None for medium in (order.first_frame, order.last_frame))
     have: dict[str, int] = {
         "image": len(order.of_kind("image")) + frames,
@@ -216,6 +249,13 @@ def _check_prompt(order: Order, model: ModelLimits, provider: AnyProvider) -> No
 
 def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[Change]:
     who = provider.name
+    if order.draft and order.mode not in model.drafts:
+        why = f"{who} documents no drafts for {MODE_WORDS[order.mode]} with {order.model}"
+        yield Change("draft", True, False, why)
+        if order.resolution != DRAFT_RESOLUTION:
+            cheap = _nearest_resolution(DRAFT_RESOLUTION, model.resolutions)
+            yield Change("resolution", order.resolution, cheap, "as near to a draft as there is")
+            order = replace(order, resolution=cheap)
     if order.resolution not in model.resolutions:
         given = _nearest_resolution(order.resolution, model.resolutions)
         yield Change("resolution", order.resolution, given, _offers(who, model.resolutions, order))

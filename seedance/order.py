@@ -30,6 +30,7 @@ MODELS = (
     "seedance-2.5-flash",
 )
 RESOLUTIONS = ("480p", "720p", "1080p", "4k")
+FINALS = ("1080p", "4k")  # what a draft can become
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
@@ -224,7 +225,9 @@ class Order:
 
     `duration` is whole seconds, -1 lets the model decide. `seed` is 0 .. 2^32 - 1. `references`
     are pictures, clips and sounds in the order in which prompts count them. `video` is the clip
-    that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id.
+    that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id. `draft` asks
+    for a cheap 480p video that can be made into a final one. `draft_of` is the ticket of such a
+    draft: the order is for its final video, and all but `resolution` is the draft's.
     """
 
     prompt: str = ""
@@ -245,6 +248,8 @@ class Order:
     keep_audio: bool = False
     on_unsupported: str = "error"
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_EXTRA)
+    draft: bool = False
+    draft_of: str = ""
 
     @property
     def mode(self) -> Mode:
@@ -375,7 +380,7 @@ def fingerprint(order: Order, *, model_id: str | None = None) -> str:
     """
     record = _identity(order)
     record["provider"] = order.provider
-    if model_id:
+    if model_id and not order.draft_of:
         record["model_id"] = model_id
     if mine := order.extra.get(order.provider):
         record["extra"] = plain(mine)
@@ -392,6 +397,9 @@ def asked_fingerprint(order: Order) -> str:
 
 def _identity(order: Order) -> dict[str, Any]:
     record: dict[str, Any] = {"version": FINGERPRINT_VERSION, "model": order.model}
+    if order.draft_of:
+        # Whatever else is known of the draft on this machine: the same final is not paid twice.
+        return {**record, "draft_of": order.draft_of, "resolution": order.resolution}
     record["seed"] = order.seed
     for item in fields(order):
         value = getattr(order, item.name)

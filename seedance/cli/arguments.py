@@ -9,7 +9,7 @@ import argparse
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
-from ..order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
+from ..order import FINALS, MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
 from . import generate, setup, tasks
 
 MOST_TAKES = 8
@@ -87,6 +87,15 @@ def parser() -> Parser:
     )
     command.add_argument("ticket", metavar="TICKET_OR_ROW")
 
+    command = _command(
+        commands, "finish", generate.finish, "make a draft into its final video (paid once)"
+    )
+    command.add_argument("ticket", metavar="TICKET", help="that of the draft")
+    command.add_argument(
+        "--resolution", default=FINALS[0], metavar="|".join(FINALS), help="default: 1080p"
+    )
+    _output_flags(command)
+
     key = commands.add_parser("key", help="store, remove or test the key of a provider")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, help_text in (
@@ -146,6 +155,9 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=default.seed, metavar="N", help="another seed, another video"
     )
     how.add_argument("--no-audio", action="store_true", help="a silent video")
+    how.add_argument(
+        "--draft", action="store_true", help="a cheap 480p draft; `seedance finish` makes it final"
+    )
     how.add_argument("--watermark", action="store_true")
     how.add_argument("--camera-fixed", action="store_true")
     how.add_argument(

@@ -1,5 +1,5 @@
-"""`generate`, `collect` and `check`: start orders, wait for their takes together, answer Ctrl-C,
-and print what came of them."""
+"""`generate`, `collect`, `finish` and `check`: start orders, wait for their takes together, answer
+Ctrl-C, and print what came of them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,16 @@ def collect(args: argparse.Namespace) -> int:
     runner = runner_for(args)
     try:
         job = runner.collect(args.ticket, target=_target(args))
+        return _wait_and_report(runner, [job], as_json=args.json)
+    finally:
+        _settle(runner)
+
+
+def finish(args: argparse.Namespace) -> int:
+    """`seedance finish`: a draft becomes its final video."""
+    runner = runner_for(args)
+    try:
+        job = runner.finish(args.ticket, resolution=args.resolution, target=_target(args))
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)

@@ -37,6 +37,7 @@ def order_of(args: argparse.Namespace) -> Order:
         keep_audio=args.keep_audio,
         on_unsupported=args.on_unsupported,
         extra=read_extra(args.extra or "", "--extra"),
+        draft=args.draft,
     )
 
 

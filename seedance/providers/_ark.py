@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from ..errors import BadOrder, OddReply, SeedanceError, Unclear
 from ..money import Money
@@ -43,6 +44,9 @@ TASKS = "/contents/generations/tasks"
 LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
 OTHER_NAMES = {"frames": "duration"}
 
+# The id of the model that finishes drafts in 4k (dreamina-seedance-2-5-premium-260915 at BytePlus).
+PREMIUM = "premium_model"
+
 MARKED = "execution_expires_after"  # in seconds; each order has its own, and the list shows it
 
 PAGE = 100
@@ -61,6 +65,7 @@ Prices = Mapping[str, Mapping[str, tuple[float, float]]]
 class Ark(Provider):
     """The part of BytePlus and Volcano Engine that is the same."""
 
+    options = (PREMIUM,)
     # "Only success is charged", and a queued task is the only one that DELETE cancels.
     cancel_is_free = True
     # For `MARKED`: 3600 to 259200, by default 172800
@@ -75,6 +80,25 @@ class Ark(Provider):
         body = self._body(order, delivered)
         extra = self.extra(order)
         return (yield from self.create(self.url(TASKS), body, extra, others=OTHER_NAMES))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The draft is the only content: to send its prompt, media, seed, ratio, length or sound
+        again is an error."""
+        final = {
+            "model": self.model_id(order),
+            "content": [{"type": "draft_task", "draft_task": {"id": unquote(draft.opaque)}}],
+            "resolution": order.resolution,
+            "watermark": order.watermark,
+        }
+        if order.resolution == "4k":
+            final["model"] = self.config.options.get(PREMIUM, final["model"])
+        if self.mark:
+            final[MARKED] = int(self.mark)
+        return (yield from self.create(self.url(TASKS), final, {}))
+
+    def finals(self, model: str) -> tuple[str, ...]:
+        finals = super().finals(model)
+        return (*finals, "4k") if finals and self.config.options.get(PREMIUM) else finals
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         task = yield from self.ask(Call("GET", self._address(ticket)))
@@ -177,7 +201,8 @@ class Ark(Provider):
             "generate_audio": order.generate_audio,
             "seed": order.seed,
             "watermark": order.watermark,
-            "return_last_frame": True,
+            # Not together with a draft, which is 480p.
+            **({"draft": True} if order.draft else {"return_last_frame": True}),
         }
         if self.mark and MARKED not in self.extra(order):
             body[MARKED] = int(self.mark)

@@ -125,6 +125,8 @@ def limits(prefix: str) -> Limits:
         mode_media={"edit": {"video": EDITED_25}},
         clip_pixels={},
         by_prompt=frozenset(),
+        drafts=ALL_MODES,
+        finals=("1080p",),
         exact_frames=False,  # the video keeps the picture's own ratio
         sources=(PAGES, TUTORIAL_25, CORE),
     )
@@ -146,6 +148,7 @@ def limits(prefix: str) -> Limits:
         poll_interval=10.0,
         result_life=24 * 3600.0,
         task_life=7 * 24 * 3600.0,
+        draft_life=7 * 24 * 3600.0,
         forgets_after=7 * 24 * 3600.0,  # "last 7 days" (providers.md, BytePlus, list and get)
     )
 

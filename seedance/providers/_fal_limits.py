@@ -88,6 +88,9 @@ NEWEST = replace(
     media={"image": IMAGE_25, "video": VIDEO_25, "audio": AUDIO_25},
     by_prompt=CLIP_TASKS,
     extends_apart=True,
+    # The schema of text to video has drafts; of the other routes that is reported.
+    drafts=frozenset(("text",)),
+    finals=("1080p",),
     sources=(SCHEMA_25, TABLE),
 )
 FLASH = replace(
@@ -100,6 +103,8 @@ FLASH = replace(
     source_duration=frozenset(),
     edit_images=0,
     by_prompt=frozenset(),
+    drafts=frozenset(),
+    finals=(),
     resolutions=("480p", "720p"),
     # Other services of this model take 10, 5 and 5; fal's own numbers could not be read, so that
     # those of 2.5 are the limit here, and fal decides.
@@ -130,4 +135,5 @@ LIMITS = Limits(
     image=IMAGE,
     video=VIDEO,
     audio=AUDIO,
+    draft_life=7 * 24 * 3600.0,  # the page of the US tree prints 14 days
 )

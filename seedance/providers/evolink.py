@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from ..errors import Moderated, SeedanceError
 from ..money import Money
@@ -113,6 +114,8 @@ NEWEST = replace(
     audio_alone=True,
     edit_images=30,
     extends_apart=True,
+    drafts=MODES | CLIP_TASKS,
+    finals=("1080p",),
     media={"video": VIDEO_25, "audio": AUDIO_25},
     mode_media={"edit": {"video": EDITED_25}},
     clip_pixels={},
@@ -175,6 +178,7 @@ class EvoLink(Relay):
             "quality": order.resolution,
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
+            **({"draft": True} if order.draft else {}),
             **given(
                 image_urls=frames or list(delivered.images),
                 video_urls=list(filter(None, (delivered.video, *delivered.videos))),
@@ -185,6 +189,12 @@ class EvoLink(Relay):
         others = {"resolution": "quality"}
         url = self.url("/v1/videos/generations")
         return (yield from self.create(url, body, self.extra(order), others=others))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The route has no field for the resolution: it makes 1080p."""
+        model = self.model_id(order, "draft-to-video")
+        body = {"model": model, "source_task_id": unquote(draft.opaque)}
+        return (yield from self.create(self.url("/v1/videos/generations"), body, {}))
 
     def status(self, reply: Reply) -> Status:
         if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):

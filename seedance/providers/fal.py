@@ -38,6 +38,8 @@ from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal_limits import LIMITS, PATHS
 from ._fal_prices import PRICES
 
+COMPLETE = "draft/complete"  # where a mode stands in the path of a model
+
 # fal's queue itself runs a request again after some errors, up to ten times. This forbids it.
 NO_RETRY = {"x-fal-no-retry": "1"}
 
@@ -103,9 +105,23 @@ class Fal(Provider):
                 audio_urls=list(delivered.audios),
             ),
         }
+        if order.draft:
+            body["draft"] = True
         model_id = self.model_id(order, PATHS[order.mode]).strip("/")
         url, extra = self.url(f"/{model_id}"), self.extra(order)
         reply = yield self.paid_call(url, body, extra, headers=NO_RETRY)
+        return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The id of the draft is in its result, not in its ticket."""
+        response_url, _, _ = self._urls(draft)
+        result = yield from self.ask(Call("GET", response_url))
+        draft_id = text_at(result, "draft_id")
+        if not draft_id:
+            raise Refused(f"fal's result of {draft} has no draft id: it was no draft.")
+        model_id = self.model_id(order, COMPLETE).strip("/")
+        body = {"draft_id": draft_id, "resolution": order.resolution}
+        reply = yield self.paid_call(self.url(f"/{model_id}"), body, {}, headers=NO_RETRY)
         return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
 
     def check(self, ticket: Ticket) -> Flow[Status]:

@@ -55,6 +55,8 @@ def _model(model_id: str) -> ModelLimits:
         audios=10,
         audio_alone=True,
         edit_images=30,
+        drafts=MODES,
+        finals=("1080p", "4k"),
         watermark=True,
         camera_fixed=True,
         keeps_audio=True,
@@ -97,6 +99,7 @@ class Preview(Provider):
         poll_interval=0.5,
         result_life=KEPT_SECONDS,
         task_life=KEPT_SECONDS,
+        draft_life=KEPT_SECONDS,
     )
     words = {
         "queued": Running(phase="queued"),
@@ -130,8 +133,13 @@ class Preview(Provider):
             "audios": list(delivered.audios),
             "video": delivered.video,
             "seconds": number_at(dict(self.config.options), "seconds") or 0.0,
+            **({"draft": True} if order.draft else {}),
         }
         return (yield from self.create(self.url("/tasks"), body, self.extra(order)))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        body = {"draft_of": draft.opaque, "resolution": order.resolution}
+        return (yield from self.create(self.url("/tasks"), body, {}))
 
     def ticket(self, reply: Reply) -> Ticket:
         return Ticket.issue(self.id, self.read(reply).get("id"), FREE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -190,18 +190,32 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
     check_measures(deliveries, order, provider)
     delivered = deliveries.delivered(lambda item: stand_in(provider, item))
     # Raises BadOrder, for example for extra that replaces a field.
-    step = next(provider.submit(spelled(order, type(provider)), delivered))
+    step = next(provider.making(spelled(order, type(provider)), delivered))
     return Prepared(
         provider=provider,
         access=access,
         order=order,
         asked_order=asked,
         changes=fitted.changes,
-        notes=fitted.notes,
+        notes=(*fitted.notes, *_draft_notes(order, provider)),
         price=provider.estimate(order, clip_seconds(order, provider)),
         deliveries=deliveries,
-        call=step if isinstance(step, Call) else None,
+        call=step if isinstance(step, Call) and step.spends else None,
     )
+
+
+def _draft_notes(order: Order, provider: Provider) -> Iterable[str]:
+    """What finishing a draft will cost, and how long it can be finished."""
+    if not order.draft:
+        return
+    prices = []
+    for resolution in provider.finals(order.model):
+        final = replace(order, draft=False, resolution=resolution)
+        price = provider.estimate(final, clip_seconds(order, provider))
+        prices.append(f"{resolution}: {price or 'price not known'}")
+    life = provider.limits.draft_life
+    until = f" within {life / 86400:g} days" if life else ""
+    yield f"This is a 480p draft. It can be finished{until} ({'; '.join(prices)})."
 
 
 def check_no_key(order: Order, settings: Settings) -> None:

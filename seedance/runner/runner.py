@@ -32,6 +32,7 @@ from ..wire import Balance, Provider, Ticket
 from . import files, quotes, tickets
 from .active import ActiveOrder
 from .client import Client
+from .finish import prepare_final
 from .job import Job
 from .lifecycle import carry
 from .outcomes import error_of, told
@@ -259,6 +260,22 @@ class Runner:
             # A ticket is all that is known of the order: somebody has paid for it, or nobody.
             error.spent = "unknown" if error.spent == "no" else error.spent
             raise
+
+    def finish(self, ticket: str, *, resolution: str = "1080p", target: Path | None = None) -> Job:
+        """Make a draft into its final video, by the draft's ticket; the same final is paid once.
+
+        Raises BadOrder for a text that is no ticket, a task that is no finished draft, and a
+        resolution that its provider does not finish drafts in.
+        """
+        self._restore_tickets()
+        target = target.absolute() if target else None
+        files.check_target(target)
+        active = self._worker.find_task(ticket.strip())  # the journal may not have it yet
+        row = active.row if active else self.journal.by_ticket(ticket.strip())
+        prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
+        if row is not None:
+            self._client_of(row, prepared.access)  # raises where the base URL is another now
+        return self._start(prepared, target)
 
     def _collect(self, row: Row, target: Path | None) -> Job:
         copy_to = target if target is not None and str(target) != row.target else None

@@ -68,7 +68,9 @@ class ModelLimits:
     pixels of a clip by the resolution of the output. `notes` are said of an order with references
     of a kind. `by_prompt` are the modes for which the provider has no field of their own: the clip
     is a reference, and the prompt says what to do with it, so that nothing is guaranteed.
-    `extends_apart`: an extension comes back without the clip that it goes on from.
+    `drafts` are the modes in which a 480p draft can be had, `finals` the resolutions that a draft
+    can be finished in. `extends_apart`: an extension comes back without the clip that it goes on
+    from.
     `exact_frames`: with `adaptive`, too, first and last frames are brought to the exact size of the
     output, in the nearest ratio that has one, because the video jumps otherwise.
     `sources` say where all this is from.
@@ -102,6 +104,8 @@ class ModelLimits:
     clip_pixels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     notes: Mapping[Kind, str] = field(default_factory=dict)
     by_prompt: frozenset[Mode] = frozenset()
+    drafts: frozenset[Mode] = frozenset()
+    finals: tuple[str, ...] = ()
     extends_apart: bool = False
     exact_frames: bool = False
     sources: tuple[Source, ...] = ()
@@ -130,7 +134,7 @@ class Limits:
     `concurrent`: tasks at once per key. `poll_interval`: seconds, as documented. `result_life`:
     seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
     `forgets_after`: seconds after which, as its document says, the provider does not know a task
-    any more.
+    any more. `draft_life`: seconds for which a draft can be finished, None where no document tells.
     """
 
     models: Mapping[str, ModelLimits]
@@ -146,6 +150,7 @@ class Limits:
     result_life: float | None = None
     task_life: float = 48 * 3600
     forgets_after: float | None = None
+    draft_life: float | None = None
 
     def of(
         self,

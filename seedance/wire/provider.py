@@ -19,7 +19,7 @@ from .reading import error_code, error_text, plain_word, text_at
 from .statuses import Cancelling, CannotCancel, Running, Status, TaskCancelled, Ticket, Words
 
 # What a provider may leave out. It has those that its class defines.
-Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
+Capability: TypeAlias = Literal["upload", "cancel", "find", "finish", "probe_key", "estimate"]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 # The statuses by which an API says that it does not cancel a task. Any other is an error of the
@@ -130,6 +130,12 @@ class Provider(ABC):
         Raises Refused (or a kind of it) for a clear no, OddReply for a 2xx that makes no sense.
         """
 
+    def making(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        """`submit`, or `finish` for an order that is for the final video of a draft."""
+        if order.draft_of:
+            return self.finish(order, Ticket.parse(order.draft_of, known=True))
+        return self.submit(order, delivered)
+
     @abstractmethod
     def check(self, ticket: Ticket) -> Flow[Status]:
         """Ask once how the task stands. Raises what `explain` gives for an HTTP error."""
@@ -140,6 +146,16 @@ class Provider(ABC):
         """Send one picture, clip or sound up. Raises BadOrder where there is no upload."""
         raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
         yield  # makes this a generator
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """Create the final video of a draft, in the order's resolution. One Call has `spends=True`.
+        Raises as `submit` does, and BadOrder where there are no drafts."""
+        raise BadOrder(f"{self.name} has no drafts.")
+        yield
+
+    def finals(self, model: str) -> tuple[str, ...]:
+        """The resolutions that a draft of a model can be finished in, as configured."""
+        return self.limits.models[model].finals if model in self.limits.models else ()
 
     def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
         """Ask the provider to cancel. CancelRequested where its answer does not say that the task

@@ -146,6 +146,10 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
             return provider.submit(
                 order_of(provider, exchange), _placed(exchange.get("delivered", {}))
             )
+        case "finish":
+            return provider.finish(
+                order_of(provider, exchange), wire.Ticket.parse(exchange["ticket"])
+            )
         case "check":
             return provider.check(wire.Ticket.parse(exchange["ticket"]))
         case "cancel":
@@ -272,7 +276,7 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
     if end := dict(values.get("without_address") or {}):
         values["without_address"] = STATUSES[end.pop("type", "Failed")](**end)
     match flow:
-        case "submit" | "find":
+        case "submit" | "find" | "finish":
             ticket = wire.Ticket.parse(values["ticket"])
             return wire.Ticket(ticket.provider, ticket.opaque, values.get("cost"))
         case "check":

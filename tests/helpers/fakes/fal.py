@@ -51,6 +51,8 @@ def _fields(model: str, mode: str) -> dict[str, Check]:
         "duration": one_of("auto", *map(str, range(4, longest + 1))),
         "aspect_ratio": one_of("auto") if auto_only else one_of(*RATIOS),
     }
+    if (model, mode) == ("2.5", "text-to-video"):
+        checks["draft"] = boolean
     if bitrate:
         checks["bitrate_mode"] = one_of("standard", "high")
     if mode == "image-to-video":
@@ -94,6 +96,8 @@ class FakeFal(Fake):
         model = submit and submit[1].removeprefix("bytedance/seedance-") + (submit[2] or "")
         if request.method == "POST" and submit and model in MODELS and submit[3] in MODES:
             return self._submit(request.json, submit[1], model, submit[3])
+        if (request.method, request.path) == ("POST", "/bytedance/seedance-2.5/draft/complete"):
+            return self._complete(request.json)
         later = re.fullmatch(rf"{APP}/requests/([^/]+)(/status|/cancel)?", request.path)
         task = self.tasks.get(later[2]) if later else None
         if not later or task is None or self.apps[task.id] != later[1]:
@@ -126,6 +130,19 @@ class FakeFal(Fake):
                 return invalid("audio_urls", "An image or a video is needed", "value_error")
         task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
         self.apps[task.id] = app
+        return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
+
+    def _complete(self, body: Any) -> Answer:
+        """fal.ai/models/bytedance/seedance-2.5/draft/complete"""
+        if not isinstance(body, dict) or body.keys() - {"draft_id", "resolution", "codec"}:
+            return invalid(None, "Only draft_id, resolution and codec", "extra_forbidden")
+        draft = self.tasks.get(str(body.get("draft_id")).removeprefix("draft-"))
+        if draft is None or not draft.body.get("draft") or not self._over(draft):
+            return invalid("draft_id", "There is no such draft", "value_error")
+        if body.get("resolution", "1080p") != "1080p":
+            return invalid("resolution", "Must be 1080p", "literal_error")
+        task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
+        self.apps[task.id] = "bytedance/seedance-2.5"
         return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
 
     def _addresses(self, task: Task) -> dict[str, str]:
@@ -170,7 +187,8 @@ class FakeFal(Fake):
             "file_name": "clip.mp4",
             "file_size": len(self.clip),
         }
-        return Answer(json={"video": video, "seed": 4711})
+        drafted = {"draft_id": f"draft-{task.id}"} if task.body.get("draft") else {}
+        return Answer(json={"video": video, "seed": 4711, **drafted})
 
     def _cancel(self, task: Task) -> Answer:
         if self._over(task):
