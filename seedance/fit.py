@@ -16,6 +16,7 @@ from .order import (
     MODE_WORDS,
     MODELS,
     OPERATIONS,
+    OUTPUT_FORMATS,
     RATIOS,
     RESOLUTIONS,
     SEEDS,
@@ -156,6 +157,7 @@ def check_words(order: Order) -> None:
         ("resolution", order.resolution, RESOLUTIONS),
         ("ratio", order.ratio, RATIOS),
         ("operation", order.operation, OPERATIONS),
+        ("output_format", order.output_format, OUTPUT_FORMATS),
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
@@ -283,6 +285,13 @@ def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> I
         yield Change("duration", order.duration, given_duration, f"{who} offers {low} to {high} s")
     if order.generate_audio and not model.generates_audio:
         yield Change("generate_audio", True, False, f"{who} makes no sound with {order.model}")
+    if order.web_search and order.mode not in model.web_search:
+        why = f"{who} documents no web search for {MODE_WORDS[order.mode]} with {order.model}"
+        yield Change("web_search", True, False, why)
+    if order.output_format not in model.formats:
+        yield Change(
+            "output_format", order.output_format, "mp4", _offers(who, model.formats, order)
+        )
     for name, able in (
         ("watermark", model.watermark),
         ("camera_fixed", model.camera_fixed),

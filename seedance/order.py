@@ -30,6 +30,7 @@ MODELS = (
     "seedance-2.5-flash",
 )
 RESOLUTIONS = ("480p", "720p", "1080p", "4k")
+OUTPUT_FORMATS = ("mp4", "mov")
 FINALS = ("1080p", "4k")  # what a draft can become
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
@@ -228,6 +229,7 @@ class Order:
     that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id. `draft` asks
     for a cheap 480p video that can be made into a final one. `draft_of` is the ticket of such a
     draft: the order is for its final video, and all but `resolution` is the draft's.
+    `output_format` is `mp4`, or `mov` for a 4:4:4 master.
     """
 
     prompt: str = ""
@@ -250,6 +252,8 @@ class Order:
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_EXTRA)
     draft: bool = False
     draft_of: str = ""
+    web_search: bool = False
+    output_format: str = "mp4"
 
     @property
     def mode(self) -> Mode:

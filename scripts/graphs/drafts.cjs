@@ -27,8 +27,8 @@ module.exports = {
         name: `ticket${number}`, type: 'PreviewAny', title: `Its ticket`,
         pos: [400 * (number - 1), 1330], size: [360, 140],
       })),
-      seedance('final', 'SeedanceFinal', [1630, 0], [400, 620], {}, 'The final of draft 1'),
-      save([1630, 690], [480, 420], 'final'),
+      seedance('final', 'SeedanceFinal', [1720, 0], [400, 620], {}, 'The final of draft 1'),
+      save([1720, 690], [480, 420], 'final'),
     ],
     [
       ...DRAFTS.map((number) => [`draft${number}`, 'task', `ticket${number}`, 'source']),

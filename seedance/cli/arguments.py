@@ -9,7 +9,7 @@ import argparse
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
-from ..order import FINALS, MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
+from ..order import FINALS, MODELS, OPERATIONS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, Order
 from . import generate, setup, tasks
 
 MOST_TAKES = 8
@@ -157,6 +157,13 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     how.add_argument("--no-audio", action="store_true", help="a silent video")
     how.add_argument(
         "--draft", action="store_true", help="a cheap 480p draft; `seedance finish` makes it final"
+    )
+    how.add_argument("--web-search", action="store_true", help="the model may look things up")
+    how.add_argument(
+        "--output-format",
+        default=default.output_format,
+        metavar="|".join(OUTPUT_FORMATS),
+        help="mov: a 4:4:4 master with PCM sound, where the provider has it",
     )
     how.add_argument("--watermark", action="store_true")
     how.add_argument("--camera-fixed", action="store_true")

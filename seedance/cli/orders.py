@@ -38,6 +38,8 @@ def order_of(args: argparse.Namespace) -> Order:
         on_unsupported=args.on_unsupported,
         extra=read_extra(args.extra or "", "--extra"),
         draft=args.draft,
+        web_search=args.web_search,
+        output_format=args.output_format,
     )
 
 

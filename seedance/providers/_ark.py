@@ -204,6 +204,10 @@ class Ark(Provider):
             # Not together with a draft, which is 480p.
             **({"draft": True} if order.draft else {"return_last_frame": True}),
         }
+        if order.web_search:
+            body["tools"] = [{"type": "web_search"}]
+        if order.output_format != "mp4":
+            body["output_format"] = order.output_format
         if self.mark and MARKED not in self.extra(order):
             body[MARKED] = int(self.mark)
         if order.mode in OPERATIONS and order.mode not in model.by_prompt:

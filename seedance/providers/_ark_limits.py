@@ -103,6 +103,7 @@ def limits(prefix: str) -> Limits:
         # 2.0 has no task types: its reference mode edits and extends by the prompt.
         by_prompt=CLIP_TASKS,
         extends_apart=True,
+        web_search=frozenset({"text"}),
         exact_frames=True,  # ComfyUI's core: in another size, the ends show a stretch or a jump
         sources=(PAGES, CORE),
     )
@@ -127,6 +128,8 @@ def limits(prefix: str) -> Limits:
         by_prompt=frozenset(),
         drafts=ALL_MODES,
         finals=("1080p",),
+        web_search=frozenset(),
+        formats=("mp4", "mov"),
         exact_frames=False,  # the video keeps the picture's own ratio
         sources=(PAGES, TUTORIAL_25, CORE),
     )

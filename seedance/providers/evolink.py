@@ -95,6 +95,7 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         audios=3,
         seed=False,  # not documented, and unknown fields may be refused
         # The official API's table (ComfyUI's core): the most pixels depend on the output.
+        web_search=frozenset(("text",)),
         clip_pixels=dict.fromkeys(("480p", "720p"), (409_600, 927_408)),
         sources=(PARAMETERS,),
     )
@@ -115,11 +116,16 @@ NEWEST = replace(
     edit_images=30,
     extends_apart=True,
     drafts=MODES | CLIP_TASKS,
+    formats=("mp4", "mov"),
     finals=("1080p",),
     media={"video": VIDEO_25, "audio": AUDIO_25},
     mode_media={"edit": {"video": EDITED_25}},
     clip_pixels={},
 )
+
+
+def _container(order: Order) -> dict[str, Any]:
+    return {} if order.output_format == "mp4" else {"output_format": order.output_format}
 
 
 def _failed(task: dict[str, Any]) -> Failed:
@@ -179,6 +185,8 @@ class EvoLink(Relay):
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
             **({"draft": True} if order.draft else {}),
+            **({"model_params": {"web_search": True}} if order.web_search else {}),
+            **_container(order),
             **given(
                 image_urls=frames or list(delivered.images),
                 video_urls=list(filter(None, (delivered.video, *delivered.videos))),
@@ -193,7 +201,8 @@ class EvoLink(Relay):
     def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
         """The route has no field for the resolution: it makes 1080p."""
         model = self.model_id(order, "draft-to-video")
-        body = {"model": model, "source_task_id": unquote(draft.opaque)}
+        # The draft's container is not taken over.
+        body = {"model": model, "source_task_id": unquote(draft.opaque), **_container(order)}
         return (yield from self.create(self.url("/v1/videos/generations"), body, {}))
 
     def status(self, reply: Reply) -> Status:

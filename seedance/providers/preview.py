@@ -56,6 +56,7 @@ def _model(model_id: str) -> ModelLimits:
         audio_alone=True,
         edit_images=30,
         drafts=MODES,
+        web_search=MODES,
         finals=("1080p", "4k"),
         watermark=True,
         camera_fixed=True,
@@ -134,6 +135,7 @@ class Preview(Provider):
             "video": delivered.video,
             "seconds": number_at(dict(self.config.options), "seconds") or 0.0,
             **({"draft": True} if order.draft else {}),
+            **({"web_search": True} if order.web_search else {}),
         }
         return (yield from self.create(self.url("/tasks"), body, self.extra(order)))
 

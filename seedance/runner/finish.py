@@ -64,6 +64,7 @@ def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Pre
         generate_audio=draft.generate_audio,
         seed=row.seed,
         watermark=draft.watermark,
+        output_format=draft.output_format,
         draft_of=ticket,
     )
     prepared = quotes.prepare_at(final, row.provider, settings)

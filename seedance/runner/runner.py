@@ -130,7 +130,8 @@ class Runner:
         provider = prepared.provider
         if prepared.access.problem is not None:
             raise prepared.access.problem
-        target = target or files.new_target(self.settings.output, provider.id, identity)
+        ending = prepared.order.output_format
+        target = target or files.new_target(self.settings.output, provider.id, identity, ending)
         files.check_writable(target.parent)
         budget = self.settings.budget
         row, _ = self.journal.reserve(

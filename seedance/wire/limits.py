@@ -71,8 +71,10 @@ class ModelLimits:
     `drafts` are the modes in which a 480p draft can be had, `finals` the resolutions that a draft
     can be finished in. `extends_apart`: an extension comes back without the clip that it goes on
     from.
-    `exact_frames`: with `adaptive`, too, first and last frames are brought to the exact size of the
-    output, in the nearest ratio that has one, because the video jumps otherwise.
+    `web_search` are the modes in which the model may look things up, `formats` the containers that
+    the video can be had in. `exact_frames`: with `adaptive`, too, first and last frames are brought
+    to the exact size of the output, in the nearest ratio that has one, because the video jumps
+    otherwise.
     `sources` say where all this is from.
     """
 
@@ -107,6 +109,8 @@ class ModelLimits:
     drafts: frozenset[Mode] = frozenset()
     finals: tuple[str, ...] = ()
     extends_apart: bool = False
+    web_search: frozenset[Mode] = frozenset()
+    formats: tuple[str, ...] = ("mp4",)
     exact_frames: bool = False
     sources: tuple[Source, ...] = ()
 

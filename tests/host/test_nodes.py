@@ -24,6 +24,7 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
     *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
+    *("web_search", "output_format"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -128,6 +129,8 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         True,
         "",
         False,
+        False,
+        "mp4",
     ]
     assert [defaults[name] for name in SHARED] == expected
 

@@ -57,6 +57,9 @@ def changes(provider: str, **fields: Any) -> dict[str, Any]:
         ("evolink", NEWEST, {**references(audios=10), "duration": -1}),
         ("evolink", NEWEST, {**EXTEND, "duration": 30}),
         ("byteplus", "seedance-2.0", {**EDIT, "duration": 8}),
+        ("byteplus", "seedance-2.0-fast", {"web_search": True}),
+        ("byteplus", NEWEST, {"output_format": "mov"}),
+        ("evolink", NEWEST, {"output_format": "mov", "web_search": True}),
         ("volcengine", "seedance-2.0-mini", EXTEND),
     ],
 )
@@ -82,6 +85,10 @@ def test_what_documents_say_is_taken_as_it_is(
         ("evolink", NEWEST, FIRST, {"ratio": "adaptive"}),
         ("evolink", NEWEST, {**EDIT, "duration": 5}, {"duration": -1}),
         ("evolink", "seedance-2.0-fast", {"resolution": "4k"}, {"resolution": "720p"}),
+        ("byteplus", NEWEST, {"web_search": True}, {"web_search": False}),
+        ("byteplus", "seedance-2.0", {"output_format": "mov"}, {"output_format": "mp4"}),
+        ("fal", NEWEST, {"output_format": "mov"}, {"output_format": "mp4"}),
+        ("evolink", NEWEST, {**references(1), "web_search": True}, {"web_search": False}),
     ],
 )
 def test_what_documents_exclude_is_changed(
