@@ -3,9 +3,11 @@
     generate, collect,
     final               the nodes
     inputs, outputs     what several nodes have of both
+    values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page
+    said                what nodes told it last, for a page that was loaded anew
     partial_failures    running a node again of which some takes failed
     prompts             the hook on incoming prompts
     host                the runner in this ComfyUI, and the start of the server

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from . import inputs, outputs, takes
+from .values import text
 
 
 class SeedanceTask(io.ComfyNode):
@@ -30,10 +31,12 @@ class SeedanceTask(io.ComfyNode):
                 inputs.decode_frames(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("ticket", "resume", "recover video", "download video"),
         )
 
     @classmethod
-    async def execute(cls, task: str, decode_frames: bool = True) -> io.NodeOutput:
+    async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:
         return await takes.deliver(
-            lambda runner: [runner.collect(task.strip())], decode_frames=decode_frames
+            lambda runner: [runner.collect(text("task", task).strip())],
+            decode_frames=decode_frames,
         )

@@ -13,6 +13,8 @@ from comfy_api.latest import ComfyAPI
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
+from . import said
+
 if TYPE_CHECKING:
     from execution import PromptQueue  # ComfyUI's
 
@@ -68,13 +70,36 @@ class Node:
             "prompt_id": self.prompt_id,
             "workflow": self._workflow,
         }
+        said.note({**about, **news})
         PromptServer.instance.send_sync(EVENT, {**about, **news}, self._client)
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether no later run of this node has told the page anything."""
+        return said.is_latest(self._workflow, self.id, self.prompt_id)
 
     async def draw_bar(self, fraction: float | None) -> None:
         """A bar on the node, for 0 <= `fraction` <= 1; None leaves it as it is."""
         if self.id and fraction is not None and fraction != self._fraction:
             self._fraction = fraction
             await ComfyAPI().execution.set_progress(fraction, 1.0, node_id=self.id)
+
+
+def running_prompt(prompt_id: str) -> tuple[dict[str, Any], list[Any]]:
+    """A running prompt: its nodes by id, and the ids of the output nodes that are to be made; both
+    empty where that is not known."""
+    if prompt_id:
+        for _, running, prompt, _, *rest in _running(PromptServer.instance.prompt_queue):
+            if running == prompt_id and isinstance(prompt, dict):
+                outputs = rest[0] if rest and isinstance(rest[0], list) else []
+                return prompt, outputs
+    return {}, []
+
+
+def prompt_id() -> str:
+    """The id of the prompt whose node is being executed; empty outside of one."""
+    context = get_executing_context()
+    return context.prompt_id if context else ""
 
 
 def _workflow_of(prompt_id: str) -> str | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import io
 
 from ..seedance.order import FINALS
-from . import inputs, outputs, takes
+from . import execution, inputs, outputs, takes
+from .values import text
+
+if TYPE_CHECKING:
+    from ..seedance.runner import Job, Runner
 
 
 class SeedanceFinal(io.ComfyNode):
@@ -38,13 +44,24 @@ class SeedanceFinal(io.ComfyNode):
                 inputs.decode_frames(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("draft", "final", "upscale draft"),
         )
 
     @classmethod
     async def execute(
-        cls, draft: str, resolution: str = FINALS[0], decode_frames: bool = True
+        cls, draft: object, resolution: object = None, decode_frames: object = None
     ) -> io.NodeOutput:
-        return await takes.deliver(
-            lambda runner: [runner.finish(draft.strip(), resolution=resolution)],
-            decode_frames=decode_frames,
-        )
+        prompt_id = execution.prompt_id()
+
+        def begin(runner: Runner) -> list[Job]:
+            from . import queue_sum
+
+            return [
+                runner.finish(
+                    text("draft", draft).strip(),
+                    resolution=text("resolution", resolution) or FINALS[0],
+                    spending=queue_sum.spending_of(prompt_id, runner),
+                )
+            ]
+
+        return await takes.deliver(begin, decode_frames=decode_frames)

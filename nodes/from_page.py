@@ -27,6 +27,7 @@ _SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
     "SeedanceReference": {},
     "SeedanceV2V": {"video": ("video", "video_url")},
 }
+GENERATING = frozenset(_SINGLE)
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
 _NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "last_frame_url")
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}

@@ -13,14 +13,20 @@ from comfy_api.latest import io
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.order import OPERATIONS, Medium, Order, kind_of_reference, read_extra
-from . import inputs, outputs, takes, tensors
+from . import execution, inputs, outputs, takes, tensors
 from .partial_failures import partial_failures
+from .values import check_names, check_prompt, converted, text
 
 if TYPE_CHECKING:
     import torch
     from comfy_api.latest import Input
 
     from ..seedance.runner import Job, Runner
+
+
+# By which a node sees inputs of an API prompt that ComfyUI leaves out.
+_hidden: Any = getattr(io, "Hidden", None)
+HIDDEN: dict[str, Any] = {"hidden": [_hidden.prompt, _hidden.unique_id]} if _hidden else {}
 
 
 class _Generating:
@@ -60,24 +66,29 @@ async def _generate(
     `values`: inputs by name; all but `takes`, `decode_frames` and `extra` are fields of an order.
     `media` gives the order's media by field. It may encode, and is called in a thread.
     """
-    fields = dict(values)
-    number = fields.pop("takes", 1)
-    decode_frames = fields.pop("decode_frames", True)
-    extra = fields.pop("extra", "")
+    fields: dict[str, Any] = {}
+
+    prompt_id = execution.prompt_id()
 
     def begin(runner: Runner) -> list[Job]:
+        from . import queue_sum  # which reads the nodes of a graph by what is in this module
+
+        fields.update(converted(values))
+        number, extra = fields.pop("takes", 1), fields.pop("extra", "")
+        fields.pop("decode_frames", None)
         order = Order(**fields, **media(), extra=read_extra(extra))
-        return runner.start(order, takes=number)
+        spending = queue_sum.spending_of(prompt_id, runner)
+        return runner.start(order, takes=number, spending=spending)
 
-    return await takes.deliver(begin, decode_frames=decode_frames)
+    return await takes.deliver(begin, decode_frames=values.get("decode_frames"))
 
 
-def parse_urls(text: str) -> list[Medium]:
+def parse_urls(lines: str) -> list[Medium]:
     """The `urls` input: an address or handle a line, with `image:`, `video:` or `audio:` before it
     where its ending does not tell. Raises BadOrder, naming the line."""
     return [
         _url_medium(line, number)
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(lines.splitlines(), start=1)
         if line.strip()
     ]
 
@@ -94,24 +105,26 @@ def _url_medium(line: str, number: int) -> Medium:
 
 def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | None:
     """The picture on a socket or at the address beside it, None for neither."""
-    if _given(name, image, address):
+    if address := _given(name, image, address):
         return Medium.from_address("image", address)
     return None if image is None else tensors.picture(image, name)
 
 
 def _clip(name: str, video: Input.Video | None, address: str) -> Medium | None:
-    if _given(name, video, address):
+    if address := _given(name, video, address):
         return Medium.from_address("video", address)
-    return None if video is None else tensors.clip(video)
+    return None if video is None else tensors.clip(video, name)
 
 
-def _given(name: str, value: object, address: str) -> bool:
-    """Whether there is an address. Raises BadOrder if there is a value on the socket too."""
-    if address.strip() and value is not None:
+def _given(name: str, value: object, address: object) -> str:
+    """The address, empty if there is none. Raises BadOrder if there is a value on the socket
+    too."""
+    given = text(f"{name}_url", address).strip()
+    if given and value is not None:
         raise BadOrder(
             f"Both {name} and {name}_url are given.", hint="Disconnect one or empty the other."
         )
-    return bool(address.strip())
+    return given
 
 
 Sockets = Mapping[str, Any] | None
@@ -121,9 +134,11 @@ def _references(
     images: Sockets = None, videos: Sockets = None, audios: Sockets = None
 ) -> list[Medium]:
     """Pictures, clips and sounds of growing sockets, in the order of their numbers."""
+    for name, sockets in (("images", images), ("videos", videos), ("audios", audios)):
+        check_names(sockets, name)
     return [
         *(medium for name, value in _connected(images) for medium in tensors.pictures(value, name)),
-        *(tensors.clip(value) for _, value in _connected(videos)),
+        *(tensors.clip(value, name) for name, value in _connected(videos)),
         *(tensors.sound(value, name) for name, value in _connected(audios)),
     ]
 
@@ -150,11 +165,12 @@ class SeedanceT2V(_Generating, io.ComfyNode):
             "of your choice. The provider preview is free and needs no key.",
             inputs=[inputs.prompt(), *inputs.shared(ratio="16:9", adaptive="the model decides")],
             outputs=outputs.schema(),
+            **inputs.found_by("text to video", "t2v", "txt2vid"),
         )
 
     @classmethod
-    async def execute(cls, ratio: str = "16:9", **values: Any) -> io.NodeOutput:
-        return await _generate(dict, {"ratio": ratio, **values})
+    async def execute(cls, ratio: str | None = None, **values: Any) -> io.NodeOutput:
+        return await _generate(dict, {**values, "ratio": "16:9" if ratio is None else ratio})
 
 
 class SeedanceI2V(_Generating, io.ComfyNode):
@@ -174,6 +190,7 @@ class SeedanceI2V(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("image to video", "i2v", "img2vid", "animate picture", "first frame"),
         )
 
     @classmethod
@@ -213,6 +230,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("keyframe", "first and last frame", "start end frame", "flf2v"),
         )
 
     @classmethod
@@ -250,6 +268,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
             category="Seedance",
             description="Makes a video with the persons, things, movements and sounds of "
             "references, with Seedance 2.0. The prompt names them @Image1, @Video1, @Audio1.",
+            **HIDDEN,
             inputs=[
                 inputs.images("Reference pictures. A batch of n pictures counts as n references."),
                 inputs.grow("videos", io.Video.Input("video"), 10, "Reference clips."),
@@ -267,6 +286,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("reference to video", "r2v", "character", "subject"),
         )
 
     @classmethod
@@ -279,7 +299,8 @@ class SeedanceReference(_Generating, io.ComfyNode):
         **values: Any,
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
-            references = (*_references(images, videos, audios), *parse_urls(urls))
+            check_prompt(getattr(cls, "hidden", None), ("images", "videos", "audios"))
+            references = (*_references(images, videos, audios), *parse_urls(text("urls", urls)))
             if not references:
                 raise BadOrder(
                     "There is no reference.",
@@ -301,6 +322,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
             display_name="Seedance Video to Video",
             category="Seedance",
             description="Edits or extends a clip as the prompt says, with Seedance 2.0.",
+            **HIDDEN,
             inputs=[
                 io.Video.Input("video", optional=True, tooltip="The clip to work on."),
                 inputs.images("Pictures that the prompt names @Image1, @Image2, ..."),
@@ -323,6 +345,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
+            **inputs.found_by("video to video", "v2v", "edit video", "extend video", "vid2vid"),
         )
 
     @classmethod
@@ -334,6 +357,7 @@ class SeedanceV2V(_Generating, io.ComfyNode):
         **values: Any,
     ) -> io.NodeOutput:
         def media() -> dict[str, Any]:
+            check_prompt(getattr(cls, "hidden", None), ("images",))
             source = _clip("video", video, video_url)
             if source is None:
                 raise BadOrder(

@@ -29,7 +29,12 @@ Work = Callable[[Path, Body], Answer]
 MAX_BODY = 256 * 1024  # bytes; a long prompt is a few thousand
 
 # Another site's page must not embed what we answer, nor take it for a script.
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",  # for browsers that do not read the one before
+}
 
 
 class _TurnedAway(Exception):
@@ -57,13 +62,9 @@ def handler_of(work: Work, run: threads.Run[Answer]) -> Handler:
             return _answer(await asyncio.wrap_future(doing))
         except _TurnedAway as error:
             return _refusal(BadOrder(str(error)), error.status)
-        except threads.Busy:
-            return _refusal(
-                Unreachable(
-                    "Too many requests are waiting for providers.", hint="Try again in a moment."
-                ),
-                503,
-            )
+        except threads.Busy as busy:
+            message = f"Too many requests are waiting {busy}."
+            return _refusal(Unreachable(message, hint="Try again in a moment."), 503)
         except SeedanceError as error:
             return _refusal(error, 400 if isinstance(error, BadOrder) else 409)
         except Exception:
@@ -101,9 +102,17 @@ def _check_origin(request: web.Request) -> None:
     if site is not None:
         same = site in ("same-origin", "none")
     else:
-        same = origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+        same = origin is None or _host_of(origin) == request.host.lower()
     if not same:
         raise _TurnedAway(403, "This request comes from another site.")
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an Origin header; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 async def _body(request: web.Request) -> Body:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending
+from ..seedance.texts import LONGEST_SENTENCE, cut
 from . import host
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def rows(query: Mapping[str, Any]) -> list[dict[str, Any]]:
     (Unix seconds) or is under way."""
     limit = min(_whole(query, "limit", 200), MOST_ROWS)
     since = _whole(query, "since", 0)
-    return [_shown(row) for row in host.runner().journal.newest(limit, since)]
+    return [_shown(row) for row in host.runner().tasks(limit, since)]
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def _shown(row: Row) -> dict[str, Any]:
     progress = host.runner().progress(row.id) if row.live else None
     return {
         **row.as_dict(),
+        "prompt": cut(row.prompt, LONGEST_SENTENCE),
         "live": row.live,
         "progress": progress.as_dict() if progress else None,
         "mode": _mode(order),
@@ -90,7 +92,7 @@ def _can_cancel(row: Row) -> bool:
 def order(row_id: int) -> dict[str, Any]:
     """A row with the order as it was fitted, to be loaded into a node again."""
     row = host.runner().journal.get(row_id)
-    return {**_shown(row), "order": row.order}
+    return {**_shown(row), "prompt": row.prompt, "order": row.order}
 
 
 def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -125,17 +127,23 @@ def video(row_id: int) -> Path:
     Only a file that is named like a video is served. A journal may be shared, and whoever else
     writes into it could name any file of this machine.
     """
-    file = host.runner().journal.get(row_id).file
-    if file is None or not file.is_file():
+    _check_name(row_id)
+    file = host.runner().video(row_id)
+    if file is None or kind_by_ending(file.name) != "video":
         raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
-    if kind_by_ending(file.name) != "video":
-        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
     return file
+
+
+def _check_name(row_id: int) -> None:
+    file = host.runner().journal.get(row_id).file
+    if file is not None and kind_by_ending(file.name) != "video":
+        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
 
 
 def thumbnail(row_id: int) -> bytes:
     """The last frame of a row, small, as JPEG. Raises BadOrder if there is none."""
-    file = host.runner().journal.get(row_id).file
+    _check_name(row_id)
+    file = host.runner().glance(row_id)
     picture = _picture(file) if file is not None else None
     if picture is None or not picture.is_file():
         raise BadOrder(f"Row {row_id} has no picture.")

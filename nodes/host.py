@@ -4,8 +4,8 @@ starts."""
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
-import logging
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +16,7 @@ import folder_paths
 from server import PromptServer
 
 from ..seedance.errors import SeedanceError
+from ..seedance.texts import logger_of
 from .prompts import set_decode_frames
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..seedance.runner import Runner
     from ..seedance.settings import Settings
 
-log = logging.getLogger("seedance")
+log = logger_of("seedance")
 
 
 @cache
@@ -45,10 +46,18 @@ def runner() -> Runner:
     from ..seedance.runner import shared
 
     found = shared(settings())
+    with contextlib.suppress(OSError):
+        settings().home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _note_folders()
     found.keep_recovering()
-    # The answer to a create holds the only ticket to what was paid.
-    atexit.register(found.settle, timeout=30)
+    atexit.register(_end, found)
     return found
+
+
+def _end(ending: Runner) -> None:
+    """The answer to a create holds the only ticket to what was paid."""
+    ending.settle(timeout=30)
+    ending.journal.close()
 
 
 def attach(nodes: Mapping[str, type]) -> None:
@@ -82,9 +91,23 @@ def warn_of_taken_ids(ours: Mapping[str, type]) -> None:
             )
 
 
+def _note_folders() -> None:
+    """Write this server's folders down, so that `seedance --comfyui DIR` finds them."""
+    from ..seedance import servers
+
+    code = Path(folder_paths.__file__ or "").parent
+    home = settings().home
+    user = Path(folder_paths.get_system_user_directory("seedance")).parent
+    base = Path(getattr(folder_paths, "base_path", code))
+    names = (home, settings().output, code, base, user)
+    home, output, code, base, user = (each.absolute() for each in names)
+    servers.note(servers.Server(str(home), str(output), str(code), str(base), str(user)))
+
+
 def _recover() -> None:
     """Take up the orders that an earlier process left unfinished."""
     try:
+        _note_folders()
         if settings().unused:
             return  # a ComfyUI that never uses the pack does not load it either
         if count := runner().recover():

@@ -3,12 +3,31 @@ inputs are added at the end, never renamed, removed or reordered."""
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.order import MODELS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
 
+# Words by which people look for any of our nodes, besides its name.
+_ALIASES = (
+    *("bytedance", "seedance", "video generation", "ai video", "generate video"),
+    *("modelark", "volcano engine"),
+    *providers.ids(),
+)
+
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
+
+
+def found_by(*aliases: str) -> dict[str, Any]:
+    """What the schema of a node says besides, as far as this ComfyUI knows it: the words by which
+    its search finds the node, and that its output is given to the page also where the node need not
+    run again."""
+    said = {"search_aliases": [*aliases, *_ALIASES], "has_intermediate_output": True}
+    known = inspect.signature(io.Schema).parameters
+    return {name: value for name, value in said.items() if name in known}
 
 
 def prompt(names: str = "") -> io.Input:

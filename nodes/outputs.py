@@ -3,9 +3,9 @@ ExecutionBlocker with its sentence in its place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Union
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -68,7 +68,19 @@ def schema() -> list[io.Output]:
     ]
 
 
-def preview(outcomes: Sequence[Outcome]) -> ui.PreviewVideo | None:
+class _Shown(ui.PreviewVideo):
+    """Saved videos, and what the node says of them (report.py): ComfyUI gives both back to the page
+    where it need not run the node again."""
+
+    def __init__(self, values: list[ui.SavedResult], news: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.news = news
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**super().as_dict(), "seedance": [self.news]}
+
+
+def preview(outcomes: Sequence[Outcome], news: Mapping[str, Any]) -> ui.PreviewVideo | None:
     """The saved videos for the page, where they are in ComfyUI's output folder."""
     base = Path(folder_paths.get_output_directory()).absolute()
     files = [
@@ -78,7 +90,7 @@ def preview(outcomes: Sequence[Outcome]) -> ui.PreviewVideo | None:
         for file in [outcome.file.absolute()]
         if file.is_relative_to(base)
     ]
-    return ui.PreviewVideo(files) if files else None
+    return _Shown(files, news) if files else None
 
 
 class Failure(ExecutionBlocker):

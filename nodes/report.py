@@ -5,7 +5,7 @@
 
 at the end:
 
-    {"results": [{provider, seed, width, height, duration, cost, reused} or {seed, error}],
+    {"results": [{provider, row, seed, width, height, duration, cost, reused} or {seed, error}],
      "changes": [{field, asked, given, why}], "notes": [text], "left": bool}
 
 `left` is true if nobody waits here any more and the takes go on. A text of a provider, in an error
@@ -80,6 +80,7 @@ def _end(
 def _made(result: Result) -> dict[str, Any]:
     return {
         "provider": result.provider,
+        "row": result.row,
         "seed": result.seed,
         "width": result.width,
         "height": result.height,

@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, threads
+from . import from_page, handler, history, host, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -26,7 +26,25 @@ if TYPE_CHECKING:
 
 SECRET = frozenset({"access_key_id", "secret_access_key"})
 BUCKET = frozenset({"bucket", "endpoint", "region", "prefix", "keep"}) | SECRET
-BUDGET = frozenset({"day", "month", "unknown_price"})
+BUDGET = frozenset({"day", "month", "unknown_price", "max_usd"})
+# What an address or a name of a bucket can be, and an example.
+_OF_A_BUCKET = (
+    (
+        "endpoint",
+        re.compile(
+            r"(https://[A-Za-z0-9.-]{1,253}|http://(127\.0\.0\.1|localhost))"
+            r"(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?"
+        ),
+        "https://s3.eu-central-1.amazonaws.com",
+    ),
+    (
+        "bucket",
+        re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+        "my-media: 3 to 63 small letters, digits, dots and hyphens",
+    ),
+    ("region", re.compile(r"[a-z0-9-]{1,40}"), "eu-central-1, or auto"),
+    ("prefix", re.compile(r"[A-Za-z0-9!_.*'()/-]{1,200}"), "seedance/"),
+)
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 Work = TypeVar("Work", bound=handler.Work)
@@ -102,6 +120,12 @@ def test_key(path: Path, _body: Body) -> dict[str, Any]:
     return {"account": balance.account, "left": balance.left.as_dict() if balance.left else None}
 
 
+@_route("GET", "/seedance/said")
+def list_said(_path: Path, query: Body) -> list[dict[str, Any]]:
+    """What the nodes of a workflow said last of their runs."""
+    return said.of(from_page.text(query, "workflow"))
+
+
 # ----------------------------------------------------------------------------------------- settings
 
 
@@ -117,6 +141,7 @@ def get_settings(_path: Path, _body: Body) -> dict[str, Any]:
             name: name in SECRET or value for name, value in bucket.items() if name in BUCKET
         },
         "budget": settings.budget,
+        "max_usd": settings.max_usd,  # for one queued graph; 0 is no limit
         "environment": sorted(name for name in os.environ if name.startswith("SEEDANCE_")),
     }
 
@@ -138,12 +163,29 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     for name, value in budget.items():
         if value is not None and not _AMOUNT.fullmatch(value):
             raise BadOrder(f"The budget's {name} must be an amount in USD, not {value[:40]!r}.")
+    _check_bucket(bucket)
     settings = host.settings()
     if {"endpoint", "bucket"} & bucket.keys():
         # Like a provider's key, the bucket's is for the place that it was stored for.
         bucket = {**dict.fromkeys(SECRET), **bucket}
     removed = settings.change(urls, {"s3": bucket, "budget": budget})
     return {**get_settings(_path, {}), "keys_removed": removed}
+
+
+@_route("POST", "/seedance/bucket/test", threads.in_network_thread)
+def test_bucket(_path: Path, _body: Body) -> dict[str, Any]:
+    """Put a small object into the bucket, read it and delete it."""
+    return {"bucket": host.runner().try_bucket()}
+
+
+def _check_bucket(values: dict[str, str | None]) -> None:
+    """Raise BadOrder for an address or a name that no bucket can have."""
+    for name, pattern, example in _OF_A_BUCKET:
+        value = values.get(name)
+        if value is not None and not pattern.fullmatch(value.strip()):
+            raise BadOrder(
+                f"The bucket's {name} cannot be {value[:80]!r}.", hint=f"It looks like {example}."
+            )
 
 
 def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None]:
@@ -158,12 +200,16 @@ def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None
 # ------------------------------------------------------------------------------------------ orders
 
 
-@_route("POST", "/seedance/check")
+@_route("POST", "/seedance/check", threads.in_check_thread)
 def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
-    `body` holds fields of an order with media as addresses, or a node. Sends nothing."""
+    `body` holds fields of an order with media as addresses, or a node. With `prompt`, an object of
+    nodes as ComfyUI's API has it, the answer is what all of them would order now: `{usd, orders,
+    unknown, max_usd}`. Sends nothing."""
     from ..seedance.runner import quotes
 
+    if isinstance(body.get("prompt"), dict):
+        return queue_sum.answer(body["prompt"])
     order, runner = from_page.order_of(body), host.runner()
     found = runner.check(order)
     try:

@@ -14,6 +14,7 @@ from comfy_api.latest import io
 from ..seedance.errors import SeedanceError
 from . import execution, host, outputs, report, threads
 from .partial_failures import partial_failures
+from .values import converted
 
 if TYPE_CHECKING:
     from ..seedance.runner import Job, Result, Runner
@@ -24,22 +25,29 @@ Value = TypeVar("Value")
 
 
 async def deliver(
-    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: bool
+    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: object
 ) -> io.NodeOutput:
     """Start takes with `begin` (in a thread), wait for all, and give the node's outputs.
 
     A take that failed is an ExecutionBlocker with its sentence at its place in every output; if all
     failed, raises. Raises `execution.Interrupted` at once when a person cancels; then, and only
-    then, the takes are cancelled too.
+    then, the takes are cancelled too. `decode_frames` is the value of the input of that name.
     """
     node = execution.Node()
-    starting = threads.in_node_thread(lambda: begin(host.runner()))
+
+    def start() -> Sequence[Job]:
+        converted({"decode_frames": decode_frames})
+        return begin(host.runner())
+
+    starting = threads.in_node_thread(start)
     try:
         await node.until_done(starting)
         jobs = _jobs(starting, node)
         outcomes = await _finished(jobs, node)
-        node.tell(report.ended(jobs, outcomes))
-        values = await _values(outcomes, node, decode_frames=decode_frames)
+        news = report.ended(jobs, outcomes)
+        node.tell(news)
+        decode = converted({"decode_frames": decode_frames}).get("decode_frames", True)
+        values = await _values(outcomes, node, decode_frames=decode)
     except execution.Interrupted:
         _cancel(starting, node)
         raise
@@ -54,7 +62,7 @@ async def deliver(
         starting.add_done_callback(_release)
     if any(isinstance(value, outputs.Failure) for take in values for value in take):
         partial_failures.add(node.prompt_id, node.id)
-    return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes))
+    return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes, news))
 
 
 def _jobs(starting: Future[Sequence[Job]], node: execution.Node) -> Sequence[Job]:
@@ -124,9 +132,24 @@ def _cancel(starting: Future[Sequence[Job]], node: execution.Node) -> None:
         for note in notes:
             host.log.info("Seedance: %s", note)
         node.tell(report.cancelled(notes))
+        _tell_when_ended(jobs, node)
 
     starting.cancel()
     starting.add_done_callback(cancel_jobs)
+
+
+def _tell_when_ended(jobs: Sequence[Job], node: execution.Node) -> None:
+    """What became of cancelled takes, once all have ended: only then is it known whether their
+    providers cancelled them, and what was billed."""
+    outcomes: dict[Job, Outcome] = {}
+
+    def note(job: Job, outcome: Outcome) -> None:
+        outcomes[job] = outcome
+        if len(outcomes) == len(jobs) and node.is_latest:
+            node.tell(report.ended(jobs, [outcomes[each] for each in jobs]))
+
+    for job in jobs:
+        job.when_ended(partial(note, job))
 
 
 def _release(starting: Future[Sequence[Job]]) -> None:

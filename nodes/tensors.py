@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import InputImpl, Types
@@ -47,6 +49,8 @@ def pictures(image: torch.Tensor, name: str) -> Iterator[Medium]:
     """Every picture of an IMAGE, in order, as 8-bit RGB. Grey ones become RGB, transparent ones are
     laid on white. Raises BadOrder for anything that is no picture."""
     batch = image[None] if image.ndim == 3 else image
+    if batch.ndim == 4 and not batch.numel():
+        raise BadOrder(f"{name} holds no picture.", hint="Connect one that is not empty.")
     if batch.ndim != 4 or batch.shape[-1] not in (1, 3, 4):
         raise BadOrder(
             f"{name} is no picture: its shape is {tuple(image.shape)}.",
@@ -66,36 +70,76 @@ def _rgb(one: torch.Tensor) -> np.ndarray:
     return media.to_8bit(pixels)
 
 
-def clip(video: Input.Video) -> Medium:
+def clip(video: Input.Video, name: str) -> Medium:
     """A VIDEO as a clip: its file where there is one that holds nothing else, otherwise the bytes
-    of an MP4, which is encoded here."""
-    source = video.get_stream_source()
-    if _is_trimmed(video, source):
-        buffer = BytesIO()
+    of an MP4, which is encoded here. Raises BadOrder, naming the input `name`, for one that is no
+    clip."""
+    if isinstance(video, InputImpl.VideoFromComponents):
         with threads.processor():
-            video.save_to(buffer, format=Types.VideoContainer.MP4, codec=Types.VideoCodec.H264)
-        return Medium.from_data("video", buffer.getvalue())
-    if isinstance(source, BytesIO):
-        return Medium.from_data("video", source.getvalue())
-    return Medium.from_path("video", source)
+            return Medium.from_data("video", _of_components(video.get_components(), name))
+    source = video.get_stream_source()
+    file = source.getvalue() if isinstance(source, BytesIO) else Path(source)
+    if (part := _part(video)) is not None:
+        with threads.processor():
+            return Medium.from_data("video", media.cut_clip(file, *part))
+    if isinstance(file, bytes):
+        return Medium.from_data("video", file)
+    return Medium.from_path("video", file)
 
 
-def _is_trimmed(video: Input.Video, source: str | BytesIO) -> bool:
-    """Whether `source` is longer than the video: trimming leaves the file as it is."""
-    whole = InputImpl.VideoFromFile(source).get_duration()
-    return bool(video.get_duration() < whole - 0.01)  # shorter than any frame
+def _part(video: Input.Video) -> tuple[float, float | None] | None:
+    """The start and the length in seconds that trimming left of a file; None for the whole. The
+    length is None where it goes to the end."""
+    if hasattr(video, "get_active_trim_window"):
+        start, seconds = video.get_active_trim_window()
+    else:  # ComfyUI 0.18 has no name for it
+        start, seconds = (
+            getattr(video, f"_VideoFromFile__{each}", 0) for each in ("start_time", "duration")
+        )
+    return (float(start), float(seconds) or None) if start or seconds else None
+
+
+def _of_components(components: Types.VideoComponents, name: str) -> bytes:
+    """The pictures and the sound of a VIDEO that has no file, as an MP4. Of an odd side the last
+    line is left out."""
+    images = components.images
+    if images.ndim != 4 or not len(images) or min(images.shape[1:3]) < 2:
+        raise BadOrder(
+            f"{name} holds no pictures: their shape is {tuple(images.shape)}.",
+            hint="Connect a video that is not empty.",
+        )
+    height, width = (side - side % 2 for side in images.shape[1:3])
+    frames = (_rgb(one[:height, :width]) for one in images)
+    sound = None
+    if components.audio and components.audio["waveform"].numel():
+        sound = (_samples(components.audio), int(components.audio["sample_rate"]))
+    fps = Fraction(components.frame_rate).limit_denominator(1001)
+    with TemporaryDirectory(prefix="seedance-") as folder:
+        file = Path(folder) / "clip.mp4"
+        media.write_clip(file, frames, fps, sound)
+        return file.read_bytes()
 
 
 def sound(audio: dict[str, Any], name: str) -> Medium:
     """An AUDIO, `{"waveform": float tensor (1, channels, samples), "sample_rate"}`, as a WAV file.
 
-    Raises BadOrder, naming the input `name`, for a batch of several.
+    Raises BadOrder, naming the input `name`, for a batch of several and for one without samples.
     """
     waveform = audio["waveform"]
+    if not waveform.numel():
+        raise BadOrder(f"{name} holds no sound: it is empty.", hint="Connect one that is not.")
     if waveform.ndim == 3 and len(waveform) != 1:
         raise BadOrder(f"{name} holds {len(waveform)} sounds, and one is meant.")
-    samples = waveform.reshape(-1, waveform.shape[-1]).detach().cpu().float().numpy()
-    return Medium.from_data("audio", media.encode_wav(samples, int(audio["sample_rate"])))
+    wav = media.encode_wav(_samples(audio), int(audio["sample_rate"]))
+    return Medium.from_data("audio", wav)
+
+
+def _samples(audio: dict[str, Any]) -> np.ndarray:
+    """The first sound of an AUDIO, float (channels, samples)."""
+    waveform = audio["waveform"]
+    first = waveform[0] if waveform.ndim == 3 else waveform
+    samples: np.ndarray = first.reshape(-1, first.shape[-1]).detach().cpu().float().numpy()
+    return samples
 
 
 # --------------------------------------------------------------------------------- out of a result

@@ -4,6 +4,8 @@ Cancel.
 
     in_node_thread       a node's start: reading its media, the first writes to the journal
     in_page_thread       a route that reads files and the journal
+    in_check_thread      a route that compares an order with all providers; when a graph is opened,
+                         the page asks for each of its nodes
     in_network_thread    a route that waits for a provider
     in_processor_thread  decoding
 
@@ -24,15 +26,19 @@ Run = Callable[[Callable[[], Value]], Future[Value]]
 
 MOST_STARTS = 8
 MOST_REQUESTS = 8
+MOST_CHECKS = 2
+MOST_CHECKS_WAITING = 256  # each holds its body, of at most `handler.MAX_BODY`
 MOST_NETWORK_WAITS = 16
 
 _nodes = ThreadPoolExecutor(MOST_STARTS, thread_name_prefix="seedance-node")
 _page = ThreadPoolExecutor(MOST_REQUESTS, thread_name_prefix="seedance-page")
+_checks = ThreadPoolExecutor(MOST_CHECKS, thread_name_prefix="seedance-check")
+_checks_waiting = threading.BoundedSemaphore(MOST_CHECKS_WAITING)
 _network = threading.BoundedSemaphore(MOST_NETWORK_WAITS)
 
 
 class Busy(Exception):
-    """As many threads as there may be are waiting for providers."""
+    """As many requests as there may be are waiting already, for what the message says."""
 
 
 def in_node_thread(work: Callable[[], Value]) -> Future[Value]:
@@ -45,13 +51,23 @@ def in_page_thread(work: Callable[[], Value]) -> Future[Value]:
     return _page.submit(work)
 
 
+def in_check_thread(work: Callable[[], Value]) -> Future[Value]:
+    """Run a check; more than `MOST_CHECKS` at once queue. Raises `Busy` if `MOST_CHECKS_WAITING` do
+    so already."""
+    if not _checks_waiting.acquire(blocking=False):
+        raise Busy("to be checked")
+    checking = _checks.submit(work)
+    checking.add_done_callback(lambda _: _checks_waiting.release())
+    return checking
+
+
 def in_network_thread(work: Callable[[], Value]) -> Future[Value]:
     """Run what waits for a provider. Raises `Busy` if `MOST_NETWORK_WAITS` do so already.
 
     The process can end while it waits.
     """
     if not _network.acquire(blocking=False):
-        raise Busy
+        raise Busy("for providers")
     return _in_daemon_thread(work, "seedance-network", _network_wait)
 
 

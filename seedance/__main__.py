@@ -1,9 +1,17 @@
-"""`python -m seedance`, the same as `seedance`."""
-
-from __future__ import annotations
+"""`python -m seedance`: the command line."""
 
 import sys
 
-from .cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line. A Ctrl-C while it is imported ends it without a traceback."""
+    try:
+        from .cli import main as run
+    except KeyboardInterrupt:
+        print("seedance: Interrupted. Nothing was spent.", file=sys.stderr)
+        return 130
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

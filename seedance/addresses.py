@@ -9,7 +9,8 @@ import contextlib
 import ipaddress
 import re
 import socket
-from urllib.parse import urlsplit
+import unicodedata
+from urllib.parse import unquote, urlsplit
 
 from .errors import OddReply
 
@@ -83,6 +84,52 @@ def check_public_url(url: str) -> None:
         private = "." not in host or host.endswith(_PRIVATE_NAMES)
     if private:
         raise ForbiddenAddress(f"{short(url)} is not a public address.")
+
+
+def check_text(text: str) -> None:
+    """Raise ForbiddenAddress for a text that somebody may read as an address, unless it is public
+    and every reader reads it alike. Any other text passes.
+
+    The laxest readers drop what cannot be seen, take backslashes for slashes, escapes for
+    what they stand for, letters of other scripts for ours, one slash (or none) for two, and an
+    address without a scheme for one of the web. They also take a list of addresses.
+    """
+    whole = text.strip(" ")
+    pieces = set(text.translate(_BETWEEN).split("\n"))
+    found = {piece for piece in pieces if "://" in _laxly(piece)}
+    if not whole.startswith("data:"):  # which holds letters of any meaning
+        found |= {piece for piece in (whole, *pieces) if _is_one(piece) or _is_one(unquote(piece))}
+    for address in found:
+        if not _PLAIN.fullmatch(address):
+            raise ForbiddenAddress(f"{short(address)} is not plainly one public https address.")
+        check_public_url(address)
+
+
+# What each reader takes for the same address: what follows the host begins with a slash.
+_PLAIN = re.compile(r"https://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[^\s\\]*)?", re.IGNORECASE)
+_DROPPED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0xAD, *range(0x2000, 0x2070), 0xFEFF))
+_IN_SCHEMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-:")
+# What stands between the items of a list, and around an address in a sentence.
+_BETWEEN = str.maketrans(dict.fromkeys("\"'`<>()[]{}|,;\t\n\r\f\v ", "\n"))
+# That take a host, whether or not two slashes stand before it.
+_SCHEMES = (
+    *("http:", "https:", "ftp:", "ftps:", "ws:", "wss:", "file:", "gopher:", "s3:", "gs:", "url:"),
+    *("view-source:", "blob:", "jar:", "dict:", "ldap:", "sftp:", "tftp:", "smb:"),
+)
+
+
+def _laxly(text: str) -> str:
+    """A text as the laxest reader of addresses reads it."""
+    dropped = unicodedata.normalize("NFKC", text.translate(_DROPPED)).translate(_DROPPED)
+    return dropped.replace("\\", "/").lower()
+
+
+def _is_one(text: str) -> bool:
+    """Whether the laxest reader takes it for an address: one of the web, or with any scheme."""
+    lax = _laxly(text).lstrip()
+    scheme, _, rest = lax.partition("://")
+    named = bool(rest) and not set(scheme) - _IN_SCHEMES
+    return lax.startswith(("//", *_SCHEMES)) or named
 
 
 # Names that no public server has (RFC 6761, 6762 and 8375, and ICANN's .internal).

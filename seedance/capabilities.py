@@ -19,6 +19,7 @@ def capabilities(provider: type[Provider]) -> dict[str, Any]:
         "id": provider.id,
         "name": provider.name,
         "key_variable": provider.key_variable,
+        "key_page": provider.key_page,
         "base_url": provider.default_base_url,
         "models": {name: _model(model) for name, model in provider.limits.models.items()},
     }

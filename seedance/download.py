@@ -5,10 +5,12 @@ An address that has expired is an error: the caller asks for a fresh one.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import OddReply, SeedanceError
 from .transport import Lost, NotSent, Stop, Transport
@@ -64,6 +66,14 @@ def fetch(
                 raise
             if attempt.stop.wait(min(2.0**failures / 2, 8.0)):
                 raise
+
+
+def _opened(part: Path, *, new: bool) -> BinaryIO:
+    """A part file to be written to: one that nobody else has put there, and no link. Raises OSError
+    for anything else at that path."""
+    flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    flags |= os.O_CREAT | os.O_EXCL if new else os.O_APPEND
+    return os.fdopen(os.open(part, flags, 0o666), "wb" if new else "ab")
 
 
 class _Attempt:
@@ -166,7 +176,9 @@ class _Attempt:
         self.part.unlink(missing_ok=True)
 
     def _receive(self, response: object) -> None:
-        with self.part.open("ab") as file:
+        if not self.done:
+            self.part.unlink(missing_ok=True)  # of an attempt that brought no byte
+        with _opened(self.part, new=not self.done) as file:
             for block in response.iter_content(BLOCK):  # type: ignore[attr-defined]
                 file.write(block)
                 self.done += len(block)

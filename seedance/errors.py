@@ -21,29 +21,19 @@ builtin error that a caller would expect.
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
+from .texts import shown
+
 Spent = Literal["no", "yes", "unknown"]
-
-# A provider's message may quote a signed address, or hold characters that control a terminal.
-# Errors are logged, kept in the journal and shown. In them an address ends at its question mark,
-# and there are no control characters but ends of lines.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_SIGNED = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+", re.IGNORECASE)
-
-
-def shown(text: str) -> str:
-    """A provider's message as it may be shown: addresses end at their question mark, and control
-    characters are replaced by spaces."""
-    return _CONTROL.sub(" ", _SIGNED.sub(r"\1?...", text))
 
 
 class SeedanceError(Exception):
     """Base of all errors raised on purpose by this package.
 
-    `message`: what happened, one sentence. `hint`: what to do next, may be empty. `task`: the
-    ticket, if the task has one. `spent`: whether money was spent. `row`: the journal row.
+    `message`: what happened, one sentence. `hint`: what to do next, may be empty. Both are cut
+    where they quote too much. `task`: the ticket, if the task has one. `spent`: whether money was
+    spent. `row`: the journal row.
     """
 
     exit_code = 1

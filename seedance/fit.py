@@ -24,12 +24,14 @@ from .order import (
     Order,
     check_extra,
 )
+from .texts import LONGEST_PROMPT, did_you_mean, quoted
 from .wire import UNDOCUMENTED, ModelLimits, Provider
 
 # A provider as it is everywhere, or as it is configured here.
 AnyProvider = Union[type[Provider], Provider]
 
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
+MOST_REFERENCES = 100  # no provider takes half of that
 
 
 DRAFT_RESOLUTION = "480p"
@@ -147,6 +149,11 @@ _HANDLE = re.compile(r"(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)", re.IGNOR
 def check_words(order: Order) -> None:
     """Raise BadOrder for values that no provider has, and for media that exclude each other."""
     check_extra(order.extra)
+    if len(order.prompt) > LONGEST_PROMPT:
+        raise BadOrder(
+            f"The prompt has {len(order.prompt)} letters.",
+            hint=f"No provider takes as many; use at most {LONGEST_PROMPT}.",
+        )
     if re.search("[\ud800-\udfff]", order.prompt):
         raise BadOrder(
             "The prompt holds half a character (a lone surrogate).",
@@ -161,14 +168,23 @@ def check_words(order: Order) -> None:
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
-            raise BadOrder(f"There is no {name} {str(value)[:60]!r}.", hint=_one_of(known))
+            near = did_you_mean(str(value), known)
+            raise BadOrder(f"There is no {name} {quoted(value)}.", hint=near + _one_of(known))
     if order.duration != -1 and not 1 <= order.duration <= 60:
         raise BadOrder(
-            f"A duration of {order.duration} s is not possible.",
+            f"A duration of {number_in_words(order.duration)} s is not possible.",
             hint="Use 4 to 30 seconds, or -1 to let the model decide.",
         )
     if not 0 <= order.seed < SEEDS:
-        raise BadOrder(f"The seed {order.seed} is out of range.", hint=f"Use 0 to {SEEDS - 1}.")
+        raise BadOrder(
+            f"The seed {number_in_words(order.seed)} is out of range.",
+            hint=f"Use 0 to {SEEDS - 1}.",
+        )
+    if len(order.references) > MOST_REFERENCES:
+        raise BadOrder(
+            f"The order has {len(order.references)} references.",
+            hint=f"No provider takes as many; use at most {MOST_REFERENCES}.",
+        )
     frames = order.first_frame is not None or order.last_frame is not None
     if order.last_frame is not None and order.first_frame is None:
         raise BadOrder("There is a last frame without a first.", hint="Give a first frame too.")
@@ -179,6 +195,11 @@ def check_words(order: Order) -> None:
         )
     if order.video is not None and frames:
         raise BadOrder("A clip to work on excludes first and last frames.", hint="Remove one.")
+
+
+def number_in_words(value: int) -> str:
+    """A number of a workflow, in words: Python writes none of thousands of digits."""
+    return str(value) if abs(value) < 10**20 else "of more than 20 digits"
 
 
 def check_handles(order: Order) -> None:

@@ -11,9 +11,10 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from .errors import BadOrder, Refused, Unreachable
+from .errors import BadOrder, Refused, SeedanceError, Unreachable
 from .settings import Settings
 from .wire import Blob
 
@@ -49,7 +50,16 @@ def endpoint(settings: Settings) -> str | None:
 
 def keeps(settings: Settings) -> bool:
     """Whether the user wants our objects left in the bucket."""
-    return _values(settings).get("keep", "").strip().lower() in ("1", "true", "yes", "on")
+    return _is_on(settings, "keep")
+
+
+def keeps_results(settings: Settings) -> bool:
+    """Whether the user wants finished videos kept in the bucket."""
+    return configured(settings) and _is_on(settings, "results")
+
+
+def _is_on(settings: Settings, name: str) -> bool:
+    return _values(settings).get(name, "").strip().lower() in ("1", "true", "yes", "on")
 
 
 def account(settings: Settings) -> str:
@@ -85,6 +95,25 @@ def put(settings: Settings, blob: Blob, name: str) -> None:
             client.put_object(Bucket=bucket, Key=name, Body=blob.data or b"", **extra)
 
 
+def result_name(settings: Settings, name: str) -> str:
+    """A name for an object of a finished video, apart from the media, which are deleted."""
+    prefix = _values(settings).get("prefix", "").strip("/")
+    return "/".join(filter(None, ("results", prefix, name)))
+
+
+def put_file(settings: Settings, path: Path, name: str) -> None:
+    """Put a file of a finished video into the bucket. Raises what `put` raises."""
+    with _bucket(settings) as (client, bucket):
+        client.upload_file(str(path), bucket, name)
+
+
+def get_file(settings: Settings, name: str, path: Path) -> None:
+    """Fetch an object into a file. Raises OSError if the disk refuses, Refused if the object is not
+    there, and what `put` raises."""
+    with _bucket(settings) as (client, bucket):
+        client.download_file(bucket, name, str(path))
+
+
 def address(settings: Settings, name: str) -> str:
     """An address from which anybody can read the object for a day. Asks nobody."""
     with _bucket(settings) as (client, bucket):
@@ -98,6 +127,52 @@ def remove(settings: Settings, name: str) -> None:
     """Delete an object, whether it is there or not. Raises what `put` raises, after one try."""
     with _bucket(settings, attempts=1) as (client, bucket):
         client.delete_object(Bucket=bucket, Key=name)
+
+
+# What is tried, in this order: the words for it, and the right that it needs.
+_RIGHTS = (
+    ("put objects into", "s3:PutObject"),
+    ("read objects of", "s3:GetObject"),
+    ("delete objects of", "s3:DeleteObject"),
+)
+
+
+def try_out(settings: Settings) -> str:
+    """Put a small object into the bucket, read it and delete it again. Returns the bucket's name.
+
+    Raises what `put` raises, after one try each; where the bucket says no, the error names the
+    right that the key lacks.
+    """
+    if not configured(settings):
+        raise BadOrder("No bucket is set up.", hint="Fill in its name and save it first.")
+    prefix = _values(settings).get("prefix", "").strip("/")
+    name = "/".join(filter(None, (prefix, f"seedance-test-{secrets.token_hex(8)}.txt")))
+    body = b"A test of the Seedance pack. It may be deleted."
+
+    def put(client: Any, bucket: str) -> None:
+        client.put_object(Bucket=bucket, Key=name, Body=body)
+
+    def read(client: Any, bucket: str) -> None:
+        if client.get_object(Bucket=bucket, Key=name)["Body"].read() != body:
+            raise Refused(f"The bucket {bucket} gave back another object than was put there.")
+
+    def delete(client: Any, bucket: str) -> None:
+        client.delete_object(Bucket=bucket, Key=name)
+
+    refused: SeedanceError | None = None
+    for step, (words, right) in zip((put, read, delete), _RIGHTS):
+        try:
+            with _bucket(settings, attempts=1) as (client, bucket):
+                step(client, bucket)
+        except Refused as error:
+            lacks = f"The key may not {words} the bucket: {error.message}"
+            hint = f"Give it the right {right}. {error.hint}"
+            refused = refused or Refused(lacks, hint=hint)
+            if right == "s3:PutObject":
+                break  # there is nothing to read or delete
+    if refused:
+        raise refused
+    return bucket
 
 
 @contextlib.contextmanager

@@ -52,8 +52,8 @@ class KeyFile:
     def read(self) -> Mapping[str, Any]:
         """What the file holds, not to be changed; empty if there is no file.
 
-        Each call looks whether the file has changed, and whether others can read it. Raises
-        BadOrder if they can, or if the file cannot be read.
+        Each call looks whether the file has changed, and whether it is ours alone. Raises BadOrder
+        if others can read or replace it, or if it cannot be read.
         """
         self._parsed = self._load(self._parsed)
         return self._parsed.values
@@ -70,6 +70,7 @@ class KeyFile:
         Other writers wait. An error in the block leaves the file as it is. Raises BadOrder if the
         file cannot be read or written.
         """
+        self._check_folders()
         with self._lock():
             values = self._load(_MISSING).values.copy()
             yield values
@@ -82,7 +83,7 @@ class KeyFile:
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
-                self._check_private(status)
+                self._check_ours(status)
                 version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
                 if version == known.version:
                     return known
@@ -98,14 +99,39 @@ class KeyFile:
             ) from None
         return _Parsed(version, values if isinstance(values, dict) else {})
 
-    def _check_private(self, status: os.stat_result) -> None:
-        """Raise BadOrder if others can read the file. Windows has no such modes."""
-        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+    def _check_ours(self, status: os.stat_result) -> None:
+        """Raise BadOrder if others can read the file, or may have put it there. Windows has no such
+        owners and modes."""
+        if os.name != "posix":
+            return
+        if stat.S_IMODE(status.st_mode) & 0o077:
             raise BadOrder(
                 f"Others can read the key file {self.path}, so it is not used.",
                 hint=f"Run: chmod 600 '{self.path}'. If this machine is shared, replace the keys "
                 "in it.",
             )
+        if status.st_uid != os.geteuid():
+            raise BadOrder(
+                f"The key file {self.path} belongs to another user, so it is not used.",
+                hint="Whoever has put it there chooses which keys are used, and where they go. "
+                "Delete it, and store the keys again.",
+            )
+        self._check_folders()
+
+    def _check_folders(self) -> None:
+        """Raise BadOrder if others can put another file in place of the key file: in its folder, or
+        in that of the file that a link at its place names."""
+        if os.name != "posix":
+            return
+        for folder in {self.path.parent, self.path.resolve().parent}:
+            with contextlib.suppress(FileNotFoundError):
+                if _others_can_write(folder.stat()):
+                    raise BadOrder(
+                        f"Others can write in {folder}, the folder of the key file, so it is not "
+                        "used.",
+                        hint=f"Run: chmod go-w '{folder}'. If this machine is shared, replace the "
+                        "keys in it.",
+                    )
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -138,6 +164,30 @@ class KeyFile:
             raise BadOrder(
                 f"The key file {self.path} cannot be written: {error.strerror}."
             ) from error
+
+
+def _others_can_write(folder: os.stat_result) -> bool:
+    """Whether another user can replace our files in a folder. One of another user counts only for
+    who is not root: in a container, a mounted folder often is that of a user outside."""
+    me, mode = os.geteuid(), stat.S_IMODE(folder.st_mode)
+    if me != 0 and folder.st_uid not in (0, me):
+        return True
+    if mode & stat.S_ISVTX:  # as in /tmp, where only its owner can replace a file
+        return False
+    return bool(mode & 0o002) or (bool(mode & 0o020) and not _is_mine_alone(folder.st_gid))
+
+
+def _is_mine_alone(group: int) -> bool:
+    """Whether nobody else is in a group. Linux gives each user such a group, for which new files
+    are often writable."""
+    import grp
+    import pwd
+
+    try:
+        me, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return found.gr_gid == me.pw_gid and set(found.gr_mem) <= {me.pw_name}
 
 
 def _with_keys(record: dict[str, Any]) -> dict[str, Any]:

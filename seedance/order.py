@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import BadOrder
 from .files import sha256_of
+from .texts import LONGEST_ADDRESS, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +150,7 @@ class Medium:
         address = address.strip()
         if not is_address(address):
             raise BadOrder(
-                f"{address[:80]!r} is neither an https address nor a provider's handle.",
+                f"{quoted(address)} is neither an https address nor a provider's handle.",
                 hint="Use https://..., asset://... or e.g. leonardo:GENERATED:<id>.",
             )
         return cls(kind, address=address)
@@ -178,8 +179,8 @@ class Medium:
         return sha.hexdigest()
 
 
-_HANDLE = re.compile(r"(asset://|[a-z][a-z0-9_]*:[A-Z]+:)[A-Za-z0-9._~-]{1,200}")
-_URL = re.compile(r"https?://[^\s/?#@\\]+([/?#][^\s]*)?", re.IGNORECASE)
+_HANDLE = re.compile(r"(asset://|[a-z][a-z0-9_]{0,31}:[A-Z]{1,32}:)[A-Za-z0-9._~-]{1,200}")
+_URL = re.compile(r"https?://[^\s/?#@\\]{1,300}([/?#][^\s]*)?", re.IGNORECASE)
 
 
 def is_address(text: str) -> bool:
@@ -188,7 +189,9 @@ def is_address(text: str) -> bool:
     Plain http passes here. `runner.delivery`, which knows the provider's base URL, refuses it
     unless it is an address of the user's own gateway.
     """
-    return bool(_URL.fullmatch(text) or _HANDLE.fullmatch(text)) and len(text) <= 4096
+    if len(text) > LONGEST_ADDRESS:
+        return False
+    return bool(_URL.fullmatch(text) or _HANDLE.fullmatch(text))
 
 
 ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
@@ -313,7 +316,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-LARGEST_EXTRA = 256 * 1024  # bytes
+LARGEST_EXTRA = 64 * 1024  # bytes
 DEEPEST_EXTRA = 32
 
 

@@ -27,6 +27,7 @@ Section = Literal["s3", "budget"]
 PACK = Path(__file__).resolve().parents[1]
 
 TIMEOUT = 3600.0
+MAX_USD = 50.0
 SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
 _SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")  # what their names end with
 
@@ -284,6 +285,13 @@ class Settings:
             for name, value in values.items()
             if name in ("day", "month", "unknown_price")
         }
+
+    @property
+    def max_usd(self) -> float:
+        """The most that one queued graph or one command may cost, in USD; 0 for no limit."""
+        stored = self._keys.record("budget").get("max_usd")
+        text = self._environment.get("SEEDANCE_MAX_USD", "").strip() or stored
+        return MAX_USD if text is None or text == "" else _amount(str(text), "SEEDANCE_MAX_USD")
 
     def is_set(self, variable: str) -> bool:
         """Whether the environment has a value for `variable`."""

@@ -50,7 +50,7 @@ def rules() -> dict[str, Any]:
 
 
 def test_the_drawing_has_the_floors_that_the_imports_keep_to(rules: dict[str, Any]) -> None:
-    drawn = re.findall(r"^ +(\d) \| (.+) \|$", block("The house", "text"), re.MULTILINE)
+    drawn = re.findall(r"^ +(\d+) \| (.+) \|$", block("The house", "text"), re.MULTILINE)
     assert [int(number) for number, _ in drawn] == list(range(len(drawn), 0, -1))
     assert [set(units.split()) for _, units in reversed(drawn)] == list(rules["FLOORS"])
 

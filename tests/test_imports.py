@@ -20,34 +20,35 @@ CORE = ROOT / "seedance"
 
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
+    {"texts"},
     {"errors", "files", "money", "units"},
-    {"addresses", "key_file", "order"},
+    {"addresses", "key_file", "order", "servers"},
     {"wire"},
     {"providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
     {"download", "hosting", "preview"},
     {"runner"},
-    {"cli", "__init__"},
-    {"__main__", "nodes"},
+    {"cli", "__init__", "nodes"},
 )
 # Narrower than its floor: what a unit may import of ours.
 ONLY: dict[str, set[str]] = {
-    "errors": set(),
+    "texts": set(),
+    "errors": {"texts"},
     "money": set(),
     "files": set(),
     "units": set(),
     "key_file": {"errors", "files"},
-    "wire": {"errors", "money", "order"},
-    "providers": {"errors", "money", "order", "wire"},
-    "journal": {"errors", "money"},
-    "transport": {"errors", "addresses", "wire"},
+    "servers": {"errors", "files"},
+    "wire": {"errors", "money", "order", "texts"},
+    "providers": {"errors", "money", "order", "texts", "wire"},
+    "journal": {"errors", "money", "texts"},
+    "transport": {"addresses", "errors", "texts", "wire"},
     "media": {"errors", "files", "order", "units", "wire"},
-    "fit": {"errors", "order", "providers", "wire"},
+    "fit": {"errors", "order", "providers", "texts", "wire"},
     "capabilities": {"order", "providers", "wire"},
     "__init__": set(),
-    "__main__": {"cli"},
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"settings", "units"},
+    | {"servers", "settings", "texts", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.
@@ -74,9 +75,11 @@ def name_of(path: Path) -> str:
 
 
 def unit_of(path: Path) -> str:
-    """The unit that a file belongs to: the file or folder directly in seedance/, or nodes."""
+    """The unit that a file belongs to: the file or folder directly in seedance/, or nodes. What
+    `python -m seedance` starts is of the command line."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return parts[1] if parts[0] == "seedance" else parts[0]
+    unit = parts[1] if parts[0] == "seedance" else parts[0]
+    return "cli" if unit == "__main__" else unit
 
 
 def floor_of(unit: str) -> int:

@@ -294,3 +294,35 @@ def test_every_promise_has_its_test() -> None:
 def test_the_readme_says_whose_keys_tasks_and_budget_are() -> None:
     words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert "Keys, tasks and the budget belong to the ComfyUI server" in words
+
+
+# -------------------------------------------------------------------------------- GitHub's runners
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_there_are_workflows() -> None:
+    assert len(WORKFLOWS) == 2
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
+def test_a_workflow_runs_pinned_actions_with_the_least_rights(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    used = re.findall(r"^ *-? *uses: (.+)$", text, re.MULTILINE)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # \S+", action), action
+    assert re.findall(r"^permissions:\n((?:  .+\n)+)", text, re.MULTILINE) == ["  contents: read\n"]
+    assert "write" not in re.findall(r"permissions:.*", text)
+    # The token of a checkout would be at hand for whatever runs after it.
+    assert text.count("persist-credentials: false") == text.count("actions/checkout@")
+    assert "pull_request_target" not in text
+    # What others write (titles, names of branches) goes into no command line.
+    for line in text.splitlines():
+        if "${{" in line and "github.event" in line:
+            assert re.fullmatch(r" +[A-Z_]+: \$\{\{ [\w.]+ \}\}", line), line
+
+
+def test_what_the_pack_needs_is_looked_up_in_the_list_of_known_weaknesses() -> None:
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert "pip-audit --local" in text and "cron:" in text

@@ -104,6 +104,44 @@ export function nodeAt(id) {
 /** @param {any} graph @param {string} id */
 const found = (graph, id) => graph?.getNodeById(id) ?? graph?.getNodeById(Number(id)) ?? undefined;
 
+/**
+ * What the last run of a node gave the page, where the page keeps it: with a workflow that it shows
+ * from its history, for instance.
+ * @param {ComfyNode} node
+ * @returns {any}
+ */
+export function outputOf(node) {
+  const graph = /** @type {any} */ (node.graph);
+  const place = graph === root() ? String(node.id) : `${graph?.id}:${node.id}`;
+  return /** @type {any} */ (app).nodeOutputs?.[place];
+}
+
+/**
+ * Calls `listener` with what a run of the node gives the page, also where ComfyUI had it already.
+ * @param {ComfyNode} node
+ * @param {(output: any) => void} listener
+ */
+export function onOutput(node, listener) {
+  const { onExecuted: first } = /** @type {any} */ (node);
+  /** @type {any} */ (node).onExecuted = function (/** @type {any} */ output) {
+    first?.call(this, output);
+    listener(output);
+  };
+}
+
+/** The nodes that a run would take: in all subgraphs, without those that are muted or bypassed. */
+export const nodesToRun = () => nodesIn(root());
+
+const MUTED = [2, 4]; // LiteGraph's modes "never" and "bypass"
+
+/** @param {any} graph @returns {ComfyNode[]} */
+function nodesIn(graph) {
+  const running = graph.nodes.filter((/** @type {any} */ { mode }) => !MUTED.includes(mode));
+  return running.flatMap((/** @type {any} */ node) =>
+    node.subgraph ? nodesIn(node.subgraph) : [node],
+  );
+}
+
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
 export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
 
@@ -121,6 +159,63 @@ export function inputNames(node) {
   const { required, optional } = nodeData?.input ?? {};
   return new Set(Object.keys({ ...required, ...optional }));
 }
+
+/**
+ * Calls `listener` when somebody types into the prompt of a node of ours, and `pressed` for the keys.
+ * @param {(node: ComfyNode, field: HTMLTextAreaElement) => void} listener
+ * @param {(event: KeyboardEvent) => void} pressed
+ */
+export function onPromptInput(listener, pressed) {
+  const heard = (/** @type {Event} */ event) => {
+    const field = event.target;
+    if (!(field instanceof HTMLTextAreaElement)) return;
+    const node = nodeOfPrompt(field);
+    if (node) listener(node, field);
+  };
+  document.addEventListener("input", heard);
+  document.addEventListener(
+    "keydown",
+    (event) => event.target instanceof HTMLTextAreaElement && pressed(event),
+    true,
+  );
+}
+
+/**
+ * The node of ours whose prompt is typed in a field: by the element of its widget in the classic
+ * rendering, as the first field of its node in Nodes 2.0.
+ * @param {HTMLTextAreaElement} field
+ * @returns {ComfyNode | undefined}
+ */
+function nodeOfPrompt(field) {
+  const ours = (app.canvas?.graph ?? root()).nodes.filter(({ comfyClass }) =>
+    /^Seedance/.test(comfyClass ?? ""),
+  );
+  const place = field.closest("[data-node-id]");
+  return /** @type {ComfyNode | undefined} */ (
+    ours.find((node) => {
+      const prompt = /** @type {any} */ (node.widgets?.find(({ name }) => name === "prompt"));
+      if (place?.getAttribute("data-node-id") === String(node.id))
+        return place.querySelector("textarea") === field;
+      return prompt && (prompt.element === field || prompt.inputEl === field);
+    })
+  );
+}
+
+/**
+ * Hide a widget. It keeps its value, its place in saved workflows and its socket.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
+export function hide(node, name) {
+  const widget = node.widgets?.find((item) => item.name === name);
+  if (!widget) return;
+  widget.hidden = true; // in the classic rendering
+  widget.options.hidden = true; // in Nodes 2.0
+}
+
+/** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */
+export const linkedInputs = (node) =>
+  (node.inputs ?? []).filter((_, slot) => node.isInputConnected(slot)).map(({ name }) => name);
 
 /**
  * The choices of a widget, to be changed in place: the page's own view keeps the array that it was

@@ -15,6 +15,18 @@ const ORDERING = new Set([
   "SeedanceV2V",
 ]);
 const TAB = "seedance";
+const PROVIDERS = [
+  "AIHubMax",
+  "BytePlus ModelArk",
+  "EvoLink",
+  "fal",
+  "Leonardo.AI",
+  "Lumenfall",
+  "Replicate",
+  "SinanCode",
+  "UniAll",
+  "Volcano Engine Ark",
+];
 
 /** @param {ComfyNode} node */
 const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
@@ -66,7 +78,8 @@ app.registerExtension({
     {
       id: "Seedance.Providers",
       category: ["Seedance", "Providers", "Keys"],
-      name: "Providers and keys",
+      // The settings search looks into names: the kinds of key, and those who give them.
+      name: `API keys of providers: ${PROVIDERS.join(", ")}`,
       type: panel(() => import("./seedance/settings/keys.mjs")),
       defaultValue: null,
       sortOrder: 30,
@@ -98,6 +111,18 @@ app.registerExtension({
   ],
 
   setup() {
+    // A sidecar is no workflow: dropped on the page, it gives a node with its order.
+    document.addEventListener(
+      "drop",
+      (event) => {
+        const [file, ...others] = event.dataTransfer?.files ?? [];
+        if (!file?.name.endsWith(".seedance.json") || others.length) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        import("./seedance/tasks/load.mjs").then((module) => module.loadSidecar(file));
+      },
+      true,
+    );
     /** @type {Promise<typeof import("./seedance/tasks/tab.mjs")> | undefined} */
     let tab;
     app.extensionManager.registerSidebarTab({

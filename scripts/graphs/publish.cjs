@@ -5,17 +5,25 @@ const { build, load, saved } = require('../../tests/page/browser/page.cjs')
 // What the page saves. A spec is that of blueprints.cjs.
 async function publish(page, url, name, spec) {
   await build(page, spec)
-  const ids = await page.evaluate(([name, spec]) => {
+  await page.evaluate(([name, spec]) => {
     const { graph } = window.app
     const nodes = [...graph.nodes]
     const inside = nodes.filter((_, index) => !spec.around.includes(spec.nodes[index].name))
+    const ids = Object.fromEntries(spec.nodes.map((item, index) => [item.name, nodes[index].id]))
     const { subgraph, node } = graph.convertToSubgraph(new Set(inside))
+    // Linked inputs: they stay when the page gives the nodes inside other ids.
+    for (const [inner, widgets] of Object.entries(spec.widgets)) {
+      const target = subgraph.getNodeById(ids[inner])
+      for (const widget of widgets) {
+        const slot = target.inputs.find((input) => input.widget?.name === widget)
+        subgraph.addInput(widget, String(slot.type)).connect(slot, target)
+      }
+    }
     subgraph.name = node.title = name
     subgraph.extra = {
       BlueprintDescription: spec.description, BlueprintSearchAliases: spec.aliases,
     }
     for (const other of [...graph.nodes]) if (other !== node) graph.remove(other)
-    return Object.fromEntries(spec.nodes.map((item, index) => [item.name, nodes[index].id]))
   }, [name, spec])
   const workflow = await saved(page)
   const [node] = workflow.nodes
@@ -26,8 +34,6 @@ async function publish(page, url, name, spec) {
     delete slot.localized_name
   }
   subgraph.category = 'Seedance'
-  node.properties.proxyWidgets = Object.entries(spec.widgets)
-    .flatMap(([inner, widgets]) => widgets.map((widget) => [String(ids[inner]), widget]))
   await load(page, workflow)
   await page.evaluate(async (name) => {
     const { app } = window
@@ -38,6 +44,7 @@ async function publish(page, url, name, spec) {
   const file = `${url}/userdata/${encodeURIComponent(`subgraphs/${name}.json`)}`
   const blueprint = await (await page.request.get(file)).json()
   await page.request.delete(file)
+  for (const { properties } of blueprint.nodes) properties.proxyWidgets = [] // names by old ids
   return blueprint
 }
 

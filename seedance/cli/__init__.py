@@ -15,16 +15,19 @@ once.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import Cancelled, SeedanceError
 from . import stops
 from .arguments import parser
-from .show import bear_any_letter, failure
+from .show import bear_any_letter, failure, trace
 
+SEE = "What became of the order is in: seedance tasks."
 CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
 
 
@@ -32,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
-    bear_any_letter()
-    before = stops.as_ctrl_c()
+    args: argparse.Namespace | None = None
+    before: stops.Before = {}
     try:
+        bear_any_letter()
+        before = stops.as_ctrl_c()
         args = parser().parse_args(words)
         code: int = args.run(args)
         sys.stdout.flush()
@@ -42,17 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeedanceError as error:
         problem = error
     except KeyboardInterrupt:
-        problem = Cancelled("Interrupted.", hint="What became of it is in: seedance tasks.")
+        sure = not _may_have_spent(args) or _runner().spent_nothing()
+        problem = Cancelled("Interrupted.", hint="" if sure else SEE, spent="no" if sure else None)
     except BrokenPipeError:
         # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        traceback.print_exc()
+        trace(traceback.format_exc())
+        sure = not _may_have_spent(args)
         problem = SeedanceError(
             f"Something unforeseen happened: {error!r}.",
-            hint="What became of the order is in: seedance tasks.",
-            spent="unknown",
+            hint="" if sure else SEE,
+            spent="no" if sure else "unknown",
         )
     finally:
         _close()
@@ -62,9 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return problem.exit_code
 
 
+def _may_have_spent(args: argparse.Namespace | None) -> bool:
+    """Whether the command had come to a call of the runner that may send an order."""
+    return getattr(args, "began", False)
+
+
 def _close() -> None:
     """Close the runner that the command used, if it used one: SQLite then writes the journal into
-    its one file. Not imported here, since most of the time of a short command is imports."""
-    runner = sys.modules.get(f"{__package__.rpartition('.')[0]}.runner")
-    if runner is not None:
+    its one file."""
+    if (runner := _runner()) is not None:
         runner.close_shared(CLOSE_SECONDS)
+
+
+def _runner() -> Any:
+    """The module, if it was imported. Not imported here: most of the time of a short command is
+    imports."""
+    return sys.modules.get(f"{__package__.rpartition('.')[0]}.runner")

@@ -6,13 +6,22 @@ Only the form of values is checked. What a provider can do, `fit` says, as it do
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
 from ..order import FINALS, MODELS, OPERATIONS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, Order
+from ..texts import did_you_mean
 from . import generate, setup, tasks
 
 MOST_TAKES = 8
+FLAGS = (
+    *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
+    *("--keep-audio", "--provider", "--model", "--resolution", "--ratio", "--duration", "--seed"),
+    *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
+    *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
+    *("--draft", "--web-search", "--output-format"),
+)
 MOST_ROWS = 10**9
 
 
@@ -27,7 +36,21 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=f"See: {self.prog} --help")
+        hint = f"{self._advice(message)}See: {self.prog} --help"
+        raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=hint)
+
+    def _advice(self, message: str) -> str:
+        """What a person may have meant."""
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice:
+            return did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        if not message.startswith("unrecognized arguments: "):
+            return ""
+        words = message.partition(": ")[2]
+        if words.startswith("-"):
+            flags = [each for each in FLAGS if each.startswith("--")]
+            return did_you_mean(words.split()[0], flags)
+        return f'A prompt of several words stands in quotes: --prompt "... {words}". '
 
 
 def parser() -> Parser:
@@ -41,14 +64,16 @@ def parser() -> Parser:
     top.add_argument(
         "--comfyui",
         metavar="DIR",
-        help="use the keys, the journal and the output folder of this ComfyUI installation, "
-        "whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
+        help="use the keys, the journal and the output folder of this ComfyUI (its code, base "
+        "or user folder), whatever SEEDANCE_HOME and SEEDANCE_OUTPUT say",
     )
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    top.set_defaults(run=_bare(top))
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
     command = _command(commands, "generate", generate.generate, "make a video")
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=f"how many, 1 to {MOST_TAKES}")
+    _money_flags(command)
     _output_flags(command)
 
     command = _command(
@@ -60,6 +85,7 @@ def parser() -> Parser:
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=argparse.SUPPRESS)
     command.add_argument("-o", "--output", help=argparse.SUPPRESS)
+    command.add_argument("--overwrite", action="store_true", help=argparse.SUPPRESS)
     _json_flag(command)
 
     command = _command(commands, "providers", setup.providers, "what each provider can do")
@@ -67,17 +93,27 @@ def parser() -> Parser:
 
     command = _command(commands, "tasks", tasks.tasks, "the journal, newest first")
     command.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many (50)")
+    command.add_argument("--search", metavar="TEXT", help="only those with TEXT in their prompt")
+    command.add_argument("--state", choices=tasks.STATES, metavar="S", help="only those in a state")
     command.add_argument("--costs", action="store_true", help="totals by day and provider instead")
     form = command.add_mutually_exclusive_group()
     _json_flag(form)
     form.add_argument("--csv", action="store_true", help="all of them as CSV")
 
+    command = _command(commands, "show", tasks.show_row, "everything about one order")
+    command.add_argument("ticket", metavar="TICKET_OR_ROW")
+    _json_flag(command)
+
     command = _command(commands, "collect", generate.collect, "fetch the video of a paid task")
-    command.add_argument("ticket", metavar="TICKET", help="e.g. lumenfall:video_123")
+    command.add_argument(
+        "ticket", nargs="?", metavar="TICKET_OR_ROW", help="e.g. lumenfall:video_123"
+    )
+    command.add_argument("--all", action="store_true", help="all that are paid and not saved yet")
     _output_flags(command)
 
     command = _command(commands, "cancel", tasks.cancel, "ask the provider to cancel a task")
     command.add_argument("ticket", metavar="TICKET", help="a ticket, or a row of: seedance tasks")
+    _json_flag(command)
 
     command = _command(
         commands,
@@ -86,6 +122,8 @@ def parser() -> Parser:
         "clear an unclear or unwanted row, so that the order may be sent again",
     )
     command.add_argument("ticket", metavar="TICKET_OR_ROW")
+    command.add_argument("--yes", action="store_true", help="ask nothing")
+    _json_flag(command)
 
     command = _command(
         commands, "finish", generate.finish, "make a draft into its final video (paid once)"
@@ -94,6 +132,8 @@ def parser() -> Parser:
     command.add_argument(
         "--resolution", default=FINALS[0], metavar="|".join(FINALS), help="default: 1080p"
     )
+    command.set_defaults(provider=None)
+    _money_flags(command)
     _output_flags(command)
 
     key = commands.add_parser("key", help="store, remove or test the key of a provider")
@@ -106,8 +146,23 @@ def parser() -> Parser:
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
 
-    _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command = _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
+    command.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="first take saved videos into the journal again, from the files beside them",
+    )
     return top
+
+
+def _bare(top: Parser) -> Any:
+    """What no command at all does: it shows the help."""
+
+    def run(_: argparse.Namespace) -> int:
+        top.print_help()
+        top.error("the following arguments are required: COMMAND")
+
+    return run
 
 
 def _command(group: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
@@ -123,17 +178,21 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     default = Order()
     ordered = command.add_argument_group("what to make")
     ordered.add_argument("--prompt", default="", metavar="TEXT", help="what happens in the video")
-    ordered.add_argument("--image", metavar="FILE_OR_URL", help="the first frame")
-    ordered.add_argument("--last-image", metavar="FILE_OR_URL", help="the last frame")
+    ordered.add_argument("--image", action=_Medium, metavar="FILE_OR_URL", help="the first frame")
+    ordered.add_argument(
+        "--last-image", action=_Medium, metavar="FILE_OR_URL", help="the last frame"
+    )
     ordered.add_argument(
         "--reference",
-        action="append",
+        action=_Reference,
         default=[],
         metavar="FILE_OR_URL",
         help="a picture, clip or sound that the prompt calls @Image1, @Video1, @Audio1; may be "
         "repeated; write image:, video: or audio: before it where its ending does not tell",
     )
-    ordered.add_argument("--video", metavar="FILE_OR_URL", help="the clip to edit or extend")
+    ordered.add_argument(
+        "--video", action=_Medium, metavar="FILE_OR_URL", help="the clip to edit or extend"
+    )
     ordered.add_argument("--operation", metavar="|".join(OPERATIONS), help="what --video is for")
     ordered.add_argument("--keep-audio", action="store_true", help="keep the sound of --video")
 
@@ -146,7 +205,7 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     how.add_argument("--ratio", metavar="R", help=", ".join(RATIOS))
     how.add_argument(
         "--duration",
-        type=int,
+        type=_seconds,
         default=default.duration,
         metavar="N",
         help="seconds, -1 lets the model decide (default: 5)",
@@ -178,9 +237,24 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _money_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-usd", metavar="X", help="send nothing that costs more by its estimate, in all"
+    )
+    command.add_argument("--yes", action="store_true", help="ask nothing before it is paid")
+
+
 def _output_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-o", "--output", metavar="FILE", help="save here; more takes become FILE-2 and so on"
+        *("-o", "--output"),
+        action=_Medium,
+        metavar="FILE",
+        help="save here; more takes become FILE-2 and so on",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace FILE, whatever it is, and what is beside it",
     )
     _json_flag(command)
 
@@ -189,10 +263,38 @@ def _json_flag(command: Any) -> None:
     command.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
+class _Medium(argparse.Action):
+    """A medium, which must be named and may be given once."""
+
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        if getattr(names, self.dest) is not None:
+            raise argparse.ArgumentError(self, "it is given twice")
+        setattr(names, self.dest, value)
+
+
+class _Reference(argparse.Action):
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if not str(value).strip():
+            raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
+        setattr(names, self.dest, [*getattr(names, self.dest), value])
+
+
 def _takes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_TAKES:
         raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_TAKES}, not {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> int:
+    number = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*(s|sec|seconds)?\s*", text)
+    if number is None:
+        raise ValueError
+    return int(number[1])
+
+
+_seconds.__name__ = "int"  # as argparse calls it in its error
 
 
 def _limit(text: str) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
-from ..errors import Cancelled, SeedanceError, Spent
-from . import orders, show, stops
+from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from . import orders, prices, show, stops
 from .setup import runner_for
 
 if TYPE_CHECKING:
@@ -31,18 +32,42 @@ def generate(args: argparse.Namespace) -> int:
     order = orders.order_of(args)
     runner = runner_for(args)
     try:
-        jobs = runner.start(order, takes=args.takes, target=_target(args))
+        spending = prices.spending_of(args, runner.settings)
+        args.began = True
+        jobs = runner.start(
+            order,
+            takes=args.takes,
+            target=_target(args),
+            overwrite=args.overwrite,
+            confirm=prices.confirm(args, spending),
+            spending=spending,
+        )
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
         _settle(runner)
 
 
 def collect(args: argparse.Namespace) -> int:
-    """`seedance collect`: the video of a task that was paid for."""
+    """`seedance collect`: the videos of tasks that were paid for."""
+    if args.all == (args.ticket is not None) or (args.all and args.output):
+        raise BadOrder("Give one ticket or row, or --all and no -o.", hint="See: seedance tasks.")
     runner = runner_for(args)
+    tickets = _uncollected(runner) if args.all else [_ticket(runner, args.ticket)]
+    if not tickets:
+        show.note("There is nothing to collect.")
     try:
-        job = runner.collect(args.ticket, target=_target(args))
-        return _wait_and_report(runner, [job], as_json=args.json)
+        args.began = True
+        target, jobs = _target(args), []
+        code = 0
+        for ticket in tickets:
+            try:
+                jobs.append(runner.collect(ticket, target=target, overwrite=args.overwrite))
+            except SeedanceError as error:
+                if not args.all:
+                    raise
+                show.failure(error, as_json=False)
+                code = code or error.exit_code
+        return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
     finally:
         _settle(runner)
 
@@ -51,10 +76,35 @@ def finish(args: argparse.Namespace) -> int:
     """`seedance finish`: a draft becomes its final video."""
     runner = runner_for(args)
     try:
-        job = runner.finish(args.ticket, resolution=args.resolution, target=_target(args))
+        spending = prices.spending_of(args, runner.settings)
+        args.began = True
+        job = runner.finish(
+            _ticket(runner, args.ticket),
+            resolution=args.resolution,
+            target=_target(args),
+            overwrite=args.overwrite,
+            confirm=prices.confirm(args, spending),
+            spending=spending,
+        )
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)
+
+
+def _uncollected(runner: Runner) -> list[str]:
+    """The tickets of what is paid and not saved yet, the oldest first."""
+    rows = reversed(runner.journal.newest(sys.maxsize))
+    return [row.task for row in rows if row.task is not None and row.live]
+
+
+def _ticket(runner: Runner, text: str) -> str:
+    """A ticket, or that of a row."""
+    if not text.strip().isdecimal():
+        return text
+    row = runner.find_row(text)
+    if row.task is None:
+        raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks.")
+    return row.task
 
 
 def _target(args: argparse.Namespace) -> Path | None:
@@ -228,22 +278,50 @@ def _description(result: Result) -> str:
 
 def check(args: argparse.Namespace) -> int:
     """`seedance check`: what would be sent where, and for how much. Sends nothing."""
+    from ..runner import check_target
+
     order = orders.order_of(args)
+    check_target(_target(args))
     quotes = runner_for(args).check(order)
+    shown = [quote for quote in quotes if args.provider in ("auto", quote.provider)]
     if args.json:
         show.as_json([quote.as_dict() for quote in quotes])
+    elif args.provider == "auto":
+        _print_quotes(quotes)
     else:
-        for quote in quotes:
+        for quote in shown:
             _print_quote(quote)
-    asked = [quote for quote in quotes if order.provider in ("auto", quote.provider)]
-    if any(quote.problem is None for quote in asked):
+    if any(quote.problem is None for quote in shown):
         return 0
-    return next((quote.problem.exit_code for quote in asked if quote.problem), 0)
+    return next((quote.problem.exit_code for quote in shown if quote.problem), 0)
+
+
+def _print_quotes(quotes: Sequence[Quote]) -> None:
+    """A line for each provider, the cheapest first; those that cannot come last."""
+    rows: list[tuple[str, ...]] = [("provider", "price", "key", "what would change, or why not")]
+    for quote in sorted(quotes, key=_rank):
+        if quote.problem:
+            price, words = "-", show.as_typed(quote.problem.message)
+        else:
+            price = show.money(quote.price)
+            words = "; ".join(
+                f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
+            )
+        rows.append((quote.provider, price, quote.key or "none", show.shortened(words, 45)))
+    show.table(rows)
+    show.note("In full, with the payload: seedance check --provider ID ...")
+
+
+def _rank(quote: Quote) -> tuple[bool, bool, float, str]:
+    price = quote.price
+    usd = price if price is not None and price.currency == "USD" else None
+    amount = usd.amount if usd else 0.0
+    return (quote.problem is not None, price is None or usd is None, amount, quote.provider)
 
 
 def _print_quote(quote: Quote) -> None:
     if quote.problem:
-        show.line(f"{quote.provider}: no. {quote.problem}")
+        show.line(f"{quote.provider}: no. {show.as_typed(str(quote.problem))}")
         return
     key = "" if quote.key else ", but there is no key"
     price = show.money(quote.price)

@@ -46,15 +46,15 @@ def settings_for(args: argparse.Namespace) -> Settings:
 
     if args.comfyui is None:
         return Settings.load()
+    from .. import servers
+
     folder = Path(args.comfyui).expanduser().absolute()
-    if not (folder / "folder_paths.py").is_file():
-        raise BadOrder(
-            f"{folder} is not a ComfyUI installation.",
-            hint="Give the folder that holds ComfyUI's main.py.",
-        )
-    # "__" marks a folder of ComfyUI's system users, which its web interface does not serve. Not by
-    # `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
-    return Settings(folder / "user" / "__seedance", folder / "output" / "seedance", os.environ)
+    server, others = servers.find(folder)
+    if others:
+        known = ", ".join(each.home for each in others)
+        show.note(f"{folder} runs several servers. Of the last one: {server.home}. Others: {known}")
+    # Not by `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
+    return Settings(Path(server.home), Path(server.output), os.environ)
 
 
 def runner_for(args: argparse.Namespace) -> Runner:
@@ -116,7 +116,10 @@ def _typed_key(name: str) -> str:
         return sys.stdin.readline().strip()
     from getpass import getpass
 
-    return getpass(f"Key of {name} (not shown): ").strip()
+    try:
+        return getpass(f"Key of {name} (not shown): ").strip()
+    except EOFError:
+        return ""
 
 
 def key_remove(args: argparse.Namespace) -> int:
@@ -141,11 +144,23 @@ def key_test(args: argparse.Namespace) -> int:
 def doctor(args: argparse.Namespace) -> int:
     """`seedance doctor`: all that a report of a fault should hold, and no secret."""
     settings = settings_for(args)
+    if args.rebuild:
+        _rebuild(args)
     healthy = True
     for topic, words, good in _findings(settings):
         healthy = healthy and good
         show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
     return 0 if healthy else SeedanceError.exit_code
+
+
+def _rebuild(args: argparse.Namespace) -> None:
+    count, aside = runner_for(args).rebuild()
+    if aside is not None:
+        show.note(f"The damaged journal is now {aside}.")
+    show.note(f"{count} saved video(s) were taken into the journal from the files beside them.")
+    show.note(
+        "Orders that were under way are not among them: look at the providers' own lists of tasks."
+    )
 
 
 def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:

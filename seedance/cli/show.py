@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SeedanceError, Spent
+from ..texts import clean, traceback_lines
 
 if TYPE_CHECKING:
     from ..money import Money
@@ -26,18 +27,35 @@ MONEY_WORDS: Mapping[Spent, str] = {
 }
 
 
+# The core's errors speak as a node's inputs are called. On the command line they are flags.
+_AS_TYPED = (
+    ("set on_unsupported to nearest", "use --on-unsupported nearest"),
+    ("Set on_unsupported to nearest", "Use --on-unsupported nearest"),
+    (
+        "Connect it, or change the prompt; pictures are counted, not sockets.",
+        "Give it with --reference, or change the prompt.",
+    ),
+    ("Connect a reference picture or clip too.", "Give a picture or clip with --reference too."),
+    ("connect the file itself", "give the file itself"),
+    ("Connect the picture or clip itself", "Give the file itself"),
+    ("queue it again", "send it again"),
+    ("queue the order again", "send the order again"),
+)
+
+
+def as_typed(text: str) -> str:
+    """A sentence of the core in the words of the command line."""
+    for ours, typed in _AS_TYPED:
+        text = text.replace(ours, typed)
+    return text
+
+
 def bear_any_letter() -> None:
     """Let both streams write what their encoding lacks as `\\u72d0`: a pipe on Windows has an old
     code page, and no letter of a file's name may turn a paid video into a failure."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def clean(text: object) -> str:
-    """`text` without control characters: a prompt or a provider's answer must not be able to
-    steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
 
 
 def line(text: object = "") -> None:
@@ -49,6 +67,11 @@ def note(text: str) -> None:
     """A line, or lines, about the way to the result."""
     for part in text.splitlines():
         print(clean(part), file=sys.stderr, flush=True)
+
+
+def trace(text: str) -> None:
+    """A traceback."""
+    note(traceback_lines(text))
 
 
 def as_json(value: Any) -> None:
@@ -68,6 +91,7 @@ def as_csv(fields: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
 
 def failure(error: SeedanceError, *, as_json: bool) -> None:
     """What happened, what to do, and what became of the money; as JSON too if that was asked."""
+    error.message, error.hint = as_typed(error.message), as_typed(error.hint)
     if as_json:
         print(json.dumps({"error": error.as_dict()}, indent=2))
     note(f"seedance: {error.message}")
@@ -81,6 +105,11 @@ def failure(error: SeedanceError, *, as_json: bool) -> None:
 def money(amount: Money | None) -> str:
     """`1.50 USD`, `free`, or `unknown`."""
     return "unknown" if amount is None else str(amount)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` in at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def table(rows: Sequence[Sequence[object]]) -> None:

@@ -1,5 +1,5 @@
-"""`tasks`, `cancel` and `forget`: show the journal (as a table, JSON or CSV), cancel a task, clear
-a row."""
+"""`tasks`, `show`, `cancel` and `forget`: show the journal (as a table, JSON or CSV) or one order,
+cancel a task, clear a row."""
 
 from __future__ import annotations
 
@@ -8,33 +8,54 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import show
+from ..texts import clean_lines
+from . import prices, show
 from .setup import runner_for
 
 if TYPE_CHECKING:
     from ..journal import Row, Total
 
 FIELDS = ("row", "task", "provider", "model", "state", "created", "updated", "prompt", "seed")
+STATES = {
+    "preparing": "nothing is sent yet",
+    "submitting": "it is being sent",
+    "running": "paid; the provider makes the video",
+    "succeeded": "finished at the provider, not saved here yet: seedance collect ROW",
+    "saved": "the video is in the output folder",
+    "unclear": "perhaps paid: look at the provider's own list, then: seedance forget ROW",
+    "refused": "not accepted; nothing is billed",
+    "failed": "accepted, then failed",
+    "cancelled": "a person cancelled or forgot it",
+    "expired": "the provider no longer has it",
+}
+UNPAID = ("refused", "preparing")
 COST_DAYS = 3660  # all of them
 COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
 
 
 def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
-    journal = runner_for(args).journal
+    runner = runner_for(args)
     if args.costs:
-        records = costs(journal.spent(COST_DAYS))
+        unknown = _unknown_costs(runner.journal.newest(sys.maxsize))
+        records = costs(runner.journal.spent(COST_DAYS)) + unknown
     else:
-        rows = journal.newest(sys.maxsize if args.csv else args.limit)
+        filtered = bool(args.search or args.state)
+        rows = runner.tasks(sys.maxsize if args.csv or filtered else args.limit)
+        wanted = [row for row in rows if _is_wanted(row, args)]
+        rows = wanted if args.csv else wanted[: args.limit]
         records = [row.as_dict() for row in rows]
     if args.json:
         show.as_json(records)
     elif args.csv:
         _write_csv(records, COST_FIELDS if args.costs else (*FIELDS, "file", "amount", "currency"))
     elif args.costs:
-        show.table([COST_FIELDS, *([record[name] for name in COST_FIELDS] for record in records)])
+        lines = ([_shown(record[name]) for name in COST_FIELDS] for record in records)
+        show.table([COST_FIELDS, *lines])
     elif not rows:
-        show.note("There are no tasks yet.")
+        show.note(
+            "There are no such tasks." if args.search or args.state else "There are no tasks yet."
+        )
     else:
         _print_rows(rows)
     return 0
@@ -56,9 +77,62 @@ def costs(totals: Iterable[Total]) -> list[dict[str, Any]]:
     ]
 
 
+def _is_wanted(row: Row, args: argparse.Namespace) -> bool:
+    found = (args.search or "").casefold() in row.prompt.casefold()
+    return found and args.state in (None, row.state.value)
+
+
+def _unknown_costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Orders that were paid at a price that nobody told, by day and provider."""
+    from ..providers import is_free, registry
+
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        paid = row.task is not None and row.cost is None and row.state.value not in UNPAID
+        if paid and (row.provider not in registry() or not is_free(row.provider)):
+            day = row.created.astimezone().date().isoformat()
+            counts[day, row.provider] = counts.get((day, row.provider), 0) + 1
+    nothing = {"currency": None, "amount": None, "estimated": None}
+    return [
+        {"day": day, "provider": provider, "tasks": count, **nothing}
+        for (day, provider), count in sorted(counts.items(), reverse=True)
+    ]
+
+
+def _shown(value: object) -> object:
+    return "unknown" if value is None else value
+
+
+def show_row(args: argparse.Namespace) -> int:
+    """`seedance show TICKET_OR_ROW`."""
+    runner = runner_for(args)
+    row = runner.find_row(args.ticket)
+    file = runner.glance(row.id) or row.file
+    record = {**row.as_dict(), "file": str(file) if file else None}
+    if args.json:
+        show.as_json({**record, "order": row.order, "changes": row.changes, "result": row.result})
+        return 0
+    record["state"] = f"{row.state} ({STATES[row.state.value]})"
+    record["cost"] = show.money(row.cost)
+    error = record.pop("error")
+    order = {name: value for name, value in row.order.items() if name not in record and value}
+    for name, value in {**record, **order}.items():
+        if value is not None:
+            show.line(f"{name + ':':15} {value}")
+    for change in row.changes:
+        show.line(f"changed:        {change['field']}: {change['asked']} became {change['given']}")
+    if error:
+        show.line(f"error:          {error['message']} {error['hint']}")
+    return 0
+
+
 def cancel(args: argparse.Namespace) -> int:
     """`seedance cancel TICKET`."""
-    show.line(runner_for(args).cancel(args.ticket))
+    said = runner_for(args).cancel(args.ticket)
+    if args.json:
+        show.as_json({"message": said})
+    else:
+        show.line(said)
     return 0
 
 
@@ -66,32 +140,41 @@ def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
     runner = runner_for(args)
     was = runner.find_row(args.ticket)
+    if was.state.value == "saved" and was.cost is not None and was.cost.amount:
+        show.note(
+            f"Row {was.id} is saved, and {was.cost} was paid for it. To make it anew is paid."
+        )
+        prices.ask_on_terminal("Forget it?", args.yes)
     forgotten = runner.forget(was.id).state != was.state
     what = f"was {was.state}) is forgotten" if forgotten else f"{was.state}) stands in nobody's way"
-    show.line(f"Row {was.id} ({was.provider}, {what}; its order can be sent anew.")
+    if args.json:
+        show.as_json({"row": was.id, "was": was.state.value, "forgotten": forgotten})
+    else:
+        show.line(f"Row {was.id} ({was.provider}, {what}; its order can be sent anew.")
     return 0
 
 
 def _print_rows(rows: Sequence[Row]) -> None:
-    head = ("row", "created", "state", "provider", "model", "cost", "task", "file or prompt")
+    """A line for each row, of 80 columns."""
+    head = ("row", "created", "state", "provider", "cost", "prompt")
     body = [
         (
             row.id,
-            row.created.astimezone().strftime("%Y-%m-%d %H:%M"),
+            row.created.astimezone().strftime("%m-%d %H:%M"),
             row.state,
             row.provider,
-            row.model,
-            show.money(row.cost) if row.cost else "",
-            row.task or "",
-            row.file or _shortened(row.prompt),
+            show.money(row.cost).replace(" (estimated)", "~") if row.cost else "",
         )
         for row in rows
     ]
-    show.table([head, *body])
-
-
-def _shortened(prompt: str, most: int = 50) -> str:
-    return prompt if len(prompt) <= most else prompt[: most - 1] + "…"
+    left = 79 - sum(
+        2 + max(len(str(cell)) for cell in column) for column in zip(*[head[:5], *body])
+    )
+    prompts = [show.shortened(" ".join(row.prompt.split()), max(left, 10)) for row in rows]
+    show.table([head, *((*cells, prompt) for cells, prompt in zip(body, prompts))])
+    for state in dict.fromkeys(row.state.value for row in rows):
+        show.note(f"{state}: {STATES[state]}")
+    show.note("Ticket, file and all else: seedance show ROW")
 
 
 def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None:
@@ -103,7 +186,19 @@ def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None
     show.as_csv(fields, flat)
 
 
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
+_SEPARATORS = ",;|:\t\n"
+
+
 def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if risky else value
+    """A cell that no spreadsheet takes for a formula, whichever letter it splits at: an apostrophe
+    stands before what looks like one, at the start and after each separator. Letters that steer a
+    terminal are blanks."""
+    if not isinstance(value, str):
+        return value
+    letters: list[str] = []
+    begins = True  # nothing but blanks and quotation marks since the last separator
+    for letter in clean_lines(value):
+        letters += ["'", letter] if begins and letter in _FORMULA else [letter]
+        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
+    return "".join(letters)

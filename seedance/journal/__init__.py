@@ -18,8 +18,8 @@ over PostgreSQL where several machines share it.
 from __future__ import annotations
 
 from .bucket_objects import BUCKET
-from .budget import Total, sensible
-from .journal import Journal, JournalReplaced, LeaseLost, TicketTaken
+from .budget import Total, believed, sensible
+from .journal import REBUILD, Journal, JournalReplaced, LeaseLost, TicketTaken
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
 from .uploads import SPARE_SECONDS
@@ -29,6 +29,7 @@ __all__ = [
     "ENDED",
     "HELD",
     "LIVE",
+    "REBUILD",
     "SPARE_SECONDS",
     "IllegalMove",
     "Journal",
@@ -39,5 +40,6 @@ __all__ = [
     "State",
     "TicketTaken",
     "Total",
+    "believed",
     "sensible",
 ]

@@ -17,6 +17,9 @@ from .schema import orders
 from .states import State
 
 HIGHEST_COST = 1e6  # of any currency; a told cost beyond it, or below zero, is no cost
+# A published price is no more than this factor from what an order really costs: estimates count
+# lengths that are not known at their longest.
+FARTHEST_FROM_PRICE = 10.0
 MOST_DAYS = 400  # in one query: SQLite joins 500 selects at the most
 
 
@@ -36,6 +39,21 @@ class Total:
 def sensible(cost: Money | None) -> Money | None:
     """A told cost, if it is one that an order can have; None counts as unknown."""
     return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None
+
+
+def believed(told: Money | None, price: Money | None) -> Money | None:
+    """A told cost, if it has sense beside the known `price` of the order; None otherwise.
+
+    A provider that says 0 for an order that its list prices at 1.50 USD does not free the budget,
+    and one that says 1500 does not use it up: the order counts by its price.
+    """
+    told = sensible(told)
+    if told is None or price is None or not price.estimated or price.amount <= 0:
+        return told
+    if told.currency != price.currency:
+        return told
+    lowest, highest = price.amount / FARTHEST_FROM_PRICE, price.amount * FARTHEST_FROM_PRICE
+    return told if lowest <= told.amount <= highest else None
 
 
 def check_budget(

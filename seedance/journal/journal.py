@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
+import sys
 import threading
 import time
 import weakref
@@ -24,7 +26,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ..errors import BadOrder
 from ..money import Money
 from .bucket_objects import BucketObjects
-from .budget import check_budget, sensible
+from .budget import believed, check_budget
 from .engine import (
     FILE,
     File,
@@ -55,7 +57,14 @@ MARK_ATTEMPTS = 1000
 AT_ONCE = 8  # statements of one process at the same time
 SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
 
-NOT_BILLED = dict(budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None)
+REBUILD = (
+    "What was saved can be taken in again from the files beside the videos: "
+    "seedance doctor --rebuild."
+)
+
+NOT_BILLED: dict[str, Any] = dict(
+    budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None
+)
 
 
 class LeaseLost(Exception):
@@ -200,14 +209,41 @@ class Journal(Queries):
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
+        except ImportError as error:
+            raise BadOrder(
+                f"The journal's database needs the package {error.name}, which is not installed.",
+                hint='Install the extra: pip install "comfyui-seedance[postgres]". In ComfyUI '
+                "install that package. Or correct SEEDANCE_JOURNAL_URL.",
+            ) from error
         except (SQLAlchemyError, OSError) as error:
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
+            remedy = "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+            if is_damage(cause):
+                remedy = f"The file is damaged. {REBUILD}"
             raise BadOrder(
                 f"The journal {where} cannot be {what}: {cause}.",
-                hint="Without it nothing is sent, so that nothing can be paid twice. Check the "
-                "disk and the folder's rights, or set SEEDANCE_JOURNAL_URL.",
+                hint=f"Without it nothing is sent, so that nothing can be paid twice. {remedy}",
             ) from error
+
+    def set_aside(self) -> Path | None:
+        """Give a damaged SQLite file another name, so that a new one can take its place; returns
+        that name, None where the journal can be read."""
+        file = database_file(self.url)
+        try:
+            self.newest(sys.maxsize)
+            return None
+        except BadOrder as error:
+            if file is None or not is_damage(error.message):
+                raise
+        self.close()
+        aside = file.with_name(f"{file.name}.damaged-{secrets.token_hex(3)}")
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{file}{ending}", f"{aside}{ending}")
+        with self._knowing:
+            self._known, self._first_file = None, None
+        return aside
 
     def close(self) -> None:
         """Close all connections. SQLite then writes everything into the one file."""
@@ -312,7 +348,7 @@ class Journal(Queries):
                 budget_usd=new.budget_usd,
                 holder=self.holder,
                 lease_until=now + LEASE_SECONDS,
-                created=now,
+                created=now if new.created is None else new.created,
                 updated=now,
                 submitted=submitted,
                 uid=secrets.token_hex(16),
@@ -387,7 +423,7 @@ class Journal(Queries):
                 connection.execute(
                     sa.update(orders).where(orders.c.id == paid.id).values(**NOT_BILLED)
                 )
-            if (cost := sensible(cost)) is not None:
+            if (cost := believed(cost, new.estimate)) is not None:
                 dollars = cost.amount if cost.currency == "USD" else new.budget_usd
                 new = replace(new, estimate=cost, budget_usd=dollars)
             taken = connection.execute(
@@ -407,9 +443,7 @@ class Journal(Queries):
         if paid.state == State.PREPARING:  # the journal went back to before it was sent
             self._move(connection, paid.id, State.SUBMITTING)
         values = dict(ticket=ticket, submitted=self._clock(), error_json=None)
-        row = self._move(
-            connection, paid.id, State.RUNNING, **values, **self._lease(), **_priced(cost)
-        )
+        row = self._move(connection, paid.id, State.RUNNING, told=cost, **values, **self._lease())
         assert row is not None
         return row
 
@@ -517,6 +551,7 @@ class Journal(Queries):
     ) -> Row:
         """Move a row that this process has leased to `state`.
 
+        `cost` is what the provider told; it replaces the estimate where it has sense beside it.
         `not_billed` takes the price off the row and the budget. Raises LeaseLost if another process
         has the row, TicketTaken if another held row has the ticket, IllegalMove if `states.MOVES`
         does not allow it; then nothing is changed.
@@ -530,11 +565,12 @@ class Journal(Queries):
             values["file"] = str(file)
         if result is not None:
             values["result_json"] = json.dumps(dict(result))
-        values.update(_priced(cost))
         if not_billed:
             values.update(NOT_BILLED)
+            cost = None
         with self._writing_ticket(task) as connection:
-            row = self._move(connection, row_id, state, self._is_mine(row_id, uid), **values)
+            mine = self._is_mine(row_id, uid)
+            row = self._move(connection, row_id, state, mine, told=cost, **values)
         if row is None:
             raise LeaseLost(f"row {row_id}")
         return row
@@ -680,20 +716,22 @@ class Journal(Queries):
         row_id: int,
         state: str,
         *conditions: sa.ColumnElement[bool],
+        told: Money | None = None,
         **values: Any,
     ) -> Row | None:
         """Move a row from its present state to `state`: the only UPDATE of a state there is.
 
-        None if there is no such row under `conditions`. A row that is no longer live loses its
-        lease. Raises IllegalMove, and changes nothing, where `MOVES` does not allow it.
+        `told` is what a provider says that it costs. None if there is no such row under
+        `conditions`. A row that is no longer live loses its lease. Raises IllegalMove, and changes
+        nothing, where `MOVES` does not allow it.
         """
         chosen = (orders.c.id == row_id, *conditions)
-        before = connection.execute(
-            sa.select(orders.c.state).where(*chosen).with_for_update()
-        ).scalar()
-        if before is None:
+        known = connection.execute(sa.select(orders).where(*chosen).with_for_update()).first()
+        if known is None:
             return None
+        before: State = known.state
         after = check_move(before, state)
+        values.update(_priced(told, row_of(known).cost))
         if after not in LIVE:
             values.update(holder=None, lease_until=None)
         record = connection.execute(
@@ -708,15 +746,21 @@ class Journal(Queries):
         return self._seen(row_of(record))
 
 
+def is_damage(cause: str) -> bool:
+    """Whether SQLite says that the file is no database, or a damaged one."""
+    return "malformed" in cause or "not a database" in cause
+
+
 def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
     """The condition that a row has a number and, if that is known, an identity."""
     number = orders.c.id == row_id
     return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)
 
 
-def _priced(cost: Money | None) -> dict[str, Any]:
-    """The columns for what a provider said that an order costs; none where that makes no sense."""
-    if (cost := sensible(cost)) is None:
+def _priced(told: Money | None, price: Money | None) -> dict[str, Any]:
+    """The columns for what a provider said that an order costs; none where that makes no sense
+    beside its price."""
+    if (cost := believed(told, price)) is None:
         return {}
     columns = dict(
         cost_amount=cost.amount,

@@ -19,7 +19,7 @@ from functools import cache
 
 import psutil
 
-_HOLDER = re.compile(r"(?P<machine>.*)#(?P<pid>\d{1,9})#(?:(?P<started>\d{1,12})-)?\w+", re.ASCII)
+_HOLDER = re.compile(r"(?P<pid>\d{1,9})#(?:(?P<started>\d{1,12})-)?\w+", re.ASCII)
 _ROUNDING = 3  # seconds by which two readings of one process's start may differ
 
 
@@ -52,8 +52,9 @@ def has_ended(holder: str | None) -> bool:
     """
     if not holder:
         return True
-    parts = _HOLDER.fullmatch(holder)
-    if parts is None or parts["machine"] != _machine():
+    machine = f"{_machine()}#"
+    parts = _HOLDER.fullmatch(holder.removeprefix(machine)) if holder.startswith(machine) else None
+    if parts is None:
         return False
     pid = int(parts["pid"])
     if not _exists(pid):

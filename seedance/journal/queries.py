@@ -4,7 +4,7 @@ of a task."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from statistics import median
 from typing import Any
@@ -73,6 +73,12 @@ class Queries(ABC):
             is_held,
             orders.c.provider.not_in(list(but)),
         )
+
+    def held_alike(self, order: Mapping[str, Any]) -> bool:
+        """Whether a held row has the words and values of `order`, whatever media it has: those of a
+        graph that has not run are not known."""
+        names = ("prompt", "seed", "model", "resolution", "duration")
+        return self._first(*(orders.c[name] == order[name] for name in names), is_held) is not None
 
     def _first(self, *conditions: Any) -> Row | None:
         with self._reading() as connection:

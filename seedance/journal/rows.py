@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..money import Money
+from ..texts import shown
 from .states import LIVE, State
 
 
@@ -18,7 +19,7 @@ class NewRow:
     """What is written before anything is sent.
 
     `origin` is the provider's. `mark` is a value that only this order has and that the provider's
-    list of tasks shows, None where it shows none.
+    list of tasks shows, None where it shows none. `created` is in Unix seconds, None for now.
     """
 
     fingerprint: str
@@ -33,6 +34,7 @@ class NewRow:
     origin: str | None = None
     mark: str | None = None
     marks: Sequence[int] = ()
+    created: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,17 @@ class Row:
         }
 
 
+def _error_of(text: str | None) -> dict[str, Any] | None:
+    """The error of a row, cut: an older version of the pack kept whatever a provider said."""
+    error = json.loads(text) if text else None
+    if not isinstance(error, dict):
+        return None
+    return {
+        name: shown(value) if name in ("message", "hint") and isinstance(value, str) else value
+        for name, value in error.items()
+    }
+
+
 def row_of(record: Any) -> Row:
     """A row as the database gives it."""
     cost = None
@@ -110,7 +123,7 @@ def row_of(record: Any) -> Row:
         target=record.target,
         file=Path(record.file) if record.file else None,
         result=json.loads(record.result_json) if record.result_json else {},
-        error=json.loads(record.error_json) if record.error_json else None,
+        error=_error_of(record.error_json),
         cost=cost,
         holder=record.holder,
         lease_until=record.lease_until or 0.0,

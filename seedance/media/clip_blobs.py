@@ -94,8 +94,10 @@ def _converted_clip(path: Path, info: ClipInfo, limits: MediaLimits, work_dir: P
             convert_clip(path, target, plan)
 
         target = _work_file(path, work_dir, "mp4", write)
-        blob = _clip(target, probe(target))
+        made = probe(target)
+        blob = _clip(target, made)
         if limits.max_bytes is None or blob.size <= limits.max_bytes:
+            _check_made(describe_clip(info), describe_clip(made), clip_problems(made, limits))
             return blob
         target.unlink()
         if rate is None:
@@ -115,14 +117,31 @@ def _nearest(info: ClipInfo, limits: MediaLimits) -> tuple[int, int, Fraction, f
     if factor == 1:
         factor = grow_to_fit(info.width, info.height, limits)
     up = factor > 1
-    seconds = info.duration
-    if limits.seconds:
-        seconds = min(seconds, limits.seconds[1])
-    fps = info.fps
+    fps = max(info.rate, Fraction(1))
     if limits.fps:
         low, high = (Fraction(bound).limit_denominator(1001) for bound in limits.fps)
         fps = min(max(fps, low), high)
+    seconds = _whole_frames(info.duration, fps, limits.seconds)
     return _even(info.width * factor, up), _even(info.height * factor, up), fps, seconds
+
+
+def _check_made(described: str, made: str, problems: list[str]) -> None:
+    """Raise BadOrder if what was converted is outside of the limits still."""
+    if problems:
+        raise BadOrder(
+            f"{described} could not be brought within the limits. {made} came out: "
+            f"{'; '.join(problems)}.",
+            hint="Change it in a video editor. Nothing was sent.",
+        )
+
+
+def _whole_frames(seconds: float, fps: Fraction, bounds: tuple[float, float] | None) -> float:
+    """The length of whole frames that is nearest to `seconds` and within the bounds."""
+    count = round(Fraction(seconds) * fps)
+    if bounds:
+        low, high = (Fraction(bound).limit_denominator(1000) * fps for bound in bounds)
+        count = min(max(count, math.ceil(low)), math.floor(high))
+    return float(max(count, 1) / fps)
 
 
 def _even(side: float, up: bool) -> int:
@@ -141,10 +160,12 @@ def _converted_sound(path: Path, described: str, limits: MediaLimits, work_dir: 
         convert_sound(path, target, codec, seconds)
 
     target = _work_file(path, work_dir, codec, write)
-    blob = _sound(target, probe_sound(target))
+    made = probe_sound(target)
+    blob = _sound(target, made)
     if limits.max_bytes is not None and blob.size > limits.max_bytes:
         problem = f"at most {megabytes(limits.max_bytes)} are taken"
         raise does_not_fit(described, [problem])
+    _check_made(described, describe_sound(made), sound_problems(made, limits))
     return blob
 
 

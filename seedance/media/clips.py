@@ -5,6 +5,8 @@ Everything streams: memory is that of a few frames.
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,10 +26,11 @@ from .frames import (
     FULL_CHROMA_IN,
     FULL_CHROMA_OUT,
     LIMITED,
+    Converter,
     matrix_of,
     range_of,
 )
-from .info import open_media, probe, sound_stream, video_stream
+from .info import TAIL, ClipInfo, open_media, probe, sound_stream, video_stream
 from .sounds import Resampler, sound_frames
 
 if TYPE_CHECKING:
@@ -95,6 +98,9 @@ class ClipWriter:
         self.reformatter = VideoReformatter()
         self.frames = 0
         self.samples = 0
+        self.skip_samples = 0  # of the sound that comes next
+        self._taken = 0
+        self.most_samples: int | None = None  # of all sound
 
     def __enter__(self) -> ClipWriter:
         return self
@@ -150,7 +156,7 @@ class ClipWriter:
         self._encode_sound(sound)
 
     def _encode_sound(self, sound: av.AudioFrame | None) -> None:
-        even = list(self._resample(sound))
+        even = [part for whole in self._resample(sound) if (part := self._cut(whole)) is not None]
         for part in even if sound is not None else (*even, None):
             if part is not None:
                 part.pts = None
@@ -159,6 +165,23 @@ class ClipWriter:
                 ready.time_base = Fraction(1, self.sound.rate)
                 self.samples += ready.samples
                 self.container.mux(self.sound.encode(ready))
+
+    def _cut(self, part: av.AudioFrame) -> av.AudioFrame | None:
+        """What is to be written of a resampled frame, None if nothing is."""
+        first = min(self.skip_samples, part.samples)
+        self.skip_samples -= first
+        last = part.samples
+        if self.most_samples is not None:
+            last = min(last, first + self.most_samples - self._taken)
+        self._taken += max(last - first, 0)
+        if first == 0 and last == part.samples:
+            return part
+        if first >= last:
+            return None
+        samples = np.ascontiguousarray(part.to_ndarray()[:, first:last], np.float32)
+        cut = av.AudioFrame.from_ndarray(samples, "fltp", part.layout.name)
+        cut.sample_rate = part.sample_rate
+        return cut
 
 
 def write_clip(
@@ -212,27 +235,30 @@ def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What a clip is converted to; None keeps what the source has. `bit_rate` is that of the
-    pictures, in bits a second."""
+    """What a clip is converted to; None keeps what the source has. It is cut at `start` seconds and
+    lasts `seconds` from there. `bit_rate` is that of the pictures, in bits a second."""
 
     width: int | None = None
     height: int | None = None
     fps: Fraction | None = None
     seconds: float | None = None
     bit_rate: int | None = None
+    start: float = 0.0
 
 
 def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
     """Write `source` to `target` as an MP4 (H.264, AAC) that follows `plan`.
 
-    Raises BadOrder if the source cannot be read, or claims to be absurdly long or fast.
+    It shows what a person sees of the source: turned upright, with square pixels, in the colours of
+    standard range, its last picture held until its end, its sound at its time. Raises BadOrder if
+    the source cannot be read, or claims to be absurdly long or fast.
     """
     info = probe(source)
-    fps = plan.fps or info.fps
-    limit = plan.seconds or info.duration
-    if fps > MAX_FPS or limit > MAX_SECONDS:  # any number of frames can hide in a small file
+    fps = plan.fps or max(info.rate, Fraction(1))
+    seconds = plan.seconds or max(info.duration - plan.start, 0.0)
+    if fps > MAX_FPS or seconds > MAX_SECONDS:  # any number of frames can hide in a small file
         raise BadOrder(
-            f"{source.name} claims {limit:.0f} s at {float(fps):g} frames a second, which is too "
+            f"{source.name} claims {seconds:.0f} s at {float(fps):g} frames a second, which is too "
             "much to convert.",
             hint=f"Up to {MAX_SECONDS} s and {MAX_FPS} frames a second are converted.",
         )
@@ -246,14 +272,19 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
             rate=min(sound.sample_rate, 48000) if sound else None,
             channels=sound.codec_context.layout.nb_channels if sound else 2,
             bit_rate=plan.bit_rate,
+            from_rgb=not info.plain,
         )
+        begin = info.start + plan.start
+        if plan.start:
+            container.seek(int(begin * av.time_base))  # to the key frame before it
         with writer:
+            pictures = _Pictures(writer, info, seconds)
+            sounds = _Sounds(writer, seconds)
             video = video_stream(container, source.name)
             video.thread_type = "AUTO"
             streams = [video, sound] if sound else [video]
-            start: float | None = None
             for packet in container.demux(streams):
-                if _is_full(writer, limit):
+                if pictures.full and sounds.full:
                     break  # what is cut off need not be decoded
                 try:
                     decoded = packet.decode()
@@ -261,32 +292,111 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                     continue
                 for frame in decoded:
                     if isinstance(frame, av.AudioFrame):
-                        if writer.samples < limit * writer.sound.rate:
-                            writer.add_sound(frame)
+                        sounds.add(frame, None if frame.time is None else frame.time - begin)
                     elif isinstance(frame, av.VideoFrame):
-                        time = frame.time or 0.0
-                        start = time if start is None else start
-                        _add_at(writer, frame, time - start, limit)
+                        pictures.add(frame, (frame.time or 0.0) - begin)
+            pictures.end()
             if not writer.frames:
                 raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
 
 
-def _is_full(writer: ClipWriter, limit: float) -> bool:
-    """Whether pictures and sound have come to `limit` seconds."""
-    sound = writer.sound is None or writer.samples >= limit * writer.sound.rate
-    return sound and writer.frames >= _most_frames(writer, limit)
+def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes:
+    """The part of a clip from `start` seconds on (before its end, if negative) that is `seconds`
+    long, or that goes to its end: an MP4 as by `convert_clip`.
+
+    Raises BadOrder if the clip cannot be read, or has no such part.
+    """
+    with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+        file, target = Path(folder) / "whole", Path(folder) / "part.mp4"
+        if isinstance(source, bytes):
+            file.write_bytes(source)
+        else:
+            file = source
+        duration = probe(file).duration
+        start = max(start + duration, 0.0) if start < 0 else start
+        rest = duration - start
+        if rest <= 0:
+            raise BadOrder(
+                f"The part of the clip begins at {start:.1f} s, and it is {duration:.1f} s long.",
+                hint="Begin earlier.",
+            )
+        convert_clip(file, target, ClipPlan(start=start, seconds=min(seconds or rest, rest)))
+        return target.read_bytes()
 
 
-def _most_frames(writer: ClipWriter, limit: float) -> int:
-    return int(limit * writer.fps + Fraction(1, 1000))
+class _Pictures:
+    """The pictures of a clip as they are written: each is shown until the next one's time, the last
+    one until `seconds`."""
+
+    def __init__(self, writer: ClipWriter, info: ClipInfo, seconds: float) -> None:
+        self.writer = writer
+        self.count = max(int(seconds * writer.fps + Fraction(1, 2)), 1)
+        self.shown: av.VideoFrame | None = None
+        self._convert = None if info.plain else Converter(info)
+
+    @property
+    def full(self) -> bool:
+        return self.writer.frames >= self.count
+
+    def add(self, frame: av.VideoFrame, time: float) -> None:
+        """Take the picture that is shown from `time` on, in seconds."""
+        until = math.floor(Fraction(time) * self.writer.fps + Fraction(1, 2))
+        self._show(self.shown or frame, min(until, self.count))
+        self.shown = frame
+
+    def end(self) -> None:
+        """Hold the last picture."""
+        if self.shown is not None:
+            self._show(self.shown, self.count)
+
+    def _show(self, frame: av.VideoFrame, until: int) -> None:
+        """Write `frame` up to the frame number `until`."""
+        if self.writer.frames >= until:
+            return
+        ready: np.ndarray | av.VideoFrame = frame
+        if self._convert is not None:
+            width, height = self.writer.size
+            ready = np.empty((height, width, 3), np.uint8)
+            self._convert(frame, ready)
+        for _ in range(self.writer.frames, until):
+            self.writer.add(ready)
 
 
-def _add_at(writer: ClipWriter, frame: av.VideoFrame, time: float, limit: float) -> None:
-    """Append `frame` as often as the writer's frame rate needs it at `time` seconds: never, once or
-    several times."""
-    until = int(time * writer.fps + Fraction(1, 2)) + 1
-    for _ in range(writer.frames, min(until, _most_frames(writer, limit))):
-        writer.add(frame)
+class _Sounds:
+    """The sound of a clip as it is written: at its own time, with silence where there is none, and
+    no longer than `seconds`."""
+
+    def __init__(self, writer: ClipWriter, seconds: float) -> None:
+        self.writer = writer
+        self.seconds = seconds if writer.sound is not None else 0.0
+        self.given = 0.0  # seconds that the writer got
+        if writer.sound is not None:
+            writer.most_samples = math.ceil(seconds * writer.sound.rate)
+
+    @property
+    def full(self) -> bool:
+        return self.given >= self.seconds
+
+    def add(self, frame: av.AudioFrame, time: float | None) -> None:
+        """Take the sound that is heard from `time` on, in seconds; None where it follows."""
+        length = frame.samples / frame.sample_rate
+        at = self.given if time is None else time
+        if self.full or at + length <= 0:
+            return
+        if at > self.given + (TAIL if self.given else 0):
+            self._silence(min(at, self.seconds) - self.given)
+        elif not self.given and at < 0:
+            self.writer.skip_samples = round(-at * self.writer.sound.rate)
+            length += at
+        self.given += length
+        self.writer.add_sound(frame)
+
+    def _silence(self, seconds: float) -> None:
+        self.given += seconds
+        samples = round(seconds * self.writer.sound.rate)
+        for start in range(0, samples, _SOUND_BLOCK):
+            count = min(_SOUND_BLOCK, samples - start)
+            self.writer.add_sound(np.zeros((2, count), np.float32))
 
 
 def _even(side: int) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
+from .colours import is_plain, to_srgb
 from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
@@ -51,27 +52,43 @@ _STRIP = 32  # rows turned into floats at once: they stay in the processor's cac
 
 
 class Converter(threading.local):
-    """Turns decoded frames into RGB: one swscale context for each thread that calls it."""
+    """Turns the decoded frames of a clip into RGB, as a person sees them: one swscale context for
+    each thread that calls it."""
 
-    def __init__(self) -> None:
+    def __init__(self, info: ClipInfo) -> None:
         self.reformatter = VideoReformatter()
+        self.turn = info.turn
+        self.colours = (info.transfer, info.primaries)
+        self.plain = is_plain(*self.colours)
 
     def __call__(self, frame: av.VideoFrame, target: np.ndarray) -> None:
         """Write `frame` into `target` (height, width, 3): float32 in 0..1, or uint8.
 
-        A frame of another size (a clip may change it midway) is scaled to the target's.
+        It is scaled to the target's size (a clip may change its own midway).
 
         8 bits a plane is the most exact output of swscale, from 10-bit clips too: within half a
         level, while its 16-bit and float ones come out half a level too dark. Planes cost half of
-        what packed pixels cost.
+        what packed pixels cost. HDR needs the 16 bits.
         """
-        height, width, _ = target.shape
+        for top, strip in self._strips(frame, *target.shape[1::-1]):
+            part = target[top : top + len(strip)]
+            if part.dtype == np.float32:
+                np.divide(strip, _WHITE, out=part)
+            else:
+                part[...] = strip
+
+    def _strips(
+        self, frame: av.VideoFrame, width: int, height: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Rows of `frame` at that size, uint8 (rows, width, 3), from top to bottom, each with the
+        number of its first. An array is overwritten by the next."""
         matrix = matrix_of(frame)
+        stored_width, stored_height = self.turn.size(width, height)
         planar = self.reformatter.reformat(
             frame,
-            width=width,
-            height=height,
-            format="gbrp",
+            width=stored_width,
+            height=stored_height,
+            format="gbrp" if self.plain else "gbrp16le",
             src_colorspace=matrix,
             # Means nothing for RGB, but PyAV 14 ignores the source's where the two are the same.
             dst_colorspace=BT601 if matrix == BT709 else BT709,
@@ -80,16 +97,21 @@ class Converter(threading.local):
             interpolation=_TO_RGB,
             **_ALONE,
         )
+        dtype = np.dtype(np.uint8 if self.plain else "<u2")
         planes = [
-            np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, :width]
+            self.turn(
+                np.frombuffer(memoryview(plane), dtype).reshape(
+                    stored_height, plane.line_size // dtype.itemsize
+                )[:, :stored_width]
+            )
             for plane in planar.planes
         ]
+        pixels = np.empty((_STRIP, width, 3), dtype)
         for top in range(0, height, _STRIP):
-            strip = target[top : top + _STRIP]
+            strip = pixels[: height - top]
             for plane, channel in zip(planes, (1, 2, 0)):  # green, blue, red
                 strip[:, :, channel] = plane[top : top + _STRIP]
-            if strip.dtype == np.float32:
-                np.divide(strip, _WHITE, out=strip)
+            yield top, strip if self.plain else to_srgb(strip, *self.colours)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:
@@ -160,7 +182,7 @@ def _fill(
     """
     stop = None if count is None else start + count
     frames, pages = space
-    convert = Converter()
+    convert = Converter(info)
 
     def place(frame: av.VideoFrame, target: np.ndarray) -> None:
         pages.touch(target)
@@ -191,17 +213,34 @@ def _fill(
     return frames, found
 
 
-def iter_frames(path: Path) -> Iterator[np.ndarray]:
+def iter_frames(path: Path, fps: int | None = None) -> Iterator[np.ndarray]:
     """The frames of a clip one after the other, uint8 (height, width, 3), RGB. Memory is that of a
-    few frames. Raises BadOrder if the file cannot be read."""
+    few frames.
+
+    With `fps`, they are those that are seen at so many moments a second, until the clip ends; a
+    picture that is seen several times is the same array. Raises BadOrder if the file cannot be
+    read.
+    """
     path = Path(path)
     info = probe(path)
-    convert = Converter()
+    convert = Converter(info)
+    given = 0
+    pixels: np.ndarray | None = None
     with open_media(path) as container:
         for frame in _decoded(container, path.name):
+            if pixels is not None:
+                until = given + 1
+                if fps is not None:
+                    until = round(((frame.time or 0.0) - info.start) * fps)
+                for _ in range(given, until):
+                    yield pixels
+                given = max(given, until)
             pixels = np.empty((info.height, info.width, 3), np.uint8)
             convert(frame, pixels)
-            yield pixels
+        if pixels is not None:
+            end = given + 1 if fps is None else max(round(info.duration * fps), 1)
+            for _ in range(given, end):
+                yield pixels
 
 
 def last_frame(path: Path) -> np.ndarray:
@@ -211,15 +250,16 @@ def last_frame(path: Path) -> np.ndarray:
     the file cannot be read.
     """
     path = Path(path)
+    info = probe(path)
     # A cut or damaged file may have no picture where its end should be: then more is decoded.
     for near_end, sparing in ((True, True), (True, False), (False, False)):
-        last = _last_from(path, near_end=near_end, sparing=sparing)
+        last = _last_from(path, info, near_end=near_end, sparing=sparing)
         if last is not None:
             return last
     raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
 
 
-def _last_from(path: Path, *, near_end: bool, sparing: bool) -> np.ndarray | None:
+def _last_from(path: Path, info: ClipInfo, *, near_end: bool, sparing: bool) -> np.ndarray | None:
     """The last picture found when decoding from the last key frame, or from the beginning.
 
     `sparing` skips the pictures that no other refers to. Then the result is None unless the very
@@ -228,7 +268,7 @@ def _last_from(path: Path, *, near_end: bool, sparing: bool) -> np.ndarray | Non
     last = end = None
     with open_media(path) as container:
         stream = video_stream(container, path.name)
-        pixels = np.empty((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
+        pixels = np.empty((info.height, info.width, 3), np.uint8)
         if near_end:
             _seek_end(container, stream)
         if sparing:
@@ -238,7 +278,7 @@ def _last_from(path: Path, *, near_end: bool, sparing: bool) -> np.ndarray | Non
             last = frame
         if last is None or (sparing and last.pts != end):
             return None
-    Converter()(last, pixels)
+    Converter(info)(last, pixels)
     return pixels
 
 

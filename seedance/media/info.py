@@ -1,6 +1,7 @@
-"""What a media file holds, read from its header, and how a file that may be hostile is opened.
+"""What a media file holds, as a person sees it, and how a file that may be hostile is opened.
 
-Nothing is decoded here.
+It is read from the header. The packets are looked at where the header does not tell, or is not
+believed; of a clip, one picture is decoded, which tells how it is turned.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 
 from ..errors import BadOrder
+from .colours import is_plain
+from .signatures import signature
+from .turns import UPRIGHT, Turn, turn_of
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -41,12 +46,26 @@ _MOST_BOXES = 1_000_000
 
 UNSPECIFIED = 2  # in FFmpeg's tables of matrices, primaries and transfer curves
 
+# How far times in a header may lie from each other (seconds): rounding, and the rest of a block of
+# sound. Beyond it, the sound begins before the pictures, or goes on after them.
+TAIL = 0.1
+
+# Pictures a second of a clip whose pictures come at uneven times, up to which they are believed.
+_MOST_UNEVEN = 120
+_WIDEST_PIXEL = 8  # times as wide as high, or the other way round
+_USUAL = Fraction(24)  # frames a second, where a clip does not tell
+_FIRST_PACKETS = 64  # among which there is a picture that can be decoded
+
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What a video file says about itself.
+    """What a video file holds.
 
-    `fps` is the average rate, `frames` their number, `duration` that of the pictures in seconds.
+    `width` and `height` are those that a person sees: turned, and with square pixels. `turn` is
+    how its pictures are turned, `stored` their (width, height) in the file.
+    `fps` is the average rate, `frames` their number. `duration` is in seconds, from `start`, the
+    time of the first picture in the file, until the last picture or the sound ends; the last
+    picture is held until then. `rate` is the frames a second at which no picture is lost.
     `format` is FFmpeg's name of the container, `size` is in bytes. `matrix`, `primaries`,
     `transfer` and `colour_range` are the numbers of ISO/IEC 23091-2 and FFmpeg; 2 (0 for the
     range) means that the file does not say.
@@ -68,6 +87,16 @@ class ClipInfo:
     primaries: int
     transfer: int
     colour_range: int
+    stored: tuple[int, int]
+    turn: Turn
+    start: float
+    rate: Fraction
+
+    @property
+    def plain(self) -> bool:
+        """Whether its pictures are upright, with square pixels, in the colours of sRGB."""
+        same = self.turn == UPRIGHT and self.stored == (self.width, self.height)
+        return same and is_plain(self.transfer, self.primaries)
 
 
 @dataclass(frozen=True)
@@ -108,6 +137,12 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
             finally:
                 _finish_decoding(container)
     except (av.FFmpegError, OSError) as error:
+        kind, form = signature(path) or ("", "")
+        if kind == "image":
+            raise BadOrder(
+                f"{path.name} is not a readable {what}: it is a picture ({form}).",
+                hint="Give it as a frame or as a reference picture.",
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOrder(
             f"{path.name} is not a readable {what}: {reason}.",
@@ -217,29 +252,26 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
 
 
 def probe(path: Path) -> ClipInfo:
-    """Read a clip's header. Raises BadOrder if the file is no readable video."""
+    """What a clip holds. Raises BadOrder if the file is no readable video."""
     path = Path(path)
+    turn = _first_turn(path)
     with open_media(path) as container:
         stream = video_stream(container, path.name)
-        sounds = [sound for sound in container.streams.audio if sound.codec_context is not None]
+        sound = next((s for s in container.streams.audio if s.codec_context is not None), None)
         context = stream.codec_context
-        fps = Fraction(stream.average_rate or stream.guessed_rate or 0)
+        stored = (context.width, context.height)
+        width, height = turn.size(*_square(stored, stream.sample_aspect_ratio))
         size = path.stat().st_size
-        # A header can claim any number, but each frame has a byte at least.
-        honest = 0 < stream.frames <= size
-        frames = stream.frames if honest else _count_packets(container, stream)
-        if fps <= 0:
-            seconds = _seconds(container, stream)
-            fps = Fraction(frames / seconds).limit_denominator(1001) if seconds else Fraction(24)
+        times = _times(container, stream, sound, size)
         return ClipInfo(
-            width=context.width,
-            height=context.height,
-            fps=fps,
-            frames=frames,
-            duration=_seconds(container, stream) or float(frames / fps),
-            has_audio=bool(sounds),
+            width=width,
+            height=height,
+            fps=times.fps,
+            frames=times.frames,
+            duration=times.end - times.start,
+            has_audio=sound is not None,
             video_codec=context.name,
-            audio_codec=sounds[0].codec_context.name if sounds else None,
+            audio_codec=sound.codec_context.name if sound else None,
             format=container.format.name,
             mime=_video_mime(container, context.name),
             size=size,
@@ -248,7 +280,102 @@ def probe(path: Path) -> ClipInfo:
             primaries=int(context.color_primaries),
             transfer=int(context.color_trc),
             colour_range=int(context.color_range),
+            stored=stored,
+            turn=turn,
+            start=times.start,
+            rate=_rate(stream, times.fps),
         )
+
+
+def _first_turn(path: Path) -> Turn:
+    """How the first picture that can be decoded is turned; upright where none can."""
+    with open_media(path) as container:
+        stream = video_stream(container, path.name)
+        stream.thread_type = "NONE"  # with frame threads, the first picture comes late
+        for packet in islice(container.demux(stream), _FIRST_PACKETS):
+            with suppress(av.InvalidDataError):
+                for frame in packet.decode():
+                    return turn_of(frame)
+    return UPRIGHT
+
+
+def _square(stored: tuple[int, int], aspect: Fraction | None) -> tuple[int, int]:
+    """The size with square pixels, of one whose pixels have the `aspect` width / height. The lines
+    stay."""
+    width, height = stored
+    if not aspect or not 1 / _WIDEST_PIXEL <= aspect <= _WIDEST_PIXEL:
+        return stored
+    wide = max(round(width * aspect), 1)
+    return (wide, height) if wide * height <= MAX_PIXELS else stored
+
+
+def _rate(stream: VideoStream, fps: Fraction) -> Fraction:
+    """The frames a second at which no picture is lost: more than the average where the times are
+    uneven, as where a picture is held."""
+    base = Fraction(stream.guessed_rate or stream.base_rate or 0)
+    return max(base, fps) if base <= _MOST_UNEVEN else fps
+
+
+@dataclass(frozen=True)
+class _Times:
+    """The pictures of a clip: how many, how many a second, and from when to when, in seconds."""
+
+    frames: int
+    fps: Fraction
+    start: float
+    end: float
+
+
+def _times(container: InputContainer, stream: VideoStream, sound: Any, size: int) -> _Times:
+    """By the header where it agrees with itself, else by the packets, up to the end of the file."""
+    fps = Fraction(stream.average_rate or stream.guessed_rate or 0)
+    start, end = _span(stream)
+    # A header can claim any number, but each frame has a byte at least.
+    told = 0 < stream.frames <= size and fps > 0 and end > start
+    if told and abs(float(stream.frames / fps) - (end - start)) <= TAIL:
+        first, last = _span(sound) if sound else (start, end)
+        # A sound of another length is looked at: it decides when the clip ends.
+        if first > start - TAIL and last < end + TAIL:
+            return _Times(stream.frames, fps, start, end)
+    return _measured_times(container, stream, sound, fps)
+
+
+def _measured_times(
+    container: InputContainer, stream: VideoStream, sound: Any, fps: Fraction
+) -> _Times:
+    """By the packets."""
+    spans: dict[int, tuple[float, float]] = {}
+    frames = 0
+    tracks = [stream, sound] if sound else [stream]
+    for packet in container.demux(tracks):
+        if not packet.size:
+            continue
+        frames += packet.stream_index == stream.index
+        if packet.pts is not None and packet.time_base:
+            begin = float(packet.pts * packet.time_base)
+            until = begin + float((packet.duration or 0) * packet.time_base)
+            first, last = spans.get(packet.stream_index, (begin, until))
+            spans[packet.stream_index] = min(first, begin), max(last, until)
+    container.seek(0)
+    start, end = spans.get(stream.index, (0.0, 0.0))
+    if fps <= 0:
+        fps = Fraction(frames / (end - start)).limit_denominator(1001) if end > start else _USUAL
+    whole = float(frames / fps)
+    if not end > start or abs(start + whole - end) < max(1 / float(fps), TAIL):
+        end = start + whole  # Matroska rounds its times, and may leave out how long the last lasts
+    if sound and sound.index in spans:
+        first, last = spans[sound.index]
+        start = first if first < start - TAIL else start
+        end = last if last > end + TAIL else end
+    return _Times(frames, fps, start, end)
+
+
+def _span(stream: Any) -> tuple[float, float]:
+    """From when to when a track is, by the header, in seconds; from 0 to 0 where it is not told."""
+    if not stream.duration or not stream.time_base:
+        return 0.0, 0.0
+    start = float((stream.start_time or 0) * stream.time_base)
+    return start, start + float(stream.duration * stream.time_base)
 
 
 def probe_sound(path: Path) -> SoundInfo:
@@ -268,13 +395,6 @@ def probe_sound(path: Path) -> SoundInfo:
             mime=_sound_mime(container.format.name),
             size=path.stat().st_size,
         )
-
-
-def _count_packets(container: InputContainer, stream: VideoStream) -> int:
-    """The number of frames where the header does not give it (Matroska), without decoding."""
-    count = sum(1 for packet in container.demux(stream) if packet.size)
-    container.seek(0)
-    return count
 
 
 def _seconds(container: InputContainer, stream: Any) -> float | None:

@@ -42,6 +42,26 @@ def grow_to_fit(width: int, height: int, limits: MediaLimits) -> float:
     return factor
 
 
+def cropped(size: tuple[int, int], ratio: tuple[int, int]) -> tuple[int, int]:
+    """The size (width, height) of the largest part of a picture of `size` that has a ratio such as
+    (16, 9). One that lacks no more than a pixel has it already."""
+    width, height = size
+    across, down = ratio
+    part = (min(width, round(height * across / down)), min(height, round(width * down / across)))
+    close = width - part[0] <= 1 and height - part[1] <= 1
+    return size if close else (max(part[0], 1), max(part[1], 1))
+
+
+def shaped(size: tuple[int, int], ratio: tuple[int, int], limits: MediaLimits) -> tuple[int, int]:
+    """What a picture of `size` (width, height) is fitted to for a `ratio` such as (16, 9): its
+    largest part of that ratio, enlarged where that has too few pixels."""
+    width, height = cropped(size, ratio)
+    if (width, height) == size:
+        return size
+    factor = grow_to_fit(width, height, limits)
+    return math.ceil(width * factor), math.ceil(height * factor)
+
+
 def smallest_side(limits: MediaLimits) -> int:
     """The fewest pixels that a side may have."""
     return max(SMALLEST_SIDE, limits.sides[0] if limits.sides else 0)

@@ -21,20 +21,23 @@ from .limits import (
     describe_clip,
     describe_sound,
     does_not_fit,
+    shaped,
     sound_problems,
 )
-from .pictures import open_picture
+from .pictures import holds_several, open_picture
 
 
 @dataclass(frozen=True)
 class Measured:
     """What a medium is as a person sees it. `size` is (width, height) in pixels, None for a sound;
-    `seconds` is None for a picture."""
+    `seconds` is None for a picture. `note` is a sentence about what is not used of it, if there is
+    something."""
 
     kind: Kind
     size: Size | None = None
     seconds: float | None = None
     info: ClipInfo | SoundInfo | None = None
+    note: str | None = None
 
 
 _known: weakref.WeakKeyDictionary[Medium, Measured] = weakref.WeakKeyDictionary()
@@ -57,20 +60,34 @@ def measure(medium: Medium) -> Measured:
 
 
 def check_fits(
-    measured: Measured, limits: MediaLimits, *, size: Size | None = None, nearest: bool = False
+    measured: Measured,
+    limits: MediaLimits,
+    *,
+    size: Size | None = None,
+    ratio: Size | None = None,
+    nearest: bool = False,
 ) -> None:
     """Raise BadOrder for a medium that a provider does not take, and that no conversion of ours
-    makes fit. `size` is what a picture is cropped to; `nearest` allows to convert clips and
-    sounds."""
+    makes fit. A picture is cropped to `size`, or to a `ratio` such as (16, 9); `nearest` allows to
+    convert clips and sounds."""
     info = measured.info
     if measured.kind == "image":
-        assert measured.size is not None
-        check_shape("picture", *(size or measured.size), limits)
+        check_shape("picture", *fitted_size(measured, limits, size, ratio), limits)
     elif isinstance(info, ClipInfo):
         check_shape("clip", info.width, info.height, limits)
         _check_problems(clip_problems(info, limits), describe_clip(info), info, limits, nearest)
     elif isinstance(info, SoundInfo):
         _check_problems(sound_problems(info, limits), describe_sound(info), info, limits, nearest)
+
+
+def fitted_size(
+    measured: Measured, limits: MediaLimits, size: Size | None, ratio: Size | None
+) -> Size:
+    """What a measured picture is fitted to: exactly `size`, or a `ratio`, or its own size."""
+    assert measured.size is not None
+    if size is not None:
+        return size
+    return shaped(measured.size, ratio, limits) if ratio is not None else measured.size
 
 
 def _check_problems(
@@ -98,14 +115,17 @@ def _measured(medium: Medium) -> Measured:
 
 
 def _picture(medium: Medium) -> Measured:
+    note = None
     if medium.pixels is not None:
         height, width = medium.pixels.shape[:2]
     else:
         with open_picture(medium.path or medium.data or b"") as picture:
+            if holds_several(picture):
+                note = "It holds several pictures; the first one is used."
             picture.load()  # a broken file must be refused here, not by the provider
             width, height = ImageOps.exif_transpose(picture).size
     check_smallest(width, height)
-    return Measured("image", (width, height))
+    return Measured("image", (width, height), note=note)
 
 
 def _clip_or_sound(kind: Kind, file: Path) -> Measured:

@@ -4,6 +4,7 @@ from .clip_blobs import clip_blob as clip_blob
 from .clip_blobs import sound_blob as sound_blob
 from .clips import convert_clip as convert_clip
 from .clips import convert_sound as convert_sound
+from .clips import cut_clip as cut_clip
 from .clips import write_clip as write_clip
 from .colour_tags import tag_colour as tag_colour
 from .completeness import check_complete as check_complete
@@ -16,6 +17,7 @@ from .info import probe as probe
 from .info import probe_sound as probe_sound
 from .measuring import Measured as Measured
 from .measuring import check_fits as check_fits
+from .measuring import fitted_size as fitted_size
 from .measuring import measure as measure
 from .memory import Promise as Promise
 from .memory import ensure_memory as ensure_memory

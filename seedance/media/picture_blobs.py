@@ -20,10 +20,11 @@ from .limits import (
     megabytes,
     most_pixels,
     scale_to_fit,
+    shaped,
     smallest_side,
 )
 from .mime_types import file_name
-from .pictures import encode_png, fit_cover, open_picture, read_picture, scale
+from .pictures import encode_png, fit_cover, holds_several, open_picture, read_picture, scale
 
 _EXIF_ORIENTATION = 0x0112
 _MOST_WEBP_SIDE = 16383  # pixels; the format's own limit
@@ -31,19 +32,24 @@ _SHRINK = 0.9  # a step smaller, where the first guess at a size in bytes was no
 
 
 def picture_blob(
-    medium: Medium, limits: MediaLimits, *, size: tuple[int, int] | None = None
+    medium: Medium,
+    limits: MediaLimits,
+    *,
+    size: tuple[int, int] | None = None,
+    ratio: tuple[int, int] | None = None,
 ) -> tuple[Blob, str | None]:
     """A picture as it goes up, and a sentence if it had to be made smaller.
 
-    `size` (width, height): cover and centre crop to exactly that. A file that is upright, of an
-    accepted format, within the limits and of that size goes up byte for byte. All else goes up
+    `size` (width, height): cover and centre crop to exactly that; `ratio`, such as (16, 9): centre
+    crop to that. A file of one picture that is upright, of an accepted format, within the limits
+    and of that size goes up byte for byte. All else goes up
     losslessly as PNG (or WebP, where PNG is not taken or too large; JPEG only where neither is
     taken); it is scaled down only if a documented limit demands it. Raises BadOrder for a picture
     that is unreadable, too small, or of a shape outside the limits.
     """
     source = medium.data if medium.data is not None else medium.path
     if source is not None:
-        blob = _untouched(source, limits, size)
+        blob = _untouched(source, limits, size, ratio)
         if blob is not None:
             return blob, None
         pixels = read_picture(source)
@@ -53,6 +59,8 @@ def picture_blob(
         raise BadOrder("An address is not a picture that can be encoded.")
     height, width = pixels.shape[:2]
     check_smallest(width, height)
+    if size is None and ratio is not None:
+        size = shaped((width, height), ratio, limits)
     if size is not None:
         pixels = fit_cover(pixels, *size)
         height, width = pixels.shape[:2]
@@ -61,18 +69,23 @@ def picture_blob(
 
 
 def _untouched(
-    source: Path | bytes, limits: MediaLimits, size: tuple[int, int] | None
+    source: Path | bytes,
+    limits: MediaLimits,
+    size: tuple[int, int] | None,
+    ratio: tuple[int, int] | None,
 ) -> Blob | None:
     """The file as it is, if nothing asks for a change."""
     with open_picture(source) as picture:
         width, height = picture.size
         mime = Image.MIME.get(picture.format or "", "")
-        upright = picture.getexif().get(_EXIF_ORIENTATION, 1) == 1
+        as_it_is = picture.getexif().get(_EXIF_ORIENTATION, 1) == 1 and not holds_several(picture)
         picture.load()  # a broken file must be refused here, not by the provider
     check_smallest(width, height)
+    if size is None and ratio is not None:
+        size = shaped((width, height), ratio, limits)
     length = len(source) if isinstance(source, bytes) else source.stat().st_size
     if (
-        not upright
+        not as_it_is
         or not accepts(limits, mime)
         or (size is not None and size != (width, height))
         or scale_to_fit(width, height, limits) < 1

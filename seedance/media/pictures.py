@@ -16,12 +16,42 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import BadOrder
 from ..files import replacing
 from .memory import ensure_memory
+from .profiles import in_srgb
+from .signatures import signature
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
 
 # Of the formats that Pillow reads, those of pictures that people have. EPS, for one, is a program,
 # which Pillow would have run by Ghostscript.
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
+# Known by their first bytes, and read by no Pillow, or not by every one.
+_UNREAD = frozenset(
+    [
+        "HEIC",
+        "HEIF",
+        "AVIF",
+        "CR3",
+        "PSD",
+        "EXR",
+        "HDR",
+        "TIFF",
+        "DDS",
+        "DPX",
+        "XCF",
+        "PDF",
+        "EPS",
+        "SVG",
+        "ICO",
+    ]
+) | {"JPEG 2000", "JPEG XL"}
+_HINT = (
+    "Open it in a picture viewer. If it opens there, convert it to JPEG or PNG; if not, save or "
+    "fetch it again."
+)
+
+_OVER_WHITE = 16  # times as bright as white: highlights of floating-point pictures
 
 _LARGE_PIXELS = 12_000_000  # above which memory is looked at
 _BYTES_PER_PIXEL = 24  # while a picture with transparency is turned and laid over white
@@ -51,7 +81,6 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
     """
     name = "The picture" if isinstance(source, bytes) else Path(source).name
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-    hint = "Open it in a picture viewer; if that fails too, save or fetch it again."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -71,17 +100,42 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
             f"{name} is too large: a picture may have {MAX_PIXELS / 1e6:.0f} million pixels."
         ) from error
     except UnidentifiedImageError as error:
-        raise BadOrder(f"{name} is not a readable picture.", hint=hint) from error
+        raise _unreadable(name, source) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         if isinstance(error, BadOrder):
             raise
-        raise BadOrder(f"{name} is not a readable picture: {error}.", hint=hint) from error
+        raise BadOrder(f"{name} is not a readable picture: {error}.", hint=_HINT) from error
+
+
+def _unreadable(name: str, source: Path | bytes) -> BadOrder:
+    """The error for a file that Pillow does not know."""
+    kind, form = signature(source) or ("image", "")
+    if kind != "image":
+        word = {"video": "clip", "audio": "sound"}[kind]
+        return BadOrder(
+            f"{name} is a {word} ({form}), not a picture.",
+            hint=f"Give it as a {word}"
+            + (", or save one of its pictures as JPEG or PNG." if kind == "video" else "."),
+        )
+    if form in _UNREAD:
+        return BadOrder(
+            f"{name} is a picture in the format {form}, which cannot be read here.",
+            hint="Convert it to JPEG or PNG.",
+        )
+    return BadOrder(f"{name} is not a readable picture.", hint=_HINT)
+
+
+def holds_several(picture: Image.Image) -> bool:
+    """Whether an opened file is an animation, or has pages. (The second picture in the JPEG of a
+    phone is a part of the first.)"""
+    return picture.format in _ANIMATED and bool(getattr(picture, "is_animated", False))
 
 
 def read_picture(source: Path | bytes) -> np.ndarray:
     """A picture file, or the bytes of one, as uint8 (height, width, 3), RGB.
 
-    It is turned upright as its EXIF data say. Grey becomes RGB, 16 bits become 8, and what is
+    It is turned upright as its EXIF data say, and its ICC profile is applied. Of an animation it is
+    the first picture. Grey becomes RGB, 16 bits become 8, and what is
     transparent is laid over white, as a viewer shows it. Raises BadOrder if it cannot be read or
     is too large.
     """
@@ -90,15 +144,29 @@ def read_picture(source: Path | bytes) -> np.ndarray:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    """Any picture as 8-bit RGB, what is transparent on white."""
+    """Any picture as 8-bit RGB in the colours of sRGB, what is transparent on white."""
+    if picture.mode == "F":
+        picture = _grey_of_floats(picture)
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
         levels = np.asarray(picture).astype(np.uint32)
-        return Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+        grey = Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8))
+        grey.info = picture.info
+        picture = grey
+    picture = in_srgb(picture)
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
     return picture.convert("RGB")
+
+
+def _grey_of_floats(picture: Image.Image) -> Image.Image:
+    """A picture of floating-point numbers as 8-bit grey. White is 1, unless its numbers are plainly
+    those of 8 or 16 bits."""
+    values = np.nan_to_num(np.asarray(picture, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+    most = float(values.max(initial=0.0))
+    white = next(level for level in (1.0, 255.0, 65535.0, most) if most <= level * _OVER_WHITE)
+    return Image.fromarray(to_8bit(values / white))
 
 
 def fit_cover(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -197,14 +197,11 @@ def _playing(path: Path | None, size: tuple[int, int]) -> Clip:
     if path is None:
         last = text.card(size, "clip from an address")
     else:
-        fps = float(media.probe(path).fps)
-        shown = 0
-        for number, pixels in enumerate(media.iter_frames(path)):
-            last = Image.fromarray(media.fit_cover(pixels, *size))
-            until = math.ceil((number + 1) / fps * FPS)
-            for _ in range(shown, until):
-                yield last
-            shown = max(shown, until)
+        before: np.ndarray | None = None
+        for pixels in media.iter_frames(path, FPS):
+            if pixels is not before:
+                last, before = Image.fromarray(media.fit_cover(pixels, *size)), pixels
+            yield last
     while True:
         yield last
 

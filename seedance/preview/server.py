@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import os
 import re
 import secrets
@@ -34,8 +33,9 @@ from requests.structures import CaseInsensitiveDict
 from ..errors import SeedanceError
 from ..files import replacing, write_atomically
 from ..providers.preview import KEPT_SECONDS
+from ..texts import logger_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 BASE = "preview://local"
 AT_ONCE = 2  # tasks rendered at the same time
@@ -313,7 +313,7 @@ def _file(request: requests.PreparedRequest, path: Path) -> requests.Response:
     if path.suffix == ".mp4":
         headers["Content-Type"] = "video/mp4"
     first, last, status = 0, size - 1, 200
-    if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", "")):
+    if wanted := re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", request.headers.get("Range", "")):
         first, last, status = int(wanted[1]), min(int(wanted[2] or last), last), 206
         if first > last:
             headers["Content-Range"] = f"bytes */{size}"

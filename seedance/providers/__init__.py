@@ -21,6 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import BadOrder
+from ..texts import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from ..wire import Provider
@@ -65,7 +66,8 @@ def get(provider_id: str) -> type[Provider]:
     try:
         return registry()[provider_id]
     except KeyError:
+        near = did_you_mean(str(provider_id), ids())
         raise BadOrder(
-            f"There is no provider {provider_id!r} in this version.",
-            hint=f"Choose one of: {', '.join(['auto', *ids()])}.",
+            f"There is no provider {quoted(provider_id)} in this version.",
+            hint=f"{near}Choose one of: {', '.join(['auto', *ids()])}.",
         ) from None

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..errors import Moderated, OddReply, OutOfCredit, SeedanceError
 from ..money import Money
 from ..order import Mode
+from ..texts import LONGEST_CODE, quoted, sentence
 from ..wire import (
     Call,
     Done,
@@ -49,7 +50,8 @@ _MODERATION = re.compile(
     re.IGNORECASE,
 )
 _CREDIT = re.compile(
-    r"insufficient[ _]?(\w+[ _])?(quota|balance|credit|fund)|quota[ _]failed|not[ _]enough[ _]quota"
+    r"insufficient[ _]?(\w{1,40}[ _])?(quota|balance|credit|fund)|quota[ _]failed"
+    r"|not[ _]enough[ _]quota"
     r"|quota( is)? (not enough|used up|exhausted)"
     r"|account[ _]?overdue|余额不足|额度不足|欠费",
     re.IGNORECASE,
@@ -71,9 +73,9 @@ def failed(task: dict[str, Any]) -> Failed:
     """Failed, with the reason and the code wherever they stand."""
     places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
     said = next(filter(None, (text_at(task, *place) for place in places)), "")
-    message = " ".join(said.split())[:400]
+    message = sentence(said)
     found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
-    codes = [str(code) for code in found if code and isinstance(code, (str, int))]
+    codes = [str(code)[:LONGEST_CODE] for code in found if code and isinstance(code, (str, int))]
     stage = _stage(" ".join([*codes, message]))
     return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
 
@@ -131,8 +133,8 @@ class Relay(Provider):
             doubtful = doubtful or found
         if doubtful and not refused:  # the strange code may be this relay's word for success
             raise OddReply(
-                f"{self.name} answered the create with the code {strange[:80]!r} and with "
-                f"{doubtful[:80]!r}, which may be a task id."
+                f"{self.name} answered the create with the code {quoted(strange)} and with "
+                f"{quoted(doubtful)}, which may be a task id."
             )
         if _says_no(body):
             raise self.explain(reply)

@@ -61,6 +61,7 @@ class AIHubMax(Relay):
     id = "aihubmax"
     name = "AIHubMax"
     key_variable = "AIHUBMAX_API_KEY"
+    key_page = "https://aihubmax.com"
     default_base_url = "https://api.aihubmax.com"
     limits = Limits(
         models={

@@ -12,6 +12,7 @@ class BytePlus(Ark):
     id = "byteplus"
     name = "BytePlus ModelArk"
     key_variable = "BYTEPLUS_API_KEY"
+    key_page = "https://console.byteplus.com/ark/region:ark+ap-southeast-1/apiKey"
     default_base_url = "https://ark.ap-southeast.bytepluses.com/api/v3"
     limits = limits("dreamina")
     currency = "USD"

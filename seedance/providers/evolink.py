@@ -142,6 +142,7 @@ class EvoLink(Relay):
     id = "evolink"
     name = "EvoLink"
     key_variable = "EVOLINK_API_KEY"
+    key_page = "https://evolink.ai/dashboard/keys"
     default_base_url = "https://api.evolink.ai"
     default_upload_url = "https://files-api.evolink.ai"
     words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only

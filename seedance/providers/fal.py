@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import SIZES, Order
+from ..texts import LONGEST_CODE, LONGEST_NAME
 from ..wire import (
     Blob,
     Call,
@@ -48,7 +49,7 @@ NOT_OF_THE_RESULT = (401, 403, 404, 429)
 
 MODERATED = "content_policy_violation"
 _INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
-_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
+_STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a path
 
 
 def _queued(state: dict[str, Any]) -> Running:
@@ -66,6 +67,7 @@ class Fal(Provider):
     id = "fal"
     name = "fal"
     key_variable = "FAL_KEY"
+    key_page = "https://fal.ai/dashboard/keys"
     default_base_url = "https://queue.fal.run"
     default_upload_url = "https://rest.fal.ai"
     auth_scheme = "Key"
@@ -224,7 +226,7 @@ class Fal(Provider):
         """The path of an address at the queue's host; empty for any other address."""
         for base in (self.config.base_url, self.default_base_url):
             path = url.removeprefix(f"{base.rstrip('/')}/")
-            if path != url and _PATH.fullmatch(path):
+            if path != url and _is_path(path):
                 return path
         return ""
 
@@ -233,12 +235,18 @@ class Fal(Provider):
         paths = ticket.opaque.replace("~", "/").split(":")
         if len(paths) == 1:
             paths = _three(paths[0])
-        if len(paths) != 3 or not all(_PATH.fullmatch(path) for path in paths):
+        if len(paths) != 3 or not all(map(_is_path, paths)):
             raise BadOrder(
                 f"{ticket} is not a ticket of fal.",
                 hint="It looks like fal:bytedance~seedance-2.0~requests~<request id>.",
             )
         return [self.url(f"/{path}") for path in paths]
+
+
+def _is_path(text: str) -> bool:
+    """Whether it is a path of at least two steps that climbs nowhere."""
+    steps = text.split("/")
+    return len(steps) > 1 and all(map(_STEP.fullmatch, steps))
 
 
 def _three(path: str) -> list[str]:
@@ -251,8 +259,9 @@ class _Problem:
 
     def __init__(self, body: Any, type_in_header: str) -> None:
         first = dig(body, "detail", 0)
-        self.field = text_at(first, "loc", 1)  # after "body"
-        self.code = text_at(first, "type") or text_at(body, "error_type") or type_in_header
+        self.field = text_at(first, "loc", 1)[:LONGEST_NAME]  # after "body"
+        code = text_at(first, "type") or text_at(body, "error_type") or type_in_header
+        self.code = code[:LONGEST_CODE]
         self.message = text_at(first, "msg") or text_at(body, "detail")
 
     @property

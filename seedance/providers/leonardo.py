@@ -64,7 +64,8 @@ HANDLE = re.compile(r"leonardo:(GENERATED|UPLOADED):([A-Za-z0-9._~-]+)")
 STILL = re.compile(r"\.(png|jpe?g|webp|gif)(\?|$)", re.IGNORECASE)
 MODERATION_WORDS = re.compile(r"moderat|inappropriate|content filter|nsfw", re.IGNORECASE)
 KEY_WORDS = re.compile(r"authori[sz]ation hook|authentication hook", re.IGNORECASE)
-CREDIT_WORDS = re.compile(r"(not enough|insufficient).*(token|credit|balance|fund)", re.IGNORECASE)
+TOO_LITTLE = ("not enough", "insufficient")
+CREDIT = ("token", "credit", "balance", "fund")
 
 
 def _model(model_id: str) -> ModelLimits:
@@ -120,6 +121,7 @@ class Leonardo(Provider):
     id = "leonardo"
     name = "Leonardo.AI"
     key_variable = "LEONARDO_API_KEY"
+    key_page = "https://app.leonardo.ai/api-access"
     default_base_url = "https://cloud.leonardo.ai/api/rest"
     limits = Limits(
         models={
@@ -243,7 +245,7 @@ class Leonardo(Provider):
                 f"Leonardo.AI's moderation refused the order: {said}",
                 hint="Change the prompt or the pictures; nothing was billed.",
             )
-        if CREDIT_WORDS.search(said):
+        if _lacks_credit(said):
             return OutOfCredit(f"Leonardo.AI says there is no credit left: {said}")
         if "not supported within the Production API" in said:
             return Refused(
@@ -313,6 +315,13 @@ def _form_fields(granted: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(fields, dict):
         raise OddReply("Leonardo.AI's answer to an upload has no form fields.")
     return tuple((name, str(value)) for name, value in fields.items())
+
+
+def _lacks_credit(said: str) -> bool:
+    """Whether the words for too little stand before those for credit."""
+    words = said.lower()
+    starts = [at for word in TOO_LITTLE if (at := words.find(word)) >= 0]
+    return any(word in words[min(starts) :] for word in CREDIT) if starts else False
 
 
 def _storage_error(reply: Reply, blob: Blob) -> Refused:

@@ -59,7 +59,8 @@ PRICES = {"text": 0.303, "image": 0.302, "reference": 0.302, "edit": 0.181}
 # them is sent, never both: SEEDANCE_LUMENFALL_VIDEO_FIELD=input_video chooses the other.
 VIDEO_FIELDS = ("video_url", "input_video")
 
-OTHER_NAMES = {"seconds": "duration"}  # docs.lumenfall.ai
+# docs.lumenfall.ai; a size takes precedence over both (seed 003).
+OTHER_NAMES = {"seconds": "duration", "size": "resolution"}
 
 MODERATED = "CONTENT_POLICY_VIOLATION"
 
@@ -126,6 +127,7 @@ class Lumenfall(Provider):
     id = "lumenfall"
     name = "Lumenfall"
     key_variable = "LUMENFALL_API_KEY"
+    key_page = "https://lumenfall.ai"
     default_base_url = "https://api.lumenfall.ai/v1"
     options = ("video_field",)
     limits = Limits(
@@ -148,10 +150,7 @@ class Lumenfall(Provider):
     }
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
-        extra = self.extra(order)
-        body = self._body(order, delivered)
-        if "size" in extra:  # it overrides both (seed 003), so it is sent instead of them
-            del body["aspect_ratio"], body["resolution"]
+        body, extra = self._body(order, delivered), self.extra(order)
         return (yield from self.create(self.url("/videos"), body, extra, others=OTHER_NAMES))
 
     def ticket(self, reply: Reply) -> Ticket:
@@ -176,8 +175,6 @@ class Lumenfall(Provider):
         return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
-        if "size" in self.extra(order):  # another size costs something else
-            return None
         amount = round(PRICES[order.mode] * order.duration, 4)
         return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
 

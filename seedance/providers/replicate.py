@@ -136,6 +136,7 @@ class Replicate(Provider):
     id = "replicate"
     name = "Replicate"
     key_variable = "REPLICATE_API_TOKEN"
+    key_page = "https://replicate.com/account/api-tokens"
     default_base_url = "https://api.replicate.com"
     limits = Limits(
         models={

@@ -47,6 +47,7 @@ class SinanCode(Relay):
     id = "sinancode"
     name = "SinanCode"
     key_variable = "SINANCODE_API_KEY"
+    key_page = "https://docs.sinancode.com"
     default_base_url = "https://api.sinancode.com"
     default_upload_url = "https://files-api.sinancode.com"
     limits = Limits(

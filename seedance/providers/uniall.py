@@ -127,6 +127,7 @@ class UniAll(Relay):
     id = "uniall"
     name = "UniAll"
     key_variable = "UNIALL_API_KEY"
+    key_page = "https://docs.uniall.ai"
     default_base_url = None  # the document has only a placeholder
     options = ("create_path", "data_uris")
     words = WORDS

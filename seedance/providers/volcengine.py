@@ -12,6 +12,7 @@ class VolcEngine(Ark):
     id = "volcengine"
     name = "Volcano Engine Ark"
     key_variable = "ARK_API_KEY"
+    key_page = "https://console.volcengine.com/ark/region:ark+cn-beijing/apiKey"
     default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
     limits = limits("doubao")
     currency = "CNY"

@@ -15,25 +15,37 @@ lifecycle  the order of the steps, each in a file of its own:
 client     Client: makes the calls that a provider describes; what a failure means for money
 job        Job: a take as its caller sees it
 progress   how far an order is, as data
+spending   the most that one queued graph, or one command, may cost
+compare    a finished video and what was ordered
 files      where a video is saved, and its sidecar
+places     where a saved video is now, on this machine
+results    saved videos in the user's bucket, for other machines
+rebuild    the journal's rows again, from sidecars
 outcomes   the errors that orders end with, in words
 """
 
 from __future__ import annotations
 
+from .files import check_target
 from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
-from .quotes import Quote
-from .runner import Runner, close_shared, shared
+from .quotes import Prepared, Quote
+from .runner import Confirm, Runner, close_shared, shared, spent_nothing
+from .spending import Spending
 
 __all__ = [
+    "Confirm",
     "Job",
+    "Prepared",
     "Progress",
     "Quote",
     "Result",
     "Runner",
+    "Spending",
+    "check_target",
     "close_shared",
     "shared",
+    "spent_nothing",
     "wait_all",
     "wait_some",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..addresses import origin
@@ -21,13 +21,14 @@ from ..journal import (
     Row,
     State,
     TicketTaken,
-    sensible,
+    believed,
 )
 from ..money import Money
 from ..settings import Settings
+from ..texts import logger_of
 from ..transport import Stop
 from ..wire import Ticket
-from . import tickets
+from . import places, tickets
 from .client import Client, Stopped
 from .progress import Progress
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .quotes import Prepared
     from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 WATCH_SECONDS = 1.0  # between two readings of a row that another process works on
 WRITE_ATTEMPTS = 3
@@ -49,7 +50,8 @@ class ActiveOrder:
     the others may be called from any thread. `done` receives the saved row, or the SeedanceError
     that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
     media, so that such an order can no longer be sent. `account`: that of the key, None if
-    it does not matter.
+    it does not matter. `goal`: a file that a person wants it saved as; with `overwrite` it may
+    replace what is there.
     """
 
     def __init__(
@@ -62,8 +64,11 @@ class ActiveOrder:
         prepared: Prepared | None = None,
         *,
         account: str | None = None,
+        goal: Path | None = None,
+        overwrite: bool = False,
     ) -> None:
         self.row, self.client, self.worker = row, client, worker
+        self.goal, self.overwrite = goal, overwrite
         self.account = account
         self.journal, self.settings, self.prepared = journal, settings, prepared
         self.done: Future[Row] = Future()
@@ -237,7 +242,16 @@ class ActiveOrder:
 
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
-        price = sensible(cost) or self.row.cost
+        price = believed(cost, self.row.cost) or self.row.cost
+        if cost is not None and price is not cost:
+            logger.warning(
+                "Row %s: %s says that %s costs %s, which makes no sense; it counts as %s.",
+                self.row.id,
+                self.client.provider.name,
+                ticket,
+                cost,
+                price or "unknown",
+            )
         row = replace(self.row, task=ticket, cost=price, state=State.RUNNING)
         tickets.write(self.settings.home, row, ticket)
         self.row = row
@@ -337,6 +351,7 @@ class ActiveOrder:
     def later(self, message: str, hint: str = "") -> StillRunning:
         """The error for a paid task whose video cannot be had now, but later."""
         task = self.row.task
+        hint = f"{hint} {places.words(self.row)}".strip()
         return StillRunning(
             message,
             hint=f"{hint} Collect it later with: seedance collect {task}".strip(),

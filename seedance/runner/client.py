@@ -6,6 +6,7 @@ It also decides what a failed call means for money.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
@@ -15,6 +16,7 @@ from ..wire import Call, Flow, Pause, Provider, Reply, error_text
 T = TypeVar("T")
 
 ATTEMPTS = 4
+QUOTED_BYTES = 4096  # of the last answer; the rest of it is not kept
 FIRST_PAUSE = 0.5  # seconds before the second attempt; each pause is twice the one before
 
 
@@ -159,12 +161,12 @@ class Client:
             attempt += 1
             try:
                 reply = self.transport.perform(call, stop)
-                self.last_reply = reply
+                self.last_reply = replace(reply, body=reply.body[:QUOTED_BYTES])
                 problem = None if call.any_status else self._transient(reply)
                 if problem is None:
                     return reply
             except NotSent as error:
-                if attempt == attempts and not stop.is_set():
+                if (attempt == attempts or error.setting) and not stop.is_set():
                     raise
                 problem = NoAnswer(error.message)
             except Lost as error:

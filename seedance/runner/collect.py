@@ -7,24 +7,26 @@ can be collected later, unless the provider says that it is gone.
 from __future__ import annotations
 
 import contextlib
-import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import download
 from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
-from ..journal import Row, State
+from ..journal import LeaseLost, Row, State
+from ..texts import logger_of
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
-from . import files
+from . import files, places, results
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
 from .poll import UNDOCUMENTED_INTERVAL, Asking, NotFound
 from .worker import computing
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 LARGEST_PICTURE = 100 * 10**6
 MB = 10**6
@@ -37,23 +39,72 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     done, if this process has just received it. Raises StillRunning if the video cannot be saved
     now, TaskFailed or Refused if it is gone."""
     active.refuse_cancel("it is finished, and its video is being saved")
-    paths = _paths(active.row, active.journal.holder.rpartition("#")[2])
-    measured = files.already_finished(paths, active.row.task or "")
-    if measured is None:
-        measured = _fetch_and_finish(active, paths, done)
-    active.advance(State.SAVED, file=paths.video, result=measured)
+    output = active.settings.output
+    if results.locate(active.settings, active.row) is not None:
+        active.advance(State.SAVED)
+        return
+    paths = _paths(active, active.journal.holder.rpartition("#")[2])
+    kept = files.already_finished(paths, active.row.task or "")
+    if kept is None:
+        kept = _fetch_and_finish(active, paths, done)
+    result = {**kept, **places.record_of(paths, output)}
+    results.keep(active.settings, replace(active.row, result=result), paths)
+    active.advance(State.SAVED, file=paths.video, result=result)
     files.remove_parts(paths, active.row.id)
     active.say("saved", 1.0, 0.0)
 
 
-def _paths(row: Row, process: str) -> Files:
-    """Where the video of a row goes: never in place of another order's."""
-    target, number = Path(row.target or ""), 0
-    while True:
-        paths = Files(files.numbered(target, number), f"{process}-{row.id}")
-        if not files.is_anothers(paths, row.task or ""):
-            return paths
-        number += 1
+def bring_here(active: ActiveOrder) -> None:
+    """Fetch the video of a saved row that is not on this machine, or no longer. Raises LeaseLost if
+    another process does so."""
+    row = active.row
+    if results.locate(active.settings, row) is not None:
+        return
+    active.row = active.journal.reopen(row.id, State.SUCCEEDED, row.uid)
+    if active.row.holder != active.journal.holder:
+        raise LeaseLost(f"row {row.id}")
+    collect(active, None)
+
+
+def _paths(active: ActiveOrder, process: str) -> Files:
+    """Where the video of a row goes: never in place of what is not its own, and only where it can
+    be written. Raises StillRunning if that is nowhere."""
+    problem: BadOrder | None = None
+    for target, overwrite in _targets(active):
+        number, video = 0, target
+        try:
+            files.check_writable(target.parent)
+            while not overwrite and not places.is_free(video, active.row):
+                number += 1
+                video = files.numbered(target, number)
+            return Files(video, f"{process}-{active.row.id}")
+        except BadOrder as error:
+            problem = problem or error
+        except OSError as error:
+            problem = problem or BadOrder(f"{video} cannot be used: {error.strerror}.")
+    assert problem is not None
+    raise active.later(
+        f"The video is finished and paid, but cannot be saved: {problem.message}", problem.hint
+    )
+
+
+def _targets(active: ActiveOrder) -> Iterator[tuple[Path, bool]]:
+    """Where a video may go, and whether it may replace what is there. A folder that is gone, or of
+    another machine, is not made again."""
+    output, row = active.settings.output, active.row
+    if active.goal is not None:
+        yield active.goal, active.overwrite
+    target = Path(row.target or "")
+    if target.is_absolute() and _is_folder(target.parent):
+        yield target, False
+    yield output / (target.name or f"{row.fingerprint[:10]}.mp4"), False
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:
+        return False
 
 
 def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> dict[str, Any]:
@@ -162,26 +213,18 @@ def _lost(active: ActiveOrder, why: str) -> SeedanceError:
     # Back to `saved`, not to an end: after an end, the next click would pay for the video again.
     active.advance(State.SAVED)
     return Refused(
-        f"The saved video {row.file} is gone and cannot be fetched again: {why}.",
-        hint=f"To make it again (and pay again), first run: seedance forget {row.id}.",
+        f"The saved video {row.file} is not here, and cannot be fetched again: {why}.",
+        hint=f"{places.words(row)} Put it back into the output folder {active.settings.output}, or "
+        "a folder below it, and it is found. "
+        f"To make it again (and pay again), first run: seedance forget {row.id}.",
         task=row.task,
         row=row.id,
     )
 
 
 def sidecar_record(row: Row, done: Done) -> dict[str, Any]:
-    """What the sidecar says about the origin of a video. It has no key and no signed address."""
+    """What the sidecar says about the origin of a video, with what the provider said at its end."""
+    record = places.sidecar_of(row)
     seed = done.seed if done.seed is not None else row.seed
     cost = done.cost or row.cost
-    return {
-        "task": row.task,
-        "provider": row.provider,
-        "model": row.model,
-        "seed": seed,
-        "cost": cost.as_dict() if cost else None,
-        "order": row.order,
-        "changes": row.changes,
-        "created": row.as_dict()["created"],
-        "submitted": row.submitted,
-        "finished": row.finished,
-    }
+    return {**record, "seed": seed, "cost": cost.as_dict() if cost else None}

@@ -39,14 +39,15 @@ _NAMES: dict[str, str] = {
 @dataclass(frozen=True)
 class Item:
     """One medium of an order and its delivery. `part` is a key of `_NAMES`, `number` counts the
-    references of a kind from 1. `size`: the exact pixels that a frame is fitted to, if there are
-    any."""
+    references of a kind from 1. A first or last frame is fitted to `size`, the exact pixels of the
+    video, where they are known, else to `ratio`, such as (16, 9)."""
 
     medium: Medium
     part: str
     number: int
     delivery: Delivery
     size: Size | None = None
+    ratio: Size | None = None
 
     @property
     def label(self) -> str:
@@ -102,12 +103,15 @@ class Deliveries:
 def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> Deliveries:
     """Choose the delivery of each medium. Raises BadOrder where there is none, saying what to
     set."""
-    size = _frame_size(order, provider)
+    size, ratio = _frame_size(order, provider), None
+    if order.ratio != "adaptive":
+        across, down = order.ratio.split(":")
+        ratio = (int(across), int(down))
 
     def item(part: str, number: int, medium: Medium) -> Item:
         delivery = _delivery(medium, _label(part, number), provider, settings)
         is_frame = part in ("first_frame", "last_frame")
-        return Item(medium, part, number, delivery, size if is_frame else None)
+        return Item(medium, part, number, delivery, *((size, ratio) if is_frame else ()))
 
     items = [item(*each) for each in _parts(order)]
     single = {each.part: each for each in items}
@@ -242,7 +246,9 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
             limits = limits_of(provider, order, item.medium.kind)
             with _named(item.label):
                 measured = media.measure(item.medium)
-                media.check_fits(measured, limits, size=item.size, nearest=nearest)
+                media.check_fits(
+                    measured, limits, size=item.size, ratio=item.ratio, nearest=nearest
+                )
     for kind in ("video", "audio"):
         limits = limits_of(provider, order, kind)
         bounds = limits.total_seconds
@@ -268,6 +274,36 @@ def clip_seconds(order: Order, provider: Provider) -> float | None:
     total = sum(media.measure(clip).seconds or 0.0 for clip in clips)
     bounds = limits_of(provider, order, "video").total_seconds
     return min(total, bounds[1]) if bounds else total
+
+
+CROP_SAID = 0.05  # of a frame; a smaller crop is not worth a word
+
+
+def media_notes(deliveries: Deliveries, order: Order, provider: Provider) -> tuple[str, ...]:
+    """What is not used of the media, a sentence each. The media are measured already."""
+    return tuple(
+        f"{item.label.capitalize()}: {note}"
+        for item in deliveries.items
+        if _at_hand(item.medium)
+        for note in notes_of(item, item.medium, limits_of(provider, order, item.medium.kind))
+    )
+
+
+def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[str]:
+    """The sentences about one medium, which is that of the item or was fetched for it."""
+    measured = media.measure(medium)
+    if measured.note:
+        yield measured.note
+    if measured.size is not None and (item.size or item.ratio):
+        width, height = measured.size
+        across, down = media.fitted_size(measured, limits, item.size, item.ratio)
+        kept = min(width * down, height * across) / max(width * down, height * across)
+        if 1 - kept > CROP_SAID:
+            sides = "left and right" if width * down > height * across else "top and bottom"
+            yield (
+                f"It is {width}x{height}; {1 - kept:.0%} of it, at its {sides}, is cut off to fit "
+                "the ratio."
+            )
 
 
 def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -16,13 +15,16 @@ from typing import Any
 
 from .. import media
 from ..errors import BadOrder
-from ..files import replacing, sha256_of, write_atomically
+from ..files import sha256_of, write_atomically
+from ..texts import logger_of
 from ..units import size_in_words
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
+KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
+CONTAINER = ".mp4"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -54,6 +56,11 @@ class Files:
         """What the video was made from, as JSON."""
         return self.video.with_name(self.video.stem + ".seedance.json")
 
+    @property
+    def all(self) -> tuple[Path, Path, Path]:
+        """Last frame, sidecar and video: in this order they are put in place."""
+        return self.last_frame, self.sidecar, self.video
+
 
 def remove_parts(files: Files, row_id: int) -> None:
     """Remove what processes that were killed left of the downloads of a row. To be called with the
@@ -81,11 +88,25 @@ def numbered(target: Path, number: int) -> Path:
 
 
 def check_target(video: Path | None) -> None:
-    """Raise BadOrder if there is a folder or a device at `video`. The finished video is renamed to
-    that path, which fails for a folder and would replace a device."""
-    if video is not None and video.exists() and not video.is_file():
-        what = "a folder" if video.is_dir() else "a device"
-        raise BadOrder(f"{video} is {what}.", hint="Give the name of a file to save as.")
+    """Raise BadOrder unless a video can be saved as `video`: for a folder or a device, which the
+    finished video would replace; for a name that is not that of an MP4, which is what is written;
+    for a folder that does not exist or cannot be written."""
+    if video is None:
+        return
+    hint = f"Give the name of a file to save as, such as {video.stem or 'video'}{CONTAINER}."
+    try:
+        if video.exists() and not video.is_file():
+            what = "a folder" if video.is_dir() else "a device"
+            raise BadOrder(f"{video} is {what}.", hint=hint)
+        if video.suffix.lower() != CONTAINER:
+            raise BadOrder(
+                f"{video.name!r} is not the name of an MP4, which is written.", hint=hint
+            )
+        if not video.parent.is_dir():
+            raise BadOrder(f"There is no folder {video.parent}.", hint="Make it first.")
+    except OSError as error:  # a folder that cannot be entered, a name that is too long
+        raise BadOrder(f"{video} cannot be used: {error.strerror}.", hint=hint) from error
+    check_writable(video.parent)
 
 
 def check_writable(folder: Path) -> None:
@@ -147,13 +168,13 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     with files.part.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(files.part, files.video)
-    return measured
+    return {name: sidecar[name] for name in KEPT}
 
 
 def already_finished(files: Files, task: str) -> dict[str, Any] | None:
     """What `finish` measured, if it was completed for this ticket before a crash; else None."""
+    sidecar = read_sidecar(files)
     try:
-        sidecar = json.loads(files.sidecar.read_text("utf-8"))
         if sidecar["task"] != task or not files.last_frame.exists():
             return None
         if (
@@ -163,32 +184,16 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return {name: sidecar[name] for name in MEASURED}
+    return {name: sidecar[name] for name in KEPT}
 
 
-def is_anothers(files: Files, task: str) -> bool:
-    """Whether the video at this path is that of another ticket."""
+def read_sidecar(files: Files) -> dict[str, Any]:
+    """The sidecar; empty where there is none that can be read."""
     try:
-        found = json.loads(files.sidecar.read_text("utf-8"))["task"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return found != task and files.video.exists()
-
-
-def copy_to(saved: Files, target: Path) -> Files:
-    """Copy a saved video, its last frame and its sidecar to `target`; returns the copies."""
-    copies = Files(target)
-    if saved.video.resolve() == target.resolve():
-        return saved
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for source, destination in (
-        (saved.last_frame, copies.last_frame),
-        (saved.sidecar, copies.sidecar),
-        (saved.video, copies.video),
-    ):
-        with contextlib.suppress(FileNotFoundError), replacing(destination) as part:
-            shutil.copyfile(source, part)
-    return copies
+        found = json.loads(files.sidecar.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _serves(picture: Path, width: int, height: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import math
 import queue
 import time
@@ -20,7 +21,7 @@ from ..journal import Row
 from ..money import Money
 from ..order import Order
 from ..settings import Settings
-from . import files
+from . import compare, files, places
 from .active import ActiveOrder
 from .files import Files
 from .outcomes import told
@@ -69,13 +70,14 @@ class Job:
         changes: tuple[Change, ...] | None = None,
         notes: tuple[str, ...] = (),
         copy_to: Path | None = None,
+        overwrite: bool = False,
         error: SeedanceError | None = None,
     ) -> None:
         self.order, self.notes = order, notes
         self._fit_changes = changes
         self.cancel_note = ""
         self._settings, self._row, self._active = settings, row, active
-        self._copy_to, self._error = copy_to, error
+        self._copy_to, self._overwrite, self._error = copy_to, overwrite, error
         self._began = time.monotonic()
         self._waiting = active is not None
         if active is not None:
@@ -98,17 +100,23 @@ class Job:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What is sent differently from what was asked; for a collected task, what its row says.
+        """What is sent, and in the end delivered, differently from what was asked; for a collected
+        task, what its row says.
 
         What was changed of media is known only after their upload.
         """
         row = self._current
         noted = tuple(Change(**change) for change in row.changes) if row else ()
+        if row is not None and row.fingerprint != row.asked:  # else only its ticket is known
+            noted += compare.differences(row.order, row.result)
         if self._fit_changes is None:
             return noted
         # The row may be from an order that asked for other values and fits to the same; of its
         # changes only those of media are true of this order too.
-        return self._fit_changes + tuple(each for each in noted if each.field not in _ORDER_FIELDS)
+        ours = (
+            each for each in noted if each.field not in _ORDER_FIELDS or each.why is compare.WHY
+        )
+        return self._fit_changes + tuple(ours)
 
     @property
     def progress(self) -> Progress:
@@ -182,17 +190,8 @@ class Job:
         if self._active is not None:
             self.release()
             row = self._active.done.result()
-        assert row is not None and row.file is not None
-        paths = Files(row.file)
-        if self._copy_to is not None:
-            try:
-                paths = files.copy_to(paths, self._copy_to)
-            except OSError as error:
-                problem = BadOrder(
-                    f"The video is saved as {row.file}, but cannot be copied to {self._copy_to}: "
-                    f"{error.strerror}."
-                )
-                raise told(row, problem) from error
+        assert row is not None
+        paths = self._delivered(row)
         measured = {key: value for key, value in row.result.items() if key in files.MEASURED}
         return Result(
             task=row.task or "",
@@ -208,6 +207,32 @@ class Job:
             reused=self._active is None,
             **measured,
         )
+
+    def _delivered(self, row: Row) -> Files:
+        """The files of a saved row as this caller gets them. Raises BadOrder."""
+        output = self._settings.output
+        found = places.find(row, output)
+        if found is None:
+            problem = BadOrder(
+                f"The saved video {row.file} was changed or removed just now.",
+                hint=f"Take it again with: seedance collect {row.task}",
+            )
+            raise told(row, problem)
+        if self._copy_to is None:
+            return places.bring_below(output, found)
+        try:
+            # A goal that another order took meanwhile: this one was saved beside it.
+            if self._overwrite or places.is_free(self._copy_to, row):
+                return places.copy_to(found, self._copy_to)
+            if found.video.parent == self._copy_to.parent:
+                return found
+            raise FileExistsError(errno.EEXIST, "another order's file is there")
+        except OSError as error:
+            problem = BadOrder(
+                f"The video is saved as {found.video}, but cannot be copied to {self._copy_to}: "
+                f"{error.strerror}."
+            )
+            raise told(row, problem) from error
 
     # ----------------------------------------------------------------------- cancelling
 
@@ -245,6 +270,19 @@ class Job:
     def ended(self) -> bool:
         """Whether it has come to its end."""
         return self._active is None or self._active.done.done()
+
+    def when_ended(self, tell: Callable[[Result | SeedanceError], None]) -> None:
+        """Call `tell` with what came of it, from any thread, once it has come to its end."""
+
+        def told_end() -> None:
+            outcome = self._look()
+            assert outcome is not None
+            tell(outcome)
+
+        if self._active is None:
+            told_end()
+        else:
+            self._active.done.add_done_callback(lambda _: told_end())
 
     def _look(self) -> Result | SeedanceError | None:
         """What came of it; None while it is to be waited for."""

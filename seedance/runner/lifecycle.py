@@ -10,7 +10,7 @@ from ..errors import Cancelled, SeedanceError
 from ..journal import IllegalMove, LeaseLost, Row, State
 from .active import ActiveOrder
 from .client import Stopped
-from .collect import collect
+from .collect import bring_here, collect
 from .outcomes import error_of, told
 from .poll import poll
 from .submit import find_unclear, submit
@@ -50,6 +50,7 @@ def _steps(active: ActiveOrder) -> Row:
     if active.row.state == State.SUCCEEDED:
         collect(active, done)
     if active.row.state == State.SAVED:
+        bring_here(active)
         return active.row
     raise error_of(active.row)
 

@@ -6,13 +6,13 @@ Nothing here spends money.
 
 from __future__ import annotations
 
-import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
-from ..journal import State
+from ..journal import State, believed
+from ..texts import logger_of
 from ..transport import NotSent
 from ..wire import (
     CancelRequested,
@@ -28,13 +28,15 @@ from .active import ActiveOrder
 from .client import NoAnswer, Stopped, UnknownTask
 from .outcomes import failure
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 # For this long a 404 proves nothing: a task that was just created may not be known to all servers
 # of the provider yet, and a gateway may fail for a moment.
 UNKNOWN_SECONDS = 60.0
 PERMANENT_ANSWERS = 3  # answers in a row after which "not known", or a clear error, is believed
 ROUNDS_WITHOUT_ADDRESS = 20  # polls in which a finished task may still be without an address
+
+MOST_ODD_WORDS = 20  # of one task, that are kept and logged
 
 UNDOCUMENTED_INTERVAL = 2.0  # seconds between polls where the provider documents none
 # Where the usual duration is known, the provider is asked at the full rate for this many intervals
@@ -215,12 +217,13 @@ class _Polling:
         return None
 
     def _say(self, status: Running) -> None:
-        if status.unknown is not None and status.unknown not in self.odd_words:
-            self.odd_words.add(status.unknown)
+        word = status.unknown
+        if word is not None and word not in self.odd_words and len(self.odd_words) < MOST_ODD_WORDS:
+            self.odd_words.add(word)
             logger.warning(
                 "%s: undocumented status word %r, taken as running. The answer was: %r",
                 self.ticket,
-                status.unknown[:80],
+                word,
                 self.active.client.quote_last_reply(),
             )
         left = max(self.expected - self.elapsed, 0.0) if self.expected else None
@@ -258,6 +261,16 @@ class _Polling:
                 "Set the key that ordered it again.",
             )
         if isinstance(status, Done):
+            price = active.row.cost
+            if status.cost is not None and believed(status.cost, price) is None:
+                logger.warning(
+                    "%s says that %s costs %s, which makes no sense; it counts as %s.",
+                    provider.name,
+                    self.ticket,
+                    status.cost,
+                    price or "unknown",
+                )
+                status = replace(status, cost=None)
             active.advance(State.SUCCEEDED, cost=status.cost)
             return status
         if isinstance(status, Failed):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import providers
-from ..addresses import ForbiddenAddress, check_public_url
+from ..addresses import ForbiddenAddress, check_text
 from ..errors import BadOrder, NeedsKey, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..money import Money
-from ..order import Order, asked_fingerprint, fingerprint, plain
+from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
+from ..texts import LONGEST_MESSAGE, cut
 from ..wire import Call, Provider
 from .delivery import (
     Deliveries,
@@ -24,6 +24,7 @@ from .delivery import (
     check_readable,
     choose_deliveries,
     clip_seconds,
+    media_notes,
     stand_in,
 )
 
@@ -112,6 +113,17 @@ def account_of(provider_id: str, key: str) -> str:
 # ---------------------------------------------------------------------------------------- preparing
 
 
+def tidy(order: Order) -> tuple[Order, tuple[str, ...]]:
+    """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
+    make no other video, and seeds that other nodes share may have 64 bits."""
+    said: tuple[str, ...] = ()
+    if order.seed >= SEEDS:
+        seed = order.seed % SEEDS
+        said = (f"The seed {order.seed} has more than 32 bits; it is taken modulo 2^32: {seed}.",)
+        order = replace(order, seed=seed)
+    return replace(order, prompt=order.prompt.strip()), said
+
+
 def prepare(order: Order, settings: Settings) -> Prepared:
     """An order at its provider, or at the one that `auto` takes. Raises BadOrder, saying what would
     work; NeedsKey if `auto` finds no provider with a key.
@@ -123,23 +135,28 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     if order.provider != AUTO:
         return prepare_at(order, order.provider, settings)
     settings.check_key_file()  # its error is raised here, instead of once for each provider
-    found, lacks = [], []
+    found, lacks, keyless = [], [], []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
             continue
         try:
             settings.key(provider_id)
             found.append(_prepared(replace(order, on_unsupported="error"), provider_id, settings))
-        except NeedsKey as error:
-            lacks.append((0, f"{provider_id}: {error.message}"))
+        except NeedsKey:
+            keyless.append(provider_id)
         except BadOrder as error:
-            lacks.append((1, f"{provider_id}: {error.message}"))
+            lacks.append(f"{provider_id}: {error.message}")
     if found:
         best = min(found, key=_price_rank)
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
-    lines = "\n".join(line for _, line in sorted(lacks, key=lambda lack: -lack[0]))
-    kind = BadOrder if any(rank for rank, _ in lacks) else NeedsKey
-    raise kind(
+    if not lacks:
+        raise NeedsKey(
+            "There is no key for any provider yet.",
+            hint="Set one in Settings > Seedance or with: seedance key set PROVIDER. The provider "
+            "preview is free and needs none.",
+        )
+    lines = "\n".join([*lacks, *([f"no key: {', '.join(keyless)}"] if keyless else [])])
+    raise BadOrder(
         f"No provider with a key can take this order as it is.\n{lines}\n",
         hint="Set a key, change the order, choose a provider, or try it free with preview.",
     )
@@ -197,7 +214,11 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         order=order,
         asked_order=asked,
         changes=fitted.changes,
-        notes=(*fitted.notes, *_draft_notes(order, provider)),
+        notes=(
+            *fitted.notes,
+            *_draft_notes(order, provider),
+            *media_notes(deliveries, order, provider),
+        ),
         price=provider.estimate(order, clip_seconds(order, provider)),
         deliveries=deliveries,
         call=step if isinstance(step, Call) and step.spends else None,
@@ -231,16 +252,17 @@ def check_no_key(order: Order, settings: Settings) -> None:
 
 
 def _check_addresses(value: Any) -> None:
-    """Raise BadOrder for an address in extra that is not public: a stranger's workflow must not
-    make a provider fetch from a private one."""
+    """Raise BadOrder for an address in extra that is not public, or that can be read as one that is
+    not: a stranger's workflow must not make a provider fetch from a private one. Keys of objects
+    are read too."""
     if isinstance(value, Mapping):
-        value = list(value.values())
+        value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):
         for inner in value:
             _check_addresses(inner)
-    elif isinstance(value, str) and re.match(r"\s*([a-z][a-z0-9+.-]*://|file:)", value, re.I):
+    elif isinstance(value, str):
         try:
-            check_public_url(value.strip())
+            check_text(value)
         except ForbiddenAddress as error:
             raise BadOrder(f"extra: {error.message}", hint="Use public https addresses.") from None
 
@@ -300,11 +322,11 @@ def _problem(order: Order, prepared: Prepared, cls: type[Provider]) -> SeedanceE
 
 
 def shortened(value: Any) -> Any:
-    """A payload for reading: long data URIs are cut."""
+    """A payload for reading: long texts are cut, data URIs most of all."""
     if isinstance(value, Mapping):
         return {key: shortened(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [shortened(item) for item in value]
     if isinstance(value, str) and value.startswith("data:") and len(value) > 80:
         return f"{value[:40]}... ({len(value)} characters)"
-    return value
+    return cut(value, LONGEST_MESSAGE) if isinstance(value, str) else value

@@ -5,14 +5,15 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
-import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
-from .. import preview, providers
+from .. import hosting, preview, providers
 from ..addresses import origin
 from ..errors import (
     BadOrder,
@@ -23,13 +24,15 @@ from ..errors import (
     StillRunning,
     Unclear,
 )
+from ..fit import number_in_words
 from ..journal import Journal, NewRow, Row, State, sensible
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
+from ..texts import logger_of
 from ..transport import Credentials, Transport
 from ..wire import Balance, Provider, Ticket
-from . import files, quotes, tickets
+from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .finish import prepare_final
@@ -38,9 +41,13 @@ from .lifecycle import carry
 from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
+from .spending import Spending, sum_of
 from .worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
+
+Confirm: TypeAlias = Callable[[Prepared, int], None]
+"""Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
@@ -68,39 +75,119 @@ class Runner:
 
     # --------------------------------------------------------------------------- orders
 
-    def start(self, order: Order, *, takes: int = 1, target: Path | None = None) -> list[Job]:
+    def start(
+        self,
+        order: Order,
+        *,
+        takes: int = 1,
+        target: Path | None = None,
+        overwrite: bool = False,
+        confirm: Confirm | None = None,
+        spending: Spending | None = None,
+    ) -> list[Job]:
         """Start an order, or join it where it is under way, or find it where it is saved.
 
         `takes` gives as many jobs with seeds from `order.seed` on. `target` is a file to save as
-        (further takes are numbered). A take that cannot start is a job whose `wait` raises; if
-        none can, the reason is raised here: Unclear if that is one, or else that of the first.
+        (further takes are numbered); without `overwrite` it replaces nothing that is not this
+        order's: BadOrder, before anything is sent. A take that cannot start is a job whose
+        `wait` raises; if none can, the reason is raised here: Unclear if that is one, or else that
+        of the first. `confirm` is called before anything is sent, unless all takes are there
+        already; what it raises ends the call.
+
+        Raises OverBudget, before anything is sent, if the takes that are new cost more than is left
+        of `spending`; without it they may cost `SEEDANCE_MAX_USD` together.
         """
+        try:
+            return self._start_takes(order, takes, target, overwrite, confirm, spending)
+        except SeedanceError:
+            raise
+        except Exception as error:
+            if self.may_have_spent:
+                raise
+            logger.exception("Before anything was sent")
+            raise SeedanceError(
+                f"Something unforeseen happened before anything was sent: {error!r}.", spent="no"
+            ) from error
+
+    @property
+    def may_have_spent(self) -> bool:
+        """Whether a paid call was begun since this runner was made."""
+        return self._worker.may_have_spent
+
+    def _start_takes(
+        self,
+        order: Order,
+        takes: int,
+        target: Path | None,
+        overwrite: bool,
+        confirm: Confirm | None,
+        spending: Spending | None,
+    ) -> list[Job]:
         if not 1 <= takes <= 8:
-            raise BadOrder(f"{takes} takes are not possible.", hint="Use 1 to 8.")
+            raise BadOrder(f"{number_in_words(takes)} takes are not possible.", hint="Use 1 to 8.")
+        typed = order.prompt
+        order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
         self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None
+        begins: list[Callable[[], Job]] = []
+        prices: list[Money | None] = []
         jobs, failures = [], []
-        for number in range(takes):
+        goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
+        for number, goal in enumerate(goals):
+            files.check_target(goal)
+            if goal is not None and not overwrite and not places.is_free(goal, None):
+                prepared = prepared or self._prepare(order)
+                places.check_free(goal, self._row_of(order, prepared, number), overwrite)
+        if confirm is not None:
+            prepared = prepared or self._prepare(order)
+            if not isinstance(prepared, SeedanceError):
+                each = (self._row_of(order, prepared, number) for number in range(takes))
+                if new := sum(row is None for row in each):
+                    confirm(prepared, new)
+        for number, goal in enumerate(goals):
             take = order.take(number)
-            goal = files.numbered(target, number).absolute() if target else None
             try:
-                files.check_target(goal)
-                row = self._held_anywhere(take)
+                row = self._held_anywhere(take) or self._held_anywhere(replace(take, prompt=typed))
                 if row is not None:
-                    jobs.append(self._job(row, self._prepared_for(row, take), goal))
+                    there = self._prepared_for(row, take)
+                    begins.append(partial(self._job, row, there, goal, overwrite))
                     continue
                 if prepared is None:
                     prepared = self._prepare(order)
                 if isinstance(prepared, SeedanceError):
                     raise prepared
-                jobs.append(self._start(prepared.take(number), goal))
+                mine = prepared.take(number)
+                if self.journal.held(mine.fingerprint) is None:
+                    prices.append(mine.price)
+                begins.append(partial(self._start, mine, goal, overwrite, typed))
+            except SeedanceError as error:
+                begins.append(partial(_raise, error))
+        cost = sum_of(prices, self.settings.budget.get("unknown_price"))
+        (spending or Spending(self.settings.max_usd)).add(cost)
+        for number, begin in enumerate(begins):
+            take = order.take(number)
+            try:
+                jobs.append(begin())
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take, error=error))
+        for job in jobs:
+            job.notes = (*said, *job.notes)
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
+        """The prices of those takes of an order that would be sent now, as far as that shows before
+        its media are known. `prompt` is that of the order, which may have another in its place.
+        Raises what `start` raises for an order that cannot be sent."""
+        prepared = quotes.prepare(order, self.settings)
+        if providers.is_free(prepared.provider.id):
+            return []
+        new = (prepared.take(number).order for number in range(takes))
+        values = ({**vars(each), "prompt": prompt} for each in new)
+        return [prepared.price for each in values if not self.journal.held_alike(each)]
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
         """Prepare once for all takes; returns the error where that fails."""
@@ -108,6 +195,14 @@ class Runner:
             return quotes.prepare(order, self.settings)
         except SeedanceError as error:
             return error
+
+    def _row_of(self, order: Order, prepared: Prepared | SeedanceError, number: int) -> Row | None:
+        """The row that a take has already."""
+        if (row := self._held_anywhere(order.take(number))) is not None:
+            return row
+        if isinstance(prepared, SeedanceError):
+            raise prepared
+        return self.journal.held(prepared.take(number).fingerprint)
 
     def _held_anywhere(self, order: Order) -> Row | None:
         """For `auto`: the held row of the same order, at any provider that is not free."""
@@ -121,18 +216,23 @@ class Runner:
         there = replace(order, provider=row.provider, on_unsupported="nearest")
         return quotes.prepare_at(there, row.provider, self.settings)
 
-    def _start(self, prepared: Prepared, target: Path | None) -> Job:
+    def _start(self, prepared: Prepared, target: Path | None, overwrite: bool, typed: str) -> Job:
         identity = prepared.fingerprint
-        row = self.journal.held(identity) or self._reserve(prepared, identity, target)
-        return self._job(row, prepared, target)
+        row = self.journal.held(identity)
+        if row is None and typed != prepared.order.prompt:
+            # An older version of the pack did not trim the prompt.
+            former = replace(prepared, order=replace(prepared.order, prompt=typed))
+            row = self.journal.held(former.fingerprint)
+        row = row or self._reserve(prepared, identity, target)
+        return self._job(row, prepared, target, overwrite)
 
     def _reserve(self, prepared: Prepared, identity: str, target: Path | None) -> Row:
         provider = prepared.provider
         if prepared.access.problem is not None:
             raise prepared.access.problem
-        ending = prepared.order.output_format
-        target = target or files.new_target(self.settings.output, provider.id, identity, ending)
-        files.check_writable(target.parent)
+        goal = self._goal(target, provider.id, identity, prepared.order.output_format)
+        if not self.journal.newest(1):
+            rebuild.check_new(self.settings.output, identity)
         budget = self.settings.budget
         row, _ = self.journal.reserve(
             NewRow(
@@ -144,7 +244,7 @@ class Runner:
                 marks=provider.marks,
                 order=prepared.order.describe(),
                 changes=[change.as_dict() for change in prepared.changes],
-                target=str(target),
+                target=goal,
                 estimate=prepared.price,
                 budget_usd=_counted(prepared.price, budget, provider),
             ),
@@ -152,24 +252,30 @@ class Runner:
         )
         return row
 
-    def _job(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
+    def _goal(
+        self, target: Path | None, provider_id: str, identity: str, ending: str = "mp4"
+    ) -> str:
+        """Where the row says that its video goes: a name in the output folder of whoever saves it,
+        or the file that a person named. Raises BadOrder where that cannot be written."""
+        where = target or files.new_target(self.settings.output, provider_id, identity, ending)
+        files.check_writable(where.parent)
+        return str(target or where.name)
+
+    def _job(self, row: Row, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
         """A job for a held row. Starts or joins its order, unless the video is there already."""
         try:
-            return self._started(row, prepared, target)
+            return self._started(row, prepared, target, overwrite)
         except SeedanceError as error:
             raise told(row, error) from error.__cause__
 
-    def _started(self, row: Row, prepared: Prepared, target: Path | None) -> Job:
-        copy_to = target if target is not None and str(target) != row.target else None
+    def _started(self, row: Row, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
         active = None
-        if not _is_there(row):
+        if not self._is_here(row):
             provider = prepared.provider
             if row.state == State.UNCLEAR and not provider.can("find"):
                 raise error_of(row)
             client = self._client_of(row, prepared.access)
-            if row.state == State.SAVED:
-                row = self.journal.reopen(row.id, State.SUCCEEDED, row.uid)
-            active = self._carry(row, client, prepared)
+            active = self._carry(row, client, prepared, target, overwrite)
         return Job(
             self.settings,
             row,
@@ -177,16 +283,36 @@ class Runner:
             active=active,
             changes=prepared.changes,
             notes=prepared.notes,
-            copy_to=copy_to,
+            copy_to=target,
+            overwrite=overwrite,
         )
 
-    def _carry(self, row: Row, client: Client, prepared: Prepared | None = None) -> ActiveOrder:
+    def _is_here(self, row: Row) -> bool:
+        """Whether the video of a row is saved, and is on this machine now as it was saved."""
+        return row.state == State.SAVED and results.locate(self.settings, row) is not None
+
+    def _carry(
+        self,
+        row: Row,
+        client: Client,
+        prepared: Prepared | None = None,
+        goal: Path | None = None,
+        overwrite: bool = False,
+    ) -> ActiveOrder:
         """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
         return worker.carry(
             row.uid,
             lambda: ActiveOrder(
-                row, client, worker, journal, settings, prepared, account=client.account
+                row,
+                client,
+                worker,
+                journal,
+                settings,
+                prepared,
+                account=client.account,
+                goal=goal,
+                overwrite=overwrite,
             ),
             carry,
         )
@@ -198,6 +324,7 @@ class Runner:
             access = access or self.settings.access(row.provider)
             client = self._client_for(row.provider, access, row.mark or "")
         except NeedsKey as error:
+            error.hint = f"{error.hint} {places.words(row)}".strip()
             raise told(row, error) from None
         here = origin(client.provider.config.base_url)
         if row.origin is not None and row.origin != here and row.task is not None:
@@ -238,7 +365,7 @@ class Runner:
 
     # ----------------------------------------------------------------- tasks that exist
 
-    def collect(self, ticket: str, *, target: Path | None = None) -> Job:
+    def collect(self, ticket: str, *, target: Path | None = None, overwrite: bool = False) -> Job:
         """Fetch the video of a task by its ticket, from here or from another machine.
 
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
@@ -249,11 +376,12 @@ class Runner:
         try:
             target = target.absolute() if target else None
             files.check_target(target)
+            places.check_free(target, row, overwrite)
             if known is not None:
                 providers.get(known.provider)
                 row = self._adopt(known, target)
             assert row is not None
-            return self._collect(row, target)
+            return self._collect(row, target, overwrite)
         except SeedanceError as error:
             if row is not None:
                 raise told(row, error) from error.__cause__
@@ -262,11 +390,21 @@ class Runner:
             error.spent = "unknown" if error.spent == "no" else error.spent
             raise
 
-    def finish(self, ticket: str, *, resolution: str = "1080p", target: Path | None = None) -> Job:
+    def finish(
+        self,
+        ticket: str,
+        *,
+        resolution: str = "1080p",
+        target: Path | None = None,
+        overwrite: bool = False,
+        confirm: Confirm | None = None,
+        spending: Spending | None = None,
+    ) -> Job:
         """Make a draft into its final video, by the draft's ticket; the same final is paid once.
+        The other arguments are those of `start`.
 
         Raises BadOrder for a text that is no ticket, a task that is no finished draft, and a
-        resolution that its provider does not finish drafts in.
+        resolution that its provider does not finish drafts in; OverBudget as `start` does.
         """
         self._restore_tickets()
         target = target.absolute() if target else None
@@ -276,23 +414,27 @@ class Runner:
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
         if row is not None:
             self._client_of(row, prepared.access)  # raises where the base URL is another now
-        return self._start(prepared, target)
+        held = self.journal.held(prepared.fingerprint)
+        places.check_free(target, held, overwrite)
+        if held is None:
+            if confirm is not None:
+                confirm(prepared, 1)
+            cost = sum_of([prepared.price], self.settings.budget.get("unknown_price"))
+            (spending or Spending(self.settings.max_usd)).add(cost)
+        return self._start(prepared, target, overwrite, prepared.order.prompt)
 
-    def _collect(self, row: Row, target: Path | None) -> Job:
-        copy_to = target if target is not None and str(target) != row.target else None
+    def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
-        if _is_there(row):
-            return Job(self.settings, row, order, copy_to=copy_to)
-        client = self._client_of(row)
-        if row.state == State.SAVED:
-            row = self.journal.reopen(row.id, State.SUCCEEDED, row.uid)
-        elif row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
-            # Asking once more costs nothing.
-            row = self.journal.reopen(row.id, State.RUNNING, row.uid)
-        elif not row.live:
-            raise error_of(row)
-        active = self._carry(row, client)
-        return Job(self.settings, row, order, active=active, copy_to=copy_to)
+        active = None
+        if not self._is_here(row):
+            client = self._client_of(row)
+            if row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
+                # Asking once more costs nothing.
+                row = self.journal.reopen(row.id, State.RUNNING, row.uid)
+            elif not row.live and row.state != State.SAVED:
+                raise error_of(row)
+            active = self._carry(row, client, None, target, overwrite)
+        return Job(self.settings, row, order, active=active, copy_to=target, overwrite=overwrite)
 
     def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
         """A row for a task that this journal does not know."""
@@ -301,8 +443,7 @@ class Runner:
             access.problem.task, access.problem.spent = str(ticket), "yes"
             raise access.problem
         identity = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
-        target = target or files.new_target(self.settings.output, ticket.provider, identity)
-        files.check_writable(target.parent)
+        goal = self._goal(target, ticket.provider, identity)
         new = NewRow(
             fingerprint=identity,
             asked=identity,
@@ -310,7 +451,7 @@ class Runner:
             account=quotes.account_of(ticket.provider, access.key),
             origin=origin(access.config.base_url),
             order=Order(provider=ticket.provider).describe(),
-            target=str(target),
+            target=goal,
         )
         return self.journal.adopt(str(ticket), new)[0]
 
@@ -336,6 +477,11 @@ class Runner:
             return self.journal.forget(row.id, row.uid)
         except BadOrder as error:
             raise told(self._read_again(row), error) from None
+
+    def try_bucket(self) -> str:
+        """Put a small object into the user's bucket, read it and delete it; returns the bucket's
+        name. Raises what `hosting.try_out` raises."""
+        return hosting.try_out(self.settings)
 
     def cancel(self, row_or_ticket: int | str) -> str:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence
@@ -423,9 +569,28 @@ class Runner:
                     logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)
         return count
 
-    def tasks(self, limit: int = 50) -> list[Row]:
-        """The newest rows of the journal."""
-        return self.journal.newest(limit)
+    def tasks(self, limit: int = 50, since: float = 0.0) -> list[Row]:
+        """The newest rows of the journal, with their files where they are on this machine; `since`
+        as in `Journal.newest`."""
+        glance = places.Glance(self.settings.output)
+        rows = self.journal.newest(limit, since)
+        return [replace(row, file=glance.at(row) or row.file) for row in rows]
+
+    def rebuild(self) -> tuple[int, Path | None]:
+        """Take into the journal what the sidecars below the output folder say and it does not know;
+        returns how many rows those are, and what a damaged journal is called now."""
+        aside = self.journal.set_aside()
+        self._restore_tickets()
+        return rebuild.rebuild(self.journal, self.settings.output), aside
+
+    def video(self, row_id: int) -> Path | None:
+        """The saved video of a row on this machine, as it was saved; None if it is not here."""
+        found = places.find(self.journal.get(row_id), self.settings.output)
+        return found.video if found else None
+
+    def glance(self, row_id: int) -> Path | None:
+        """As `video`, told by its size alone."""
+        return places.Glance(self.settings.output).at(self.journal.get(row_id))
 
     def progress(self, row_id: int) -> Progress | None:
         """How far a row is; None if this process does not work on it."""
@@ -437,8 +602,10 @@ class Runner:
     def check(self, order: Order) -> list[Quote]:
         """What each provider would make of an order: payload, changes, price. Sends nothing.
         Raises BadOrder for what is wrong at any provider."""
+        order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
-        return quotes.quotes(order, self.settings)
+        found = quotes.quotes(order, self.settings)
+        return [replace(quote, notes=(*said, *quote.notes)) for quote in found]
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
@@ -472,11 +639,6 @@ class Runner:
             tickets.restore(self.settings.home, self.journal)
 
 
-def _is_there(row: Row) -> bool:
-    """Whether the video of a row is saved and its file is where it was saved."""
-    return row.state == State.SAVED and row.file is not None and row.file.exists()
-
-
 def _counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
     """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
     if type(provider).key_variable is None:
@@ -495,6 +657,10 @@ def _counted(price: Money | None, budget: dict[str, float], provider: Provider) 
     return None
 
 
+def _raise(error: SeedanceError) -> NoReturn:
+    raise error
+
+
 _shared: dict[str, Runner] = {}
 _shared_lock = threading.Lock()
 
@@ -505,6 +671,12 @@ def shared(settings: Settings | None = None) -> Runner:
         if "runner" not in _shared:
             _shared["runner"] = Runner(settings or Settings.load())
         return _shared["runner"]
+
+
+def spent_nothing() -> bool:
+    """Whether no paid call was begun by the runner of this process."""
+    runner = _shared.get("runner")
+    return runner is None or not runner.may_have_spent
 
 
 def close_shared(timeout: float) -> None:

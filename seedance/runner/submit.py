@@ -6,7 +6,6 @@ It decides when the paid call may be repeated, and what becomes of an unclear or
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 import tempfile
 import time
@@ -17,6 +16,7 @@ from ..addresses import origin
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
 from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
+from ..texts import logger_of
 from ..transport import NotSent, Withheld
 from ..wire import Delivered, Ticket
 from . import tickets
@@ -26,7 +26,7 @@ from .outcomes import as_public, look_first
 from .quotes import Prepared
 from .upload import upload
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 SLOT_SECONDS = 2.0  # between two attempts to take a slot
 MOST_FAILURES = 5  # connections in a row that could not be made
@@ -136,7 +136,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
     failures = 0
     while True:
         _take_slot(active, deadline)
-        active.spending = True
+        active.spending = active.worker.may_have_spent = True
         active.say("submitting")
         try:
             flow = provider.making(order, delivered)
@@ -162,7 +162,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = min(2.0**failures / 2, 30.0)
             code = "provider_unreachable"
             problem = Unreachable(error.message, hint=error.hint)
-            if failures >= MOST_FAILURES:
+            if failures >= MOST_FAILURES or error.setting:
                 raise problem from None
         # A process that dies during the wait must not leave the row in `submitting`: another
         # process would have to take it for unclear.

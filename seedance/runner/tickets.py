@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from ..errors import BadOrder
 from ..files import write_atomically
 from ..journal import Journal, NewRow, Row, sensible
 from ..money import Money
+from ..texts import logger_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 def folder(home: Path) -> Path:

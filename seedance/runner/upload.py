@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,16 +19,17 @@ from ..fit import Change
 from ..journal import BUCKET, SPARE_SECONDS, Journal
 from ..order import Kind, Medium
 from ..settings import Settings
-from ..wire import Blob, Delivered, MediaLimits, Size
+from ..texts import logger_of
+from ..wire import Blob, Delivered, MediaLimits
 from .active import ActiveOrder
 from .client import Stopped
-from .delivery import SLACK_SECONDS, Item, limits_of, wrong_total
+from .delivery import SLACK_SECONDS, Item, limits_of, notes_of, wrong_total
 from .worker import computing, side_by_side
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 # Where no document says how long an upload lives, it is used again for 15 minutes: for other takes
 # and for the next click. (The journal stops using an upload SPARE_SECONDS before it expires.)
@@ -102,15 +102,20 @@ class _Uploading:
         self.active.check_stop()
         if item.delivery in ("address", "handle"):
             return _Encoded(item, item.medium)
-        medium = item.medium
-        if medium.address is not None:
-            medium = self._fetch(item)
-        return self._encoded(item, medium, self._limits(medium.kind))
+        if item.medium.address is None:
+            return self._encoded(item, item.medium, self._limits(item.medium.kind))
+        medium = self._fetch(item)
+        return self._encoded(item, medium, self._limits(medium.kind), fetched=True)
 
-    def _encoded(self, item: Item, medium: Medium, limits: MediaLimits) -> _Encoded:
+    def _encoded(
+        self, item: Item, medium: Medium, limits: MediaLimits, *, fetched: bool = False
+    ) -> _Encoded:
+        """An item as a file. What was `fetched` has not been measured before."""
         try:
             with computing():
-                blob, reasons = self._encode(medium, item.size, limits)
+                blob, reasons = self._encode(item, medium, limits)
+                if fetched:
+                    reasons = [*notes_of(item, medium, limits), *reasons]
         except BadOrder as error:
             text = f"{item.label.capitalize()}: {error.message}"
             raise BadOrder(text, hint=error.hint) from error
@@ -123,11 +128,9 @@ class _Uploading:
     def _limits(self, kind: Kind) -> MediaLimits:
         return limits_of(self.provider, self.order, kind)
 
-    def _encode(
-        self, medium: Medium, size: Size | None, limits: MediaLimits
-    ) -> tuple[Blob, list[str]]:
+    def _encode(self, item: Item, medium: Medium, limits: MediaLimits) -> tuple[Blob, list[str]]:
         if medium.kind == "image":
-            blob, note = media.picture_blob(medium, limits, size=size)
+            blob, note = media.picture_blob(medium, limits, size=item.size, ratio=item.ratio)
             return blob, [note] if note else []
         make = media.clip_blob if medium.kind == "video" else media.sound_blob
         nearest = self.order.on_unsupported == "nearest"

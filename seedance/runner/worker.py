@@ -7,7 +7,6 @@ them all. Callers wait for an order in their own threads.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -17,10 +16,11 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TypeVar
 
 from ..journal import Row
+from ..texts import logger_of
 from ..transport import Watchdog
 from .active import ActiveOrder
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,6 +50,7 @@ class Worker:
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self.watchdog = Watchdog()
+        self.may_have_spent = False  # whether a paid call was begun in this process
         self._heartbeat = heartbeat
         self._changed = threading.Condition()
         self._active: list[ActiveOrder] = []

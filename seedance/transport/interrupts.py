@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+from ..texts import logger_of
+
 Cut = Callable[[], None]
 
 IDLE_SECONDS = 10.0  # after which a watchdog without limits ends its thread, until the next one
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Watchdog:

@@ -10,7 +10,6 @@ import contextlib
 import email.utils
 import http.cookiejar
 import logging
-import re
 import socket
 import threading
 import time
@@ -33,9 +32,11 @@ from ..addresses import (
     short,
 )
 from ..errors import OddReply, SeedanceError, Unreachable
+from ..texts import LONGEST_TEXT
 from ..wire import Call, Reply
 from .bodies import body_of, closing
 from .interrupts import Stop, Watchdog
+from .machine import settings_at_fault
 from .redaction import Redaction
 
 CONNECT_SECONDS = 10.0
@@ -49,7 +50,10 @@ USER_AGENT = f"comfyui-seedance/{__version__}"
 
 
 class NotSent(Unreachable):
-    """The connection was never made: the other side has not seen the request."""
+    """The connection was never made: the other side has not seen the request. `setting`: because
+    of a setting of this machine, so that it is no use to try again."""
+
+    setting = False
 
 
 class Lost(SeedanceError):
@@ -260,7 +264,7 @@ class Transport:
                 self._sending(session, call, seconds, stop or Stop(), gate) as response,
             ):
                 headers = {
-                    name.lower(): self._redaction.of_text(value)
+                    name.lower(): self._redaction.of_text(value)[:LONGEST_TEXT]
                     for name, value in response.headers.items()
                 }
                 return Reply(response.status_code, headers, self._read(response, headers))
@@ -337,6 +341,10 @@ class Transport:
         host = urlsplit(url).hostname or "the provider"
         reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
         if not _attempt.connected:
+            if (wrong := settings_at_fault(url, error)) is not None:
+                not_sent = NotSent(f"{wrong[0]} {host} was not reached.", hint=wrong[1])
+                not_sent.setting = True
+                return not_sent
             return NotSent(
                 f"{host} could not be reached ({reason}).",
                 hint="Check the network, the proxy and the address; it is safe to try again.",
@@ -395,7 +403,12 @@ class Transport:
                         allow_redirects=False,
                         stream=True,
                     )
-                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                except SeedanceError:
+                    raise
+                except Exception as error:  # as in `_sending`
+                    known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+                    if _attempt.connected and not isinstance(error, known):
+                        raise
                     raise self._failure(url, error) from None
                 if not response.is_redirect:
                     try:
@@ -462,16 +475,22 @@ def _proxies(url: str) -> dict[str, Any] | None:
 
 def _reason(error: BaseException) -> str:
     """A few words for the innermost cause."""
-    text = repr(error)
-    for pattern, words in (
-        (r"NameResolution|getaddrinfo|Name or service|nodename", "its name is not known"),
-        (r"Connection refused|ECONNREFUSED|\[Errno 111\]", "connection refused"),
-        (r"ConnectTimeout|ReadTimeout|timed out", "no answer in time"),
-        (r"ProxyError", "the proxy refused"),
-        (r"SSL|CERTIFICATE", "its certificate or encryption is not accepted"),
-        (r"IncompleteRead|InvalidChunkLength|ended prematurely", "the answer was cut short"),
-        (r"reset|RemoteDisconnected|Broken pipe|aborted", "connection closed by the other side"),
-    ):
-        if re.search(pattern, text, re.IGNORECASE):
+    text = repr(error).lower()
+    for marks, words in _REASONS:
+        if any(mark in text for mark in marks):
             return words
     return type(error).__name__
+
+
+_REASONS = (
+    (("nameresolution", "getaddrinfo", "name or service", "nodename"), "its name is not known"),
+    (("connection refused", "econnrefused", "[errno 111]"), "connection refused"),
+    (("connecttimeout", "readtimeout", "timed out"), "no answer in time"),
+    (("proxyerror",), "the proxy refused"),
+    (("ssl", "certificate"), "its certificate or encryption is not accepted"),
+    (("incompleteread", "invalidchunklength", "ended prematurely"), "the answer was cut short"),
+    (
+        ("reset", "remotedisconnected", "broken pipe", "aborted"),
+        "connection closed by the other side",
+    ),
+)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..errors import OddReply
 from ..order import Kind
+from ..texts import LONGEST_NUMBER, LONGEST_TEXT, cut
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,16 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON. Raises OddReply if it is none."""
+        """The body as JSON, each text in it cut to `LONGEST_TEXT` letters. Raises OddReply if it is
+        none."""
         try:
             text = self.body.decode("utf-8-sig")
-            value = jsonlib.loads(text)
+            value = jsonlib.loads(text, parse_int=_whole)
             # Half a character can be neither printed nor written to a file or a database.
             if _HALVES.search(text):
                 whole = jsonlib.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-                value = jsonlib.loads(whole.decode("utf-16", "replace"))
-            return value
+                value = jsonlib.loads(whole.decode("utf-16", "replace"), parse_int=_whole)
+            return _with_cut_texts(value) if len(text) > LONGEST_TEXT else value
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
             raise OddReply(
@@ -110,6 +112,30 @@ class Reply:
         if not isinstance(value, dict):
             raise OddReply(f"The provider answered HTTP {self.status} with JSON that is no object.")
         return value
+
+
+def _whole(digits: str) -> int:
+    """A whole number of an answer. Raises ValueError for one that takes long to read."""
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _with_cut_texts(value: Any) -> Any:
+    """`value` with each text in it cut, at any depth, names of fields as well."""
+    top = [value]
+    layers: list[Any] = [top]
+    while layers:
+        inside = layers.pop()
+        items = enumerate(inside) if isinstance(inside, list) else list(inside.items())
+        for key, item in items:
+            if isinstance(item, str):
+                item = inside[key] = cut(item, LONGEST_TEXT)
+            elif isinstance(item, (dict, list)):
+                layers.append(item)
+            if isinstance(key, str) and len(key) > LONGEST_TEXT:
+                inside[cut(key, LONGEST_TEXT)] = inside.pop(key)
+    return top[0]
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,54 @@
-"""The user's own fields in a payload: which of them may be added, and which may not."""
+"""The user's own fields in a payload: which of them may be added, and which may not.
+
+What is sent is what the node says and what was priced. So a field of `extra` has, at any depth, no
+name that stands for a part of an order: neither one that the payload has already, nor one that the
+document of a provider has for such a part.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import BadOrder
+from ..texts import LONGEST_NAME, quoted
 
 # Names that no field of extra may have, as `_spelled` writes them.
 NO_EXTRA_FIELDS = re.compile(
     r"model|n|quantity|count|num(ber)?(of)?(images|videos|outputs|samples|frames)|batchsize"
-    r"|authorization|apikey|.*(hook|callback|notif).*"
+    r"|authorization|apikey"
 )
+_WHO_IS_TOLD = ("hook", "callback", "notif")  # in such a name, wherever they stand
+
+# What an order decides, by what documents of providers call it, as `_spelled` writes that. A field
+# that the payload of this order does not have may still be one that its provider reads.
+OF_AN_ORDER: Mapping[str, str] = {
+    name: part
+    for part, names in (
+        ("prompt", "prompt content messages"),
+        ("resolution", "resolution quality size width height videosize outputresolution draft"),
+        ("ratio", "ratio aspect aspectratio"),
+        ("duration", "duration seconds frames length videolength videoduration"),
+        ("seed", "seed"),
+        ("generate_audio", "generateaudio withaudio enableaudio motionhasaudio audio sound"),
+        ("keep_audio", "keepaudio"),
+        ("watermark", "watermark"),
+        ("camera_fixed", "camerafixed fixedcamera"),
+        ("first frame", "firstframe firstframeurl firstframeimage startframe startimage image"),
+        ("first frame", "imageurl inputimage inputreference"),
+        ("last frame", "lastframe lastframeurl lastframeimage lastimage endframe endimage"),
+        ("last frame", "endimageurl endframeurl"),
+        ("references", "images imageurls referenceimages videos videourls referencevideos"),
+        ("references", "imagereference videoreference videoreferencebase audioreference"),
+        ("references", "audios audiourl audiourls referenceaudios references guidances"),
+        ("video", "video videourl inputvideo sourcevideo drafttask"),
+        ("operation", "operation omnireferencetasktype"),
+    )
+    for name in names.split()
+}
 
 
 def add_extra(
@@ -22,42 +57,79 @@ def add_extra(
     where: str = "extra",
     *,
     others: Mapping[str, str] = MappingProxyType({}),
+    whole: Mapping[str, Any] | None = None,
 ) -> None:
     """Add the user's extra fields to `body`, in place, going down into objects that both have.
 
-    `others` are other names that the provider has for fields of `body`. Raises BadOrder for a field
-    that the pack sends itself, however it is spelled, a count, or an address to be called: a
-    stranger's workflow must not change what is paid for or where results are sent.
+    `whole` is the payload that `body` is a part of, where it is not the whole one. `others` are
+    other names that the provider has for fields of it. Raises BadOrder for a field that stands for
+    a part of the order at whatever depth and however it is spelled, for a count, and for an address
+    to be called: a stranger's workflow must not change what is paid for or where results are sent.
     """
-    taken = {_spelled(name): name for name in body}
-    taken |= {_spelled(other): name for other, name in others.items()}
+    own = {_spelled(name): name for name in _names(whole or {})}
+    own |= {_spelled(name): name for name in _names(body)}
+    own |= {_spelled(other): name for other, name in others.items()}
+    _add(body, extra, where, own)
+
+
+def _add(body: dict[str, Any], extra: Mapping[str, Any], where: str, own: dict[str, str]) -> None:
     for name, value in extra.items():
-        if NO_EXTRA_FIELDS.fullmatch(_spelled(name)):
-            raise BadOrder(f"{where} may not set {name!r}.", hint="Remove it from extra.")
+        _check_name(name, where)
         if isinstance(value, Mapping) and isinstance(body.get(name), dict):
-            add_extra(body[name], value, f"{where}.{name}")
-        elif own := taken.get(_spelled(name)):
-            also = "" if own == name else f", as {name!r}"
-            raise BadOrder(
-                f"{where} may not replace {own!r}, which the node sets itself{also}.",
-                hint="Use the node's own input, or remove the field from extra.",
-            )
-        else:
-            body[name] = _checked(value, f"{where}.{name}")
+            _add(body[name], value, f"{where}.{name}", own)
+            continue
+        for spelled in _spellings(name):
+            if (mine := own.get(spelled) or OF_AN_ORDER.get(spelled)) is not None:
+                also = "" if mine == name else f", as {quoted(name)}"
+                raise BadOrder(
+                    f"{where} may not replace {quoted(mine)}, which the node sets itself{also}.",
+                    hint="Use the node's own input, or remove the field from extra.",
+                )
+        body[name] = _checked(value, f"{where}.{name}", own)
 
 
-def _spelled(name: str) -> str:
-    """A field's name for comparing: some servers read names whatever their case, and some take
-    `aspectRatio` for `aspect_ratio`."""
-    return re.sub("[_-]", "", name.casefold())
+def _check_name(name: str, where: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise BadOrder(
+            f"{where} has a field of {len(name)} letters, {quoted(name)}.",
+            hint=f"A field's name has at most {LONGEST_NAME} letters. Remove it from extra.",
+        )
+    for spelled in _spellings(name):
+        if NO_EXTRA_FIELDS.fullmatch(spelled) or any(word in spelled for word in _WHO_IS_TOLD):
+            raise BadOrder(f"{where} may not set {quoted(name)}.", hint="Remove it from extra.")
 
 
-def _checked(value: Any, where: str) -> Any:
+def _checked(value: Any, where: str, own: dict[str, str]) -> Any:
     """A copy of a value of extra. What `add_extra` forbids is forbidden in its objects too."""
     if isinstance(value, Mapping):
         fresh: dict[str, Any] = {}
-        add_extra(fresh, value, where)
+        _add(fresh, value, where, own)
         return fresh
     if isinstance(value, (list, tuple)):
-        return [_checked(item, where) for item in value]
+        return [_checked(item, where, own) for item in value]
     return value
+
+
+def _names(body: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all fields, also in objects in objects; those in lists are parts of media."""
+    for name, value in body.items():
+        yield name
+        if isinstance(value, Mapping):
+            yield from _names(value)
+
+
+def _spellings(name: str) -> set[str]:
+    """A field's name for comparing, and each part of one like `a.b`, `a/b` or `a[b]`, which some
+    servers read as a path."""
+    parts = name.translate(_PATHS).split("\n")
+    return {_spelled(name), *map(_spelled, parts)}
+
+
+_PATHS = str.maketrans(dict.fromkeys("./[]:$", "\n"))
+
+
+def _spelled(name: str) -> str:
+    """A name as the laxest server reads it: whatever its case, with letters of other scripts for
+    ours, and without what stands between its words (`aspectRatio` for `aspect_ratio`)."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in plain if letter.isalnum())

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError, shown
+from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Kind, Order
+from ..texts import LONGEST_CODE, shown
 from .calls import Blob, Call, Flow, Reply
 from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
@@ -77,7 +78,7 @@ class Balance:
     left: Money | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "account", shown(self.account)[:100])
+        object.__setattr__(self, "account", shown(self.account[:LONGEST_CODE]))
 
 
 class Provider(ABC):
@@ -87,6 +88,8 @@ class Provider(ABC):
     name: ClassVar[str]
     key_variable: ClassVar[str | None]
     default_base_url: ClassVar[str | None]
+    # Where a person makes a key, or, where no document names that page, the service's own site.
+    key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None
     limits: Limits  # of the class; an instance adds the models that its configuration names
     auth_scheme: ClassVar[str] = "Bearer"
@@ -231,7 +234,7 @@ class Provider(ABC):
         that may not be set.
         """
         where = body if into is None else into
-        add_extra(where, extra, f"extra.{self.id}", others=others)
+        add_extra(where, extra, f"extra.{self.id}", others=others, whole=body)
         return Call("POST", url, json=body, headers=headers, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:
@@ -284,9 +287,8 @@ class Provider(ABC):
         if reply.status in (401, 403):
             return Refused(
                 f"{self.name} refused the key (HTTP {reply.status}){tail}",
-                hint=f"Check it with: seedance key test {self.id}."
-                if self.can("probe_key")
-                else f"Replace it with: seedance key set {self.id}.",
+                hint=f"Correct {self.key_variable} where it is set in the environment; replace a "
+                f"stored key with: seedance key set {self.id}.",
             )
         if reply.status == 402:
             return OutOfCredit(f"{self.name} says there is no credit left{tail}")

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import OddReply
+from ..texts import LONGEST_CODE, LONGEST_NAME, LONGEST_NUMBER, LONGEST_TEXT, sentence
 from .calls import Reply
 
 
@@ -41,6 +42,8 @@ def number_at(value: Any, *path: str | int) -> float | None:
     found = dig(value, *path)
     if isinstance(found, bool) or not isinstance(found, (int, float, str)):
         return None
+    if isinstance(found, str) and len(found) > LONGEST_NUMBER:
+        return None
     try:
         number = float(str(found).rstrip("% "))
     except (ValueError, OverflowError):
@@ -50,7 +53,7 @@ def number_at(value: Any, *path: str | int) -> float | None:
 
 def error_text(reply: Reply, *first: tuple[str | int, ...]) -> str:
     """The sentence in an error answer, at one of the paths in `first` or in one of the usual
-    places; at most 400 characters, one line. Empty for HTML."""
+    places; one line, cut. Empty for HTML."""
     try:
         body = reply.json()
     except OddReply:
@@ -70,7 +73,7 @@ def error_text(reply: Reply, *first: tuple[str | int, ...]) -> str:
             ("data",),  # relays that refuse with HTTP 200 have the reason where the task would be
         ):
             if found := text_at(body, *path):
-                return " ".join(found.split())[:400]
+                return sentence(found)
     return ""
 
 
@@ -80,29 +83,29 @@ def error_code(reply: Reply) -> str:
 
 
 def error_codes(reply: Reply) -> list[str]:
-    """Every code in an error answer, the most telling first: many have a type beside it, and some
-    leave the code itself empty."""
+    """Every code in an error answer, each cut, the most telling first: many have a type beside it,
+    and some leave the code itself empty."""
     try:
         body = reply.json()
     except OddReply:
         return []
     places = (("error", "code"), ("error", "type"), ("code",), ("error_type",), ("error_code",))
     found = (dig(body, *place) for place in places)
-    return [str(code) for code in found if code and type(code) in (str, int)]
+    return [str(code)[:LONGEST_CODE] for code in found if code and type(code) in (str, int)]
 
 
 def plain_word(value: Any) -> str:
-    """A status word in lower case with underscores; empty if it is no string."""
-    return (
-        value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
-    )
+    """A status word in lower case with underscores, cut; empty if it is no string."""
+    if not isinstance(value, str):
+        return ""
+    return value.strip()[:LONGEST_NAME].lower().replace("-", "_").replace(" ", "_")
 
 
 def address(value: Any) -> str | None:
     """The web address that `value` is, or has as `url` or `video_url`."""
     for found in (value, dig(value, "url"), dig(value, "video_url")):
         if isinstance(found, str) and found.startswith(("https://", "http://")):
-            return found
+            return found if len(found) <= LONGEST_TEXT else None  # a cut one leads nowhere
     return None
 
 
@@ -112,7 +115,7 @@ def unix_seconds(value: Any) -> float | None:
         if number > 1e11:
             number /= 1000
         return number if number > 1e9 else None  # smaller is a span, not a point in time
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > LONGEST_CODE:
         return None
     try:
         moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
-from ..errors import BadOrder, OddReply, shown
+from ..errors import BadOrder, OddReply
 from ..money import Money
+from ..texts import LONGEST_CODE, LONGEST_NAME, LONGEST_SENTENCE, quoted, sentence, shown
 
-_TICKET = re.compile(r"([a-z][a-z0-9_]*):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
+_TICKET = re.compile(r"([a-z][a-z0-9_]{0,31}):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
-LONGEST_ID = 10_000  # characters; a longer one is no id
+LONGEST_ID = 1_000  # characters; a longer one is no id
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Ticket:
             raise OddReply("The provider's answer carries no task id.")
         text = str(task_id)
         if len(text) > LONGEST_ID:
-            raise OddReply(f"The provider's task id {text[:80]!r}... cannot be used.")
+            raise OddReply(f"The provider's task id {quoted(text)} cannot be used.")
         opaque = quote(text, safe=":~", errors="replace")
         if opaque[0] in ".~:":  # ids that a path reads as something else
             opaque = f"%{ord(opaque[0]):02X}{opaque[1:]}"
@@ -57,7 +58,7 @@ class Ticket:
         task_id = unquote(match[2]) if match else ""
         if not match or (not known and (_NOT_IN_A_PATH.search(task_id) or not _is_ours(match[2]))):
             raise BadOrder(
-                f"{text.strip()[:80]!r} is not a ticket.",
+                f"{quoted(text.strip())} is not a ticket.",
                 hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
             )
         return cls(match[1], match[2])
@@ -68,6 +69,11 @@ def _is_ours(opaque: str) -> bool:
     return Ticket.issue("any", unquote(opaque)).opaque == opaque
 
 
+def _said(text: str) -> str:
+    """What a provider says of a task, with our own words around it."""
+    return shown(sentence(text, 2 * LONGEST_SENTENCE))
+
+
 Billed = Literal["yes", "no", "unknown"]
 Phase = Literal["queued", "rendering", "fetching_result"]
 
@@ -76,12 +82,16 @@ Phase = Literal["queued", "rendering", "fetching_result"]
 class Running:
     """Not ended yet. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
     both are None where the provider does not tell them. `unknown` is a status word that no document
-    has: such a task counts as running."""
+    has, cut: such a task counts as running."""
 
     progress: float | None = None
     phase: Phase = "rendering"
     ahead: int | None = None
     unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unknown is not None:
+            object.__setattr__(self, "unknown", self.unknown[:LONGEST_NAME])
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,8 @@ class Failed:
     billed: Billed = "unknown"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", shown(self.message))
-        object.__setattr__(self, "code", shown(self.code))
+        object.__setattr__(self, "message", _said(self.message))
+        object.__setattr__(self, "code", shown(self.code[:LONGEST_CODE]))
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,7 @@ class Expired:
     may_appear: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", shown(self.message))
+        object.__setattr__(self, "message", _said(self.message))
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ class CannotCancel:
     reason: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", shown(self.reason))
+        object.__setattr__(self, "reason", _said(self.reason))
 
 
 Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired

@@ -10,12 +10,16 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import fakes
 import pytest
 from command_line import FOX, Command
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedance import providers
+from seedance.cli.tasks import _cell
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +60,42 @@ def test_tasks_json_is_newest_first(command: Command, lumenfall: fakes.Fake) -> 
         *("prompt", "seed", "file", "cost", "error"),
     }
     assert rows[0]["created"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\n=1+1", "\n'=1+1"),
+        ("  =1+1", "  '=1+1"),
+        ("\r\n\t =1+1", " \n\t '=1+1"),
+        ("\u00a0=1", "\u00a0'=1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a\t=1+1", "a\t'=1+1"),
+        ("a\n-1", "a\n'-1"),
+        ('a; "=1+1', "a; \"'=1+1"),
+        ('";"@x', '";"\'@x'),
+        ("\uff1d1", "'\uff1d1"),
+        ("a,+1|@b", "a,'+1|'@b"),
+        ("\x1b[2Ja\u202eb", " [2Ja b"),
+        ("a fox = an animal - or not", "a fox = an animal - or not"),
+    ],
+)
+def test_a_cell_begins_no_formula_at_any_separator(text: str, cell: str) -> None:
+    assert _cell(text) == cell
+
+
+@pytest.mark.safety
+@given(st.text(alphabet="=+-@;,\t\n\r \"'|a1", max_size=30))
+def test_no_cell_holds_a_formula_in_a_spreadsheet_that_splits_elsewhere(text: str) -> None:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="\n").writerow(["1", _cell(text), "2"])
+    for separator in (",", ";", "\t"):
+        for quote in ('"', None):
+            style: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+            for cells in csv.reader(io.StringIO(row.getvalue()), delimiter=separator, **style):
+                for found in cells:
+                    assert not found.lstrip(' \t\r\n"').startswith(tuple("=+-@")), found
 
 
 def test_tasks_csv_cannot_hold_a_formula(command: Command, lumenfall: fakes.Fake) -> None:

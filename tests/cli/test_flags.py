@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fakes
 import pytest
+from command_line import FOX, Command
 
 from seedance.cli.arguments import parser
 from seedance.cli.orders import order_of
@@ -89,3 +91,31 @@ def test_amounts_are_readable(amount: Money | None, words: str) -> None:
 
 def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
     assert clean("a\x1b[2Jb\r\x07ü 画") == "a [2Jb  ü 画"
+
+
+@pytest.mark.parametrize("flag", ["--image", "--last-image", "--video", "--reference", "-o"])
+def test_a_medium_that_is_named_by_nothing_is_not_left_out(
+    command: Command, lumenfall: fakes.Fake, flag: str
+) -> None:
+    ran = command(*FOX, flag, "", "--json")
+    assert (ran.code, ran.json["error"]["spent"]) == (2, "no")
+    assert flag in ran.json["error"]["message"]
+    assert lumenfall.requests == []
+
+
+@pytest.mark.parametrize("flag", ["--image", "--last-image", "--video", "-o"])
+def test_a_medium_that_is_given_twice_is_refused(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path, flag: str
+) -> None:
+    ran = command(*FOX, flag, tmp_path / "one.mp4", flag, tmp_path / "two.mp4", "--json")
+    assert ran.code == 2
+    assert "given twice" in ran.json["error"]["message"]
+    assert lumenfall.requests == []
+
+
+def test_spaces_at_the_ends_of_a_prompt_make_no_other_order(
+    command: Command, lumenfall: fakes.Fake
+) -> None:
+    for prompt in ("a fox", " a fox", "a fox\n", "\ta fox  "):
+        assert command(*FOX[:-1], prompt).code == 0
+    assert lumenfall.creates == 1

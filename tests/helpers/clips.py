@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,56 @@ def write(
             for frame in tone(frames / fps, rate):
                 out.mux(sound.encode(frame))
             out.mux(sound.encode(None))
+    return path
+
+
+def turned(path: Path, matrix: tuple[int, int, int, int], **options: Any) -> Path:
+    """A clip whose track header holds a display matrix."""
+    data = bytearray(write(path, **options).read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version 0: flags, times, id, length, layer, volume
+    a, b, c, d = (value << 16 for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def film(
+    path: Path,
+    times: list[float],
+    *,
+    end: float | None = None,
+    sound: tuple[float, float] | None = None,
+    container: str = "mp4",
+) -> Path:
+    """A clip with a picture at each of `times`, as grey as its number (modulo 12) times 20.
+
+    The last is shown until `end`, else as long as the one before. `sound` is from when to when a
+    tone is heard."""
+    base = Fraction(1, 12800)
+    with av.open(str(path), "w", format=container) as out:
+        video: Any = out.add_stream("libx264", rate=24)
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        video.options = {"bf": "0"}
+        video.codec_context.time_base = base
+        voice: Any = out.add_stream("aac", rate=48000) if sound else None
+        packets = []
+        for number, time in enumerate(times):
+            grey = np.full((96, 160, 3), number % 12 * 20, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = round(time / base), base
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        if end is None and len(times) > 1:
+            end = 2 * times[-1] - times[-2]
+        if end is not None:
+            packets[-1].duration = round((end - times[-1]) / packets[-1].time_base)
+        if voice is not None and sound is not None:
+            for frame in tone(sound[1] - sound[0], 48000):
+                frame.pts += int(sound[0] * 48000)
+                packets += voice.encode(frame)
+            packets += voice.encode(None)
+        for packet in packets:
+            out.mux(packet)
     return path
 
 

@@ -107,7 +107,7 @@ class ComfyUI:
             process = subprocess.Popen(
                 command,
                 cwd=self.host.folder,
-                env=_environment() | variables,
+                env={**_environment(), "HOME": str(self.base / "person"), **variables},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

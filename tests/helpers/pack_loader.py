@@ -78,6 +78,8 @@ def host(name: str) -> Any:
 def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
     """The pack, loaded afresh into a server of its own."""
     monkeypatch.syspath_prepend(str(STUB))
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "person"))
     monkeypatch.delenv("SEEDANCE_HOME", raising=False)
     monkeypatch.delenv("SEEDANCE_OUTPUT", raising=False)
     before = set(sys.modules)
@@ -126,6 +128,9 @@ class ScriptedJob:
     def release(self) -> None:
         self.released = True
 
+    def when_ended(self, tell: Callable[[Any], None]) -> None:
+        self.ended.add_done_callback(lambda ended: tell(ended.exception() or ended.result()))
+
     def cancel(self) -> None:
         self.cancel_note = "It goes on and is billed."
         self.cancelled.set()
@@ -139,7 +144,7 @@ class ScriptedRunner:
         self.jobs: list[ScriptedJob] = []
         self.started = threading.Event()
 
-    def start(self, order: Any, *, takes: int = 1) -> list[ScriptedJob]:
+    def start(self, order: Any, *, takes: int = 1, spending: Any = None) -> list[ScriptedJob]:
         jobs = [
             ScriptedJob(self.pack, take, self.outcome(take))
             for take in map(order.take, range(takes))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -431,31 +430,6 @@ def test_a_video_to_work_on_keeps_its_file(
     assert len(order.of_kind("image")) == 1
 
 
-def test_a_trimmed_video_is_sent_trimmed(
-    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    held: list[bool] = []
-
-    @contextmanager
-    def processor() -> Iterator[None]:
-        held.append(True)
-        yield
-        held.pop()
-
-    class Trimmed(host("comfy_api.latest").VideoFromFile):  # type: ignore[misc]
-        def get_duration(self) -> float:
-            return 0.25
-
-        def save_to(self, target: Any, **_: Any) -> None:
-            assert held == [True], "encoding takes a processor"
-            target.write(b"the quarter of a second")
-
-    monkeypatch.setattr(pack.threads, "processor", processor)
-    video = Trimmed(str(a_clip(pack, tmp_path)))
-    order = order_of(pack, monkeypatch, "SeedanceV2V", prompt="snow", video=video)
-    assert order.video.data == b"the quarter of a second"
-
-
 def a_clip(pack: Pack, folder: Path) -> Path:
     """Half a second of grey."""
     import numpy as np
@@ -516,7 +490,7 @@ def test_a_draft_is_finished_by_its_ticket(pack: Pack, monkeypatch: pytest.Monke
     runner = scripted(pack, monkeypatch)
     asked = []
 
-    def finish(ticket: str, *, resolution: str) -> None:
+    def finish(ticket: str, *, resolution: str, spending: object) -> None:
         asked.append((ticket, resolution))
         raise pack.core("errors").BadOrder("seen")
 

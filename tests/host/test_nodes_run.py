@@ -119,7 +119,7 @@ def test_the_page_is_told_what_was_made_and_what_it_cost(
     runner = scripted(pack, monkeypatch, lambda order: result(pack, clip, order, cost=money))
     begin = runner.start
 
-    def start(order: Any, *, takes: int = 1) -> Any:
+    def start(order: Any, *, takes: int = 1, spending: Any = None) -> Any:
         jobs = begin(order, takes=takes)
         for job in jobs:
             job.changes, job.notes = (change,), ("a crop",)
@@ -129,6 +129,7 @@ def test_the_page_is_told_what_was_made_and_what_it_cost(
     pack.run("SeedanceT2V", prompt="grey", seed=7, takes=2)
     made = {
         "provider": "preview",
+        "row": 1,
         "width": 96,
         "height": 64,
         "duration": 0.5,
@@ -472,7 +473,7 @@ def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
     starting, go_on = threading.Event(), threading.Event()
     begin = runner.start
 
-    def slow_start(order: Any, *, takes: int = 1) -> Any:
+    def slow_start(order: Any, *, takes: int = 1, spending: Any = None) -> Any:
         starting.set()
         go_on.wait()
         return begin(order, takes=takes)

@@ -135,6 +135,48 @@ def test_more_than_sixteen_do_not_wait_for_providers_at_once(
     assert site.ask("POST", CANCELS[0], {}).json == {"message": "Row 1 is cancelled."}
 
 
+def test_checks_of_a_whole_graph_stop_neither_the_tab_nor_a_node(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a graph is opened, the page asks for each of its nodes."""
+    go_on, begun = threading.Event(), queue.SimpleQueue[None]()
+    checked = site.pack.host.runner().check
+
+    def slow_check(order: Any) -> Any:
+        begun.put(None)
+        go_on.wait()
+        return checked(order)
+
+    monkeypatch.setattr(site.pack.host.runner(), "check", slow_check)
+    body = {"node": "SeedanceT2V", "inputs": {"prompt": "a hill"}}
+    replies: list[Reply] = []
+    asking = [
+        threading.Thread(target=lambda: replies.append(site.ask("POST", "/seedance/check", body)))
+        for _ in range(12)
+    ]
+    for each in asking:
+        each.start()
+    try:
+        for _ in range(site.pack.threads.MOST_CHECKS):
+            begun.get()
+        assert site.get("/seedance/tasks") == []
+        output = site.pack.run("SeedanceT2V", **PREVIEW, decode_frames=False)
+        assert output.args[5] == [site.get("/seedance/tasks")[0]["task"]]
+        assert begun.empty() and replies == []
+    finally:
+        go_on.set()
+        for each in asking:
+            each.join()
+    assert [reply.status for reply in replies] == [200] * 12
+
+
+def test_checks_beyond_a_number_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site.pack.threads, "_checks_waiting", threading.BoundedSemaphore(1))
+    assert site.pack.threads._checks_waiting.acquire()
+    reply = site.ask("POST", "/seedance/check", {"node": "SeedanceT2V"})
+    assert (reply.status, reply.error["kind"]) == (503, "Unreachable")
+
+
 def test_a_wait_that_fails_makes_room_for_the_next(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +228,26 @@ def test_an_origin_that_is_not_ours_is_turned_away(site: Site, origin: str) -> N
     assert reply.status == 403
 
 
+@pytest.mark.parametrize(
+    "origin",
+    ["http://[", "http://[::1", "[", "http://]/", "//[", "http://\u2100.example", "x" * 6000],
+)
+def test_a_garbage_origin_is_turned_away_without_a_traceback(
+    site: Site, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = origin.encode("utf-8").decode("latin-1")
+    reply = site.ask("POST", "/seedance/check", {}, Origin=sent)
+    assert (reply.status, reply.error["kind"]) == (403, "BadOrder")
+    assert "Traceback" not in caplog.text
+
+
+def test_every_route_has_the_headers_against_embedding(site: Site) -> None:
+    for method, path, _ in site.pack.routes._routes:
+        at = path.replace("{provider}", "fal").replace(r"{row:\d+}", "99")
+        headers = site.ask(method, at, {} if method in ("POST", "PUT") else None).headers
+        assert headers["X-Frame-Options"] == "DENY", path
+
+
 def test_no_answer_can_be_embedded_elsewhere_or_taken_for_another_type(site: Site) -> None:
     """Over plain http, browsers do not say which site's page a picture or script is for."""
     row = site.made().row
@@ -193,6 +255,8 @@ def test_no_answer_can_be_embedded_elsewhere_or_taken_for_another_type(site: Sit
         headers = site.ask("GET", f"/seedance/{path}").headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+        assert headers["X-Frame-Options"] == "DENY"
 
 
 def test_looking_changes_nothing(site: Site) -> None:
@@ -321,6 +385,33 @@ def test_the_buckets_secrets_are_only_said_to_be_there(site: Site) -> None:
     bucket = {"bucket": "films", "endpoint": "https://s3.example", "secret_access_key": KEY}
     now = site.put("/seedance/settings", {"bucket": bucket})["bucket"]
     assert now == {**bucket, "secret_access_key": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("endpoint", "s3.example"),
+        ("endpoint", "http://s3.example"),
+        ("endpoint", "https://user:pass@s3.example"),
+        ("bucket", "My Films"),
+        ("bucket", "s3://films"),
+        ("region", "Frankfurt am Main"),
+        ("prefix", "films?x"),
+    ],
+)
+def test_what_no_bucket_can_have_is_refused_with_an_example(
+    site: Site, name: str, value: str
+) -> None:
+    reply = site.ask("PUT", "/seedance/settings", {"bucket": {name: value}})
+    assert reply.status == 400
+    assert value in reply.error["message"]
+    assert "looks like" in reply.error["hint"]
+    assert site.get("/seedance/settings")["bucket"] == {}
+
+
+def test_the_bucket_can_be_tried_out(site: Site) -> None:
+    reply = site.ask("POST", "/seedance/bucket/test", {})
+    assert (reply.status, reply.error["message"]) == (400, "No bucket is set up.")
 
 
 def test_another_endpoint_takes_the_buckets_secrets_away(site: Site) -> None:

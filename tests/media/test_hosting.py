@@ -434,3 +434,32 @@ def test_the_same_bytes_are_put_once(
     found = {address.partition("?")[0] for user in users for address in references(user) if address}
     assert (len(found), len(bucket.names), bucket.puts()) == (1, 1, 1)
     journal.close()
+
+
+# ------------------------------------------------------------------------------------ trying it out
+
+
+def test_a_test_puts_reads_and_deletes_one_object(bucket: Bucket, configured: Configure) -> None:
+    assert hosting.try_out(configured(bucket, PREFIX="films/")) == "mine"
+    assert [method for method, _ in bucket.requests] == ["PUT", "GET", "DELETE"]
+    assert {path.split("?")[0].rsplit("/", 1)[0] for _, path in bucket.requests} == {"/mine/films"}
+    assert bucket.names == []
+
+
+@pytest.mark.parametrize(
+    ("method", "right"),
+    [("PUT", "s3:PutObject"), ("GET", "s3:GetObject"), ("DELETE", "s3:DeleteObject")],
+)
+def test_a_test_names_the_right_that_the_key_lacks(
+    method: str, right: str, bucket: Bucket, configured: Configure
+) -> None:
+    bucket.fault(method, "AccessDenied")
+    with pytest.raises(Refused, match="AccessDenied") as caught:
+        hosting.try_out(configured(bucket))
+    assert right in caught.value.hint
+    assert len(bucket.names) == (1 if method == "DELETE" else 0), "what can be deleted is"
+
+
+def test_without_a_bucket_there_is_nothing_to_try(tmp_path: Path) -> None:
+    with pytest.raises(BadOrder, match="No bucket"):
+        hosting.try_out(Settings.load())

@@ -5,7 +5,6 @@ What Cancel on a node does stands in test_money.py.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,10 +43,8 @@ def test_a_task_that_renders_goes_on_and_the_provider_s_reason_is_told_at_once(a
     job = ark.start(runner)
     until(lambda: sum(map(is_poll, ark.fake.requests)) >= 3)  # it renders by then
     job.release()
-    began = time.monotonic()
     with pytest.raises(BadOrder, match=r"goes on, and its video is kept: .*running") as caught:
         runner.cancel(TICKET)
-    assert time.monotonic() - began < 10
     assert TICKET in caught.value.hint
     ark.fake.polls_until_done = 1
     assert job.wait().state == "saved"
@@ -75,12 +72,14 @@ def test_a_task_that_somebody_waits_for_goes_on(ark: Desk) -> None:
 def test_who_orders_the_same_after_a_cancel_is_not_cancelled_too(tmp_path: Path) -> None:
     with fakes.all()["leonardo"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path)
-        fake.fault(lambda request: True, "hang:2")
+        fake.fault(lambda request: True, "hang")
         runner = desk.runner()
         mine = desk.start(runner, first_frame=picture())
         until(lambda: fake.requests)
         mine.cancel()
-        assert desk.start(runner, first_frame=picture()).wait().state == "saved"
+        joined = desk.start(runner, first_frame=picture())
+        fake.let_go()
+        assert joined.wait().state == "saved"
         assert fake.creates == 1
 
 

@@ -33,7 +33,7 @@ def test_an_order_that_is_unclear_is_not_said_to_be_free(
 def test_an_order_that_another_process_sends_is_not_said_to_be_free(tmp_path: Path) -> None:
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path)
-        fake.fault(is_create, "hang:3")
+        fake.fault(is_create, "hang")
         first = desk.start()
         until(lambda: desk.row().state == "submitting")
         runner = desk.runner()
@@ -42,5 +42,6 @@ def test_an_order_that_another_process_sends_is_not_said_to_be_free(tmp_path: Pa
         with pytest.raises(Cancelled, match="Another process goes on with the order") as caught:
             second.wait()
         assert caught.value.spent == "unknown"
+        fake.let_go()
         assert first.wait().state == "saved"
         assert fake.creates == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -17,10 +18,10 @@ from journals import new, sql
 from running import Desk, is_create, is_poll, move
 
 from seedance.errors import OverBudget
-from seedance.journal import Journal, sensible
+from seedance.journal import Journal, believed, sensible
 from seedance.money import Money
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.safety]
 
 SENSELESS = (-5.0, -1e9, -0.01, math.nan, math.inf, -math.inf, 1e300, 1e9)
 
@@ -95,6 +96,52 @@ def test_what_a_provider_says_of_its_price_widens_no_budget(desk: Desk, amount: 
         assert desk.video(runner, seed=number).task == f"lumenfall:vid_{number:04d}"
         cost = desk.row().cost
         assert cost is None or 0 <= cost.amount <= 1e6
+    with pytest.raises(OverBudget):
+        desk.video(runner, seed=3)
+    assert desk.sent_creates == 2
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.001, 0.299, 30.1, 1e6])
+@pytest.mark.parametrize("told_at", ["running", "succeeded"])
+def test_a_cost_far_from_the_known_price_leaves_that_in_the_budget(
+    url: str, amount: float, told_at: str
+) -> None:
+    journal = Journal(url)
+    budget = {"day": 4.0, "month": 4.0}
+    price = Money(3.0, "USD", estimated=True)
+    row, _ = journal.reserve(new("a", estimate=price, budget_usd=3.0), budget)
+    moved = move(journal, row.id, told_at, cost=Money(amount, "USD"))
+    assert moved.cost == price
+    with pytest.raises(OverBudget, match=r"\$3\.00"):
+        journal.reserve(new("b", budget_usd=1.5), budget)
+    assert journal.reserve(new("c", budget_usd=1.0), budget)[1]
+
+
+@pytest.mark.parametrize(("told", "price"), [((0.31, "USD"), "USD"), ((0.0, "credits"), "USD")])
+def test_a_cost_near_the_price_or_in_another_currency_is_believed(
+    told: tuple[float, str], price: str
+) -> None:
+    assert believed(Money(*told), Money(3.0, price, estimated=True)) == Money(*told)
+    assert believed(Money(0.0, "USD"), None) == Money(0.0, "USD")
+
+
+@pytest.mark.parametrize("amount", [0, "0.00", 1e-9, -1, 1e5])
+def test_a_provider_that_calls_its_videos_free_does_not_switch_off_the_budget(
+    desk: Desk, amount: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    metadata = {"cost_estimate": amount, "cost": amount, "cost_currency": "USD"}
+    runner = desk.runner()
+    for number in (1, 2):
+        desk.fake.accept({"model": "seedance-2.0", "prompt": "a fox"}, "vid_{n:04d}")
+        mine = {"id": f"vid_{number:04d}", "status": "queued", "metadata": metadata}
+        done = {**mine, "status": "completed", "output": {"url": desk.fake.result_url}}
+        desk.fake.fault(is_create, Answer(202, json=mine))
+        desk.fake.fault(is_poll, Answer(200, json=done))
+        result = desk.video(runner, seed=number)
+        assert result.cost is not None and result.cost.amount > 1 and result.cost.estimated
+        sidecar = json.loads(result.sidecar.read_text("utf-8"))
+        assert sidecar["cost"]["amount"] == result.cost.amount
+    assert "makes no sense" in caplog.text
     with pytest.raises(OverBudget):
         desk.video(runner, seed=3)
     assert desk.sent_creates == 2

@@ -347,7 +347,7 @@ def test_a_ticket_that_is_collected_elsewhere_stops_nobody(desk: Desk, url: str)
 
 
 def test_a_ticket_of_a_process_that_works_on_is_left_to_it(desk: Desk) -> None:
-    desk.fake.fault(is_create, "hang:2")
+    desk.fake.fault(is_create, "hang")
     first = desk.start()
     until(lambda: desk.fake.creates)
     other = desk.runner()
@@ -355,6 +355,7 @@ def test_a_ticket_of_a_process_that_works_on_is_left_to_it(desk: Desk) -> None:
     tickets.write(desk.settings().home, held, TASK)
     assert tickets.restore(desk.settings().home, other.journal) == 0
     assert ticket_files(desk) == [TASK]
+    desk.fake.let_go()
     assert first.wait().task == TASK
     assert ticket_files(desk) == []
 

@@ -20,6 +20,8 @@ import pytest
 from comfyui import ComfyUI, Host
 from paths import ROOT
 
+from seedance.providers import registry
+
 SCRIPTS = Path(__file__).parent / "browser"
 KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it
 TSC = SCRIPTS / "node_modules" / "typescript" / "bin" / "tsc"
@@ -90,6 +92,8 @@ def test_nothing_is_requested_before_somebody_looks(server: ComfyUI) -> None:
 def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
     found = play(server, "keys.mjs")
     assert (found["first"], found["set"], found["removed"]) == ("No key", "Key stored", "No key")
+    assert all(width > 500 for width in found["widths"]), "in the search, and in its own place"
+    assert ["https://fal.ai/dashboard/keys", "noopener noreferrer"] in found["links"]
     assert found["hidden"] is True
     assert "key that was stored for the old one was removed" in found["moved"]
     assert found["leaks"] == 0
@@ -113,6 +117,7 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert impossible["values"]["resolution"] == "4k", "a saved value is never changed"
     assert impossible["labels"]["resolution"] == "⚠ resolution"
     assert impossible["red"] == (["4k"] if rendering == "vue" else [])
+    assert impossible["marked"] == (["⚠ resolution"] if rendering == "vue" else [])
     assert "nearest: 720p" in impossible["line"]
     assert "no key" in impossible["line"]
     preview = found["preview"]
@@ -166,6 +171,88 @@ def test_a_node_says_how_far_its_takes_are_and_what_came_of_them(
     assert found["task"] == ["downloading 3 of 8 MB"]
 
 
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 41), ("vue", 42)])
+def test_what_a_node_says_stays_and_is_true(server: ComfyUI, rendering: str, seed: int) -> None:
+    found = play(server, "stays.mjs", rendering, str(seed))
+    made = f"preview · seed {seed} · 864×496 · 4.04 s · free"
+    assert (found["over"], found["reloaded"], found["again"]) == (made, made, made)
+    assert found["cancelled"] == f"seed {seed}: Cancelled at the provider; nothing is billed."
+    assert found["keyless"].startswith("There is no key for any provider yet. Set one in Settings")
+    assert found["line"].count("key") == 1, "it is said once, not for each provider"
+    assert found["buttons"] == 1
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_a_node_sees_what_is_wrong_with_its_prompt_and_offers_names(
+    server: ComfyUI, rendering: str
+) -> None:
+    found = play(server, "prompts.mjs", rendering)
+    assert "The prompt is empty." in found["empty"]
+    assert found["offered"] == ["@Image1", "@Image2"]
+    assert found["typed"] == found["kept"] == "A cat looks at @Image4 and @Image2 "
+    assert found["left"] == 0
+    assert "The prompt names @Image4, and 2 are connected." in found["line"]
+    assert "not named in the prompt: @Image1" in found["line"]
+    assert "empty" not in found["line"]
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_the_sum_of_a_graph_is_seen_wherever_its_nodes_are(server: ComfyUI, rendering: str) -> None:
+    found = play(server, "sum.mjs", rendering)
+    assert found["sum"] == "3 nodes, 6 videos, about 9.10 USD"
+    asked = sorted(provider for _, provider, _ in found["asked"])
+    assert asked == ["fal", "fal", "lumenfall"], "collapsed and inside a subgraph, not muted"
+    assert "63 USD, 2 without a known price" in found["over"]
+    assert "Above the limit of 50 USD (SEEDANCE_MAX_USD): nothing will be sent." in found["over"]
+
+
+@in_browser
+@pytest.mark.parametrize("rendering", ["classic", "vue"])
+def test_equal_orders_of_a_graph_are_checked_once_and_nothing_is_complained_of(
+    server: ComfyUI, rendering: str
+) -> None:
+    found = play(server, "many.mjs", rendering)
+    assert found["lines"] == 60
+    assert found["checks"] == 1
+    assert [
+        line for line in found["said"] if "seedance" in line.lower() or "input.link" in line
+    ] == []
+
+
+@in_browser
+def test_what_a_page_miswires_in_a_subgraph_is_refused(server: ComfyUI) -> None:
+    """Frontend 1.58 does; others connect it as it was."""
+    before = len(server.rows())
+    found = play(server, "inside.mjs", "51")
+    right = {
+        "images.image_1": "EmptyImage",
+        "images.image_2": "EmptyImage",
+        "videos.video_1": "CreateVideo",
+    }
+    if found["sent"] == right:
+        assert found["event"] == "execution_success"
+    else:
+        assert found["event"] == "refused"
+        assert "Return type mismatch" in found["data"], "as the help page of the node calls it"
+        assert len(server.rows()) == before
+
+
+def test_the_settings_search_finds_keys_by_each_providers_name() -> None:
+    entry = (ROOT / "web" / "seedance.js").read_text(encoding="utf-8")
+    for language in ("en", "zh"):
+        file = ROOT / "locales" / language / "settings.json"
+        name = json.loads(file.read_text(encoding="utf-8"))["Seedance_Providers"]["name"]
+        assert "api key" in name.lower()
+        for provider in registry().values():
+            if provider.key_variable:
+                assert provider.name in name
+                assert f'"{provider.name}"' in entry
+                assert provider.key_page, provider.id
+
+
 # What only web/page.mjs, and the entry that ComfyUI loads, may name.
 OF_THE_PAGE = re.compile(
     r"scripts/app\.js|\bapp\.|LiteGraph|Comfy\.|data-testid|querySelector|_state\b|nodeData"
@@ -216,12 +303,40 @@ def test_providers_are_compared_and_one_is_taken(server: ComfyUI, rendering: str
 
 @in_browser
 @pytest.mark.skipif(not installed("axe-core"), reason="no folder of NODE_PATH holds axe-core")
-@pytest.mark.parametrize("options", [["dark"], ["light", "vue"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [["dark"], ["light"], ["dark", "vue"], ["light", "vue"]], ids=" ".join
+)
 def test_everything_can_be_read_and_reached(server: ComfyUI, options: list[str]) -> None:
     found = play(server, "accessible.mjs", *options)
-    assert [found[part] for part in ("node", "tab", "settings", "compare")] == [[], [], [], []]
+    for part in ("node", "tab", "settings", "compare", "whole"):
+        assert found[part] == [], part
     assert found["focus"] == "fal: Set key", "Escape gives the focus back"
     assert found["open"] == 0, "Escape closes the dialog"
+
+
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 61), ("vue", 71)])
+def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
+    server: ComfyUI, rendering: str, seed: int
+) -> None:
+    output = str(server.base / "output" / "seedance")
+    found = play(server, "takes.mjs", output, rendering, str(seed))
+    assert found["takes"] == [str(seed), str(seed + 1), str(seed + 2)]
+    assert "three takes" in found["whole"]
+    assert str(seed + 1) in found["whole"]
+    assert found["prompt"] == "three takes"
+
+
+@in_browser
+def test_the_tab_is_searched_and_filtered_and_shows_all_of_a_task(server: ComfyUI) -> None:
+    found = play(server, "filter.mjs")
+    assert (found["all"], found["live"], found["ended"]) == (10, 4, 4)
+    assert (found["other"], found["says"]) == (0, "Nothing fits this search.")
+    assert (found["ticket"], found["error"]) == (1, 3)
+    assert (found["away"], found["put"]) == (6, 4)
+    for words in ("The provider says: no.", "A lighthouse above the sea", "fal:5"):
+        assert words in found["whole"]
+    assert found["closed"] == 0
 
 
 @in_browser

@@ -35,6 +35,11 @@ STAND_INS = {
         export const providers = async () => [];
         export const tasks = async () => [];
         export const totals = async () => [];""",
+    "seedance/tasks/filter.mjs": """
+        export class Filter {
+            offer() {}
+            shows() { return true; }
+        }""",
     "seedance/tasks/list.mjs": """
         export const lists = { made: 0, stopped: 0 };
         export class List {

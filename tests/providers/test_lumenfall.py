@@ -63,7 +63,3 @@ def test_a_reference_clip_is_not_offered() -> None:
 )
 def test_the_price_follows_the_length_and_the_input(order: Order, amount: float) -> None:
     assert price(order) == Money(amount, "USD", estimated=True, as_of="2026-11-20")
-
-
-def test_another_size_has_no_published_price() -> None:
-    assert price(Order(prompt="a cat", extra={"lumenfall": {"size": "3840x2160"}})) is None

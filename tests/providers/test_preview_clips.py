@@ -81,6 +81,32 @@ def test_adaptive_takes_the_ratio_of_the_first_picture(
     assert (info.width, info.height) == SIZES["480p"][ratio]
 
 
+@pytest.mark.parametrize("operation", ["edit", "extend"])
+def test_adaptive_takes_the_ratio_that_is_seen_of_a_phones_clip(
+    desk: Desk, quick: None, operation: str
+) -> None:
+    path = clips.turned(desk.home / "a.mp4", (0, 1, -1, 0), width=320, height=180)
+    order = replace(
+        TEXT, ratio="adaptive", video=Medium("video", data=b"x"), operation=operation, duration=4
+    )
+    clip = desk.clip(order, video=desk.upload(Medium.from_path("video", path)))
+    info = media.probe(clip)
+    assert (info.width, info.height) == SIZES["480p"]["9:16"]
+    if operation == "extend":
+        seen = media.fit_cover(np.ascontiguousarray(media.last_frame(path)), 496, 864).astype(int)
+        assert np.abs(without_label(frames_of(clip)[0] - seen)).mean() < 3
+
+
+def test_an_edited_clip_shows_each_picture_for_its_time(desk: Desk) -> None:
+    """A last picture that is held is not shown for a moment only."""
+    path = clips.film(desk.home / "a.mp4", [0, 0.5, 1.0, 1.5], end=4.0)
+    order = replace(TEXT, video=Medium("video", data=b"x"), duration=-1, generate_audio=False)
+    frames = frames_of(desk.clip(order, video=desk.upload(Medium.from_path("video", path))))
+    levels = without_label(frames[0]).mean(), *(frames[n][:400].mean() for n in (6, 18, 30, 42, 90))
+    assert len(frames) == 4 * 24 + 1
+    assert levels[1] < levels[2] < levels[3] < levels[4] == pytest.approx(levels[5], abs=1)
+
+
 def test_the_first_frame_is_the_picture(desk: Desk, quick: None) -> None:
     pixels = picture(1)
     first = desk.upload(Medium.from_pixels(pixels))

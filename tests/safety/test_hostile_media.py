@@ -384,8 +384,10 @@ def test_a_clip_that_is_cut_is_not_decoded_to_its_end(
 ) -> None:
     file = clips.write(tmp_path / "clip.mp4", width=320, height=240, frames=240, audio=True)
     decoded = []
-    add_at = media_clips._add_at
-    monkeypatch.setattr(media_clips, "_add_at", lambda *args: decoded.append(args) or add_at(*args))
+    add = media_clips._Pictures.add
+    monkeypatch.setattr(
+        media_clips._Pictures, "add", lambda *args: decoded.append(args) or add(*args)
+    )
     limits = MediaLimits(("video/mp4",), seconds=(1, 2))
     blob, _ = media.clip_blob(
         Medium.from_path("video", file), limits, nearest=True, work_dir=tmp_path

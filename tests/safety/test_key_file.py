@@ -5,8 +5,10 @@ The key file's basics are in test_settings.py, keys that might be seen in test_l
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import fakes
 import pytest
 from transports import KEY
 
+from seedance import download
 from seedance.errors import BadOrder
 from seedance.journal import Journal
 from seedance.providers import get
@@ -174,3 +177,137 @@ def test_a_broken_journal_address_is_not_quoted(url: str) -> None:
         Journal(url)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+# ---------------------------------------------------------------------- whose it is, and its folder
+
+
+def said_by_doctor(settings: Settings) -> tuple[str, str, bool]:
+    from seedance.cli.setup import _key_file
+
+    return _key_file(settings)
+
+
+@posix
+def test_a_key_file_of_another_owner_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(tmp_path / "home", tmp_path, {})
+    settings.set_key("lumenfall", KEY)
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(BadOrder, match="belongs to another user"):
+        settings.key("lumenfall")
+    with pytest.raises(BadOrder), settings._keys.editing():
+        raise AssertionError("it is not to be written")
+    assert settings.key_source("lumenfall") is None
+    _, words, good = said_by_doctor(settings)
+    assert not good and "belongs to another user" in words
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o777, 0o703, 0o707, 0o733])
+def test_a_key_file_in_a_folder_that_others_can_write_is_not_used(
+    mode: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    settings = Settings(home, tmp_path, {})
+    settings.set_key("lumenfall", KEY)
+    home.chmod(mode)
+    for doing in (
+        lambda: settings.key("lumenfall"),
+        lambda: settings.set_key("fal", KEY),
+        lambda: settings.remove_key("lumenfall"),
+    ):
+        with pytest.raises(BadOrder, match="Others can write in") as caught:
+            doing()
+    _, words, good = said_by_doctor(settings)
+    assert not good and "Others can write in" in words
+    command = shlex.split(caught.value.hint.removeprefix("Run: ").split(". ")[0])
+    assert command == ["chmod", "go-w", str(home)]
+    subprocess.run(command, check=True)
+    assert settings.key("lumenfall") == KEY
+
+
+@posix
+def test_the_folder_of_a_linked_key_file_counts_too(tmp_path: Path) -> None:
+    elsewhere, home = tmp_path / "elsewhere", tmp_path / "home"
+    Settings(elsewhere, tmp_path, {}).set_key("lumenfall", KEY)
+    home.mkdir(mode=0o700)
+    (home / "keys.json").symlink_to(elsewhere / "keys.json")
+    assert Settings(home, tmp_path, {}).key("lumenfall") == KEY
+    elsewhere.chmod(0o777)
+    with pytest.raises(BadOrder, match="Others can write in"):
+        Settings(home, tmp_path, {}).key("lumenfall")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777])
+def test_a_folder_in_which_nobody_else_can_replace_a_file_is_fine(
+    mode: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    settings = Settings(home, tmp_path, {})
+    settings.set_key("lumenfall", KEY)
+    home.chmod(mode)
+    assert settings.key("lumenfall") == KEY
+
+
+@posix
+def test_a_group_counts_unless_nobody_else_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    settings = Settings(home, tmp_path, {})
+    settings.set_key("lumenfall", KEY)
+    home.chmod(0o770)
+    monkeypatch.setattr("seedance.key_file._is_mine_alone", lambda group: True)
+    assert settings.key("lumenfall") == KEY
+    monkeypatch.setattr("seedance.key_file._is_mine_alone", lambda group: False)
+    with pytest.raises(BadOrder, match="Others can write in"):
+        settings.key("lumenfall")
+
+
+# ------------------------------------------------------------------------- part and temporary files
+
+
+@posix
+def test_a_download_follows_no_link_that_was_put_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError):
+        download._opened(linked(tmp_path), new=True)
+    with pytest.raises(OSError):
+        download._opened(linked(tmp_path), new=False)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
+def linked(folder: Path) -> Path:
+    (folder / "mine").write_bytes(b"mine")
+    part = folder / "video.part"
+    part.unlink(missing_ok=True)
+    part.symlink_to(folder / "mine")
+    return part
+
+
+def test_a_download_adds_to_its_own_part_only(tmp_path: Path) -> None:
+    part = tmp_path / "video.part"
+    with download._opened(part, new=True) as file:
+        file.write(b"ab")
+    with download._opened(part, new=False) as file:
+        file.write(b"cd")
+    assert part.read_bytes() == b"abcd"
+    with pytest.raises(FileExistsError):
+        download._opened(part, new=True)
+
+
+def test_our_files_are_opened_exclusively_or_in_folders_of_our_own() -> None:
+    """What is written elsewhere goes through `files.replacing`, whose names cannot be guessed."""
+    for file in sorted((PACK / "seedance").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            words = ast.unparse(node)
+            name = ast.unparse(node.func).rpartition(".")[2]
+            if name in ("write_text", "mktemp", "copyfileobj"):
+                raise AssertionError(f"{file.name}: {words}")
+            modes = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            if name == "open" and "av.open" not in words and "wave.open" not in words:
+                assert not {"w", "wb", "a", "ab", "w+b"} & set(map(str, modes)), words

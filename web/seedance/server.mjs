@@ -28,6 +28,7 @@ import { known as inWords } from "./words.mjs";
  * @property {string} id
  * @property {string} name
  * @property {string | null} key_variable
+ * @property {string | null} key_page - where a key is made
  * @property {string | null} base_url - the default, null where none is published
  * @property {Record<string, Model>} models
  * @property {Record<string, string[]>} adaptive - by model, the modes that can follow a source
@@ -54,6 +55,9 @@ import { known as inWords } from "./words.mjs";
  * @property {Trouble | null} problem
  * @typedef {{ medium: string, number: number, delivery: string }} Delivery
  * @typedef {{ quotes: Quote[], auto: string | null }} Check
+ *
+ * @typedef {{ usd: number, orders: number, unknown: number, max_usd: number }} GraphSum - what a
+ *   graph would cost: videos with a known price, those without one, and the limit (0: none)
  *
  * @typedef {object} Task
  * @property {number} row
@@ -144,6 +148,7 @@ export const news = new EventTarget();
 /** A key or an address has changed. */
 export function forgetProviders() {
   known = undefined;
+  checks.clear();
   news.dispatchEvent(new Event("providers"));
 }
 
@@ -157,10 +162,44 @@ export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
 /** @returns {Promise<Settings>} */
 export const settings = () => ask("GET", "/settings");
 /** @param {object} changes @returns {Promise<Settings>} */
-export const putSettings = (changes) => ask("PUT", "/settings", changes);
+export async function putSettings(changes) {
+  const now = await ask("PUT", "/settings", changes);
+  forgetProviders(); // prices, media and budgets may be others now
+  return now;
+}
+/** @returns {Promise<{ bucket: string }>} */
+export const testBucket = () => ask("POST", "/bucket/test", {});
+
+/** What the nodes of a workflow said last. @param {string} workflow @returns {Promise<any[]>} */
+export const said = (workflow) => ask("GET", `/said?workflow=${encodeURIComponent(workflow)}`);
+
+/** Answers to checks, by what was asked: a graph may hold an order many times. @type {Map<string, Promise<Check>>} */
+const checks = new Map();
+const MOST_CHECKS = 200;
 
 /** @param {object} order @returns {Promise<Check>} */
-export const check = (order) => ask("POST", "/check", order);
+export function check(order) {
+  const key = JSON.stringify(order);
+  const present = checks.get(key);
+  if (present) return present;
+  const asking = ask("POST", "/check", order).catch((error) => {
+    checks.delete(key);
+    throw error;
+  });
+  if (checks.size >= MOST_CHECKS) checks.delete([...checks.keys()][0]);
+  checks.set(key, asking);
+  return asking;
+}
+
+/**
+ * What the nodes of a graph would order now.
+ * @param {object} prompt - nodes as ComfyUI's API has them
+ * @returns {Promise<GraphSum | null>} null from a server that has no sum
+ */
+export async function graphSum(prompt) {
+  const sum = await ask("POST", "/check", { prompt });
+  return typeof sum?.usd === "number" ? sum : null;
+}
 
 /** @param {number} limit @param {number} since - Unix seconds @returns {Promise<Task[]>} */
 export const tasks = (limit, since) => ask("GET", `/tasks?limit=${limit}&since=${since}`);

@@ -128,6 +128,7 @@ class Fake:
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._let_go = threading.Event()
         self._server: ThreadingHTTPServer | None = None
 
     # -- for the subclass
@@ -207,6 +208,7 @@ class Fake:
 
         reset            the connection dies before the request is handled
         reset-after      the request is handled, then the connection dies without an answer
+        hang             the request is handled, the answer comes when the test calls `let_go`
         hang:SECONDS     the request is handled, the answer comes that much later
         truncate         the request is handled, half of the answer comes
         status:CODE      refused with that status and a JSON error, not handled
@@ -215,6 +217,10 @@ class Fake:
         an Answer        that answer, not handled
         """
         self._faults.append(_Fault(when, what, times))
+
+    def let_go(self) -> None:
+        """Send the answers that hang, and no longer hold back any."""
+        self._let_go.set()
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"fake": self})
@@ -226,6 +232,7 @@ class Fake:
     def __exit__(self, *_: object) -> None:
         assert self._server is not None
         self._stopping.set()
+        self._let_go.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -253,7 +260,9 @@ class Fake:
                 answer = ranged(request, self.clip, "video/mp4")
             else:
                 answer = self.handle(request)
-        if fault.startswith("hang:"):
+        if fault == "hang":
+            self._let_go.wait()
+        elif fault.startswith("hang:"):
             self._stopping.wait(float(fault[5:]))
         return (None if fault == "reset-after" else answer), fault
 

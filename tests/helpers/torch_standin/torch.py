@@ -55,6 +55,9 @@ class Tensor:
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
         return bool(self._array)
 
+    def numel(self) -> int:
+        return self._array.size
+
     def tolist(self) -> Any:
         return self._array.tolist()
 

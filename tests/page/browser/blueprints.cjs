@@ -34,9 +34,11 @@ async function main(url) {
       ds.scale = 1
       ds.offset = [0, -2000] // where nothing is
     })
+    await page.waitForTimeout(1000) // until it is drawn there
     await page.mouse.dblclick(400, 500)
     await page.getByPlaceholder('Add a node').fill(NAME)
     await page.getByText('Blueprint', { exact: true }).first().waitFor()
+    if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT })
     await page.keyboard.press('Enter')
     await count(page, 4)
     await page.mouse.click(450, 485) // its title

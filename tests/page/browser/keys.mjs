@@ -7,7 +7,21 @@ await visit(async ({ page }) => {
   await page.evaluate(() =>
     window.app.extensionManager.command.execute("Comfy.ShowSettingsDialog"),
   );
-  await page.getByText("Seedance", { exact: true }).first().click();
+  const seedance = page.getByText("Seedance", { exact: true }).first();
+  const search = page.locator('[data-testid="settings-dialog"] input').first();
+  const wide = () =>
+    page.evaluate(() => document.querySelector(".seedance-keys")?.getBoundingClientRect().width);
+  const widths = [];
+  for (const words of ["api key", "byteplus", "FAL"]) {
+    await search.fill(words);
+    await page.waitForTimeout(500); // the page waits for more letters
+    await page.locator(".seedance-key").first().waitFor();
+    widths.push(await wide());
+  }
+  await search.fill("");
+  await seedance.click();
+  await page.locator(".seedance-key").first().waitFor();
+  widths.push(await wide());
   const row = (/** @type {string} */ name) => page.locator(`section[aria-label="${name}"]`);
   const status = async (/** @type {string} */ name) =>
     row(name).locator(".seedance-status").innerText();
@@ -15,7 +29,10 @@ await visit(async ({ page }) => {
     await row(name).locator("p[role=status]").waitFor();
     return row(name).locator("p[role=status]").innerText();
   };
-  const found = { first: await status("fal") };
+  const found = { first: await status("fal"), widths };
+  found.links = await page
+    .locator(".seedance-key a")
+    .evaluateAll((links) => links.map(({ href, rel }) => [href, rel]));
 
   await page.getByRole("button", { name: "fal: Set key" }).click();
   await page.getByLabel("Key of fal").fill(KEY);

@@ -1,4 +1,5 @@
 /** What a node says of its run, for messages of the server as this script makes them. */
+import { tell as say } from "./looks.mjs";
 import { place, visit } from "./session.mjs";
 
 const HTML = '<img src=x onerror="window.ran = 1"><b>bold</b>';
@@ -13,16 +14,7 @@ const made = { provider: "fal", width: 1280, height: 720, duration: 5.0417, reus
 const end = { results: [], changes: [], notes: [], left: false };
 
 await visit(async ({ page }) => {
-  const tell = (/** @type {object} */ news) =>
-    page.evaluate((news) => {
-      const root = window.app.rootGraph ?? window.app.graph;
-      const node = root.nodes.find(({ type }) => type.startsWith("Seedance"));
-      const detail = {
-        ...{ node: String(node.id), item: 0, prompt_id: "p", workflow: root.id },
-        ...news,
-      };
-      window.app.api.dispatchEvent(new CustomEvent("seedance.node", { detail }));
-    }, news);
+  const tell = (/** @type {object} */ news) => say(page, news);
   const run = page.locator(".seedance-run");
   const said = async () => (await run.innerText()).split("\n").filter(Boolean);
   const execute = (/** @type {string} */ command) =>

@@ -79,8 +79,15 @@ export const read = (page) =>
           widgets.find((widget) => widget.name === name).options.values,
         ]),
       ),
-      // Nodes 2.0 paints a value red that is not in its list.
-      red: [...document.querySelectorAll(".p-invalid")].map((list) => list.innerText.trim()),
+      // Nodes 2.0 draws a red ring around a value that is not in its list: by the class of its
+      // library in older pages, beside what it tells screen readers in newer ones.
+      red: [...document.querySelectorAll('.p-invalid, [role="combobox"][aria-invalid="true"]')]
+        .filter((list) => !list.closest(".p-invalid") || list.matches(".p-invalid"))
+        .map((list) => list.innerText.trim()),
+      // The names beside the lists, as they are seen.
+      marked: [...document.querySelectorAll(".lg-node *")]
+        .filter(({ childElementCount, innerText }) => !childElementCount && /⚠/.test(innerText ?? ""))
+        .map(({ innerText }) => innerText.trim()),
       values: Object.fromEntries(widgets.map(({ name, value }) => [name, value])),
       labels: Object.fromEntries(widgets.map(({ name, label }) => [name, label ?? name])),
     };

@@ -2,20 +2,21 @@
  * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { nodeAt, onNodeNews, workflow } from "../../page.mjs";
+import { hide, nodeAt, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
 import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
-import { drawRun, note, runsOf } from "./run.mjs";
-import { sketch, widget } from "./sketch.mjs";
+import { offerNames } from "./mentions.mjs";
+import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
+import { IDLE, sketch, widget } from "./sketch.mjs";
+import { sumLater } from "./sum.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
 
 const PAUSE = 400; // milliseconds without a change before the server is asked
 
-/** Inputs that neither the price nor what is possible depends on. */
-const IDLE = new Set(["seed", "control_after_generate", "decode_frames", "seedance_estimate"]);
+offerNames();
 
 /** The nodes that make orders. @type {Set<WeakRef<ComfyNode>>} */
 const ordering = new Set();
@@ -53,6 +54,7 @@ export function attach(node, line, setHeight) {
   const estimate = h("div", { class: "seedance-estimate", role: "status" });
   const run = h("div", { class: "seedance-run" });
   line.replaceChildren(h("div", {}, estimate, run));
+  hide(node, "decode_frames"); // the graph decides it when it is queued
   const fitted = () => fit(node, line, setHeight);
   if (widget(node, "provider")) watchOrder(node, estimate, fitted);
   watchRun(node, run, fitted);
@@ -83,6 +85,7 @@ function watchOrder(node, place, drawn) {
       narrow(node, providers);
       const check = await server.check(order);
       if (number === asked) draw(place, node, { check, providers });
+      sumLater();
     } catch (error) {
       if (number === asked) draw(place, node, { error: /** @type {Error} */ (error) });
     }
@@ -95,17 +98,18 @@ function watchOrder(node, place, drawn) {
 
   looks.set(node, later);
   for (const item of node.widgets ?? []) {
-    if (!IDLE.has(item.name)) item.callback = after(item.callback, () => later(PAUSE));
+    if (!IDLE.has(item.name) || item.name === "takes") item.callback = after(item.callback, () => later(PAUSE));
   }
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));
   node.onAdded = after(node.onAdded, () => later(0));
+  node.onRemoved = after(node.onRemoved, sumLater);
   later(0);
 }
 
 /**
  * Show what the node's run says; what was said before, where the page has made the node anew since,
- * as it does when somebody comes back to a workflow.
+ * as it does when somebody comes back to a workflow or loads the page again.
  * @param {ComfyNode} node
  * @param {HTMLElement} place
  * @param {() => void} drawn
@@ -115,12 +119,21 @@ function watchRun(node, place, drawn) {
     drawRun(place, node, run);
     drawn();
   };
-  const restore = () => {
-    const last = runsOf(workflow()).find((run) => nodeAt(run.node) === node);
-    if (last) show(last);
+  const last = () => runsOf(workflow()).find((run) => nodeAt(run.node) === node);
+  const came = (/** @type {any} */ output) => {
+    const said = output?.seedance;
+    if (said) show(noteOutput(last()?.node ?? String(node.id), workflow(), said));
+  };
+  const restore = async () => {
+    if (!node.graph) return; // removed, or not placed yet
+    if (!last()) await recall(workflow());
+    const run = last();
+    if (run) show(run);
+    else came(outputOf(node));
   };
 
   shows.set(node, show);
+  onOutput(node, came);
   const later = () => setTimeout(restore); // when the whole workflow is there
   node.onConfigure = after(node.onConfigure, later);
   node.onAdded = after(node.onAdded, later);
@@ -154,6 +167,9 @@ function after(first, then) {
   );
 }
 
+/** The height that `fit` gave a node. @type {WeakMap<ComfyNode, number>} */
+const fitted_ = new WeakMap();
+
 /**
  * Let the node be as high as its line needs; it never gets smaller than somebody made it.
  * @param {ComfyNode} node
@@ -165,6 +181,10 @@ function fit(node, line, setHeight) {
   if (!(content instanceof HTMLElement) || !content.offsetHeight) return;
   setHeight(content.offsetHeight + 8); // the widget's margin, twice
   const [width, height] = node.computeSize();
-  if (node.size[1] < height) node.setSize([Math.max(node.size[0], width), height]);
+  const ours = fitted_.get(node) === node.size[1];
+  if (node.size[1] < height || (ours && node.size[1] > height)) {
+    node.setSize([Math.max(node.size[0], width), height]);
+    fitted_.set(node, node.size[1]);
+  }
   node.setDirtyCanvas?.(true, true);
 }

@@ -2,6 +2,7 @@
 import { openSettings } from "../../page.mjs";
 import { amount, button, h, icon } from "../dom.mjs";
 import { t } from "../words.mjs";
+import { remarksOnPrompt } from "./names.mjs";
 import { changeWords, labelOf, value } from "./sketch.mjs";
 
 /**
@@ -26,11 +27,15 @@ function rows(node, { check, providers = [], error }) {
   const asked = value(node, "provider") ?? "auto";
   const id = asked === "auto" ? check.auto : asked;
   const quote = check.quotes.find(({ provider }) => provider === id);
-  if (!quote)
+  if (!quote) {
+    const keyless = check.quotes.every(({ key }) => key === null || key === "not needed");
     return [
       head(t("line.auto"), compareButton(node)),
-      note("exclamation-triangle", t("line.nobody"), "warn"),
+      keyless
+        ? keyMissing("line.noKeys")
+        : note("exclamation-triangle", t("line.nobody"), "warn"),
     ];
+  }
   const name = providers.find((provider) => provider.id === id)?.name ?? quote.provider;
   const who = asked === "auto" ? `${t("line.auto")} → ${name}` : name;
   return [
@@ -39,7 +44,10 @@ function rows(node, { check, providers = [], error }) {
       compareButton(node),
       quote.price?.as_of,
     ),
-    ...(quote.key === null ? [keyMissing()] : []),
+    ...(quote.key === null ? [keyMissing("line.noKey")] : []),
+    ...remarksOnPrompt(node).map(({ words, kind }) =>
+      note(kind ? "exclamation-triangle" : "info-circle", words, kind),
+    ),
     ...remarks(node, quote),
   ];
 }
@@ -84,12 +92,13 @@ const compareButton = (node) =>
     kind: "small",
   });
 
-function keyMissing() {
+/** @param {"line.noKey" | "line.noKeys"} words */
+function keyMissing(words) {
   return h(
     "div",
     { class: "seedance-remark warn" },
     icon("key"),
-    h("span", {}, t("line.noKey")),
+    h("span", {}, t(words)),
     button(t("line.openSettings"), openSettings, { kind: "small" }),
   );
 }

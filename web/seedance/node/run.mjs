@@ -2,9 +2,11 @@
  * What a run says on its node: how far each take is, then what came of it. It stays there when the
  * run is over.
  */
-import { h, icon, priceWords } from "../dom.mjs";
+import { openSettings } from "../../page.mjs";
+import { button, h, icon, priceWords } from "../dom.mjs";
+import * as server from "../server.mjs";
 import { progressWords, t } from "../words.mjs";
-import { changeWords } from "./sketch.mjs";
+import { changeWords, widget } from "./sketch.mjs";
 
 /**
  * What the server says (nodes/report.py): `takes` while they are under way, the rest at the end.
@@ -12,7 +14,7 @@ import { changeWords } from "./sketch.mjs";
  * @typedef {import("../server.mjs").Money} Money
  * @typedef {import("../server.mjs").Progress} Progress
  * @typedef {import("../server.mjs").Trouble} Trouble
- * @typedef {{ provider: string, seed: number, width: number, height: number, duration: number,
+ * @typedef {{ provider: string, row?: number, seed: number, width: number, height: number, duration: number,
  *   cost: Money | null, reused: boolean, error?: undefined }} Made
  * @typedef {{ seed: number | null, error: Trouble }} Failed
  * @typedef {object} News
@@ -45,6 +47,38 @@ export function note(news) {
   return run;
 }
 
+/** Workflows of which the server was asked what their nodes said. @type {Map<string, Promise<void>>} */
+const asked = new Map();
+
+/**
+ * Takes note of what the nodes of a workflow said before this page was loaded; asked for once.
+ * @param {string} workflow
+ */
+export function recall(workflow) {
+  const known = asked.get(workflow);
+  if (known) return known;
+  const asking = (async () => {
+    const all = await server.said(workflow).catch(() => []); // it is no loss to a new graph
+    const since = new Set(runsOf(workflow).map(({ node }) => node));
+    for (const news of all) if (!since.has(news.node)) note(news);
+  })();
+  asked.set(workflow, asking);
+  return asking;
+}
+
+/**
+ * Takes note of what came back with a node's output.
+ * @param {string} node - its id in the run
+ * @param {string} workflow
+ * @param {News[]} said - one for each item of a list
+ * @returns {Run}
+ */
+export function noteOutput(node, workflow, said) {
+  const run = { node, workflow, prompt_id: "", items: new Map(said.entries()) };
+  runs.set(`${workflow}/${node}`, run);
+  return run;
+}
+
 /** The last runs of the nodes of a workflow. @param {string} workflow */
 export const runsOf = (workflow) => [...runs.values()].filter((run) => run.workflow === workflow);
 
@@ -60,6 +94,31 @@ export function drawRun(place, node, run) {
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
     ...unlike(said),
+    strip(items.flatMap((news) => news.results ?? [])),
+  );
+}
+
+/** All results of several takes, each with its seed, to be looked at. @param {(Made | Failed)[]} results */
+function strip(results) {
+  const made = results.filter((result) => "row" in result && result.row);
+  if (made.length < 2) return "";
+  return h(
+    "div",
+    { class: "seedance-strip" },
+    ...made.map((result) => {
+      const { row, seed, provider } = /** @type {Made & { row: number }} */ (result);
+      const label = t("run.look", { seed });
+      const look = async () => {
+        const { showWhole } = await import("../tasks/whole.mjs");
+        showWhole(await server.task(row), provider);
+      };
+      return h(
+        "button",
+        { type: "button", title: label, "aria-label": label, onclick: look },
+        h("img", { src: server.fileOf(row, "thumbnail"), alt: "", loading: "lazy" }),
+        h("small", {}, String(seed)),
+      );
+    }),
   );
 }
 
@@ -74,7 +133,7 @@ function ended(node, { results = [], changes = [], notes = [], left }) {
   return [
     ...results.map((result) =>
       result.error
-        ? line("times-circle", failed(result), "bad")
+        ? failure(node, result)
         : line("check-circle", made(result), "good"),
     ),
     ...changes.map((change) => line("arrow-right", changeWords(node, change), "", change.why)),
@@ -88,6 +147,16 @@ function made({ provider, seed, width, height, duration, cost, reused }) {
   const price = reused ? t("run.reused") : cost ? priceWords(cost) : t("tasks.noCost");
   const seconds = Number(duration.toPrecision(3));
   return t("run.made", { provider, seed, width, height, seconds, price });
+}
+
+/** @param {ComfyNode} node @param {Failed} result */
+function failure(node, result) {
+  const { kind } = result.error;
+  if (kind === "Cancelled") return line("minus-circle", failed(result), "");
+  const shown = line("times-circle", failed(result), "bad");
+  if (kind === "NeedsKey" && !widget(node, "provider")) // others have it in their line
+    shown.append(button(t("line.openSettings"), openSettings, { kind: "small" }));
+  return shown;
 }
 
 /** @param {Failed} result */

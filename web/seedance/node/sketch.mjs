@@ -1,5 +1,5 @@
 /** A node's widgets, and what the server is told of them so that it can check the node's order. */
-import { inputNames } from "../../page.mjs";
+import { inputNames, linkedInputs } from "../../page.mjs";
 import { t } from "../words.mjs";
 
 /**
@@ -37,19 +37,27 @@ export const labelOf = (node, name) => (widget(node, name)?.label ?? name).repla
 export const changeWords = (node, { field, asked, given }, key = "line.changes") =>
   t(key, { field: labelOf(node, field), asked: String(asked), given: String(given) });
 
+/** Widgets that neither the price nor what is possible depends on. */
+export const IDLE = new Set([
+  "seed",
+  "control_after_generate",
+  "decode_frames",
+  "takes",
+  "seedance_estimate",
+]);
+
 /**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
  * widget's own value stands for it.
  * @param {ComfyNode} node
  */
 export function sketch(node) {
-  const taken = (node.inputs ?? []).filter((input) => input.link != null);
   const inputs = inputNames(node);
-  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name));
+  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name) && !IDLE.has(name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
-    sockets: taken.map(({ name }) => name),
+    sockets: linkedInputs(node),
   };
 }
 

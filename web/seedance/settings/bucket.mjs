@@ -1,4 +1,6 @@
 /** Settings > Seedance > Own bucket: for providers that take media only by a public address. */
+import { testBucket } from "../server.mjs";
+import { t } from "../words.mjs";
 import { renderGroup } from "./form.mjs";
 
 /** @param {string} name @param {Record<string, any>} attributes */
@@ -10,11 +12,16 @@ const value = (name, attributes) => ({
 
 /** @param {HTMLElement} place */
 export const render = (place) =>
-  renderGroup(place, "bucket", [
+  renderGroup(
+    place,
+    "bucket",
+    [
     value("bucket", { type: "text" }),
     value("endpoint", { type: "url", placeholder: "https://s3.example" }),
     value("region", { type: "text", placeholder: "auto" }),
     value("prefix", { type: "text", placeholder: "seedance/" }),
     value("access_key_id", { type: "password" }),
     value("secret_access_key", { type: "password" }),
-  ]);
+    ],
+    async () => t("bucket.works", await testBucket()),
+  );

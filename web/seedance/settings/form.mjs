@@ -14,11 +14,12 @@ import { ready, t } from "../words.mjs";
  * @param {HTMLElement} place
  * @param {"budget" | "bucket"} group
  * @param {Field[]} fields
+ * @param {() => Promise<string>} [test] - tries out what is stored; gives a sentence
  */
-export async function renderGroup(place, group, fields) {
+export async function renderGroup(place, group, fields, test) {
   style();
   await ready();
-  draw(place, group, fields, await server.settings());
+  draw(place, group, fields, await server.settings(), { test });
 }
 
 /**
@@ -26,9 +27,9 @@ export async function renderGroup(place, group, fields) {
  * @param {"budget" | "bucket"} group
  * @param {Field[]} fields
  * @param {import("../server.mjs").Settings} settings
- * @param {HTMLElement} [message]
+ * @param {{ message?: HTMLElement, test?: () => Promise<string> }} [options]
  */
-function draw(place, group, fields, settings, message) {
+function draw(place, group, fields, settings, { message, test } = {}) {
   const made = fields.map(({ name, variable, attributes }) => {
     const value = settings[group][name];
     const fixed = settings.environment.includes(variable);
@@ -94,11 +95,26 @@ function draw(place, group, fields, settings, message) {
     );
     try {
       const now = await server.putSettings({ [group]: values });
-      draw(place, group, fields, now, said("check", t("form.saved"), "good"));
+      draw(place, group, fields, now, { message: said("check", t("form.saved"), "good"), test });
     } catch (error) {
       failed(error);
     }
   };
+
+  /** @param {() => Promise<string>} run */
+  function tester(run) {
+    const made = button(t("keys.test"), async () => {
+      made.disabled = true;
+      message_.replaceChildren(said("spinner pi-spin", t("keys.testing"), ""));
+      try {
+        message_.replaceChildren(said("check", await run(), "good"));
+      } catch (error) {
+        failed(error);
+      }
+      made.disabled = false;
+    }, { label: `${t(`${group}.title`)}: ${t("keys.test")}` });
+    return made;
+  }
 
   const message_ = h("div", { role: "status" }, message);
   place.replaceChildren(
@@ -118,6 +134,7 @@ function draw(place, group, fields, settings, message) {
         "div",
         { class: "seedance-end" },
         message_,
+        test && tester(test),
         h("button", { class: "seedance-button primary" }, t("save")),
       ),
     ),

@@ -44,6 +44,7 @@ function draw(element, provider, settings, message) {
       { class: "seedance-who" },
       h("strong", {}, provider.name),
       h("small", {}, address(provider, settings)),
+      keyPage(provider),
     ),
     status(provider),
     h("div", { class: "seedance-actions" }, ...actions(element, provider, settings, below)),
@@ -55,6 +56,23 @@ function draw(element, provider, settings, message) {
 function address(provider, settings) {
   if (provider.key === "not needed") return t("keys.offline");
   return settings.base_urls[provider.id] ?? t("keys.noAddress");
+}
+
+/** Where a person makes a key. @param {Provider} provider */
+function keyPage({ key_page: href, name }) {
+  if (!href) return null;
+  return h(
+    "a",
+    {
+      class: "seedance-link",
+      href,
+      target: "_blank",
+      rel: "noopener noreferrer",
+      "aria-label": `${name}: ${t("keys.get")}`,
+    },
+    t("keys.get"),
+    icon("external-link"),
+  );
 }
 
 /** @param {Provider} provider */
@@ -100,13 +118,13 @@ function actions(element, provider, settings, below) {
       show(await outcome(provider));
       test.disabled = false;
     },
-    { label: label(t("keys.test")), disabled: !provider.key },
+    { label: label(t("keys.test")) },
   );
   const remove = button(
     t("keys.remove"),
     async () =>
       again(await changeKey(provider, () => server.removeKey(provider.id), "keys.removed")),
-    { label: label(t("keys.remove")), disabled: provider.key !== "file" },
+    { label: label(t("keys.remove")) },
   );
   const move = button(
     t("keys.address"),
@@ -116,7 +134,8 @@ function actions(element, provider, settings, below) {
       disabled: settings.environment.includes(`SEEDANCE_${provider.id.toUpperCase()}_BASE_URL`),
     },
   );
-  return provider.base_url ? [set, test, remove] : [move, set, test, remove];
+  const fits = [set, provider.key && test, provider.key === "file" && remove];
+  return [!provider.base_url && move, ...fits].filter((each) => each instanceof HTMLElement);
 }
 
 /** @param {Provider} provider */

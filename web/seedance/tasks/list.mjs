@@ -11,7 +11,8 @@ const SPARE = 4; // rows above and below what is seen
 export class List {
   element = h("div", { class: "seedance-list", role: "list", tabindex: "0" });
   #inside = h("div", { class: "seedance-inside", role: "presentation" });
-  /** @type {Map<number, { task: Task, element: HTMLElement, index: number, minute: number }>} */
+  /** @type {Map<number, { task: Task, element: HTMLElement, index: number, size: number,
+   *   minute: number }>} */
   #drawn = new Map();
   /** @type {Task[]} */
   #tasks = [];
@@ -57,15 +58,17 @@ export class List {
   #place(task, index) {
     const minute = Math.floor(Date.now() / 60_000); // ages are in words
     const present = this.#drawn.get(task.row);
-    if (present?.task === task && present.index === index && present.minute === minute) return;
+    const size = this.#tasks.length;
+    const same = present?.task === task && present.index === index && present.size === size;
+    if (same && present.minute === minute) return;
     const element =
       present?.element ??
       this.#inside.appendChild(h("div", { class: "seedance-task", role: "listitem" }));
     element.style.transform = `translateY(${index * HEIGHT}px)`;
     element.setAttribute("aria-posinset", String(index + 1));
-    element.setAttribute("aria-setsize", String(this.#tasks.length));
+    element.setAttribute("aria-setsize", String(size));
     if (present?.task !== task || present.minute !== minute) this.#redraw(element, task);
-    this.#drawn.set(task.row, { task, element, index, minute });
+    this.#drawn.set(task.row, { task, element, index, size, minute });
   }
 
   /** Draw a row, leaving the focus where it was. @param {HTMLElement} element @param {Task} task */

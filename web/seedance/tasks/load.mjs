@@ -1,8 +1,8 @@
 /** Puts the order of a task into a new node, so that it can be changed and made again. */
-import { addToGraph, makeNode } from "../../page.mjs";
+import { addToGraph, makeNode, toast } from "../../page.mjs";
 import { widget } from "../node/sketch.mjs";
 import * as server from "../server.mjs";
-import { t } from "../words.mjs";
+import { ready, t } from "../words.mjs";
 
 /** @type {Record<string, string>} */
 const NODES = {
@@ -37,6 +37,38 @@ const PLAIN = [
  */
 export async function loadIntoNode(row) {
   const { order, mode } = await server.task(row);
+  return put(order, mode);
+}
+
+/**
+ * Puts the order of a video's sidecar into a new node.
+ * @param {File} file
+ */
+export async function loadSidecar(file) {
+  await ready();
+  try {
+    const { order } = JSON.parse(await file.text());
+    if (typeof order !== "object" || order === null) throw new Error(t("tasks.noOrder"));
+    toast("info", file.name, put(order, modeOf(order)));
+  } catch (error) {
+    toast("error", file.name, /** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {Record<string, any>} order */
+function modeOf(order) {
+  if (order.video) return order.operation ?? "edit";
+  if (order.references?.length) return "reference";
+  if (order.last_frame) return "frames";
+  return order.first_frame ? "image" : "text";
+}
+
+/**
+ * @param {Record<string, any>} order
+ * @param {string} mode
+ * @returns {string} what the person should know
+ */
+function put(order, mode) {
   const node = makeNode(NODES[mode] ?? "SeedanceT2V");
   if (!node) throw new Error(t("tasks.noNode"));
   const missing = fill(node, order);

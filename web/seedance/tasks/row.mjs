@@ -4,6 +4,7 @@ import { button, h, icon, priceWords, relative, secondsUntil } from "../dom.mjs"
 import * as server from "../server.mjs";
 import { progressWords, t } from "../words.mjs";
 import { loadIntoNode } from "./load.mjs";
+import { showWhole } from "./whole.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
 
@@ -45,7 +46,13 @@ export function drawRow(element, task, provider, changed) {
       h("p", { title: words(task) }, words(task)),
       h("small", { title: facts(task) }, facts(task)),
     ),
-    h("div", { class: "seedance-actions" }, h("small", {}, kept(task)), ...actions(task, changed)),
+    h(
+      "div",
+      { class: "seedance-actions" },
+      h("small", {}, kept(task)),
+      act("whole", "info-circle", task, async () => showWhole(task, provider)),
+      ...actions(task, changed),
+    ),
   );
 }
 

@@ -6,6 +6,7 @@ import { onRuns } from "../../page.mjs";
 import { button, h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
+import { Filter } from "./filter.mjs";
 import { List } from "./list.mjs";
 import { drawTotals } from "./totals.mjs";
 
@@ -50,6 +51,7 @@ class Tab {
   /** @type {Record<string, string>} */
   #names = {};
   #list;
+  #filter;
   #stopListening;
   #totals = h("div");
   #status = h("p", { class: "seedance-note", role: "status" });
@@ -57,6 +59,8 @@ class Tab {
   /** @param {HTMLElement} place */
   constructor(place) {
     this.#list = new List(() => this.changed());
+    const all = () => [...this.#tasks.values()];
+    this.#filter = new Filter(() => this.#show(), all);
     this.#stopListening = onRuns(() => this.#onRun()); // our tasks come and go with a graph
     place.classList.add("seedance-host");
     place.replaceChildren(
@@ -67,9 +71,15 @@ class Tab {
           "header",
           {},
           h("h2", {}, "Seedance"),
-          button(t("tasks.refresh"), () => this.changed(), { icon: "refresh", only: true }),
+          h(
+            "span",
+            {},
+            this.#filter.putAway,
+            button(t("tasks.refresh"), () => this.changed(), { icon: "refresh", only: true }),
+          ),
         ),
         this.#totals,
+        this.#filter.element,
         this.#status,
         this.#list.element,
       ),
@@ -90,7 +100,6 @@ class Tab {
   async refresh() {
     try {
       if (!document.hidden) await this.#look();
-      this.#say(this.#tasks.size ? "" : t("tasks.none"));
     } catch (error) {
       this.#say(/** @type {Error} */ (error).message);
     }
@@ -106,6 +115,7 @@ class Tab {
     if (first) {
       const providers = await server.providers();
       this.#names = Object.fromEntries(providers.map(({ id, name }) => [id, name]));
+      this.#filter.offer(this.#names);
     }
     const news = (await server.tasks(this.#most(), this.#since)).filter((task) =>
       this.#isNew(task),
@@ -115,10 +125,22 @@ class Tab {
       // Times are whole seconds, so what happens within this one is asked for again.
       this.#since = Math.max(this.#since, Date.parse(task.updated) / 1000);
     }
-    if (news.length || first) this.#list.show(this.#rows(), this.#names);
+    if (news.length || first) this.#show();
     if (first || news.some(({ live }) => !live)) {
       drawTotals(this.#totals, await server.totals(DAYS), this.#names, DAYS);
     }
+  }
+
+  #show() {
+    const shown = this.#rows().filter((task) => this.#filter.shows(task));
+    this.#list.show(shown, this.#names);
+    this.#say(this.#emptiness(shown.length));
+  }
+
+  /** @param {number} shown */
+  #emptiness(shown) {
+    if (!this.#tasks.size) return t("tasks.none");
+    return shown ? "" : t("filter.nothing");
   }
 
   /** @param {Task} task */

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from . import io as io
 from . import ui as ui
@@ -28,35 +30,41 @@ class ComfyAPI:
 
 
 class Types:
-    class VideoContainer:
-        MP4 = "mp4"
-
-    class VideoCodec:
-        H264 = "h264"
+    @dataclass
+    class VideoComponents:
+        images: Any
+        frame_rate: Fraction
+        audio: dict[str, Any] | None = None
 
 
 class VideoFromFile:
-    def __init__(self, file: str | BytesIO) -> None:
+    def __init__(self, file: str | BytesIO, *, start_time: float = 0, duration: float = 0) -> None:
         self.file = file
+        self.__start_time = start_time
+        self.__duration = duration
 
     def get_stream_source(self) -> str | BytesIO:
         return self.file
 
-    def get_duration(self) -> float:
-        import av
+    def get_active_trim_window(self) -> tuple[float, float]:
+        return self.__start_time, self.__duration
 
-        if isinstance(self.file, BytesIO):
-            self.file.seek(0)
-        with av.open(self.file) as container:
-            return (container.duration or 0) / av.time_base
 
-    def save_to(self, path: str | IO[bytes], **options: Any) -> None:
-        raise NotImplementedError
+class VideoFromComponents:
+    def __init__(self, components: Types.VideoComponents) -> None:
+        self.__components = components
+
+    def get_components(self) -> Types.VideoComponents:
+        return self.__components
+
+    def get_stream_source(self) -> str | BytesIO:
+        raise NotImplementedError  # ComfyUI would encode it
 
 
 class Input:
-    Video: TypeAlias = VideoFromFile
+    Video: TypeAlias = VideoFromFile | VideoFromComponents
 
 
 class InputImpl:
     VideoFromFile = VideoFromFile
+    VideoFromComponents = VideoFromComponents

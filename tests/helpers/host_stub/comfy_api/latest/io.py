@@ -56,8 +56,22 @@ class Autogrow:
 
 
 class Schema:
-    def __init__(self, **values):
-        self.__dict__.update(values)
+    def __init__(
+        self,
+        *,
+        node_id,
+        display_name,
+        category,
+        description,
+        inputs,
+        outputs,
+        search_aliases=(),
+        has_intermediate_output=False,
+    ):
+        self.node_id, self.display_name, self.category = node_id, display_name, category
+        self.description, self.inputs, self.outputs = description, inputs, outputs
+        self.search_aliases = search_aliases
+        self.has_intermediate_output = has_intermediate_output
 
 
 class ComfyNode:

@@ -124,6 +124,8 @@ class Schema:
         description: str,
         inputs: Sequence[Input],
         outputs: Sequence[Output],
+        search_aliases: Sequence[str] = (),
+        has_intermediate_output: bool = False,
     ) -> None: ...
 
 class ComfyNode:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from .io import FolderType
 
 
@@ -11,3 +13,6 @@ class SavedResult(dict[str, str]):
 class PreviewVideo:
     def __init__(self, values: list[SavedResult]) -> None:
         self.values = values
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"images": self.values, "animated": (True,)}

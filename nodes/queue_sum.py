@@ -1,0 +1,124 @@
+"""What a graph costs before it runs: the sum over its generating nodes and their takes.
+
+The page asks for it before Run. A running node asks for that of its own prompt, so that a graph
+beyond `SEEDANCE_MAX_USD` sends nothing, not even its first orders. A value that only the run brings
+(a linked length, for instance) is taken as its default here; what is ordered then is counted again,
+order by order, in the same `Spending`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..seedance.errors import SeedanceError
+from . import execution, from_page, host
+
+if TYPE_CHECKING:
+    from ..seedance.order import Order
+    from ..seedance.runner import Runner
+    from ..seedance.runner.spending import Spending, Sum
+
+Prompt = Mapping[str, Any]
+
+MOST_TAKES = 8
+MOST_PROMPTS = 64  # whose sums are kept; more do not run at once
+MOST_NODES = 1000  # of a graph that are priced; nobody queues so many
+
+_lock = threading.Lock()
+_spendings: OrderedDict[str, Spending] = OrderedDict()
+_planned: dict[str, SeedanceError | None] = {}
+
+
+def spending_of(prompt_id: str, runner: Runner) -> Spending:
+    """What the prompt has ordered so far. Raises OverBudget if its whole graph is beyond the limit,
+    for each of its nodes. Blocks while the graph is priced, once for a prompt."""
+    from ..seedance.runner.spending import Spending
+
+    with _lock:
+        spending = _spendings.get(prompt_id) if prompt_id else None
+        if spending is None:
+            spending = Spending(host.settings().max_usd)
+            _planned[prompt_id] = _plan(prompt_id, runner, spending)
+            _spendings[prompt_id] = spending
+            while len(_spendings) > MOST_PROMPTS:
+                _planned.pop(_spendings.popitem(last=False)[0], None)
+        problem = _planned.get(prompt_id)
+    if problem is not None:
+        raise problem
+    return spending
+
+
+def _plan(prompt_id: str, runner: Runner, spending: Spending) -> SeedanceError | None:
+    prompt, outputs = execution.running_prompt(prompt_id)
+    try:
+        spending.plan(sum_of_graph(_to_run(prompt, outputs), runner))
+    except SeedanceError as error:
+        return error
+    return None
+
+
+def _to_run(prompt: Prompt, outputs: list[str]) -> Prompt:
+    """The part of a prompt that its output nodes need."""
+    found: dict[str, Any] = {}
+    todo = [str(each) for each in outputs]
+    while todo:
+        node_id = todo.pop()
+        node = prompt.get(node_id)
+        if node_id in found or not isinstance(node, dict):
+            continue
+        found[node_id] = node
+        todo += [str(value[0]) for value in _inputs(node).values() if is_link(value)]
+    return found
+
+
+def sum_of_graph(prompt: Prompt, runner: Runner) -> Sum:
+    """What the generating nodes of an API-format prompt would order now. A node whose order cannot
+    be made, and one whose video is there or under way already, costs nothing."""
+    from ..seedance.runner.spending import Sum, sum_of
+
+    total, unknown_price = Sum(), host.settings().budget.get("unknown_price")
+    for order, takes, words in _orders(prompt):
+        try:
+            prices = runner.prices_of_new(order, takes, words)
+        except SeedanceError:
+            continue  # it says so when it runs, and sends nothing
+        total += sum_of(prices, unknown_price)
+    return total
+
+
+def _orders(prompt: Prompt) -> Iterator[tuple[Order, int, str]]:
+    """The order of each generating node, how many takes it makes, and its prompt."""
+    for node in [*prompt.values()][:MOST_NODES]:
+        kind = node.get("class_type") if isinstance(node, dict) else None
+        if not isinstance(kind, str) or kind not in from_page.GENERATING:
+            continue
+        given = _inputs(node)
+        linked = [name for name, value in given.items() if is_link(value)]
+        values = {name: value for name, value in given.items() if name not in linked}
+        takes = values.pop("takes", 1)
+        try:
+            order = from_page.order_of({"node": kind, "inputs": values, "sockets": linked})
+        except SeedanceError:
+            continue
+        number = min(max(takes, 1), MOST_TAKES) if type(takes) is int else 1
+        yield order, number, str(values.get("prompt", ""))
+
+
+def _inputs(node: Mapping[str, Any]) -> dict[str, Any]:
+    inputs = node.get("inputs")
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def is_link(value: object) -> bool:
+    """Whether an input's value is `[id of a node, number of its output]`."""
+    return isinstance(value, list) and len(value) == 2
+
+
+def answer(prompt: object) -> dict[str, Any]:
+    """The sum for the page, with the limit: `{usd, orders, unknown, max_usd}`."""
+    runner = host.runner()
+    total = sum_of_graph(prompt if isinstance(prompt, dict) else {}, runner)
+    return {**total.as_dict(), "max_usd": host.settings().max_usd}

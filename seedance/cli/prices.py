@@ -1,0 +1,86 @@
+"""What an order will cost, said before it is paid, and the question on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import BadOrder, Cancelled, OverBudget
+from . import show
+
+if TYPE_CHECKING:
+    from ..money import Money
+    from ..runner import Confirm, Prepared, Spending
+    from ..settings import Settings
+
+
+def spending_of(args: argparse.Namespace, settings: Settings) -> Spending:
+    """The most that the command may cost: `--max-usd`, or else SEEDANCE_MAX_USD."""
+    from ..runner import Spending
+
+    most = _amount("--max-usd", args.max_usd)
+    return Spending(settings.max_usd if most is None else most)
+
+
+def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
+    """Shows provider and price. On a terminal, asks where `auto` chose the provider or the price is
+    above SEEDANCE_MAX_USD; a yes lifts that limit for this command."""
+
+    def ask(prepared: Prepared, takes: int) -> None:
+        provider, price = prepared.provider, prepared.price
+        if type(provider).key_variable is None:
+            return
+        usd = _usd(price, takes)
+        show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
+        if args.max_usd is not None and usd is None:
+            raise OverBudget(
+                f"The order has no known price in USD, and --max-usd is {args.max_usd}; "
+                "it was not sent.",
+                hint="Leave out --max-usd, or see: seedance check",
+            )
+        above = args.max_usd is None and usd is not None and 0 < spending.limit < usd
+        # A script that always says --yes is still held to the limit.
+        doubtful = args.provider == "auto" or above
+        if doubtful and ask_on_terminal("Send it?", args.yes) and above:
+            spending.limit = 0.0
+
+    return ask
+
+
+def ask_on_terminal(question: str, yes: bool) -> bool:
+    """Ask a person, where there is one and `yes` does not answer for them; says whether that was
+    so. Raises Cancelled unless the answer is yes."""
+    if yes or not _is_terminal():
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("You said no.", spent="no")
+    return True
+
+
+def _usd(price: Money | None, takes: int) -> float | None:
+    return price.amount * takes if price is not None and price.currency == "USD" else None
+
+
+def _words(price: Money | None, takes: int) -> str:
+    if price is None:
+        return "its price is not known before it is paid"
+    each = f"price {price}"
+    return each if takes == 1 else f"{each} each, {takes} takes"
+
+
+def _amount(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < 1e9:
+        raise BadOrder(f"{name} must be a number of dollars, not {text[:40]!r}.")
+    return amount
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -1,0 +1,251 @@
+"""Where the video of a row is on this machine: looked for in several places, and checked.
+
+A row names its file relative to the output folder, with size and SHA-256, so that it is found when
+folders move, on another machine, or sorted into a subfolder. What another order has now, or what
+was changed, is never taken for the row's video.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .. import media
+from ..errors import BadOrder, SeedanceError
+from ..files import replacing, sha256_of, write_atomically
+from ..journal import Row
+from ..order import kind_by_ending
+from .files import MEASURED, Files, read_sidecar
+
+logger = logging.getLogger(__name__)
+
+MOST_FILES = 50_000  # that are looked at below the output folder
+_SAME = ("width", "height", "frames")  # of an old row, which has no digest
+
+
+def record_of(files: Files, output: Path) -> dict[str, Any]:
+    """What a row keeps of the place of its files: relative to the output folder, and on which
+    machine they were saved."""
+    try:
+        place = files.video.relative_to(output).as_posix()
+    except ValueError:
+        place = None
+    return {"place": place, "machine": socket.gethostname()[:100]}
+
+
+def find(row: Row, output: Path) -> Files | None:
+    """The files of a row's video on this machine; None if it is not here. Reads the whole video,
+    to compare its SHA-256."""
+    if row.file is None:
+        return None
+    for video in _candidates(row, output):
+        if belongs(video, row):
+            return _whole(Files(video), row)
+    return None
+
+
+class Glance:
+    """As `find`, for lists of rows: by the files' sizes alone. Looks below the output folder once,
+    and only if a file is not where its row says."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._sizes: dict[int, Path] | None = None
+
+    def at(self, row: Row) -> Path | None:
+        """Where the video of a row seems to be; None if it is not on this machine."""
+        if row.file is None:
+            return None
+        size = row.result.get("bytes")
+        for video in _named(row, self._output):
+            if _size(video) is not None and size in (None, _size(video)):
+                return video
+        if self._sizes is None:
+            videos = videos_below(self._output)
+            self._sizes = {_size(video) or 0: video for video in videos}
+        return self._sizes.get(size or -1)
+
+
+def _size(file: Path) -> int | None:
+    """The size of a file; None if there is none."""
+    try:
+        return file.stat().st_size if file.is_file() else None
+    except OSError:
+        return None
+
+
+def belongs(video: Path, row: Row) -> bool:
+    """Whether the file at `video` is that of the row, as it was saved."""
+    record = read_sidecar(Files(video))
+    if record and record.get("task") != row.task:
+        return False
+    known = row.result if "sha256" in row.result else record
+    try:
+        if "sha256" not in known:
+            return _looks_alike(video, row)
+        size: int = known["bytes"]
+        return video.stat().st_size == size and sha256_of(video) == str(known["sha256"])
+    except (OSError, KeyError):
+        return False
+
+
+def is_free(video: Path, row: Row | None) -> bool:
+    """Whether a row's video may be saved as `video` without replacing anything that is not its
+    own."""
+    paths = Files(video)
+    if not any(os.path.lexists(path) for path in paths.all):
+        return True
+    if row is None:
+        return False
+    if os.path.lexists(video):
+        return belongs(video, row)
+    return read_sidecar(paths).get("task") == row.task is not None
+
+
+def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
+    """Raise BadOrder if saving as `target` would replace what is not this order's."""
+    if target is None or overwrite or is_free(target, row):
+        return
+    there = next(path for path in reversed(Files(target).all) if os.path.lexists(path))
+    raise BadOrder(
+        f"{there} is there already, and is not what this order made.",
+        hint="Choose another name, or replace it with --overwrite.",
+    )
+
+
+def _looks_alike(video: Path, row: Row) -> bool:
+    """For a row of an older version whose sidecar is gone."""
+    try:
+        info = media.probe(video)
+    except SeedanceError:
+        return False
+    return all(getattr(info, name) == row.result.get(name) for name in _SAME)
+
+
+def words(row: Row) -> str:
+    """Where the video of a row was saved, for errors; empty if it never was."""
+    if row.file is None:
+        return ""
+    machine = row.result.get("machine")
+    there = f" on the machine {machine}" if machine and machine != socket.gethostname() else ""
+    return f"It was saved as {row.file}{there}."
+
+
+def bring_below(output: Path, found: Files) -> Files:
+    """The files, copied into the output folder if they are elsewhere: ComfyUI shows no others.
+    As they are where that cannot be done."""
+    if found.video.is_relative_to(output):
+        return found
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return copy_to(found, free_name(output / found.video.name))
+    except OSError as error:
+        logger.warning("%s cannot be copied into %s: %s", found.video, output, error)
+        return found
+
+
+def free_name(video: Path) -> Path:
+    """`video`, or the next name with a number that no file has."""
+    number, chosen = 1, Files(video)
+    while any(path.exists() for path in chosen.all):
+        number += 1
+        chosen = Files(video.with_name(f"{video.stem}-{number}{video.suffix}"))
+    return chosen.video
+
+
+def copy_to(saved: Files, target: Path) -> Files:
+    """Copy a saved video, its last frame and its sidecar to `target`; returns the copies. Raises
+    OSError."""
+    copies = Files(target)
+    if saved.video.resolve() == target.resolve():
+        return saved
+    for source, destination in zip(saved.all, copies.all):
+        if source.exists():
+            with replacing(destination) as part:
+                shutil.copyfile(source, part)
+    return copies
+
+
+# ------------------------------------------------------------------------------------ looking
+
+
+def _candidates(row: Row, output: Path) -> Iterator[Path]:
+    seen = set()
+    for video in (*_named(row, output), *_sorted_in(row, output)):
+        if video not in seen and _size(video) is not None:
+            seen.add(video)
+            yield video
+
+
+def _named(row: Row, output: Path) -> Iterator[Path]:
+    """Where the row says, first in this machine's own output folder. The journal may be shared, so
+    that the place may be anybody's word: it must not lead out of the folder."""
+    place = row.result.get("place")
+    if isinstance(place, str) and not {"..", "/"} & set(PurePosixPath(place).parts):
+        yield output / place
+    if row.file is not None:
+        yield row.file
+
+
+def _sorted_in(row: Row, output: Path) -> Iterator[Path]:
+    """Files below the output folder that may be the video: of its size, or with its name where no
+    size is known."""
+    size, name = row.result.get("bytes"), row.file.name if row.file else ""
+    for video in videos_below(output):
+        if video.name == name if size is None else _size(video) == size:
+            yield video
+
+
+def videos_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are named like videos, of at most `MOST_FILES` files."""
+    left = MOST_FILES
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and kind_by_ending(name) == "video":
+                yield Path(place, name)
+        left -= len(names) + len(folders)
+        if left < 0:
+            return
+
+
+def _whole(found: Files, row: Row) -> Files:
+    """The files, with a last frame and a sidecar made anew where they were left behind."""
+    try:
+        if not found.last_frame.exists():
+            media.save_png(found.last_frame, media.last_frame(found.video))
+        if not found.sidecar.exists():
+            write_atomically(found.sidecar, json.dumps(sidecar_of(row), indent=1))
+    except (OSError, SeedanceError) as error:
+        logger.warning("What belongs to %s could not be made anew: %s", found.video, error)
+    return found
+
+
+def sidecar_of(row: Row) -> dict[str, Any]:
+    """What the sidecar says about the origin of a video. It has no key and no signed address.
+
+    The journal can be rebuilt from it: `fingerprint` and `asked` find the order again.
+    """
+    kept = {name: row.result[name] for name in (*MEASURED, "bytes", "sha256") if name in row.result}
+    return {
+        "task": row.task,
+        "provider": row.provider,
+        "model": row.model,
+        "seed": row.seed,
+        "cost": row.cost.as_dict() if row.cost else None,
+        "order": row.order,
+        "changes": row.changes,
+        "fingerprint": row.fingerprint,
+        "asked": row.asked,
+        "origin": row.origin,
+        "created": row.as_dict()["created"],
+        "submitted": row.submitted,
+        "finished": row.finished,
+        **kept,
+    }

@@ -1,0 +1,112 @@
+"""Rows of the journal again, from the sidecars beside the videos.
+
+A sidecar is a file that anybody may have put there, so that each value is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadOrder, SeedanceError
+from ..journal import REBUILD, Journal, NewRow, State, sensible
+from ..money import Money
+from ..wire import Ticket
+from .files import KEPT, Files
+from .places import record_of, videos_below
+
+logger = logging.getLogger(__name__)
+
+LARGEST_SIDECAR = 1 << 20  # bytes
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ORDER = {"model": str, "resolution": str, "duration": int, "prompt": str, "seed": int}
+
+
+def rebuild(journal: Journal, output: Path) -> int:
+    """Take in what the sidecars below the output folder say and the journal does not know; returns
+    how many rows those are. Raises BadOrder where the journal cannot be written."""
+    count = 0
+    for video, record in _sidecars(output):
+        try:
+            new, result = _read(record)
+        except (SeedanceError, KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("The sidecar of %s cannot be used: %r", video, error)
+            continue
+        if journal.held(new.fingerprint) is not None:
+            new = _alone(new, record["task"])
+        row, is_new = journal.adopt(record["task"], new)
+        if is_new:
+            count += 1
+            result |= record_of(Files(video), output)
+            journal.advance(row.id, State.SUCCEEDED, cost=new.estimate, uid=row.uid)
+            journal.advance(row.id, State.SAVED, file=video, result=result, uid=row.uid)
+    return count
+
+
+def check_new(output: Path, fingerprint: str) -> None:
+    """Raise BadOrder if the video of an order lies below the output folder. To be called where the
+    journal has no rows: it may have been lost."""
+    for video, record in _sidecars(output):
+        if record.get("fingerprint") == fingerprint and video.exists():
+            raise BadOrder(
+                f"The journal has no orders, but {video} was made by this one. The journal may "
+                "have been lost, so nothing is sent.",
+                hint=f"Put the journal back. {REBUILD} (With --comfyui DIR for that of ComfyUI.)",
+            )
+
+
+def _sidecars(output: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for video in videos_below(output):
+        sidecar = Files(video).sidecar
+        try:
+            if sidecar.stat().st_size > LARGEST_SIDECAR:
+                continue
+            record = json.loads(sidecar.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            yield video, record
+
+
+def _read(record: dict[str, Any]) -> tuple[NewRow, dict[str, Any]]:
+    """A row from a sidecar, and what was measured. Raises for what makes no sense."""
+    ticket = Ticket.parse(record["task"])
+    order = {**record["order"], "seed": record["seed"]}
+    for name, kind in _ORDER.items():
+        if type(order[name]) is not kind:
+            raise TypeError(name)
+    result = {name: record[name] for name in KEPT}
+    numbers = (value for name, value in result.items() if name != "sha256")
+    if not all(isinstance(value, (int, float)) for value in numbers):
+        raise TypeError("measured")
+    if not _DIGEST.fullmatch(result["sha256"]):
+        raise ValueError("sha256")
+    price = sensible(Money(**record["cost"])) if record["cost"] else None
+    new = NewRow(
+        fingerprint=record.get("fingerprint") or "",
+        asked=record.get("asked") or "",
+        provider=ticket.provider,
+        account="",
+        order=order,
+        changes=[dict(change) for change in record["changes"]],
+        estimate=price,
+        budget_usd=price.amount if price and price.currency == "USD" else None,
+        origin=record.get("origin"),
+        created=datetime.fromisoformat(record["created"].replace("Z", "+00:00")).timestamp(),
+    )
+    if not (_DIGEST.fullmatch(new.fingerprint) and _DIGEST.fullmatch(new.asked)):
+        new = _alone(new, str(ticket))  # of an older version
+    return new, result
+
+
+def _alone(new: NewRow, ticket: str) -> NewRow:
+    """The row with an identity of its own: it is found by its ticket only."""
+    other = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
+    return replace(new, fingerprint=other, asked=other)

@@ -1,0 +1,66 @@
+"""Finished videos in the user's own bucket, for all machines that share the journal.
+
+With SEEDANCE_S3_RESULTS=1, a video, its last frame and its sidecar are kept there when it is saved,
+and every machine takes them from there, also when the provider has forgotten the task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from .. import hosting
+from ..errors import SeedanceError
+from ..files import replacing, sha256_of
+from ..journal import Row
+from ..settings import Settings
+from . import files, places
+from .files import Files
+
+logger = logging.getLogger(__name__)
+
+
+def keep(settings: Settings, row: Row, saved: Files) -> None:
+    """Put the files of a video into the bucket. If that cannot be done, it is logged: the video is
+    saved here."""
+    if not hosting.keeps_results(settings):
+        return
+    try:
+        for path, name in zip(saved.all, _names(settings, row)):
+            hosting.put_file(settings, path, name)
+    except (SeedanceError, OSError) as error:
+        logger.warning("%s is not in the bucket: %s", saved.video, error)
+
+
+def locate(settings: Settings, row: Row) -> Files | None:
+    """The files of a row's video: on this machine, else from the bucket; None if in neither."""
+    found = places.find(row, settings.output)
+    if found is not None or "sha256" not in row.result or not hosting.keeps_results(settings):
+        return found
+    try:
+        return _fetched(settings, row)
+    except (SeedanceError, OSError) as error:
+        logger.warning("%s cannot be taken from the bucket: %s", row.task, error)
+        return None
+
+
+def _fetched(settings: Settings, row: Row) -> Files:
+    assert row.file is not None
+    files.check_writable(settings.output)
+    target = Files(places.free_name(settings.output / row.file.name))
+    *beside, video = zip(target.all, _names(settings, row))
+    with replacing(video[0]) as part:
+        hosting.get_file(settings, video[1], part)
+        if sha256_of(part) != row.result["sha256"]:
+            raise OSError("what is there is not what was saved")
+        for path, name in beside:
+            with replacing(path) as other:
+                hosting.get_file(settings, name, other)
+    return target
+
+
+def _names(settings: Settings, row: Row) -> list[str]:
+    """The names of the objects, in the order of `Files.all`."""
+    identity = hashlib.sha256(f"{row.task} {row.result['sha256']}".encode()).hexdigest()
+    stem = hosting.result_name(settings, identity)
+    return [stem + ending for ending in (".last.png", ".seedance.json", ".mp4")]

@@ -1,0 +1,77 @@
+"""The most that one queued graph, or one command, may cost (`SEEDANCE_MAX_USD`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import OverBudget
+from ..journal import sensible
+from ..money import Money
+
+# What a unit of a currency is worth in USD, roughly, as of 2026-11-20. Credits of providers are
+# not among them: each has its own.
+IN_USD: Mapping[str, float] = {"USD": 1.0, "CNY": 0.14}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What several orders cost by their estimates: `usd`, of `orders` in all, of which `unknown`
+    have no price that is known in USD."""
+
+    usd: float = 0.0
+    orders: int = 0
+    unknown: int = 0
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(self.usd + other.usd, self.orders + other.orders, self.unknown + other.unknown)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: `{usd, orders, unknown}`."""
+        return {"usd": round(self.usd, 4), "orders": self.orders, "unknown": self.unknown}
+
+
+def sum_of(prices: Iterable[Money | None], unknown_price: float | None = None) -> Sum:
+    """The sum of prices. One that is not known counts as `unknown_price`, if that is set."""
+    total = Sum()
+    for price in prices:
+        price = sensible(price)
+        worth = IN_USD.get(price.currency) if price else None
+        if price is not None and (worth is not None or price.amount == 0):
+            total += Sum(price.amount * (worth or 0.0), 1)
+        else:
+            total += Sum(unknown_price or 0.0, 1, 0 if unknown_price is not None else 1)
+    return total
+
+
+class Spending:
+    """What one queued graph or one command has ordered, all its nodes and takes together, and the
+    most that it may (`limit` in USD, 0 for no limit). Safe to use from several threads."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._ordered = Sum()
+        self._lock = threading.Lock()
+
+    def plan(self, planned: Sum) -> None:
+        """Raise OverBudget if all that is going to be ordered is more than the limit."""
+        self._check(planned.usd)
+
+    def add(self, more: Sum) -> None:
+        """Count orders that are going to be sent. Raises OverBudget, and counts none of them, if
+        that makes more than the limit."""
+        with self._lock:
+            self._check(self._ordered.usd + more.usd)
+            self._ordered += more
+
+    def _check(self, usd: float) -> None:
+        if self.limit and usd > self.limit + 1e-9:
+            raise OverBudget(
+                f"All that is ordered here at once would cost about ${usd:.2f}, and at most "
+                f"${self.limit:.2f} may be spent by one queued graph or one command "
+                "(SEEDANCE_MAX_USD); it was not sent.",
+                hint="Order less at once, or raise SEEDANCE_MAX_USD in the environment or in "
+                "Settings > Seedance (0: no limit). On the command line, --max-usd goes before it.",
+            )

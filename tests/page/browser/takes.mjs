@@ -1,0 +1,43 @@
+/** Several takes: each is reached on the node; the sidecar of a video, dropped on the page. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { look } from "./looks.mjs";
+import { place, visit } from "./session.mjs";
+
+const options = process.argv.slice(2);
+const seed = Number(options.at(-1));
+
+await visit(async ({ page }) => {
+  const order = { provider: "preview", resolution: "480p", duration: 4, takes: 3, seed };
+  await place(page, "SeedanceT2V", { ...order, prompt: "three takes" });
+  await page.evaluate(() => window.app.queuePrompt(0));
+  const strip = page.locator(".seedance-strip button");
+  await strip.first().waitFor({ timeout: 120_000 });
+  const found = { takes: await strip.allInnerTexts() };
+  await strip.locator("img").first().evaluate((image) => image.decode());
+  await look(page, "takes");
+  await strip.nth(1).click();
+  const dialog = page.locator(".seedance-dialog");
+  await dialog.locator("video").waitFor();
+  found.whole = await dialog.innerText();
+  await page.keyboard.press("Escape");
+
+  const folder = String(options.find((option) => option.startsWith("/")));
+  const sidecars = readdirSync(folder).filter((name) => name.endsWith(".seedance.json"));
+  const texts = sidecars.map((name) => readFileSync(join(folder, name), "utf8"));
+  const text = texts.find((each) => each.includes("three takes"));
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], "a.seedance.json", { type: "application/json" }));
+    const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+    document.querySelector("canvas").dispatchEvent(event);
+  }, text);
+  await page.waitForFunction(
+    () => window.app.graph.nodes.filter(({ type }) => type === "SeedanceT2V").length === 2,
+  );
+  found.prompt = await page.evaluate(() => {
+    const { widgets } = window.app.graph.nodes.at(-1);
+    return widgets.find(({ name }) => name === "prompt").value;
+  });
+  return found;
+});

@@ -1,0 +1,72 @@
+/**
+ * What the whole graph would cost now: all Seedance nodes, wherever they are, collapsed, in subgraphs
+ * or behind an app. It stands at the lower edge of the page while it is not nothing.
+ */
+import { inputNames, linkedInputs, nodesToRun, onRuns } from "../../page.mjs";
+import { amount, h, icon } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { t } from "../words.mjs";
+
+/** @typedef {import("../server.mjs").GraphSum} GraphSum */
+
+const PAUSE = 800; // milliseconds without a change before the server is asked
+
+const place = h("div", { class: "seedance seedance-sum", role: "status" });
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let last = "";
+
+/** Something has changed that the sum may depend on. */
+export function sumLater() {
+  clearTimeout(timer);
+  timer = setTimeout(look, PAUSE);
+}
+
+onRuns(() => {
+  last = ""; // what was made meanwhile costs nothing now
+  sumLater();
+});
+
+async function look() {
+  const nodes = nodesToRun().filter((node) => ORDERING.test(node.comfyClass ?? ""));
+  const prompt = Object.fromEntries(nodes.map((node, number) => [String(number), asPrompt(node)]));
+  const asked = JSON.stringify(prompt);
+  if (asked === last) return;
+  last = asked;
+  const sum = nodes.length ? await server.graphSum(prompt).catch(() => null) : null;
+  if (asked === last) draw(sum, nodes.length);
+}
+
+const ORDERING = /^Seedance(T2V|I2V|Frames|Reference|V2V|Storyboard|Final)$/;
+
+/** @param {ComfyNode} node */
+function asPrompt(node) {
+  const known = inputNames(node);
+  const widgets = (node.widgets ?? []).filter(({ name }) => known.has(name));
+  return {
+    class_type: node.comfyClass,
+    inputs: {
+      ...Object.fromEntries(widgets.map(({ name, value }) => [name, value])),
+      ...Object.fromEntries(linkedInputs(node).map((name) => [name, ["linked", 0]])),
+    },
+  };
+}
+
+/** @param {GraphSum | null} sum @param {number} nodes */
+function draw(sum, nodes) {
+  place.replaceChildren();
+  if (!sum || (!sum.usd && !sum.unknown)) return place.remove();
+  const { usd, orders, unknown, max_usd: most } = sum;
+  const price = amount({ amount: usd, currency: "USD", estimated: true });
+  const words = [
+    t("sum.all", { nodes, videos: orders, price }),
+    unknown ? t("sum.unknown", { unknown }) : "",
+  ].filter(Boolean);
+  const over = most > 0 && usd > most;
+  place.append(
+    icon(over ? "exclamation-triangle" : "wallet"),
+    h("span", {}, words.join(", ")),
+    over ? h("span", { class: "seedance-remark bad" }, t("sum.over", { most })) : "",
+  );
+  document.body.append(place);
+}

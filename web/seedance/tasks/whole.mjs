@@ -1,0 +1,58 @@
+/** All of one task: its clip, played in place, its whole prompt and error, its ticket and seed. */
+import { button, h, priceWords } from "../dom.mjs";
+import * as server from "../server.mjs";
+import { t } from "../words.mjs";
+
+/** @typedef {import("../server.mjs").Task} Task */
+
+/** @param {Task} task @param {string} provider - its name */
+export function showWhole(task, provider) {
+  const title = `${t(`state.${task.state}`)} · ${provider}`;
+  const dialog = h("dialog", { class: "seedance seedance-dialog narrow", "aria-label": title });
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("keydown", (event) => event.stopPropagation()); // ComfyUI's shortcuts
+  const { error } = task;
+  const facts = /** @type {[string, unknown][]} */ ([
+    ["ticket", task.task],
+    ["seed", task.seed],
+    ["model", task.model],
+    ["resolution", `${task.resolution}, ${Number(Number(task.duration).toPrecision(3))} s`],
+    ["cost", task.cost && priceWords(task.cost)],
+    ["file", task.file],
+  ]);
+  dialog.append(
+    h(
+      "header",
+      {},
+      h("h2", {}, title),
+      button(t("close"), () => dialog.close(), { icon: "times", only: true }),
+    ),
+    h(
+      "div",
+      { class: "seedance-dialog-body" },
+      task.there &&
+        h("video", {
+          src: server.fileOf(task.row, "video"),
+          controls: true,
+          loop: true,
+          autoplay: true,
+          muted: true,
+        }),
+      error &&
+        h("p", { class: "seedance-remark bad", role: "alert" }, `${error.message} ${error.hint}`),
+      h("p", { class: "seedance-prompt" }, task.prompt),
+      h(
+        "dl",
+        {},
+        ...facts
+          .filter(([, value]) => value !== null && value !== undefined && value !== "")
+          .flatMap(([name, value]) => [
+            h("dt", {}, t(`whole.${name}`)),
+            h("dd", {}, String(value)),
+          ]),
+      ),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+}
