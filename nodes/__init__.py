@@ -1,6 +1,7 @@
 """The rim: the pack's only Python that knows ComfyUI or torch.
 
-    generate, collect   the nodes
+    generate, collect,
+    final               the nodes
     inputs, outputs     what several nodes have of both
     values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
@@ -23,6 +24,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import host, routes
 from .collect import SeedanceTask
+from .final import SeedanceFinal
 from .generate import SeedanceFrames, SeedanceI2V, SeedanceReference, SeedanceT2V, SeedanceV2V
 
 NODES: list[type[io.ComfyNode]] = [
@@ -32,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
     SeedanceReference,
     SeedanceV2V,
     SeedanceTask,
+    SeedanceFinal,
 ]
 
 

@@ -333,7 +333,8 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                     options=list(OPERATIONS),
                     default="edit",
                     optional=True,
-                    tooltip="edit: change what is in the clip. extend: go on after its end.",
+                    tooltip="edit: change what is in the clip. extend: go on after its end (or "
+                    "before its start, if the prompt says so); the video is the new part alone.",
                 ),
                 io.Boolean.Input(
                     "keep_audio",

@@ -47,6 +47,8 @@ def _shown(row: Row) -> dict[str, Any]:
         "ratio": order.get("ratio"),
         "duration": row.result.get("duration") or order.get("duration"),
         "expires": _expires(row),
+        "draft": bool(order.get("draft")),
+        "finish_until": _finish_until(row),
         "picture": row.state == "saved" and row.file is not None and _picture(row.file).is_file(),
         "there": row.file is not None and row.file.is_file(),
         "output": _in_output(row.file),
@@ -84,6 +86,16 @@ def _expires(row: Row) -> str | None:
     if row.finished is None or life is None:
         return None
     until = datetime.fromtimestamp(row.finished + life, timezone.utc)
+    return until.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _finish_until(row: Row) -> str | None:
+    """Until when a draft can be finished, where its provider says so."""
+    provider = providers.registry().get(row.provider)
+    life = provider.limits.draft_life if provider else None
+    if not row.order.get("draft") or row.submitted is None or life is None:
+        return None
+    until = datetime.fromtimestamp(row.submitted + life, timezone.utc)
     return until.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..seedance import providers
-from ..seedance.order import MODELS, RATIOS, RESOLUTIONS, SEEDS
+from ..seedance.order import MODELS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
 
 # Words by which people look for any of our nodes, besides its name.
 _ALIASES = (
@@ -158,6 +158,30 @@ def shared(
             advanced=True,
             tooltip="Fields for a provider that the node does not have, as JSON by provider id: "
             '{"leonardo": {"public": true}}.',
+        ),
+        io.Boolean.Input(
+            "draft",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Make a cheap 480p draft, where the provider has them. Seedance Finish Draft "
+            "makes the one that you choose into the final video.",
+        ),
+        io.Boolean.Input(
+            "web_search",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Let the model look things up on the web, where the provider has this switch.",
+        ),
+        io.Combo.Input(
+            "output_format",
+            options=list(OUTPUT_FORMATS),
+            default="mp4",
+            optional=True,
+            advanced=True,
+            tooltip="mov: a master in 4:4:4 with PCM sound, where the provider has it. Browsers "
+            "may not play it.",
         ),
     ]
 

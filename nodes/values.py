@@ -13,7 +13,10 @@ from typing import Any
 from ..seedance.errors import BadOrder
 
 WHOLE = ("duration", "seed", "takes")
-SWITCHES = ("generate_audio", "watermark", "camera_fixed", "decode_frames", "keep_audio")
+SWITCHES = (
+    *("generate_audio", "watermark", "camera_fixed", "decode_frames", "keep_audio"),
+    *("draft", "web_search"),
+)
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -17,6 +17,7 @@ const ROOT = path.join(__dirname, '..')
 const EXAMPLES = {
   ...require('./graphs/one_node.cjs'),
   ...require('./graphs/films.cjs'),
+  ...require('./graphs/drafts.cjs'),
   ...require('./graphs/keyframes.cjs'),
 }
 const BLUEPRINTS = require('./graphs/blueprints.cjs')

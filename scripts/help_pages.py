@@ -92,6 +92,8 @@ def _sections(
         yield _abilities(node_id, words)
         yield f"## {heads['prices']}\n\n{words['price']}"
         yield _prices(node_id, words)
+        yield f"## {heads['extra']}\n\n{words['extra']}"
+        yield "\n".join(f"- `{field}`: {does}" for field, does in words["extra_fields"].items())
     yield f"## {heads['errors']}"
     errors = {**words["own_errors"].get(node_id, {}), **words["errors"]}
     yield "\n".join(f"- **{sentence}**: {advice}" for sentence, advice in errors.items())

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from .order import MODE_WORDS, RATIOS, Mode
 from .providers import registry
-from .wire import ModelLimits, Provider
+from .wire import ModelLimits, Provider, Source
 
 
 def capabilities(provider: type[Provider]) -> dict[str, Any]:
@@ -78,6 +78,53 @@ def ability_table() -> str:
                 names.append(name)
         lines += [_row(_cells(provider, names, able)) for names, able in groups]
     return "\n".join(lines)
+
+
+def source_table() -> str:
+    """Where the limits of each model are from, and of when. A row for each provider and group of
+    models with the same sources."""
+    lines = [_row(("provider", "models", "how far to trust it", "sources"))]
+    lines.append(_row(["---"] * 4))
+    for provider in registry().values():
+        groups: dict[tuple[Source, ...], list[str]] = {}
+        for name, model in provider.limits.models.items():
+            groups.setdefault(model.sources, []).append(name.removeprefix("seedance-"))
+        for sources, names in groups.items():
+            if sources:
+                cells = [f"`{provider.id}`", ", ".join(names), _trust(sources), _written(sources)]
+                lines.append(_row(cells))
+    return "\n".join(lines)
+
+
+def mode_table() -> str:
+    """What differs from mode to mode: where the ratio or the length can only be the source's, and
+    what is done by the prompt alone."""
+    lines = [_row(("provider", "models", "ratio only adaptive", "length only -1", "by the prompt"))]
+    lines.append(_row(["---"] * 5))
+    for provider in registry().values():
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for name, model in provider.limits.models.items():
+            cells = tuple(
+                ", ".join(word for mode, word in MODE_WORDS.items() if mode in modes) or "-"
+                for modes in (model.source_ratio, model.source_duration, model.by_prompt)
+            )
+            groups.setdefault(cells, []).append(name.removeprefix("seedance-"))
+        for cells, names in groups.items():
+            if set(cells) != {"-"}:
+                lines.append(_row((f"`{provider.id}`", ", ".join(names), *cells)))
+    return "\n".join(lines)
+
+
+def _trust(sources: tuple[Source, ...]) -> str:
+    if all(source.reported for source in sources):
+        return "reported"
+    return "documented, in part reported" if any(s.reported for s in sources) else "documented"
+
+
+def _written(sources: tuple[Source, ...]) -> str:
+    return "; ".join(
+        f"{source.where} ({source.as_of})" if source.as_of else source.where for source in sources
+    )
 
 
 def access_table() -> str:

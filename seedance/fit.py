@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Union
 
 from .errors import BadOrder
 from .order import (
     MODE_WORDS,
     MODELS,
     OPERATIONS,
+    OUTPUT_FORMATS,
     RATIOS,
     RESOLUTIONS,
     SEEDS,
@@ -24,10 +25,16 @@ from .order import (
     check_extra,
 )
 from .texts import LONGEST_PROMPT, did_you_mean, quoted
-from .wire import ModelLimits, Provider
+from .wire import UNDOCUMENTED, ModelLimits, Provider
+
+# A provider as it is everywhere, or as it is configured here.
+AnyProvider = Union[type[Provider], Provider]
 
 KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
 MOST_REFERENCES = 100  # no provider takes half of that
+
+
+DRAFT_RESOLUTION = "480p"
 
 
 class DoesNotFit(BadOrder):
@@ -61,7 +68,7 @@ class Fit:
     notes: tuple[str, ...] = ()
 
 
-def fit(order: Order, provider: type[Provider]) -> Fit:
+def fit(order: Order, provider: AnyProvider) -> Fit:
     """Fit `order` to `provider`.
 
     With `on_unsupported="error"` any change raises DoesNotFit, naming what would work; with
@@ -69,6 +76,8 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
     too many, a prompt too long) always raises it.
     """
     check_words(order)
+    if order.draft_of:
+        return _fit_final(order, provider)
     check_handles(order)
     asked = order
     model = provider.limits.models.get(order.model)
@@ -85,18 +94,44 @@ def fit(order: Order, provider: type[Provider]) -> Fit:
     _check_counts(order, model, provider)
     _check_prompt(order, model, provider)
     values: dict[str, Any] = {"provider": provider.id}
+    if order.draft and order.mode in model.drafts:
+        values["resolution"] = DRAFT_RESOLUTION  # asked for by `draft`, so that it is no change
+        order = replace(order, resolution=DRAFT_RESOLUTION)
     for change in _value_changes(order, model, provider):
         changes.append(change)
         values[change.field] = change.given
     if order.seed and not model.seed:
         notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
     notes += [note for kind, note in model.notes.items() if order.of_kind(kind)]
+    notes += _notes_on_the_model(order, model, provider)
     if changes and order.on_unsupported == "error":
         raise unsupported(asked, changes, provider)
     return Fit(replace(order, **values), tuple(changes), tuple(notes))
 
 
-def spelled(order: Order, provider: type[Provider]) -> Order:
+def _fit_final(order: Order, provider: AnyProvider) -> Fit:
+    """The order for the final video of a draft: only its resolution is the order's own."""
+    if order.draft_of.partition(":")[0] != provider.id:
+        raise DoesNotFit(f"{provider.name} did not make the draft {order.draft_of}.")
+    if isinstance(provider, Provider):
+        finals = provider.finals(order.model)
+    else:
+        model = provider.limits.models.get(order.model)
+        finals = model.finals if model else ()
+    if not finals:
+        raise DoesNotFit(f"{provider.name} finishes no drafts of {order.model}.")
+    changes = []
+    if order.resolution not in finals:
+        given = _nearest_resolution(order.resolution, finals)
+        why = f"{provider.name} finishes a draft in {', '.join(finals)}"
+        changes.append(Change("resolution", order.resolution, given, why))
+        if order.on_unsupported == "error":
+            raise unsupported(order, changes, provider)
+        order = replace(order, resolution=given)
+    return Fit(replace(order, provider=provider.id), tuple(changes))
+
+
+def spelled(order: Order, provider: AnyProvider) -> Order:
     """The order with `@Image1`, `@Video1`, `@Audio1` in the provider's own spelling."""
 
     def spell(match: re.Match[str]) -> str:
@@ -129,6 +164,7 @@ def check_words(order: Order) -> None:
         ("resolution", order.resolution, RESOLUTIONS),
         ("ratio", order.ratio, RATIOS),
         ("operation", order.operation, OPERATIONS),
+        ("output_format", order.output_format, OUTPUT_FORMATS),
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
@@ -167,7 +203,10 @@ def number_in_words(value: int) -> str:
 
 
 def check_handles(order: Order) -> None:
-    """Raise BadOrder if the prompt names a reference that is not there."""
+    """Raise BadOrder if the prompt names a reference that is not there. The media of a final video
+    are those of its draft."""
+    if order.draft_of:
+        return
     frames = sum(medium is not None for medium in (order.first_frame, order.last_frame))
     have: dict[str, int] = {
         "image": len(order.of_kind("image")) + frames,
@@ -187,7 +226,7 @@ def check_handles(order: Order) -> None:
 # --------------------------------------------------------------------- what is wrong at this one
 
 
-def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_mode(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if order.mode not in model.modes:
         can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
         raise DoesNotFit(
@@ -196,7 +235,7 @@ def _check_mode(order: Order, model: ModelLimits, provider: type[Provider]) -> N
         )
 
 
-def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_counts(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     for kind, limit in model.counts(order.mode).items():
         count = len(order.of_kind(kind))
         if count > limit:
@@ -218,7 +257,7 @@ def _check_counts(order: Order, model: ModelLimits, provider: type[Provider]) ->
         )
 
 
-def _check_prompt(order: Order, model: ModelLimits, provider: type[Provider]) -> None:
+def _check_prompt(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if not order.prompt.strip() and order.mode not in model.prompt_optional:
         raise DoesNotFit(
             "The prompt is empty.", hint=f"{provider.name} needs one for {MODE_WORDS[order.mode]}."
@@ -231,8 +270,15 @@ def _check_prompt(order: Order, model: ModelLimits, provider: type[Provider]) ->
         )
 
 
-def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -> Iterable[Change]:
+def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[Change]:
     who = provider.name
+    if order.draft and order.mode not in model.drafts:
+        why = f"{who} documents no drafts for {MODE_WORDS[order.mode]} with {order.model}"
+        yield Change("draft", True, False, why)
+        if order.resolution != DRAFT_RESOLUTION:
+            cheap = _nearest_resolution(DRAFT_RESOLUTION, model.resolutions)
+            yield Change("resolution", order.resolution, cheap, "as near to a draft as there is")
+            order = replace(order, resolution=cheap)
     if order.resolution not in model.resolutions:
         given = _nearest_resolution(order.resolution, model.resolutions)
         yield Change("resolution", order.resolution, given, _offers(who, model.resolutions, order))
@@ -260,6 +306,13 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
         yield Change("duration", order.duration, given_duration, f"{who} offers {low} to {high} s")
     if order.generate_audio and not model.generates_audio:
         yield Change("generate_audio", True, False, f"{who} makes no sound with {order.model}")
+    if order.web_search and order.mode not in model.web_search:
+        why = f"{who} documents no web search for {MODE_WORDS[order.mode]} with {order.model}"
+        yield Change("web_search", True, False, why)
+    if order.output_format not in model.formats:
+        yield Change(
+            "output_format", order.output_format, "mp4", _offers(who, model.formats, order)
+        )
     for name, able in (
         ("watermark", model.watermark),
         ("camera_fixed", model.camera_fixed),
@@ -267,6 +320,25 @@ def _value_changes(order: Order, model: ModelLimits, provider: type[Provider]) -
     ):
         if getattr(order, name) and not able:
             yield Change(name, True, False, f"{who} has no such switch")
+
+
+def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[str]:
+    """How far what is sent rests on documents."""
+    if UNDOCUMENTED in model.sources:
+        yield (
+            f"No document of {provider.name} has {order.model}: it is sent under the id that "
+            f"SEEDANCE_{provider.id.upper()}_MODELS names, and {provider.name} decides."
+        )
+    elif model.reported:
+        yield f"What {order.model} can do at {provider.name} is reported, not documented."
+    if order.mode in model.by_prompt:
+        yield (
+            f"{provider.name} has no field for {MODE_WORDS[order.mode]} with {order.model}: the "
+            "clip is a reference and the prompt must say what to do with it. That is not "
+            "guaranteed."
+        )
+    if order.mode == "extend" and model.extends_apart:
+        yield "The video is the new part only: join it to the clip."
 
 
 def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
@@ -301,14 +373,20 @@ def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
     return min(offered, key=rank)
 
 
-def _nearest_model(asked: str, provider: type[Provider]) -> str:
+def _nearest_model(asked: str, provider: AnyProvider) -> str:
     offered = provider.limits.models
     # The nearest of a family that only gets smaller: 2.5 -> 2.0, mini -> fast -> 2.0.
-    order = {"seedance-2.5": 0, "seedance-2.0": 1, "seedance-2.0-fast": 2, "seedance-2.0-mini": 3}
-    return min(offered, key=lambda name: (abs(order[name] - order[asked]), order[name]))
+    rank = [
+        "seedance-2.5",
+        "seedance-2.5-flash",
+        "seedance-2.0",
+        "seedance-2.0-fast",
+        "seedance-2.0-mini",
+    ].index
+    return min(offered, key=lambda name: (abs(rank(name) - rank(asked)), rank(name)))
 
 
-def unsupported(asked: Order, changes: Sequence[Change], provider: type[Provider]) -> DoesNotFit:
+def unsupported(asked: Order, changes: Sequence[Change], provider: AnyProvider) -> DoesNotFit:
     """The error for an order that `provider` could only take with `changes`."""
     what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
     use = ", ".join(f"{change.field} {change.given}" for change in changes)

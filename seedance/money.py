@@ -12,7 +12,7 @@ class Money:
     which at most ten letters are kept, whatever an answer has in its place.
 
     `estimated` says it was not told by the provider for this task; `as_of` is the date of the
-    price list, ISO 8601.
+    price list, ISO 8601, with `, reported` where the list is not the provider's own.
     """
 
     amount: float

@@ -23,8 +23,16 @@ from .texts import LONGEST_ADDRESS, quoted
 if TYPE_CHECKING:
     import numpy as np
 
-MODELS = ("seedance-2.0", "seedance-2.0-fast", "seedance-2.0-mini", "seedance-2.5")
+MODELS = (
+    "seedance-2.0",
+    "seedance-2.0-fast",
+    "seedance-2.0-mini",
+    "seedance-2.5",
+    "seedance-2.5-flash",
+)
 RESOLUTIONS = ("480p", "720p", "1080p", "4k")
+OUTPUT_FORMATS = ("mp4", "mov")
+FINALS = ("1080p", "4k")  # what a draft can become
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
@@ -221,7 +229,10 @@ class Order:
 
     `duration` is whole seconds, -1 lets the model decide. `seed` is 0 .. 2^32 - 1. `references`
     are pictures, clips and sounds in the order in which prompts count them. `video` is the clip
-    that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id.
+    that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id. `draft` asks
+    for a cheap 480p video that can be made into a final one. `draft_of` is the ticket of such a
+    draft: the order is for its final video, and all but `resolution` is the draft's.
+    `output_format` is `mp4`, or `mov` for a 4:4:4 master.
     """
 
     prompt: str = ""
@@ -242,6 +253,10 @@ class Order:
     keep_audio: bool = False
     on_unsupported: str = "error"
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NO_EXTRA)
+    draft: bool = False
+    draft_of: str = ""
+    web_search: bool = False
+    output_format: str = "mp4"
 
     @property
     def mode(self) -> Mode:
@@ -372,7 +387,7 @@ def fingerprint(order: Order, *, model_id: str | None = None) -> str:
     """
     record = _identity(order)
     record["provider"] = order.provider
-    if model_id:
+    if model_id and not order.draft_of:
         record["model_id"] = model_id
     if mine := order.extra.get(order.provider):
         record["extra"] = plain(mine)
@@ -389,6 +404,9 @@ def asked_fingerprint(order: Order) -> str:
 
 def _identity(order: Order) -> dict[str, Any]:
     record: dict[str, Any] = {"version": FINGERPRINT_VERSION, "model": order.model}
+    if order.draft_of:
+        # Whatever else is known of the draft on this machine: the same final is not paid twice.
+        return {**record, "draft_of": order.draft_of, "resolution": order.resolution}
     record["seed"] = order.seed
     for item in fields(order):
         value = getattr(order, item.name)

@@ -222,6 +222,7 @@ def test_a_manager_finds_the_nodes_by_reading() -> None:
     assert found == {
         *("SeedanceT2V", "SeedanceI2V", "SeedanceFrames", "SeedanceReference", "SeedanceV2V"),
         "SeedanceTask",
+        "SeedanceFinal",
     }
 
 

@@ -31,7 +31,7 @@ const PROVIDERS = [
 /** @param {ComfyNode} node */
 const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
 /** @param {ComfyNode} node */
-const isOurs = (node) => makesOrders(node) || node.comfyClass === "SeedanceTask";
+const isOurs = (node) => makesOrders(node) || ["SeedanceTask", "SeedanceFinal"].includes(node.comfyClass ?? "");
 
 /**
  * What draws a setting: an element that is filled as soon as its module is there.

@@ -6,7 +6,7 @@ once.
 
     arguments   the parser
     orders      the order that the flags of `generate` describe
-    generate    generate, collect, check
+    generate    generate, collect, finish, check
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON

@@ -10,7 +10,7 @@ import re
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
-from ..order import MODELS, OPERATIONS, RATIOS, RESOLUTIONS, Order
+from ..order import FINALS, MODELS, OPERATIONS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, Order
 from ..texts import did_you_mean
 from . import generate, setup, tasks
 
@@ -20,6 +20,7 @@ FLAGS = (
     *("--keep-audio", "--provider", "--model", "--resolution", "--ratio", "--duration", "--seed"),
     *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
     *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
+    *("--draft", "--web-search", "--output-format"),
 )
 MOST_ROWS = 10**9
 
@@ -72,10 +73,7 @@ def parser() -> Parser:
     command = _command(commands, "generate", generate.generate, "make a video")
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=f"how many, 1 to {MOST_TAKES}")
-    command.add_argument(
-        "--max-usd", metavar="X", help="send nothing that costs more by its estimate, in all"
-    )
-    command.add_argument("--yes", action="store_true", help="ask nothing before it is paid")
+    _money_flags(command)
     _output_flags(command)
 
     command = _command(
@@ -126,6 +124,17 @@ def parser() -> Parser:
     command.add_argument("ticket", metavar="TICKET_OR_ROW")
     command.add_argument("--yes", action="store_true", help="ask nothing")
     _json_flag(command)
+
+    command = _command(
+        commands, "finish", generate.finish, "make a draft into its final video (paid once)"
+    )
+    command.add_argument("ticket", metavar="TICKET", help="that of the draft")
+    command.add_argument(
+        "--resolution", default=FINALS[0], metavar="|".join(FINALS), help="default: 1080p"
+    )
+    command.set_defaults(provider=None)
+    _money_flags(command)
+    _output_flags(command)
 
     key = commands.add_parser("key", help="store, remove or test the key of a provider")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -205,6 +214,16 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=default.seed, metavar="N", help="another seed, another video"
     )
     how.add_argument("--no-audio", action="store_true", help="a silent video")
+    how.add_argument(
+        "--draft", action="store_true", help="a cheap 480p draft; `seedance finish` makes it final"
+    )
+    how.add_argument("--web-search", action="store_true", help="the model may look things up")
+    how.add_argument(
+        "--output-format",
+        default=default.output_format,
+        metavar="|".join(OUTPUT_FORMATS),
+        help="mov: a 4:4:4 master with PCM sound, where the provider has it",
+    )
     how.add_argument("--watermark", action="store_true")
     how.add_argument("--camera-fixed", action="store_true")
     how.add_argument(
@@ -216,6 +235,13 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--extra", metavar="JSON", help="fields of one provider's own, keyed by provider id"
     )
+
+
+def _money_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-usd", metavar="X", help="send nothing that costs more by its estimate, in all"
+    )
+    command.add_argument("--yes", action="store_true", help="ask nothing before it is paid")
 
 
 def _output_flags(command: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
-"""`generate`, `collect` and `check`: start orders, wait for their takes together, answer Ctrl-C,
-and print what came of them."""
+"""`generate`, `collect`, `finish` and `check`: start orders, wait for their takes together, answer
+Ctrl-C, and print what came of them."""
 
 from __future__ import annotations
 
@@ -68,6 +68,25 @@ def collect(args: argparse.Namespace) -> int:
                 show.failure(error, as_json=False)
                 code = code or error.exit_code
         return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
+    finally:
+        _settle(runner)
+
+
+def finish(args: argparse.Namespace) -> int:
+    """`seedance finish`: a draft becomes its final video."""
+    runner = runner_for(args)
+    try:
+        spending = prices.spending_of(args, runner.settings)
+        args.began = True
+        job = runner.finish(
+            _ticket(runner, args.ticket),
+            resolution=args.resolution,
+            target=_target(args),
+            overwrite=args.overwrite,
+            confirm=prices.confirm(args, spending),
+            spending=spending,
+        )
+        return _wait_and_report(runner, [job], as_json=args.json)
     finally:
         _settle(runner)
 

@@ -37,6 +37,9 @@ def order_of(args: argparse.Namespace) -> Order:
         keep_audio=args.keep_audio,
         on_unsupported=args.on_unsupported,
         extra=read_extra(args.extra or "", "--extra"),
+        draft=args.draft,
+        web_search=args.web_search,
+        output_format=args.output_format,
     )
 
 

@@ -12,7 +12,7 @@ import av
 from ..errors import BadOrder
 from ..files import replacing
 from .frames import BT709, HD_LINES, LIMITED
-from .info import UNSPECIFIED, ClipInfo, open_media, probe
+from .info import UNSPECIFIED, ClipInfo, is_pcm, open_media, probe
 
 
 class _BadCopy(Exception):
@@ -31,6 +31,8 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     tags = {info.matrix, info.primaries, info.transfer}
     if tags != {UNSPECIFIED} or info.height < HD_LINES or "mp4" not in info.format:
         return False
+    if _has_pcm(path):
+        return False  # a master, whose sound an MP4 does not hold: it stays as it was delivered
     try:
         with replacing(path) as part:
             _copy_tagged(path, part)
@@ -38,6 +40,11 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     except _BadCopy:
         return False
     return True
+
+
+def _has_pcm(path: Path) -> bool:
+    with open_media(path) as container:
+        return any(is_pcm(stream) for stream in container.streams)
 
 
 def _check_copy(copy: Path, original: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import BadOrder
-from .info import check_whole, open_media
+from .info import check_whole, is_pcm, open_media
 
 # A container may promise a picture or two more than it holds; a file that was cut off lacks more.
 SPARE_PACKETS = 2
@@ -21,7 +21,11 @@ def check_complete(path: Path) -> None:
     """
     check_whole(path)
     with open_media(path) as container:
-        promised = {stream.index: stream.frames for stream in container.streams if stream.frames}
+        promised = {
+            stream.index: stream.frames
+            for stream in container.streams
+            if stream.frames and not is_pcm(stream)
+        }
         found = dict.fromkeys(promised, 0)
         ends = dict.fromkeys((stream.index for stream in container.streams), 0.0)
         for packet in container.demux():

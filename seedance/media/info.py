@@ -215,6 +215,12 @@ def check_whole(path: Path, what: str = "video") -> None:
             at += max(length, 8) if length else size
 
 
+def is_pcm(stream: Any) -> bool:
+    """Whether a stream is sound that is not compressed. Its `frames` are samples, and a packet
+    holds many of them."""
+    return str(getattr(stream.codec_context, "name", "")).startswith("pcm")
+
+
 def video_stream(container: InputContainer, name: str) -> VideoStream:
     """The first picture track. Raises BadOrder where there is none, it has no known codec, or its
     pictures are absurdly large."""

@@ -106,7 +106,7 @@ def check_shape(what: str, width: int, height: int, limits: MediaLimits) -> None
 
 def check_long_enough(described: str, seconds: float, limits: MediaLimits) -> None:
     """Raise BadOrder for a clip or sound that is shorter than the limits allow."""
-    if limits.seconds and seconds < limits.seconds[0] - _SLACK:
+    if limits.seconds and seconds < limits.seconds[0] - max(_SLACK, limits.tolerance[0]):
         raise BadOrder(
             f"{described} is too short: {limits.seconds[0]:g} to {limits.seconds[1]:g} s are taken."
         )
@@ -137,7 +137,7 @@ def _problems(info: ClipInfo | SoundInfo, limits: MediaLimits) -> list[str]:
     problems = []
     if not accepts(limits, info.mime):
         problems.append(f"{info.mime} is not taken, only {', '.join(limits.formats)}")
-    if limits.seconds and not _within(info.duration, limits.seconds):
+    if limits.seconds and not _within(info.duration, limits.seconds, limits.tolerance):
         problems.append("{:g} to {:g} s are taken".format(*limits.seconds))
     return problems
 
@@ -148,8 +148,11 @@ def _size_problem(size: int, limits: MediaLimits) -> list[str]:
     return []
 
 
-def _within(value: float, bounds: tuple[float, float]) -> bool:
-    return bounds[0] - _SLACK <= value <= bounds[1] + _SLACK
+def _within(
+    value: float, bounds: tuple[float, float], tolerance: tuple[float, float] = (0.0, 0.0)
+) -> bool:
+    below, above = (max(_SLACK, some) for some in tolerance)
+    return bounds[0] - below <= value <= bounds[1] + above
 
 
 def does_not_fit(described: str, problems: list[str]) -> BadOrder:

@@ -132,8 +132,14 @@ class _Service:
         return {"url": f"{BASE}/files/{name}", "expires_at": time.time() + KEPT_SECONDS / 2}
 
     def create(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Save a task and start it."""
+        """Save a task and start it. `draft_of` names a draft, whose order is made again in another
+        resolution."""
         self._clean()
+        if draft_id := order.get("draft_of"):
+            draft = self._read(str(draft_id))["order"]
+            if not draft.get("draft"):
+                raise _Refusal(400, "The task is no draft.")
+            order = {**draft, "draft": False, "resolution": order.get("resolution", "1080p")}
         task_id = secrets.token_hex(12)
         task = {"id": task_id, "status": "queued", "created": time.time(), "order": order}
         self._write(task)

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from ..errors import BadOrder, OddReply, SeedanceError, Unclear
 from ..money import Money
@@ -42,6 +44,9 @@ TASKS = "/contents/generations/tasks"
 LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
 OTHER_NAMES = {"frames": "duration"}
 
+# The id of the model that finishes drafts in 4k (dreamina-seedance-2-5-premium-260915 at BytePlus).
+PREMIUM = "premium_model"
+
 MARKED = "execution_expires_after"  # in seconds; each order has its own, and the list shows it
 
 PAGE = 100
@@ -51,6 +56,8 @@ LIST_SECONDS = 1.0  # the list route takes one call a second
 CLOCK_SLACK = 300.0
 LONGEST_CREATE = 900.0
 
+GONE = Expired("the video is no longer there, since its address lives for 24 hours", "yes")
+
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]
 
@@ -58,6 +65,7 @@ Prices = Mapping[str, Mapping[str, tuple[float, float]]]
 class Ark(Provider):
     """The part of BytePlus and Volcano Engine that is the same."""
 
+    options = (PREMIUM,)
     # "Only success is charged", and a queued task is the only one that DELETE cancels.
     cancel_is_free = True
     # For `MARKED`: 3600 to 259200, by default 172800
@@ -72,6 +80,25 @@ class Ark(Provider):
         body = self._body(order, delivered)
         extra = self.extra(order)
         return (yield from self.create(self.url(TASKS), body, extra, others=OTHER_NAMES))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The draft is the only content: to send its prompt, media, seed, ratio, length or sound
+        again is an error."""
+        final = {
+            "model": self.model_id(order),
+            "content": [{"type": "draft_task", "draft_task": {"id": unquote(draft.opaque)}}],
+            "resolution": order.resolution,
+            "watermark": order.watermark,
+        }
+        if order.resolution == "4k":
+            final["model"] = self.config.options.get(PREMIUM, final["model"])
+        if self.mark:
+            final[MARKED] = int(self.mark)
+        return (yield from self.create(self.url(TASKS), final, {}))
+
+    def finals(self, model: str) -> tuple[str, ...]:
+        finals = super().finals(model)
+        return (*finals, "4k") if finals and self.config.options.get(PREMIUM) else finals
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         task = yield from self.ask(Call("GET", self._address(ticket)))
@@ -126,9 +153,9 @@ class Ark(Provider):
             )
         return next(iter(alike.values()), None)
 
-    def estimate(self, order: Order) -> Money | None:
-        """The price by token formula and list. Lengths that only the model or the clips decide are
-        counted at their longest, so that a budget holds."""
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by token formula and list. A length that the model decides is counted at its
+        longest; an edited clip comes back about as long as it is."""
         model = self.model(order)
         with_clip = order.video is not None or bool(order.of_kind("video"))
         price = self._price(order.model, order.resolution, with_clip)
@@ -136,11 +163,21 @@ class Ark(Provider):
             return None
         longest = order.duration == -1 or order.mode in model.source_duration
         seconds = float(model.durations[1] if longest else order.duration)
-        clips = self.limits.of("video", order.model, order.mode)
-        if with_clip and clips and clips.total_seconds:
-            seconds += clips.total_seconds[1]
+        if with_clip:
+            if clip_seconds and order.mode in model.source_duration:
+                seconds = clip_seconds
+            seconds = self._with_clips(order, seconds, clip_seconds)
         tokens = seconds * FRAMES_A_SECOND * area(model, order.resolution, order.ratio) / 1024
         return self._money(tokens, price)
+
+    def _with_clips(self, order: Order, output: float, clips: float | None) -> float:
+        """The seconds that are billed where clips are among the inputs: theirs and the output's;
+        for the 2.0 family, 5/3 of the output's at least (ComfyUI's core, price badges)."""
+        if clips is None:
+            limits = self.limits.of("video", order.model, order.mode)
+            clips = limits.total_seconds[1] if limits and limits.total_seconds else 0.0
+        least = math.ceil(output * 5 / 3) if order.model.startswith("seedance-2.0") else 0.0
+        return max(clips + output, least)
 
     def explain(self, reply: Reply) -> SeedanceError:
         return _ark_errors.explain(self, reply) or super().explain(reply)
@@ -164,11 +201,16 @@ class Ark(Provider):
             "generate_audio": order.generate_audio,
             "seed": order.seed,
             "watermark": order.watermark,
-            "return_last_frame": True,
+            # Not together with a draft, which is 480p.
+            **({"draft": True} if order.draft else {"return_last_frame": True}),
         }
+        if order.web_search:
+            body["tools"] = [{"type": "web_search"}]
+        if order.output_format != "mp4":
+            body["output_format"] = order.output_format
         if self.mark and MARKED not in self.extra(order):
             body[MARKED] = int(self.mark)
-        if order.mode in OPERATIONS:
+        if order.mode in OPERATIONS and order.mode not in model.by_prompt:
             body["omni_reference_task_type"] = order.mode
         size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
         if size > LARGEST_REQUEST:
@@ -221,10 +263,12 @@ class Ark(Provider):
     def _done(self, task: dict[str, Any]) -> Done:
         seed = number_at(task, "seed")
         return Done(
+            # Once the addresses have died, `content` is null.
             text_at(task, "content", "video_url") or None,
             text_at(task, "content", "last_frame_url") or None,
             self._cost(task),
             None if seed is None else int(seed),
+            GONE if task.get("content", {}) is None else None,
         )
 
     def _failed(self, task: dict[str, Any]) -> Failed:

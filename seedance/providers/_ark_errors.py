@@ -54,10 +54,13 @@ def verdict(code: str) -> Verdict | None:
     else:
         stage, what = "input", _INPUTS[kind]
     why = _WHY.get(detail, "sensitive content")
-    return Verdict(f"{what} ({why})", stage, _advice(stage, detail))
+    return Verdict(f"{what} ({why})", stage, _advice(stage, detail, kind))
 
 
-def _advice(stage: str, detail: str) -> str:
+def _advice(stage: str, detail: str, kind: str) -> str:
+    if (stage, kind) == ("output", "Audio"):
+        # Reported by docs.apiyi.com; the picture alone was not refused.
+        return "Try without sound: set generate_audio to off."
     if detail == "PrivacyInformation" and stage != "prompt":
         return (
             "Faces of real people are refused by policy: use an earlier result of the model, a "
@@ -76,6 +79,13 @@ def _advice(stage: str, detail: str) -> str:
 
 _QUOTA = ("QuotaExceeded", "SetLimitExceeded")
 _OTHER_PLATFORM = "Keys and ids of BytePlus and Volcano Engine do not mix."
+
+# What a model asks for before it can be switched on, as those who did it report.
+_ACTIVATION = {
+    "byteplus": "; for 2.5 a balance of more than 30 USD, or a resource plan, is reported to be "
+    "needed",
+    "volcengine": "; a balance of 200 CNY is reported to be needed",
+}
 
 # The starts of a code; the kind of error; what happened; what to do. The first that fits is taken.
 # `{id}` and `{ID}` stand for the provider's id.
@@ -102,7 +112,13 @@ _FAMILIES: tuple[tuple[tuple[str, ...], type[Refused], str, str], ...] = (
         ("ModelNotOpen", "OperationDenied.ServiceNotOpen"),
         Refused,
         "has not activated this model for the account",
-        "Activate it in the console; it may need a minimum balance.",
+        "Each model is switched on in the console by itself{activation}.",
+    ),
+    (
+        ("InvalidResolution",),
+        Refused,
+        "does not make this resolution with this model",
+        "Take another resolution: the premium model makes 4k only, the others no 4k of a draft.",
     ),
     (
         ("InvalidEndpoint",),
@@ -153,7 +169,8 @@ def explain(provider: Provider, reply: Reply) -> SeedanceError | None:
         return Moderated(message, hint=f"Nothing is billed. {found.advice}")
     for starts, kind, what, hint in _FAMILIES:
         if code.startswith(starts):
-            names = {"id": provider.id, "ID": provider.id.upper()}
+            activation = _ACTIVATION.get(provider.id, "")
+            names = {"id": provider.id, "ID": provider.id.upper(), "activation": activation}
             return kind(f"{provider.name} {what}: {said}.", hint=hint.format(**names))
     return None
 

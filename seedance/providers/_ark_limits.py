@@ -1,4 +1,5 @@
-"""What the official Seedance models can do: the tables of docs.byteplus.com, as data.
+"""What the official Seedance models can do: the tables of docs.byteplus.com, as data, with those of
+ComfyUI's core nodes (`comfy_api_nodes`) for what the tables leave open.
 
 The models are the same at BytePlus and Volcano Engine; their ids
 differ in the prefix.
@@ -11,14 +12,18 @@ from dataclasses import replace
 
 from .. import order
 from ..order import Mode
-from ..wire import Limits, MediaLimits, ModelLimits, Size
+from ..wire import Limits, MediaLimits, ModelLimits, Size, Source
 
 FRAMES_A_SECOND = 24
 SHORTEST_CLIP = 2.0
 
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
-WITHOUT_CLIP_TASKS: frozenset[Mode] = frozenset({"text", "image", "frames", "reference"})
-ALL_MODES: frozenset[Mode] = WITHOUT_CLIP_TASKS | {"edit", "extend"}
+CLIP_TASKS: frozenset[Mode] = frozenset({"edit", "extend"})
+ALL_MODES: frozenset[Mode] = CLIP_TASKS | {"text", "image", "frames", "reference"}
+
+PAGES = Source("docs.byteplus.com/en/docs/modelark, task API", "2026-07")
+TUTORIAL_25 = Source("BytePlus Seedance 2.5 tutorial (a copy)", "2026-07")
+CORE = Source("ComfyUI's core, comfy_api_nodes/nodes_bytedance.py", "2026-08-22")
 
 SIZES: Mapping[str, Mapping[str, Size]] = {
     **order.SIZES,
@@ -41,16 +46,30 @@ IMAGE = MediaLimits(
     sides=(300, 6000),
     aspect=(0.4, 2.5),
 )
-# The sources disagree on the largest clip for 2.0 (834x1112 or 1080p): the server decides.
+# The documents say 2 to 15 s (2.5: 30 s); a little less and more is taken, as ComfyUI's core knows.
+TOLERANCE = (0.2, 0.1)
+# How large a clip may be for 2.0 depends on the resolution of the output. ComfyUI's core has 1080p
+# as the most for 1080p, EvoLink 2206x946, the size in 21:9: between the two the server decides, as
+# it does for 4k, of which no table tells.
+CLIP_PIXELS_20 = {
+    "480p": (409_600, 927_408),
+    "720p": (409_600, 927_408),
+    "1080p": (409_600, 2_086_876),
+}
 VIDEO = MediaLimits(
     ("video/mp4", "video/quicktime"),
     max_bytes=50 * 2**20,
     seconds=(SHORTEST_CLIP, 15),
     total_seconds=(SHORTEST_CLIP, 15),
     fps=(24, 60),
+    tolerance=TOLERANCE,
 )
 AUDIO = MediaLimits(
-    ("audio/wav", "audio/mpeg"), max_bytes=15 * 2**20, seconds=(2, 15), total_seconds=(2, 15)
+    ("audio/wav", "audio/mpeg"),
+    max_bytes=15 * 2**20,
+    seconds=(2, 15),
+    total_seconds=(2, 15),
+    tolerance=TOLERANCE,
 )
 VIDEO_25 = replace(
     VIDEO,
@@ -58,9 +77,9 @@ VIDEO_25 = replace(
     seconds=(SHORTEST_CLIP, 30),
     total_seconds=(SHORTEST_CLIP, 30),
     fps=None,
-    pixels=(407_696, 8_295_044),
+    pixels=(407_696, 8_295_044),  # or 409,600 as the least: the sources disagree
 )
-EDITED_25 = replace(VIDEO_25, seconds=(4, 30))
+EDITED_25 = replace(VIDEO_25, seconds=(4, 30), tolerance=(0.0, TOLERANCE[1]))
 AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))
 
 
@@ -68,26 +87,32 @@ def limits(prefix: str) -> Limits:
     """The limits with the model ids of a prefix: `dreamina` at BytePlus, `doubao` in China."""
     standard = ModelLimits(
         id=f"{prefix}-seedance-2-0-260128",
-        modes=WITHOUT_CLIP_TASKS,
+        modes=ALL_MODES,
         resolutions=("480p", "720p", "1080p", "4k"),
         ratios=RATIOS,
         durations=(4, 15),
-        adaptive=WITHOUT_CLIP_TASKS,
+        adaptive=ALL_MODES,
         auto_duration=True,
         sizes=SIZES,
         images=9,
         videos=3,
         audios=3,
+        edit_images=9,
         watermark=True,
+        clip_pixels=CLIP_PIXELS_20,
+        # 2.0 has no task types: its reference mode edits and extends by the prompt.
+        by_prompt=CLIP_TASKS,
+        extends_apart=True,
+        web_search=frozenset({"text"}),
+        exact_frames=True,  # ComfyUI's core: in another size, the ends show a stretch or a jump
+        sources=(PAGES, CORE),
     )
     small = replace(standard, resolutions=("480p", "720p"))
     newest = replace(
         standard,
         id=f"{prefix}-seedance-2-5-260628",
-        modes=ALL_MODES,
         resolutions=("480p", "720p", "1080p"),
         durations=(4, 30),
-        adaptive=ALL_MODES,
         source_ratio=frozenset({"image", "frames", "edit", "extend"}),
         source_duration=frozenset({"edit"}),
         sizes=SIZES_25,
@@ -99,6 +124,14 @@ def limits(prefix: str) -> Limits:
         edit_images=30,
         media={"video": VIDEO_25, "audio": AUDIO_25},
         mode_media={"edit": {"video": EDITED_25}},
+        clip_pixels={},
+        by_prompt=frozenset(),
+        drafts=ALL_MODES,
+        finals=("1080p",),
+        web_search=frozenset(),
+        formats=("mp4", "mov"),
+        exact_frames=False,  # the video keeps the picture's own ratio
+        sources=(PAGES, TUTORIAL_25, CORE),
     )
     return Limits(
         models={
@@ -118,6 +151,7 @@ def limits(prefix: str) -> Limits:
         poll_interval=10.0,
         result_life=24 * 3600.0,
         task_life=7 * 24 * 3600.0,
+        draft_life=7 * 24 * 3600.0,
         forgets_after=7 * 24 * 3600.0,  # "last 7 days" (providers.md, BytePlus, list and get)
     )
 

@@ -44,7 +44,8 @@ MODES: frozenset[Mode] = frozenset(MODE_NAMES)
 
 _MODERATION = re.compile(
     r"sensitive[ _]?(content|word|info)|moderation|moderated|nsfw|inappropriate"
-    r"|(content|safety|usage)[ _]polic|policy[ _]?violation|risk[ _]?detect|real[ _]person"
+    r"|(content|safety|usage)[ _]polic|content[ _]filter|policy[ _]?violation|risk[ _]?detect"
+    r"|real[ _]person"
     r"|敏感|违规|内容审核",
     re.IGNORECASE,
 )

@@ -18,6 +18,7 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
+    Source,
     Ticket,
     Uploaded,
     dig,
@@ -50,6 +51,7 @@ def _model(model_id: str) -> ModelLimits:
         videos=3,
         audios=3,
         total=12,
+        sources=(Source("docs.aihubmax.com, its OpenAPI in cookaihq/aihub-mcp", "2026-07-16"),),
     )
 
 

@@ -16,7 +16,7 @@ class BytePlus(Ark):
     default_base_url = "https://ark.ap-southeast.bytepluses.com/api/v3"
     limits = limits("dreamina")
     currency = "USD"
-    prices_as_of = "2026-07-31"
+    prices_as_of = "2026-07-31"  # what is reported of 2026-10-09 is the same
     prices = {
         "seedance-2.0": {
             "480p": (7.0, 4.3),

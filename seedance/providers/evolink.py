@@ -1,5 +1,6 @@
 """EvoLink: a sibling of AIHubMax with other fields. Sources: docs.evolink.ai,
-github.com/Evolink-AI/seedance-2-family-video-gen-skill.
+github.com/Evolink-AI/seedance-2-family-video-gen-skill, and EvoLink's own MCP server
+(github.com/EvoLinkAI/evolink-mcp), whose tables are generated from its documents.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from ..errors import Moderated, SeedanceError
 from ..money import Money
-from ..order import Order
+from ..order import Mode, Order
 from ..wire import (
     Balance,
     Blob,
@@ -25,6 +27,7 @@ from ..wire import (
     MediaLimits,
     ModelLimits,
     Reply,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -44,11 +47,39 @@ PRICES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "seedance-2.0-fast": {"480p": (0.0745, 0.0443), "720p": (0.1608, 0.0957)},
 }
 PRICES_AS_OF = "2026-11-20"
+# The higher of what is reported; with a clip nothing is.
+REPORTED_25: Mapping[str, float] = {"480p": 0.138, "720p": 0.296}
+REPORTED_AS_OF = "2026-10, reported"
 LONGEST_CLIPS = 15.0
+UNFILTERED = 1.1  # the price with `content_filter` off, which only `extra` can set
 
 UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
+
+
+PARAMETERS = Source(
+    "EvoLinkAI/evolink-mcp, model-params.generated.ts (from EvoLink's documents)", "2026-10"
+)
+NAMES = {**MODE_NAMES, "edit": "video-edit", "extend": "video-extend"}
+CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
+
+VIDEO = MediaLimits(
+    ("video/mp4", "video/quicktime"),
+    max_bytes=50 * 2**20,
+    sides=(300, 6000),
+    aspect=(0.4, 2.5),
+    pixels=(409_600, 2_086_876),
+    seconds=(2, 15),
+    total_seconds=(2, LONGEST_CLIPS),
+    fps=(24, 60),
+)
+AUDIO = MediaLimits(
+    ("audio/wav", "audio/mpeg"), max_bytes=15 * 2**20, seconds=(2, 15), total_seconds=(2, 15)
+)
+VIDEO_25 = replace(VIDEO, max_bytes=None, pixels=None, seconds=(2, 30), total_seconds=(2, 30))
+AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))
+EDITED_25 = replace(VIDEO_25, seconds=(4, 30))
 
 
 def _model(model_id: str, *resolutions: str) -> ModelLimits:
@@ -63,7 +94,38 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         videos=3,
         audios=3,
         seed=False,  # not documented, and unknown fields may be refused
+        # The official API's table (ComfyUI's core): the most pixels depend on the output.
+        web_search=frozenset(("text",)),
+        clip_pixels=dict.fromkeys(("480p", "720p"), (409_600, 927_408)),
+        sources=(PARAMETERS,),
     )
+
+
+NEWEST = replace(
+    _model("seedance-2.5-{mode}", "1080p"),
+    modes=MODES | CLIP_TASKS,
+    durations=(4, 30),
+    adaptive=MODES | CLIP_TASKS,
+    source_ratio=CLIP_TASKS | {"image", "frames"},
+    source_duration=frozenset(("edit",)),
+    auto_duration=True,
+    images=30,
+    videos=10,
+    audios=10,
+    audio_alone=True,
+    edit_images=30,
+    extends_apart=True,
+    drafts=MODES | CLIP_TASKS,
+    formats=("mp4", "mov"),
+    finals=("1080p",),
+    media={"video": VIDEO_25, "audio": AUDIO_25},
+    mode_media={"edit": {"video": EDITED_25}},
+    clip_pixels={},
+)
+
+
+def _container(order: Order) -> dict[str, Any]:
+    return {} if order.output_format == "mp4" else {"output_format": order.output_format}
 
 
 def _failed(task: dict[str, Any]) -> Failed:
@@ -86,9 +148,10 @@ class EvoLink(Relay):
     words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only
     limits = Limits(
         models={
-            "seedance-2.0": _model("seedance-2.0-{mode}", "1080p"),
+            "seedance-2.0": _model("seedance-2.0-{mode}", "1080p", "4k"),
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
             "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
+            "seedance-2.5": NEWEST,
         },
         delivery={
             "image": ("upload", "address"),
@@ -101,23 +164,9 @@ class EvoLink(Relay):
             sides=(300, 6000),
             aspect=(0.4, 2.5),
         ),
-        video=MediaLimits(
-            ("video/mp4", "video/quicktime"),
-            max_bytes=50 * 2**20,
-            sides=(300, 6000),
-            aspect=(0.4, 2.5),
-            pixels=(409_600, 927_408),
-            seconds=(2, 15),
-            total_seconds=(2, LONGEST_CLIPS),
-            fps=(24, 60),
-        ),
-        audio=MediaLimits(
-            ("audio/wav", "audio/mpeg"),
-            max_bytes=15 * 2**20,
-            seconds=(2, 15),
-            total_seconds=(2, 15),
-        ),
-        poll_interval=5.0,
+        video=VIDEO,
+        audio=AUDIO,
+        poll_interval=8.0,  # each question about an unfinished task is passed on upstream
         result_life=24 * 3600,
     )
 
@@ -130,15 +179,18 @@ class EvoLink(Relay):
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         frames = list(filter(None, (delivered.first_frame, delivered.last_frame)))
         body = {
-            "model": self.model_id(order, MODE_NAMES[order.mode]),
+            "model": self.model_id(order, NAMES[order.mode]),
             "prompt": order.prompt,
             "duration": order.duration,
             "quality": order.resolution,
             "aspect_ratio": order.ratio,
             "generate_audio": order.generate_audio,
+            **({"draft": True} if order.draft else {}),
+            **({"model_params": {"web_search": True}} if order.web_search else {}),
+            **_container(order),
             **given(
                 image_urls=frames or list(delivered.images),
-                video_urls=list(delivered.videos),
+                video_urls=list(filter(None, (delivered.video, *delivered.videos))),
                 audio_urls=list(delivered.audios),
             ),
         }
@@ -146,6 +198,13 @@ class EvoLink(Relay):
         others = {"resolution": "quality"}
         url = self.url("/v1/videos/generations")
         return (yield from self.create(url, body, self.extra(order), others=others))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The route has no field for the resolution: it makes 1080p."""
+        model = self.model_id(order, "draft-to-video")
+        # The draft's container is not taken over.
+        body = {"model": model, "source_task_id": unquote(draft.opaque), **_container(order)}
+        return (yield from self.create(self.url("/v1/videos/generations"), body, {}))
 
     def status(self, reply: Reply) -> Status:
         if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):
@@ -158,15 +217,24 @@ class EvoLink(Relay):
         left = number_at(account, "data", "user", "remaining_credits")
         return Balance(f"{self.name} account", None if left is None else Money(left, "credits"))
 
-    def estimate(self, order: Order) -> Money | None:
-        """The price by seconds. The length of a clip is not known here: the longest is counted."""
-        price = PRICES.get(order.model, {}).get(order.resolution)
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by seconds; with clips, of the longer of input and output beside the output. A
+        length that the model decides is counted at its longest."""
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        own = PRICES.get(order.model, {}).get(order.resolution)
+        price = own[with_clip] if own else None
+        if price is None and order.model == "seedance-2.5" and not with_clip:
+            price = REPORTED_25.get(order.resolution)
         if price is None:
             return None
-        with_clip = bool(order.of_kind("video"))
-        seconds = order.duration + (LONGEST_CLIPS if with_clip else 0)
-        amount = round(seconds * price[with_clip], 4)
-        return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
+        output = self.model(order).durations[1] if order.duration == -1 else order.duration
+        seconds = float(output)
+        if with_clip:
+            seconds += max(output, LONGEST_CLIPS if clip_seconds is None else clip_seconds)
+        if self.extra(order).get("content_filter") is False:
+            seconds *= UNFILTERED
+        as_of = PRICES_AS_OF if own else REPORTED_AS_OF
+        return Money(round(seconds * price, 4), "USD", estimated=True, as_of=as_of)
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)

@@ -5,24 +5,22 @@ pages of bytedance/seedance-2.0, and fal's own Python client. The mode is part o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
-from ..order import SIZES, Mode, Order
+from ..order import SIZES, Order
 from ..texts import LONGEST_CODE, LONGEST_NAME
 from ..wire import (
     Blob,
     Call,
+    Cancelling,
+    CancelRequested,
     CannotCancel,
     Delivered,
     Done,
     Failed,
     Flow,
-    Limits,
-    MediaLimits,
-    ModelLimits,
     Provider,
     Reply,
     Running,
@@ -37,20 +35,14 @@ from ..wire import (
     plain_word,
     text_at,
 )
+from ._ark_limits import FRAMES_A_SECOND, SIZES_25
+from ._fal_limits import LIMITS, PATHS
+from ._fal_prices import PRICES
 
-PATHS: dict[Mode, str] = {
-    "text": "text-to-video",
-    "image": "image-to-video",
-    "frames": "image-to-video",
-    "reference": "reference-to-video",
-}
-MODES: frozenset[Mode] = frozenset(PATHS)
+COMPLETE = "draft/complete"  # where a mode stands in the path of a model
 
-# USD per 1000 tokens; a second of video is width x height x 24 / 1024 tokens. A clip among the
-# references makes it cheaper by the factor.
-PRICES: Mapping[str, float] = {"seedance-2.0": 0.014, "seedance-2.0-fast": 0.0112}
-WITH_CLIP = 0.6
-PRICES_AS_OF = "2026-11-20"
+# fal's queue itself runs a request again after some errors, up to ten times. This forbids it.
+NO_RETRY = {"x-fal-no-retry": "1"}
 
 # What these are about, with or without a type, is the key, the address or how often we ask.
 NOT_OF_THE_RESULT = (401, 403, 404, 429)
@@ -58,22 +50,6 @@ NOT_OF_THE_RESULT = (401, 403, 404, 429)
 MODERATED = "content_policy_violation"
 _INPUTS = frozenset({"image_url", "end_image_url", "image_urls", "video_urls", "audio_urls"})
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a path
-
-
-def _model(model_id: str) -> ModelLimits:
-    return ModelLimits(
-        id=model_id,
-        modes=MODES,
-        resolutions=("480p", "720p"),
-        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
-        durations=(4, 15),
-        adaptive=MODES,
-        auto_duration=True,
-        images=9,
-        videos=3,
-        audios=3,
-        total=12,
-    )
 
 
 def _queued(state: dict[str, Any]) -> Running:
@@ -95,28 +71,7 @@ class Fal(Provider):
     default_base_url = "https://queue.fal.run"
     default_upload_url = "https://rest.fal.ai"
     auth_scheme = "Key"
-    limits = Limits(
-        models={
-            "seedance-2.0": _model("bytedance/seedance-2.0/{mode}"),
-            "seedance-2.0-fast": _model("bytedance/seedance-2.0/fast/{mode}"),
-            # Only the id is documented: the limits are those of 2.0, as the README says.
-            "seedance-2.5": _model("bytedance/seedance-2.5/{mode}"),
-        },
-        # Data URIs are taken by most of fal's models, and refused by some: they are not used.
-        delivery={
-            "image": ("upload", "address"),
-            "video": ("upload", "address"),
-            "audio": ("upload", "address"),
-        },
-        image=MediaLimits(("image/png", "image/jpeg", "image/webp"), max_bytes=30 * 2**20),
-        video=MediaLimits(
-            ("video/mp4", "video/quicktime"),
-            max_bytes=50 * 2**20,
-            pixels=(640 * 640, 834 * 1112),
-            total_seconds=(2, 15),
-        ),
-        audio=MediaLimits(("audio/mpeg", "audio/wav"), max_bytes=15 * 2**20, total_seconds=(0, 15)),
-    )
+    limits = LIMITS
     # COMPLETED is no end yet: `_result` finds out which.
     words = {"in_queue": _queued, "in_progress": Running()}
 
@@ -144,17 +99,31 @@ class Fal(Provider):
             "duration": "auto" if order.duration == -1 else str(order.duration),
             "aspect_ratio": "auto" if order.ratio == "adaptive" else order.ratio,
             "generate_audio": order.generate_audio,
-            "seed": order.seed,
             **given(
                 image_url=delivered.first_frame,
                 end_image_url=delivered.last_frame,
                 image_urls=list(delivered.images),
-                video_urls=list(delivered.videos),
+                video_urls=list(filter(None, (delivered.video, *delivered.videos))),
                 audio_urls=list(delivered.audios),
             ),
         }
+        if order.draft:
+            body["draft"] = True
         model_id = self.model_id(order, PATHS[order.mode]).strip("/")
-        reply = yield self.paid_call(self.url(f"/{model_id}"), body, self.extra(order))
+        url, extra = self.url(f"/{model_id}"), self.extra(order)
+        reply = yield self.paid_call(url, body, extra, headers=NO_RETRY)
+        return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """The id of the draft is in its result, not in its ticket."""
+        response_url, _, _ = self._urls(draft)
+        result = yield from self.ask(Call("GET", response_url))
+        draft_id = text_at(result, "draft_id")
+        if not draft_id:
+            raise Refused(f"fal's result of {draft} has no draft id: it was no draft.")
+        model_id = self.model_id(order, COMPLETE).strip("/")
+        body = {"draft_id": draft_id, "resolution": order.resolution}
+        reply = yield self.paid_call(self.url(f"/{model_id}"), body, {}, headers=NO_RETRY)
         return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
@@ -164,23 +133,35 @@ class Fal(Provider):
             return (yield from self._result(ticket, state))
         return self.standing(state)
 
-    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
+    def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
+        """A queued request is removed; one that runs gets a signal, and its app decides whether it
+        stops. The answer is the same."""
         *_, cancel_url = self._urls(ticket)
-        rule = "cancels a request only before it is processed"
-        return self.cancelled((yield Call("PUT", cancel_url)), rule)
+        reply = yield Call("PUT", cancel_url)
+        outcome = self.cancelled(reply, "cancels no request that is over")
+        if isinstance(outcome, CannotCancel):
+            return outcome
+        if dig(reply.object(), "success") is False:
+            return CannotCancel("fal did not take the request to cancel.")
+        return CancelRequested()
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by tokens. A length that the model decides is counted at its longest."""
-        price = PRICES.get(order.model)
+        model = self.model(order)
+        price = PRICES.get(order.model, {}).get(order.resolution)
         if price is None:
             return None
-        sizes = SIZES[order.resolution]
+        seconds = float(model.durations[1] if order.duration == -1 else order.duration)
+        per_token = price.per_1000 / 1000
+        if order.video is not None or order.of_kind("video"):
+            limits = self.limits.of("video", order.model)
+            longest = limits.total_seconds[1] if limits and limits.total_seconds else 0.0
+            seconds += longest if clip_seconds is None else clip_seconds
+            per_token *= price.with_clip
+        sizes = (SIZES_25 if "2.5" in order.model else SIZES)[order.resolution]
         width, height = sizes.get(order.ratio, sizes["16:9"])
-        seconds = self.model(order).durations[1] if order.duration == -1 else order.duration
-        amount = seconds * width * height * 24 / 1024 / 1000 * price
-        if order.of_kind("video"):
-            amount *= WITH_CLIP
-        return Money(round(amount, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
+        tokens = seconds * width * height * FRAMES_A_SECOND / 1024
+        return Money(round(tokens * per_token, 4), "USD", estimated=True, as_of=price.as_of)
 
     def explain(self, reply: Reply) -> SeedanceError:
         problem = _problem(reply)
@@ -188,7 +169,8 @@ class Fal(Provider):
         if problem.code == MODERATED:
             return Moderated(
                 f"fal's content policy refused the order: {said}",
-                hint="Change the prompt or the media.",
+                hint="Change the prompt or the media. Pictures and clips with real people are "
+                "reported to be refused.",
             )
         if reply.status == 403 and "balance" in said.lower():
             return OutOfCredit(f"fal says that the balance is used up: {said}")

@@ -31,6 +31,7 @@ from ..wire import (
     Provider,
     Reply,
     Running,
+    Source,
     Status,
     Ticket,
     Uploaded,
@@ -79,6 +80,7 @@ def _model(model_id: str) -> ModelLimits:
         sizes={resolution: SIZES[resolution] for resolution in TIERS},
         images=4,
         videos=3,
+        sources=(Source("docs.leonardo.ai/docs/seedance-20, -fast and -mini", "2026-11"),),
     )
 
 

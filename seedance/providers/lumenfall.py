@@ -27,6 +27,7 @@ from ..wire import (
     Provider,
     Reply,
     Running,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -79,6 +80,7 @@ MODEL = ModelLimits(
     notes={"audio": "Sounds are heard only where Lumenfall sends the order on to fal."},
     edit_images=9,
     keeps_audio=True,
+    sources=(Source("lumenfall.ai/models/bytedance/seedance-2.0/api", "2026-11"),),
 )
 
 
@@ -172,7 +174,7 @@ class Lumenfall(Provider):
         left = None if amount is None else Money(amount, currency)
         return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         amount = round(PRICES[order.mode] * order.duration, 4)
         return Money(amount, "USD", estimated=True, as_of=PRICES_AS_OF)
 

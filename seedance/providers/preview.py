@@ -55,6 +55,9 @@ def _model(model_id: str) -> ModelLimits:
         audios=10,
         audio_alone=True,
         edit_images=30,
+        drafts=MODES,
+        web_search=MODES,
+        finals=("1080p", "4k"),
         watermark=True,
         camera_fixed=True,
         keeps_audio=True,
@@ -97,6 +100,7 @@ class Preview(Provider):
         poll_interval=0.5,
         result_life=KEPT_SECONDS,
         task_life=KEPT_SECONDS,
+        draft_life=KEPT_SECONDS,
     )
     words = {
         "queued": Running(phase="queued"),
@@ -130,8 +134,14 @@ class Preview(Provider):
             "audios": list(delivered.audios),
             "video": delivered.video,
             "seconds": number_at(dict(self.config.options), "seconds") or 0.0,
+            **({"draft": True} if order.draft else {}),
+            **({"web_search": True} if order.web_search else {}),
         }
         return (yield from self.create(self.url("/tasks"), body, self.extra(order)))
+
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        body = {"draft_of": draft.opaque, "resolution": order.resolution}
+        return (yield from self.create(self.url("/tasks"), body, {}))
 
     def ticket(self, reply: Reply) -> Ticket:
         return Ticket.issue(self.id, self.read(reply).get("id"), FREE)
@@ -146,5 +156,5 @@ class Preview(Provider):
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         return self.cancelled((yield Call("DELETE", self.url(f"/tasks/{ticket.opaque}"))))
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         return FREE

@@ -1,15 +1,18 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-Only one of its prices is known, so it estimates none.
+No page has its prices; those of 2.5 are reported by who uses it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import Moderated, Refused, SeedanceError
+from ..money import Money
 from ..order import Mode, Order
 from ..wire import (
     Balance,
@@ -27,6 +30,7 @@ from ..wire import (
     Provider,
     Reply,
     Running,
+    Source,
     Status,
     TaskCancelled,
     Ticket,
@@ -40,26 +44,66 @@ from ..wire import (
 )
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
+CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
+
+VIDEO = MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15))
+AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
 
 # Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
 _CODE = re.compile(r"\bE\d{3,5}\b")
 MODERATED = "E005"
+FALSE_ALARM = (
+    "This is often a false alarm, above all about faces and cars, and no fault of the order: try "
+    "again with another seed, other words or another picture."
+)
 
 
-def _model(model_id: str) -> ModelLimits:
-    return ModelLimits(
-        id=model_id,
-        modes=MODES,
-        resolutions=("480p", "720p"),  # no document lists them; these are reported
-        ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
-        durations=(4, 15),
-        adaptive=MODES,
-        auto_duration=True,
-        prompt_max=2000,  # reported, not documented: a longer one is cut off or refused
-        images=9,
-        videos=3,
-        audios=3,
-    )
+SCHEMA_20 = Source("replicate.com/bytedance/seedance-2.0 and -fast, api schema", "2026-06")
+ID_MINI = Source(
+    "replicate.com/bytedance/seedance-2.0-mini: the id; its schema was not found", "", True
+)
+SCHEMA_25 = Source("schema of bytedance/seedance-2.5, version fa8b2706 (a copy)", "2026-09-05")
+
+STANDARD = ModelLimits(
+    id="bytedance/seedance-2.0",
+    # The schema's text on clips names editing. There is no field for it.
+    modes=MODES | {"edit"},
+    resolutions=("480p", "720p"),  # no document lists them; these are reported
+    ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
+    durations=(4, 15),
+    adaptive=MODES | {"edit"},
+    auto_duration=True,
+    prompt_max=2000,  # reported, not documented: a longer one is cut off or refused
+    images=9,
+    videos=3,
+    audios=3,
+    edit_images=9,
+    by_prompt=frozenset(("edit",)),
+    sources=(SCHEMA_20,),
+)
+NEWEST = replace(
+    STANDARD,
+    id="bytedance/seedance-2.5",
+    modes=MODES | CLIP_TASKS,
+    resolutions=("480p", "720p", "1080p"),
+    ratios=("16:9", "4:3", "1:1", "3:4", "9:16"),
+    durations=(4, 30),
+    adaptive=MODES | CLIP_TASKS,
+    source_ratio=CLIP_TASKS | {"frames"},
+    source_duration=CLIP_TASKS,
+    images=30,
+    videos=10,
+    audios=10,
+    edit_images=30,
+    watermark=True,
+    media={
+        "video": replace(VIDEO, total_seconds=(0, 30)),
+        "audio": replace(AUDIO, total_seconds=(0, 30)),
+    },
+    by_prompt=CLIP_TASKS,
+    extends_apart=True,
+    sources=(SCHEMA_25,),
+)
 
 
 def _done(prediction: dict[str, Any]) -> Done:
@@ -72,7 +116,18 @@ def _failed(prediction: dict[str, Any]) -> Failed:
     code = next(iter(_CODE.findall(said)), "")
     # E005 stands for a flagged input and a flagged output; what can be changed is the input.
     stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
+    if code == MODERATED:
+        said = f"{said.rstrip('.')}. {FALSE_ALARM}"
     return Failed(said or "Replicate gives no reason.", code, stage)
+
+
+# USD per second of output by resolution: (without, with) a clip among the inputs, None where
+# nothing is reported.
+PRICES_25: Mapping[str, tuple[float, float | None]] = {
+    "480p": (0.1028, None),
+    "720p": (0.2312, 0.9676),
+}
+PRICES_AS_OF = "2026-09, reported"
 
 
 class Replicate(Provider):
@@ -85,11 +140,12 @@ class Replicate(Provider):
     default_base_url = "https://api.replicate.com"
     limits = Limits(
         models={
-            "seedance-2.0": _model("bytedance/seedance-2.0"),
-            "seedance-2.0-fast": _model("bytedance/seedance-2.0-fast"),
-            "seedance-2.0-mini": _model("bytedance/seedance-2.0-mini"),
-            # Only the id is documented: the limits are those of 2.0, as the README says.
-            "seedance-2.5": _model("bytedance/seedance-2.5"),
+            "seedance-2.0": STANDARD,
+            "seedance-2.0-fast": replace(STANDARD, id="bytedance/seedance-2.0-fast"),
+            "seedance-2.0-mini": replace(
+                STANDARD, id="bytedance/seedance-2.0-mini", sources=(ID_MINI,)
+            ),
+            "seedance-2.5": NEWEST,
         },
         # Data URIs are advised against above 256 KB, so files always go up.
         delivery={
@@ -98,8 +154,8 @@ class Replicate(Provider):
             "audio": ("upload", "address"),
         },
         image=MediaLimits(("image/png", "image/jpeg", "image/webp")),
-        video=MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15)),
-        audio=MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15)),
+        video=VIDEO,
+        audio=AUDIO,
         spelling={"image": "[Image{n}]", "video": "[Video{n}]", "audio": "[Audio{n}]"},
         result_life=3600.0,
     )
@@ -130,10 +186,12 @@ class Replicate(Provider):
                 image=delivered.first_frame,
                 last_frame_image=delivered.last_frame,
                 reference_images=list(delivered.images),
-                reference_videos=list(delivered.videos),
+                reference_videos=list(filter(None, (delivered.video, *delivered.videos))),
                 reference_audios=list(delivered.audios),
             ),
         }
+        if order.watermark:
+            wanted["watermark"] = True  # unknown names are refused, and 2.0 has no such field
         url = self.url(f"/v1/models/{self.model_id(order).strip('/')}/predictions")
         return (yield from self.create(url, {"input": wanted}, self.extra(order), into=wanted))
 
@@ -152,12 +210,24 @@ class Replicate(Provider):
         account = yield from self.ask(Call("GET", self.url("/v1/account")))
         return Balance(text_at(account, "username") or "Replicate account")
 
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
+        """The price by seconds of output; the flat price with a clip covers clips of any length."""
+        if order.model != "seedance-2.5" or order.resolution not in PRICES_25:
+            return None
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        price = PRICES_25[order.resolution][with_clip]
+        if price is None:
+            return None
+        longest = self.model(order).durations[1]
+        seconds = longest if order.duration == -1 else order.duration
+        return Money(round(seconds * price, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
+
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)
         if MODERATED in _CODE.findall(said):
             return Moderated(
                 f"Replicate's content policy refused the order: {said}",
-                hint="Change the prompt or the media.",
+                hint=FALSE_ALARM,
             )
         if reply.status == 422:
             return Refused(f"Replicate did not accept the input: {said or 'it gives no reason'}")

@@ -12,6 +12,7 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
+    Source,
     Ticket,
     Uploaded,
     given,
@@ -36,6 +37,7 @@ def _model(model_id: str) -> ModelLimits:
         images=9,
         seed=False,
         watermark=True,
+        sources=(Source("docs.sinancode.com/en/api-reference/endpoint/seedance-2-0", "2026-11"),),
     )
 
 

@@ -25,6 +25,7 @@ from ..wire import (
     ModelLimits,
     Reply,
     Running,
+    Source,
     Status,
     Ticket,
     Words,
@@ -116,6 +117,7 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         edit_images=9,
         watermark=True,
         camera_fixed=True,
+        sources=(Source("docs.uniall.ai/models/video/seedance-2-0", "2026-11"),),
     )
 
 

@@ -7,7 +7,7 @@ from ._ark_limits import limits
 
 
 class VolcEngine(Ark):
-    """Volcano Engine Ark, region cn-beijing. No price is known for 1080p, 4k and 2.5."""
+    """Volcano Engine Ark, region cn-beijing. No price is known for 4k."""
 
     id = "volcengine"
     name = "Volcano Engine Ark"
@@ -16,9 +16,10 @@ class VolcEngine(Ark):
     default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
     limits = limits("doubao")
     currency = "CNY"
-    prices_as_of = "2026-07-31"
+    prices_as_of = "2026-10-25, reported"
     prices = {
-        "seedance-2.0": {"480p": (46.0, 28.0), "720p": (46.0, 28.0)},
+        "seedance-2.0": {"480p": (46.0, 28.0), "720p": (46.0, 28.0), "1080p": (51.0, 31.0)},
         "seedance-2.0-fast": {"480p": (37.0, 22.0), "720p": (37.0, 22.0)},
         "seedance-2.0-mini": {"480p": (23.0, 14.0), "720p": (23.0, 14.0)},
+        "seedance-2.5": {"480p": (70.0, 42.0), "720p": (70.0, 42.0), "1080p": (77.0, 46.0)},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -102,11 +103,10 @@ class Deliveries:
 def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> Deliveries:
     """Choose the delivery of each medium. Raises BadOrder where there is none, saying what to
     set."""
-    size = ratio = None
+    size, ratio = _frame_size(order, provider), None
     if order.ratio != "adaptive":
         across, down = order.ratio.split(":")
         ratio = (int(across), int(down))
-        size = provider.model(order).sizes.get(order.resolution, {}).get(order.ratio)
 
     def item(part: str, number: int, medium: Medium) -> Item:
         delivery = _delivery(medium, _label(part, number), provider, settings)
@@ -121,6 +121,21 @@ def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> D
         single.get("video"),
         tuple(each for each in items if each.part.endswith("_reference")),
     )
+
+
+def _frame_size(order: Order, provider: Provider) -> Size | None:
+    """The pixels that first and last frames are fitted to, None where they are sent as they are."""
+    model = provider.model(order)
+    sizes = model.sizes.get(order.resolution, {})
+    if order.ratio != "adaptive":
+        return sizes.get(order.ratio)
+    first = order.first_frame
+    offered = [sizes[ratio] for ratio in model.ratios if ratio in sizes]
+    if not model.exact_frames or not offered or first is None or not _at_hand(first):
+        return None
+    width, height = media.measure(first).size or (1, 1)
+    shape = math.log(width / height)
+    return min(offered, key=lambda size: abs(math.log(size[0] / size[1]) - shape))
 
 
 def _parts(order: Order) -> Iterator[tuple[str, int, Medium]]:
@@ -235,7 +250,8 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
                     measured, limits, size=item.size, ratio=item.ratio, nearest=nearest
                 )
     for kind in ("video", "audio"):
-        bounds = limits_of(provider, order, kind).total_seconds
+        limits = limits_of(provider, order, kind)
+        bounds = limits.total_seconds
         ours = [
             (item.label, media.measure(item.medium).seconds or 0.0)
             for item in deliveries.items
@@ -243,9 +259,21 @@ def check_measures(deliveries: Deliveries, order: Order, provider: Provider) -> 
         ]
         if bounds is not None and ours:
             total = sum(seconds for _, seconds in ours)
+            below, above = (max(SLACK_SECONDS, some) for some in limits.tolerance)
             high = float("inf") if nearest else bounds[1]
-            if not bounds[0] - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
+            if not bounds[0] - below <= total <= high + above:
                 raise wrong_total(kind, ours, bounds, provider)
+
+
+def clip_seconds(order: Order, provider: Provider) -> float | None:
+    """How long the clips of an order are together, as they will be sent; 0 without any, None where
+    one of them is not at hand."""
+    clips = [medium for medium in order.media if medium.kind == "video"]
+    if not all(map(_at_hand, clips)):
+        return None
+    total = sum(media.measure(clip).seconds or 0.0 for clip in clips)
+    bounds = limits_of(provider, order, "video").total_seconds
+    return min(total, bounds[1]) if bounds else total
 
 
 CROP_SAID = 0.05  # of a frame; a smaller crop is not worth a word
@@ -280,7 +308,7 @@ def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[str]:
 
 def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:
     """What the provider takes of a kind of medium, for the order's model and mode."""
-    return provider.limits.of(kind, order.model, order.mode) or MediaLimits(())
+    return provider.limits.of(kind, order.model, order.mode, order.resolution) or MediaLimits(())
 
 
 def wrong_total(

@@ -71,15 +71,15 @@ def remove_parts(files: Files, row_id: int) -> None:
                 part.unlink()
 
 
-def new_target(output: Path, provider: str, fingerprint: str) -> Path:
+def new_target(output: Path, provider: str, fingerprint: str, ending: str = "mp4") -> Path:
     """A path in the output folder that no video has yet. The name is made of the date, the
     provider's id and the fingerprint, and of nothing that a workflow or a provider said."""
     stem = f"{time.strftime('%Y-%m-%d')}_{provider}_{fingerprint[:10]}"
     for number in range(1, 1000):
-        path = output / f"{stem}{f'-{number}' if number > 1 else ''}.mp4"
+        path = output / f"{stem}{f'-{number}' if number > 1 else ''}.{ending}"
         if not path.exists() and not Files(path).sidecar.exists():
             return path
-    raise BadOrder(f"There are too many versions of {stem}.mp4 in {output}.")
+    raise BadOrder(f"There are too many versions of {stem}.{ending} in {output}.")
 
 
 def numbered(target: Path, number: int) -> Path:

@@ -14,7 +14,16 @@ from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
 from ..journal import State, believed
 from ..texts import logger_of
 from ..transport import NotSent
-from ..wire import CannotCancel, Done, Expired, Failed, Running, Status, TaskCancelled
+from ..wire import (
+    CancelRequested,
+    CannotCancel,
+    Done,
+    Expired,
+    Failed,
+    Running,
+    Status,
+    TaskCancelled,
+)
 from .active import ActiveOrder
 from .client import NoAnswer, Stopped, UnknownTask
 from .outcomes import failure
@@ -299,8 +308,13 @@ class _Polling:
         if isinstance(outcome, TaskCancelled):
             text = "Cancelled at the provider; nothing is billed."
             raise active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
-        logger.info("%s goes on: %s", self.ticket, outcome.reason)
-        active.refuse_cancel(outcome.reason)
+        if isinstance(outcome, CancelRequested):
+            # Only the end of the task tells whether it stopped, and what is billed.
+            reason = f"{provider.name} was asked to cancel, and has not said yet whether it does"
+        else:
+            reason = outcome.reason
+        logger.info("%s goes on: %s", self.ticket, reason)
+        active.refuse_cancel(reason)
 
 
 def _typical_seconds(active: ActiveOrder) -> float | None:

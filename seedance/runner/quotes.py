@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from .delivery import (
     check_measures,
     check_readable,
     choose_deliveries,
+    clip_seconds,
     media_notes,
     stand_in,
 )
@@ -198,27 +199,45 @@ def _naming(error: DoesNotFit, able: Sequence[str]) -> DoesNotFit:
 
 
 def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
-    fitted = fit(asked, providers.get(provider_id))
-    order = fitted.order
     access = settings.access(provider_id)
     provider = providers.get(provider_id)(access.config)
+    fitted = fit(asked, provider)
+    order = fitted.order
     _check_addresses(order.extra.get(provider.id, {}))
     deliveries = choose_deliveries(order, provider, settings)
     check_measures(deliveries, order, provider)
     delivered = deliveries.delivered(lambda item: stand_in(provider, item))
     # Raises BadOrder, for example for extra that replaces a field.
-    step = next(provider.submit(spelled(order, type(provider)), delivered))
+    step = next(provider.making(spelled(order, type(provider)), delivered))
     return Prepared(
         provider=provider,
         access=access,
         order=order,
         asked_order=asked,
         changes=fitted.changes,
-        notes=(*fitted.notes, *media_notes(deliveries, order, provider)),
-        price=provider.estimate(order),
+        notes=(
+            *fitted.notes,
+            *_draft_notes(order, provider),
+            *media_notes(deliveries, order, provider),
+        ),
+        price=provider.estimate(order, clip_seconds(order, provider)),
         deliveries=deliveries,
-        call=step if isinstance(step, Call) else None,
+        call=step if isinstance(step, Call) and step.spends else None,
     )
+
+
+def _draft_notes(order: Order, provider: Provider) -> Iterable[str]:
+    """What finishing a draft will cost, and how long it can be finished."""
+    if not order.draft:
+        return
+    prices = []
+    for resolution in provider.finals(order.model):
+        final = replace(order, draft=False, resolution=resolution)
+        price = provider.estimate(final, clip_seconds(order, provider))
+        prices.append(f"{resolution}: {price or 'price not known'}")
+    life = provider.limits.draft_life
+    until = f" within {life / 86400:g} days" if life else ""
+    yield f"This is a 480p draft. It can be finished{until} ({'; '.join(prices)})."
 
 
 def check_no_key(order: Order, settings: Settings) -> None:

@@ -34,6 +34,7 @@ from ..wire import Balance, Ticket
 from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
+from .finish import prepare_final
 from .job import Job
 from .lifecycle import carry
 from .outcomes import error_of, told
@@ -238,7 +239,7 @@ class Runner:
         provider = prepared.provider
         if prepared.access.problem is not None:
             raise prepared.access.problem
-        goal = self._goal(target, provider.id, identity)
+        goal = self._goal(target, provider.id, identity, prepared.order.output_format)
         if not self.journal.newest(1):
             rebuild.check_new(self.settings.output, identity)
         budget = self.settings.budget
@@ -260,10 +261,12 @@ class Runner:
         )
         return row
 
-    def _goal(self, target: Path | None, provider_id: str, identity: str) -> str:
+    def _goal(
+        self, target: Path | None, provider_id: str, identity: str, ending: str = "mp4"
+    ) -> str:
         """Where the row says that its video goes: a name in the output folder of whoever saves it,
         or the file that a person named. Raises BadOrder where that cannot be written."""
-        where = target or files.new_target(self.settings.output, provider_id, identity)
+        where = target or files.new_target(self.settings.output, provider_id, identity, ending)
         files.check_writable(where.parent)
         return str(target or where.name)
 
@@ -395,6 +398,39 @@ class Runner:
             # A ticket is all that is known of the order: somebody has paid for it, or nobody.
             error.spent = "unknown" if error.spent == "no" else error.spent
             raise
+
+    def finish(
+        self,
+        ticket: str,
+        *,
+        resolution: str = "1080p",
+        target: Path | None = None,
+        overwrite: bool = False,
+        confirm: Confirm | None = None,
+        spending: Spending | None = None,
+    ) -> Job:
+        """Make a draft into its final video, by the draft's ticket; the same final is paid once.
+        The other arguments are those of `start`.
+
+        Raises BadOrder for a text that is no ticket, a task that is no finished draft, and a
+        resolution that its provider does not finish drafts in; OverBudget as `start` does.
+        """
+        self._restore_tickets()
+        target = target.absolute() if target else None
+        files.check_target(target)
+        active = self._worker.find_task(ticket.strip())  # the journal may not have it yet
+        row = active.row if active else self.journal.by_ticket(ticket.strip())
+        prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
+        if row is not None:
+            self._client_of(row, prepared.access)  # raises where the base URL is another now
+        held = self.journal.held(prepared.fingerprint)
+        places.check_free(target, held, overwrite)
+        if held is None:
+            if confirm is not None:
+                confirm(prepared, 1)
+            cost = sum_of([prepared.price], self.settings.budget.get("unknown_price"))
+            (spending or Spending(self.settings.max_usd)).add(cost)
+        return self._start(prepared, target, overwrite, prepared.order.prompt)
 
     def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)

@@ -139,7 +139,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         active.spending = active.worker.may_have_spent = True
         active.say("submitting")
         try:
-            flow = provider.submit(order, delivered)
+            flow = provider.making(order, delivered)
             ticket = active.client.run(flow, gate=lambda: _may_send(active))
             _keep(active, ticket)
             return

@@ -168,15 +168,16 @@ class _Uploading:
             if not ours or limits.total_seconds is None:
                 continue
             low, high = limits.total_seconds
+            below, above = (max(SLACK_SECONDS, some) for some in limits.tolerance)
             total = sum(encoded[number].seconds_of(kind) for number in ours)
-            if total > high + SLACK_SECONDS and self.order.on_unsupported == "nearest":
+            if total > high + above and self.order.on_unsupported == "nearest":
                 # A written file may be longer than asked by the rest of a block of sound.
                 share = (high - SLACK_SECONDS * len(ours)) / total
                 why = f"{low:g} to {high:g} s in all are taken"
                 for number in ours:
                     encoded[number] = self._shortened(encoded[number], share, why)
                 total = sum(encoded[number].seconds_of(kind) for number in ours)
-            if not low - SLACK_SECONDS <= total <= high + SLACK_SECONDS:
+            if not low - below <= total <= high + above:
                 named = [
                     (encoded[number].item.label, encoded[number].seconds_of(kind))
                     for number in ours
@@ -188,7 +189,8 @@ class _Uploading:
         limits = self._limits(one.item.medium.kind)
         low = limits.seconds[0] if limits.seconds else 0.0
         most = max(one.seconds_of(one.item.medium.kind) * share, low)
-        short = self._encoded(one.item, one.medium, replace(limits, seconds=(low, most)))
+        exact = replace(limits, seconds=(low, most), tolerance=(0.0, 0.0))
+        short = self._encoded(one.item, one.medium, exact)
         if short.change is None:
             return short
         reasons = [one.change.why, why] if one.change else [why]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from .calls import Blob, Call, FilePart, Flow, Pause, Reply, given
 from .extra import add_extra
-from .limits import Delivery, Limits, MediaLimits, ModelLimits, Size
+from .limits import UNDOCUMENTED, Delivery, Limits, MediaLimits, ModelLimits, Size, Source
 from .provider import Balance, Capability, Config, Delivered, Provider, Uploaded
 from .reading import (
     address,
@@ -31,6 +31,8 @@ from .reading import (
     unix_seconds,
 )
 from .statuses import (
+    Cancelling,
+    CancelRequested,
     CannotCancel,
     Done,
     Expired,
@@ -44,9 +46,12 @@ from .statuses import (
 )
 
 __all__ = [
+    "UNDOCUMENTED",
     "Balance",
     "Blob",
     "Call",
+    "CancelRequested",
+    "Cancelling",
     "CannotCancel",
     "Capability",
     "Config",
@@ -66,6 +71,7 @@ __all__ = [
     "Reply",
     "Running",
     "Size",
+    "Source",
     "Status",
     "TaskCancelled",
     "Ticket",

@@ -17,10 +17,10 @@ from .calls import Blob, Call, Flow, Reply
 from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
 from .reading import error_code, error_text, plain_word, text_at
-from .statuses import CannotCancel, Running, Status, TaskCancelled, Ticket, Words
+from .statuses import Cancelling, CannotCancel, Running, Status, TaskCancelled, Ticket, Words
 
 # What a provider may leave out. It has those that its class defines.
-Capability: TypeAlias = Literal["upload", "cancel", "find", "probe_key", "estimate"]
+Capability: TypeAlias = Literal["upload", "cancel", "find", "finish", "probe_key", "estimate"]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 # The statuses by which an API says that it does not cancel a task. Any other is an error of the
@@ -91,7 +91,7 @@ class Provider(ABC):
     # Where a person makes a key, or, where no document names that page, the service's own site.
     key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None
-    limits: ClassVar[Limits]
+    limits: Limits  # of the class; an instance adds the models that its configuration names
     auth_scheme: ClassVar[str] = "Bearer"
     options: ClassVar[tuple[str, ...]] = ()
     # True only where a document says that a cancelled task is not billed.
@@ -111,6 +111,8 @@ class Provider(ABC):
     def __init__(self, config: Config, mark: str = "") -> None:
         self.config = config
         self.mark = mark
+        if config.models:
+            self.limits = self.limits.with_models(config.models)
 
     @classmethod
     def can(cls, capability: Capability) -> bool:
@@ -131,6 +133,12 @@ class Provider(ABC):
         Raises Refused (or a kind of it) for a clear no, OddReply for a 2xx that makes no sense.
         """
 
+    def making(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
+        """`submit`, or `finish` for an order that is for the final video of a draft."""
+        if order.draft_of:
+            return self.finish(order, Ticket.parse(order.draft_of, known=True))
+        return self.submit(order, delivered)
+
     @abstractmethod
     def check(self, ticket: Ticket) -> Flow[Status]:
         """Ask once how the task stands. Raises what `explain` gives for an HTTP error."""
@@ -142,8 +150,19 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
         yield  # makes this a generator
 
-    def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
-        """Ask the provider to cancel."""
+    def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
+        """Create the final video of a draft, in the order's resolution. One Call has `spends=True`.
+        Raises as `submit` does, and BadOrder where there are no drafts."""
+        raise BadOrder(f"{self.name} has no drafts.")
+        yield
+
+    def finals(self, model: str) -> tuple[str, ...]:
+        """The resolutions that a draft of a model can be finished in, as configured."""
+        return self.limits.models[model].finals if model in self.limits.models else ()
+
+    def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
+        """Ask the provider to cancel. CancelRequested where its answer does not say that the task
+        has stopped."""
         return CannotCancel(f"{self.name} documents no way to cancel a task.")
         yield
 
@@ -162,9 +181,13 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} has no list of tasks to look into.")
         yield
 
-    def estimate(self, order: Order) -> Money | None:
+    def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none. It follows
-        from the order alone."""
+        from its arguments alone.
+
+        `clip_seconds`: how long the order's clips are together, None where that is not known; then
+        the longest that the provider takes are counted, so that a budget holds.
+        """
         return None
 
     # -- the steps that most flows are made of
@@ -202,6 +225,7 @@ class Provider(ABC):
         *,
         into: dict[str, Any] | None = None,
         others: Mapping[str, str] = NO_NAMES,
+        headers: Mapping[str, str] = NO_NAMES,
     ) -> Call:
         """A create: `body` as JSON, with the user's `extra` fields added in place.
 
@@ -211,7 +235,7 @@ class Provider(ABC):
         """
         where = body if into is None else into
         add_extra(where, extra, f"extra.{self.id}", others=others, whole=body)
-        return Call("POST", url, json=body, spends=True)
+        return Call("POST", url, json=body, headers=headers, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, by default for its `id`. Raises what `explain`

@@ -112,14 +112,14 @@ class Failed:
 class Done:
     """Finished. `video_url` is None while the provider does not give the address yet.
 
-    `without_address`: the failure that it is if the address never comes, where the answer tells.
+    `without_address`: the end that it is if the address never comes, where the answer tells.
     """
 
     video_url: str | None
     last_frame_url: str | None = None
     cost: Money | None = None
     seed: int | None = None
-    without_address: Failed | None = None
+    without_address: Failed | Expired | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,12 @@ class Expired:
 
 
 @dataclass(frozen=True)
+class CancelRequested:
+    """The provider took the request to cancel. Whether the task stops, and what is billed then, is
+    known when it has ended."""
+
+
+@dataclass(frozen=True)
 class CannotCancel:
     """The provider does not cancel this task; `reason` is shown to the person."""
 
@@ -154,6 +160,8 @@ class CannotCancel:
 
 
 Status: TypeAlias = Running | Done | Failed | TaskCancelled | Expired
+# What came of a request to cancel.
+Cancelling: TypeAlias = TaskCancelled | CancelRequested | CannotCancel
 
 # What a provider's status words mean. A key is a word in lower case with underscores; its value is
 # a status, or a function that makes one from the answer about the task.

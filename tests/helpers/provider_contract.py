@@ -73,11 +73,11 @@ def a_create_makes_one_paid_call_and_nothing_else_makes_any(
     for exchange in exchanges:
         sent = calls(exchange)
         paid = [call for call in sent if call.get("spends")]
-        if exchange["flow"] != "submit":
+        if exchange["flow"] not in ("submit", "finish"):
             assert not paid, f"{exchange['name']!r}: a call of {exchange['flow']} spends"
         elif "error" not in exchange:
             assert paid and paid[-1] is sent[-1], f"{exchange['name']!r}: the last call must spend"
-    for exchange in [one for one in exchanges if one["flow"] == "submit"]:
+    for exchange in [one for one in exchanges if one["flow"] in ("submit", "finish")]:
         for answer in (200, 202, 400, 401, 402, 422, 429, 500, 503):
             flow = wire_player.start(provider, exchange)
             assert paid_calls(flow, exchange, wire.Reply(answer, body=b"{}")) <= 1, (
@@ -182,6 +182,9 @@ def _others(provider: ProviderClass, order: Order) -> dict[str, Any]:
         "resolution": model.resolutions,
         "ratio": () if order.mode in model.source_ratio else sized,
         "duration": () if order.mode in model.source_duration else model.durations,
+        "draft": (True,) if order.mode in model.drafts and order.resolution == "480p" else (),
+        "web_search": (not order.web_search,) if order.mode in model.web_search else (),
+        "output_format": model.formats,
         "watermark": (not order.watermark,) if model.watermark else (),
         "camera_fixed": (not order.camera_fixed,) if model.camera_fixed else (),
         "keep_audio": (not order.keep_audio,) if model.keeps_audio and order.video else (),
@@ -296,6 +299,8 @@ def a_signed_address_is_never_shown(provider: ProviderClass, exchanges: list[Exc
 def limits_say_what_the_modes_need(provider: ProviderClass, exchanges: list[Exchange]) -> None:
     for name, model in provider.limits.models.items():
         assert model.modes, f"{name} has no mode"
+        assert model.sources or provider.key_variable is None, f"{name}: name the sources"
+        assert model.by_prompt <= model.modes, f"{name}: {sorted(model.by_prompt - model.modes)}"
         assert set(model.resolutions) <= set(RESOLUTIONS), f"{name}: {model.resolutions}"
         assert set(model.ratios) <= set(RATIOS) - {"adaptive"}, f"{name}: {model.ratios}"
         assert model.durations[0] <= model.durations[1], f"{name}: {model.durations}"

@@ -22,7 +22,8 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 
 SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
-    *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra"),
+    *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
+    *("web_search", "output_format"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -37,6 +38,7 @@ INPUTS = {
         *SHARED,
     ],
     "SeedanceTask": ["task", "decode_frames"],
+    "SeedanceFinal": ["draft", "resolution", "decode_frames"],
 }
 OUTPUTS = [
     ("frames", "IMAGE"),
@@ -46,7 +48,7 @@ OUTPUTS = [
     ("last_frame", "IMAGE"),
     ("task", "STRING"),
 ]
-GENERATING = [node_id for node_id in INPUTS if node_id != "SeedanceTask"]
+GENERATING = [node_id for node_id in INPUTS if node_id not in ("SeedanceTask", "SeedanceFinal")]
 
 
 @pytest.fixture
@@ -76,7 +78,8 @@ def test_only_prompt_and_task_are_required(pack: Pack, node_id: str) -> None:
     required = [
         name for name, item in inputs_of(pack, node_id).items() if not item.options.get("optional")
     ]
-    assert required == (["task"] if node_id == "SeedanceTask" else ["prompt"])
+    ticket = {"SeedanceTask": ["task"], "SeedanceFinal": ["draft"]}
+    assert required == ticket.get(node_id, ["prompt"])
 
 
 @pytest.mark.parametrize("node_id", INPUTS)
@@ -124,6 +127,9 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         False,
         True,
         "",
+        False,
+        False,
+        "mp4",
     ]
     assert [defaults[name] for name in SHARED] == expected
 
@@ -478,6 +484,22 @@ def test_a_ticket_is_collected(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(pack.core("errors").BadOrder, match="seen"):
         pack.run("SeedanceTask", task=" lumenfall:v1 ")
     assert tickets == ["lumenfall:v1"]
+
+
+def test_a_draft_is_finished_by_its_ticket(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = scripted(pack, monkeypatch)
+    asked = []
+
+    def finish(ticket: str, *, resolution: str, spending: object) -> None:
+        asked.append((ticket, resolution))
+        raise pack.core("errors").BadOrder("seen")
+
+    runner.finish = finish  # type: ignore[attr-defined]
+    with pytest.raises(pack.core("errors").BadOrder, match="seen"):
+        pack.run("SeedanceFinal", draft=" byteplus:cgt-1 ")
+    with pytest.raises(pack.core("errors").BadOrder, match="seen"):
+        pack.run("SeedanceFinal", draft="byteplus:cgt-1", resolution="4k")
+    assert asked == [("byteplus:cgt-1", "1080p"), ("byteplus:cgt-1", "4k")]
 
 
 # -------------------------------------------------------------------------- before a prompt runs

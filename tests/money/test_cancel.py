@@ -14,6 +14,7 @@ from running import Desk, is_poll, move, picture, until
 
 from seedance.errors import BadOrder, Cancelled, NeedsKey
 from seedance.journal import State
+from seedance.providers import get
 
 pytestmark = pytest.mark.slow
 
@@ -131,3 +132,51 @@ def test_rows_without_a_key_are_left_for_who_has_one(tmp_path: Path) -> None:
         assert desk.row().holder is None
         fake.polls_until_done = 1
         assert job.wait().state == "saved"
+
+
+# ------------------------------------------------------- a cancel that is only a request to cancel
+
+
+@pytest.fixture
+def fal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk at fal, as if its documents said that a cancelled request is not billed."""
+    monkeypatch.setattr(get("fal"), "cancel_is_free", True)
+    with fakes.all()["fal"](polls_until_done=FOREVER) as fake:
+        yield Desk(fake, tmp_path)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_requested_cancel_is_no_end_until_the_provider_says_so(fal: Desk, stops: bool) -> None:
+    fal.fake.stops_on_signal = stops
+    runner = fal.runner()
+    job = fal.start(runner)
+    until(lambda: sum(request.path.endswith("/status") for request in fal.fake.requests) >= 3)
+    job.release()
+    with pytest.raises(BadOrder, match="was asked to cancel, and has not said yet"):
+        runner.cancel(job.task or "")
+    if stops:
+        until(lambda: fal.row().state == "cancelled")
+    else:
+        fal.fake.polls_until_done = 1
+        until(lambda: fal.row().state == "saved")
+    assert len([request for request in fal.fake.requests if request.method == "PUT"]) == 1
+
+
+def test_the_queue_may_not_run_a_paid_request_again_by_itself(tmp_path: Path) -> None:
+    with fakes.all()["fal"](polls_until_done=1) as fake:
+        Desk(fake, tmp_path).video()
+        headers = [r.headers.get("x-fal-no-retry") for r in fake.requests if r.method == "POST"]
+        assert headers == ["1"]
+
+
+def test_takes_are_different_orders_where_no_seed_is_sent(tmp_path: Path) -> None:
+    with fakes.all()["fal"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        runner = desk.runner()
+        for job in runner.start(desk.order(), takes=2):
+            job.wait()
+        assert fake.creates == 2
+        assert ["seed" in r.json for r in fake.requests if r.method == "POST"] == [False, False]
+        for job in runner.start(desk.order(), takes=2):
+            assert job.wait().reused
+        assert fake.creates == 2

@@ -63,7 +63,7 @@ class MadeUp(Provider):
         yield Call("GET", self.url("/look"))
         return Running()
 
-    def estimate(self, order):
+    def estimate(self, order, clip_seconds=None):
         return {price}
 """
 

@@ -23,6 +23,8 @@ NEEDS_MODEL = "sd_keyframes_to_video"
 SHOT = 97  # frames of a clip of 4 s; one of 5 s has 121
 FRAMES = {
     "collect_task": SHOT,
+    "draft_to_final": SHOT,
+    "extend_and_join": 2 * SHOT,
     "first_and_last_frame": 121,
     "five_shots_in_one_film": 5 * SHOT - 4,
     "image_to_video": 121,
@@ -54,7 +56,8 @@ def test_every_node_has_an_example() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_free_and_says_how_to_switch(name: str) -> None:
-    paying = [node for node in nodes_of(name, "Seedance") if node["type"] != "SeedanceTask"]
+    free = ("SeedanceTask", "SeedanceFinal")  # their ticket says which provider
+    paying = [node for node in nodes_of(name, "Seedance") if node["type"] not in free]
     assert paying
     assert all("preview" in node["widgets_values"] for node in paying)
     (note,) = nodes_of(name, "MarkdownNote")

@@ -69,10 +69,8 @@ def test_editing_counts_the_longest_clip_in_and_out() -> None:
     assert edit == (round(tokens * 6.4e-6, 2), "USD")
 
 
-def test_volcengine_counts_in_yuan_and_knows_no_price_above_720p() -> None:
+def test_volcengine_counts_in_yuan() -> None:
     assert price(volcengine()) == (4.97, "CNY")
-    assert price(volcengine(), resolution="1080p") is None
-    assert price(volcengine(), model="seedance-2.5") is None
 
 
 # ------------------------------------------------------------------------------------------ limits

@@ -35,6 +35,8 @@ MODELS: dict[str, tuple[tuple[str, ...], int, dict[str, int]]] = {
         {"image": 30, "video": 10, "audio": 10},
     ),
 }
+PREMIUM = "seedance-2-5-premium-260915"
+MODELS[PREMIUM] = (("4k",), 30, {"image": 30, "video": 10, "audio": 10})
 ROLES = {
     "image": ("first_frame", "last_frame", "reference_image"),
     "video": ("reference_video",),
@@ -114,11 +116,31 @@ class FakeArk(Fake):
         if model not in MODELS or model == body["model"]:
             message = "The model or endpoint does not exist or you do not have access to it."
             return error(404, "InvalidEndpointOrModel.NotFound", message)
-        if refusal := _wrong_fields(body, model) or _wrong_content(body, model):
+        if (draft := _draft_of(body)) is not None:
+            refusal = self._wrong_final(body, model, draft)
+        else:
+            refusal = _wrong_fields(body, model) or _wrong_content(body, model)
+        if refusal:
             return refusal
+        if draft is not None:
+            drafted = self.tasks[draft].body
+            body = {**drafted, "draft": False, "resolution": body["resolution"], "of": draft}
         task = self.accept(body, "cgt-20261120093000-{n:05d}")
         self.created[task.id] = int(time.time())
         return Answer(json={"id": task.id})
+
+    def _wrong_final(self, body: dict[str, Any], model: str, draft: str) -> Answer | None:
+        """The final of a draft: docs.apiyi.com, draft mode; the premium model makes 4k only."""
+        known = {"model", "content", "resolution", "watermark", "execution_expires_after"}
+        if unknown := body.keys() - known:
+            return error(400, "InvalidParameter", f"{sorted(unknown)} are those of the draft.")
+        right = {"seedance-2-5-260628": "1080p", PREMIUM: "4k"}
+        if right.get(model) != body.get("resolution"):
+            return error(400, "InvalidResolutionParameter", "The resolution is not supported.")
+        task = self.tasks.get(draft)
+        if task is None or not task.body.get("draft") or self.word(task) != "succeeded":
+            return error(400, "InvalidParameter.draft_task", "There is no such draft.")
+        return None
 
     def _list(self, request: Request) -> Answer:
         known = {"page_num", "page_size", "filter.status", "filter.model", "filter.task_ids"}
@@ -167,7 +189,7 @@ class FakeArk(Fake):
             "service_tier": "default",
             "execution_expires_after": body.get("execution_expires_after", 172_800),
             "generate_audio": body.get("generate_audio", True),
-            "draft": False,
+            "draft": body.get("draft", False),
         }
         if word == "failed":
             shown["error"] = self.fail_with
@@ -219,7 +241,18 @@ def _wrong_fields(body: dict[str, Any], model: str) -> Answer | None:
             return error(400, f"InvalidParameter.{name}", f"{name} is not supported by {model}.")
         if not checks[name](value):
             return error(400, f"InvalidParameter.{name}", f"{name} does not take {value!r}.")
+    if body.get("draft") and (body.get("resolution") != "480p" or body.get("return_last_frame")):
+        return error(400, "InvalidParameter.draft", "A draft is 480p, without its last frame.")
     return None
+
+
+def _draft_of(body: dict[str, Any]) -> str | None:
+    """The id of the draft that a create is for, None for any other create."""
+    content = body["content"]
+    if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
+        return None
+    draft = content[0].get("draft_task")
+    return str(draft.get("id")) if isinstance(draft, dict) else None
 
 
 def _wrong_content(body: dict[str, Any], model: str) -> Answer | None:

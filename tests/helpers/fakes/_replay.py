@@ -72,12 +72,29 @@ class Replay(Fake):
     # ----------------------------------------------------------------------------------- creates
 
     def _created(self, request: Request) -> Answer | None:
-        creates = [one for one in self._of("submit") if _fits(one["talk"][-1]["call"], request)]
-        if not creates:
-            return None
-        if reason := wrong(request.json, creates):
-            return refusal(400, reason)
-        exchange = creates[0]
+        reasons = []
+        for flow in ("submit", "finish"):
+            creates = [one for one in self._of(flow) if _fits(one["talk"][-1]["call"], request)]
+            if not creates:
+                continue
+            body = self._with_recorded_draft(request.json, creates[0])
+            if not (reason := wrong(body, creates)):
+                return self._accepted(request, creates[0])
+            reasons.append(reason)
+        return refusal(400, reasons[0]) if reasons else None
+
+    def _with_recorded_draft(self, body: Any, exchange: Exchange) -> Any:
+        """The body with the recorded draft's id where it has that of a draft that was made here."""
+        if exchange["flow"] != "finish" or not isinstance(body, dict):
+            return body
+        drafts = {task.id for task in self.tasks.values() if task.body.get("draft")}
+        recorded = _opaque(exchange["ticket"])
+        return {
+            name: recorded if isinstance(value, str) and value in drafts else value
+            for name, value in body.items()
+        }
+
+    def _accepted(self, request: Request, exchange: Exchange) -> Answer:
         opaque = _opaque(exchange["result"]["ticket"])
         task = self.accept(request.json, opaque + "-{n:04d}")
         return _answer(exchange["talk"][-1]["reply"], {opaque: task.id})

@@ -1,4 +1,5 @@
-"""A fake fal: docs.fal.ai (queue, errors) and the model pages of bytedance/seedance-2.0.
+"""A fake fal: docs.fal.ai (queue, errors), the model pages of bytedance/seedance-2.0 and of
+2.5-flash, and the OpenAPI schemas of 2.0 and 2.5.
 
 The sub-path of a model belongs into the submit URL only; elsewhere it is 404, as the queue's
 document says.
@@ -10,33 +11,56 @@ import re
 from typing import Any
 
 from . import Answer, Fake, Request, Task
-from ._fields import Check, boolean, integer, list_of, one_of, picture, text
+from ._fields import Check, boolean, list_of, one_of, picture, text
 
 INITIATE = "/storage/upload/initiate"
 APP = r"/(bytedance/seedance-2\.[05])"
 
+RATIOS = ("auto", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
+# There is no seed: it is in none of the schemas.
 COMMON: dict[str, Check] = {
     "prompt": text(),
-    "resolution": one_of("480p", "720p"),
-    "duration": one_of("auto", *map(str, range(4, 16))),
-    "aspect_ratio": one_of("auto", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
     "generate_audio": boolean,
-    "seed": integer(0, 2**32 - 1),
     "end_user_id": text(),
+    "codec": one_of("auto", "H264", "H265"),
 }
-# By the end of the path: its own fields, and those it needs.
-MODES: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
-    "text-to-video": ({}, ("prompt",)),
-    "image-to-video": ({"image_url": picture, "end_image_url": picture}, ("prompt", "image_url")),
-    "reference-to-video": (
-        {
-            "image_urls": list_of(picture, 9),
-            "video_urls": list_of(picture, 3),
-            "audio_urls": list_of(picture, 3),
-        },
-        ("prompt",),
-    ),
+# By what stands before the mode in the path: resolutions, longest duration, references of each kind
+# and of all, and whether a high bitrate can be had.
+MODELS: dict[str, tuple[tuple[str, ...], int, tuple[int, int, int, int], bool]] = {
+    "2.0": (("480p", "720p", "1080p", "4k"), 15, (9, 3, 3, 12), True),
+    "2.0/fast": (("480p", "720p"), 15, (9, 3, 3, 12), True),
+    "2.0/mini": (("480p", "720p"), 15, (9, 3, 3, 12), False),
+    "2.5": (("480p", "720p", "1080p"), 30, (30, 10, 10, 50), True),
+    "2.5/flash": (("480p", "720p"), 30, (30, 10, 10, 50), True),
 }
+# By the end of the path: the fields it needs.
+MODES: dict[str, tuple[str, ...]] = {
+    "text-to-video": ("prompt",),
+    "image-to-video": ("prompt", "image_url"),
+    "reference-to-video": ("prompt",),
+}
+
+
+def _fields(model: str, mode: str) -> dict[str, Check]:
+    """The fields of a model's route."""
+    resolutions, longest, counts, bitrate = MODELS[model]
+    auto_only = (model, mode) == ("2.5", "image-to-video")
+    checks = {
+        **COMMON,
+        "resolution": one_of(*resolutions),
+        "duration": one_of("auto", *map(str, range(4, longest + 1))),
+        "aspect_ratio": one_of("auto") if auto_only else one_of(*RATIOS),
+    }
+    if (model, mode) == ("2.5", "text-to-video"):
+        checks["draft"] = boolean
+    if bitrate:
+        checks["bitrate_mode"] = one_of("standard", "high")
+    if mode == "image-to-video":
+        checks |= {"image_url": picture, "end_image_url": picture}
+    if mode == "reference-to-video":
+        for kind, most in zip(("image", "video", "audio"), counts):
+            checks[f"{kind}_urls"] = list_of(picture, most)
+    return checks
 
 
 class FakeFal(Fake):
@@ -44,6 +68,7 @@ class FakeFal(Fake):
     a body with `error_type` is also told in the status."""
 
     provider = "fal"
+    stops_on_signal = True  # whether a request that runs stops when it is cancelled
 
     @staticmethod
     def failure(message: str, code: str) -> Any:
@@ -67,9 +92,12 @@ class FakeFal(Fake):
             return detail(401, "Authentication is required to access this application.")
         if request.method == "POST" and request.path == INITIATE:
             return self._initiate(request)
-        submit = re.fullmatch(rf"{APP}(/fast)?/(\w+-to-video)", request.path)
-        if request.method == "POST" and submit and submit[3] in MODES:
-            return self._submit(request.json, submit[1], submit[3])
+        submit = re.fullmatch(rf"{APP}(/\w+)?/(\w+-to-video)", request.path)
+        model = submit and submit[1].removeprefix("bytedance/seedance-") + (submit[2] or "")
+        if request.method == "POST" and submit and model in MODELS and submit[3] in MODES:
+            return self._submit(request.json, submit[1], model, submit[3])
+        if (request.method, request.path) == ("POST", "/bytedance/seedance-2.5/draft/complete"):
+            return self._complete(request.json)
         later = re.fullmatch(rf"{APP}/requests/([^/]+)(/status|/cancel)?", request.path)
         task = self.tasks.get(later[2]) if later else None
         if not later or task is None or self.apps[task.id] != later[1]:
@@ -82,12 +110,11 @@ class FakeFal(Fake):
             return self._cancel(task)
         return detail(405, "Method Not Allowed")
 
-    def _submit(self, body: Any, app: str, mode: str) -> Answer:
-        own, required = MODES[mode]
-        checks = {**COMMON, **own}
+    def _submit(self, body: Any, app: str, model: str, mode: str) -> Answer:
+        checks = _fields(model, mode)
         if not isinstance(body, dict):
             return invalid(None, "The body must be a JSON object.", "json_invalid")
-        for name in required:
+        for name in MODES[mode]:
             if name not in body:
                 return invalid(name, "Field required", "missing")
         for name, value in body.items():
@@ -96,13 +123,26 @@ class FakeFal(Fake):
             if not checks[name](value):
                 return invalid(name, f"Invalid value {value!r}", "value_error")
         if mode == "reference-to-video":
-            counts = {name: len(body.get(name, ())) for name in own}
-            if sum(counts.values()) > 12:
-                return invalid("image_urls", "At most 12 references", "value_error")
+            counts = {name: len(body.get(name, ())) for name in checks if name.endswith("_urls")}
+            if sum(counts.values()) > MODELS[model][2][3]:
+                return invalid("image_urls", "Too many references", "value_error")
             if not counts["image_urls"] + counts["video_urls"]:
                 return invalid("audio_urls", "An image or a video is needed", "value_error")
         task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
         self.apps[task.id] = app
+        return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
+
+    def _complete(self, body: Any) -> Answer:
+        """fal.ai/models/bytedance/seedance-2.5/draft/complete"""
+        if not isinstance(body, dict) or body.keys() - {"draft_id", "resolution", "codec"}:
+            return invalid(None, "Only draft_id, resolution and codec", "extra_forbidden")
+        draft = self.tasks.get(str(body.get("draft_id")).removeprefix("draft-"))
+        if draft is None or not draft.body.get("draft") or not self._over(draft):
+            return invalid("draft_id", "There is no such draft", "value_error")
+        if body.get("resolution", "1080p") != "1080p":
+            return invalid("resolution", "Must be 1080p", "literal_error")
+        task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
+        self.apps[task.id] = "bytedance/seedance-2.5"
         return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
 
     def _addresses(self, task: Task) -> dict[str, str]:
@@ -147,12 +187,14 @@ class FakeFal(Fake):
             "file_name": "clip.mp4",
             "file_size": len(self.clip),
         }
-        return Answer(json={"video": video, "seed": task.body.get("seed", 4711)})
+        drafted = {"draft_id": f"draft-{task.id}"} if task.body.get("draft") else {}
+        return Answer(json={"video": video, "seed": 4711, **drafted})
 
     def _cancel(self, task: Task) -> Answer:
-        if self._over(task) or task.polls > 1:
+        if self._over(task):
             return Answer(400, json={"status": "ALREADY_COMPLETED"})
-        task.cancelled = True
+        if task.polls <= 1 or self.stops_on_signal:
+            task.cancelled = True
         return Answer(202, json={"status": "CANCELLATION_REQUESTED"})
 
     # ----------------------------------------------------------------------------------- storage

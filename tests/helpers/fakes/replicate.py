@@ -1,4 +1,5 @@
-"""A fake Replicate: the schema of bytedance/seedance-2.0, and the routes of replicate-python."""
+"""A fake Replicate: the schemas of bytedance/seedance-2.0 and -2.5, and the routes of
+replicate-python."""
 
 from __future__ import annotations
 
@@ -20,6 +21,17 @@ INPUTS: dict[str, Check] = {
     "aspect_ratio": one_of("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive"),
     "generate_audio": boolean,
     "seed": integer(0, 2**32 - 1),
+}
+INPUTS_25: dict[str, Check] = {
+    **INPUTS,
+    "reference_images": list_of(picture, 30),
+    "reference_videos": list_of(picture, 10),
+    "reference_audios": list_of(picture, 10),
+    "duration": integer(4, 30, -1),
+    "resolution": one_of("480p", "720p", "1080p"),
+    "aspect_ratio": one_of("16:9", "4:3", "1:1", "3:4", "9:16", "adaptive"),
+    "watermark": boolean,
+    "output_format": one_of("mp4"),
 }
 REFERENCES = {"reference_images", "reference_videos", "reference_audios"}
 
@@ -65,7 +77,11 @@ class FakeReplicate(Fake):
         if not isinstance(body, dict) or "input" not in body or body.keys() - known:
             return problem(422, "Input validation failed", "- input is required")
         given = body["input"]
-        if reason := wrong(given, INPUTS, ("prompt",)) or _wrong_media(given):
+        new = model.endswith("2.5")
+        reason = wrong(given, INPUTS_25 if new else INPUTS, ("prompt",)) or _wrong_media(given)
+        if not reason and new and "last_frame_image" in given:
+            reason = "" if given.get("aspect_ratio") == "adaptive" else "two frames need adaptive"
+        if reason:
             return problem(422, "Input validation failed", f"- input: {reason}\n")
         task = self.accept({"model": model, **body}, "q3v8h2k9n1rma0cpd2vs6x{n:04d}")
         return Answer(201, json=self._prediction(task))

@@ -1,0 +1,106 @@
+"""A draft becomes a final video: which order that is, and what it costs. Sends nothing.
+
+Where the provider has drafts, nothing is uploaded again: the final has the draft's prompt, media,
+seed and length. Where it has none, the order is made anew with the same seed, which is another
+video; that needs an order without media, since the journal keeps none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from .. import providers
+from ..errors import BadOrder
+from ..journal import Row, State
+from ..order import Medium, Order
+from ..settings import Settings
+from ..wire import Ticket
+from . import quotes
+from .quotes import Prepared
+
+NEWEST = "seedance-2.5"  # the only model that providers have drafts of
+
+FINISHED = (State.SUCCEEDED, State.SAVED)
+
+
+def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Settings) -> Prepared:
+    """The order for the final video of a draft, at its provider. `row` is the draft's, None where
+    this journal does not know it.
+
+    Raises BadOrder for a task that is no draft or that has not finished, and where its provider
+    does not finish drafts in this resolution.
+    """
+    known = Ticket.parse(ticket, known=row is not None)
+    if row is None:
+        final = Order(
+            provider=known.provider, model=NEWEST, resolution=resolution, draft_of=str(known)
+        )
+        return quotes.prepare_at(final, known.provider, settings)
+    if row.state not in FINISHED:
+        raise BadOrder(
+            f"The draft {known} is {row.state}; only one that has succeeded can be finished.",
+            hint="Wait for it, or choose another.",
+        )
+    if row.order.get("draft"):
+        return _of_draft(str(known), row, resolution, settings)
+    if any(change.get("field") == "draft" for change in row.changes):
+        return _anew(row, resolution, settings)
+    raise BadOrder(
+        f"{known} is no draft, so that it cannot be finished.",
+        hint="Order it with draft switched on.",
+    )
+
+
+def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Prepared:
+    draft = _recorded(row)
+    final = Order(
+        prompt=draft.prompt,
+        provider=row.provider,
+        model=row.model,
+        resolution=resolution,
+        ratio=draft.ratio,
+        duration=draft.duration,
+        generate_audio=draft.generate_audio,
+        seed=row.seed,
+        watermark=draft.watermark,
+        output_format=draft.output_format,
+        draft_of=ticket,
+    )
+    prepared = quotes.prepare_at(final, row.provider, settings)
+    # Its clips are billed again, so the price is that of the whole order.
+    whole = replace(draft, draft=False, resolution=prepared.order.resolution)
+    return replace(prepared, price=prepared.provider.estimate(whole))
+
+
+def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
+    order = replace(_recorded(row), resolution=resolution)
+    name = providers.get(row.provider).name
+    if order.media:
+        raise BadOrder(
+            f"{name} has no drafts, and the journal keeps no media, so that {row.task} cannot be "
+            "ordered anew from here.",
+            hint=f"Queue the order again with draft switched off, {resolution} and the seed "
+            f"{row.seed}. It will be another video.",
+        )
+    quotes.check(order, settings)
+    prepared = quotes.prepare_at(order, row.provider, settings)
+    note = (
+        f"{name} has no drafts: this is a new order with the same seed, and so another video than "
+        f"{row.task}."
+    )
+    return replace(prepared, notes=(*prepared.notes, note))
+
+
+def _recorded(row: Row) -> Order:
+    """The order of a row, with stand-ins for its media."""
+    names = {field.name for field in fields(Order)}
+    values: dict[str, Any] = {name: row.order[name] for name in names & row.order.keys()}
+    for name in ("first_frame", "last_frame", "video"):
+        values[name] = _stand_in(values.get(name))
+    values["references"] = tuple(map(_stand_in, values.get("references", ())))
+    return Order(**values)
+
+
+def _stand_in(record: Any) -> Medium | None:
+    return Medium.stand_in(record["kind"]) if record else None
