@@ -1,13 +1,17 @@
 /** A graph of many nodes with the same order: what is asked of the server, what is said in the console. */
 import { visit } from "./session.mjs";
 
-await visit(async ({ page, asked }) => {
+await visit(async ({ page }) => {
   /** @type {string[]} */
   const said = [];
   page.on("console", (/** @type {any} */ message) => {
     if (["warning", "error"].includes(message.type())) said.push(message.text());
   });
-  const checks = () => asked.filter((one) => one.endsWith("/seedance/check")).length;
+  const asked = { orders: 0, graphs: 0 };
+  page.on("request", (/** @type {any} */ request) => {
+    if (!request.url().endsWith("/seedance/check")) return;
+    asked[request.postDataJSON().prompt ? "graphs" : "orders"]++;
+  });
   await page.evaluate(() => {
     for (let number = 0; number < 60; number++) {
       const node = window.LiteGraph.createNode("SeedanceI2V");
@@ -24,5 +28,5 @@ await visit(async ({ page, asked }) => {
     () => document.querySelectorAll(".seedance-estimate > *:first-child").length >= 60,
   );
   await page.waitForTimeout(1500);
-  return { lines: await lines.count(), checks: checks(), said };
+  return { lines: await lines.count(), ...asked, said };
 });
