@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import folder_paths
+
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending
@@ -49,7 +51,21 @@ def _shown(row: Row) -> dict[str, Any]:
         "finish_until": _finish_until(row),
         "picture": row.state == "saved" and row.file is not None and _picture(row.file).is_file(),
         "there": row.file is not None and row.file.is_file(),
+        "output": _in_output(row.file),
         "can_cancel": row.live and _can_cancel(row),
+    }
+
+
+def _in_output(file: Path | None) -> dict[str, str] | None:
+    """A video and its last frame as ComfyUI's Load nodes name what is in its output folder; None
+    where they are elsewhere."""
+    base = Path(folder_paths.get_output_directory()).absolute()
+    if file is None or not file.is_file() or not file.absolute().is_relative_to(base):
+        return None
+    paths = {"video": file, "image": _picture(file)}
+    return {
+        kind: f"{path.absolute().relative_to(base).as_posix()} [output]"
+        for kind, path in paths.items()
     }
 
 

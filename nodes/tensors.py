@@ -81,7 +81,9 @@ def clip(video: Input.Video, name: str) -> Medium:
     file = source.getvalue() if isinstance(source, BytesIO) else Path(source)
     if (part := _part(video)) is not None:
         with threads.processor():
-            return Medium.from_data("video", media.cut_clip(file, *part))
+            cut = media.cut_clip(file, *part)
+        if cut is not None:
+            return Medium.from_data("video", cut)
     if isinstance(file, bytes):
         return Medium.from_data("video", file)
     return Medium.from_path("video", file)

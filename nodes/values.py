@@ -26,6 +26,11 @@ _WORDS = {
 def converted(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of widgets by name, each as its widget's type; None is left out, so that the
     default is taken. Raises BadOrder, naming the input and its value."""
+    for name, value in values.items():
+        growing, dot, socket = name.partition(".")
+        if dot:  # ComfyUI hands on what begins like a growing input and is none
+            check_names({socket: value}, growing)
+            raise BadOrder(f"This node has no input {name}.", hint="Remove it from the prompt.")
     return {
         name: _whole(name, value)
         if name in WHOLE

@@ -78,7 +78,7 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
         return "".join(filter(str.isalnum, text.lower().replace(":", "x")))
 
     by_form = {plain(each): each for each in known}
-    near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.7)
+    near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.8)
     return f"Did you mean {by_form[near[0]]}? " if near else ""
 
 

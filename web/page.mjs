@@ -153,6 +153,28 @@ export function addToGraph(node) {
   app.canvas.selectNode?.(node);
 }
 
+const LOADERS = /** @type {const} */ ({ video: ["LoadVideo", "file"], image: ["LoadImage", "image"] });
+
+/**
+ * Put a node onto the canvas that loads a file of ComfyUI's output folder.
+ * @param {"video" | "image"} kind
+ * @param {string} file - `seedance/clip.mp4 [output]`
+ * @param {DragEvent} [drop] - where; the middle of what is seen without it
+ */
+export function addLoader(kind, file, drop) {
+  const [type, name] = LOADERS[kind];
+  const node = makeNode(type);
+  const list = node?.widgets?.find((item) => item.name === name);
+  if (!node || !list) return;
+  const choices = choicesOf(list);
+  if (!choices.includes(file)) choices.push(file);
+  list.value = file;
+  addToGraph(node);
+  const place = drop && app.canvas.convertEventToCanvasOffset?.(drop);
+  if (place) node.pos = [place[0], place[1]];
+  list.callback?.(file);
+}
+
 /** The names of a node's inputs; it also has widgets that ComfyUI and we add to it. @param {ComfyNode} node */
 export function inputNames(node) {
   const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));

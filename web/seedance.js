@@ -115,6 +115,14 @@ app.registerExtension({
     document.addEventListener(
       "drop",
       (event) => {
+        const ours = event.dataTransfer?.getData("application/x-seedance");
+        if (ours) {
+          event.preventDefault();
+          event.stopImmediatePropagation();
+          const { kind, file } = JSON.parse(ours);
+          import("./page.mjs").then((page) => page.addLoader(kind, file, event));
+          return;
+        }
         const [file, ...others] = event.dataTransfer?.files ?? [];
         if (!file?.name.endsWith(".seedance.json") || others.length) return;
         event.preventDefault();

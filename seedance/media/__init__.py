@@ -1,7 +1,11 @@
 """Pictures, clips and sounds: numpy arrays <-> bytes and files, with Pillow and PyAV.
 
-    info.py           what a file holds, by its header: probe; opening files that may be hostile
+    info.py           what a file holds: probe; opening files that may be hostile
+    turns.py          how a clip's pictures are turned
+    colours.py        HDR and wide gamuts as sRGB
     pictures.py       picture files <-> pixels, PNG, fitting to a size
+    profiles.py       the ICC profile of a picture applied
+    signatures.py     what a file is by its first bytes, for errors
     frames.py         clip -> float32 frames; its last frame
     sounds.py         sound track -> samples, WAV
     clips.py          frames -> clip; a clip or a sound converted

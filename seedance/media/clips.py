@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 MAX_FPS = 240
 MAX_SECONDS = 600  # more than ten times what any provider takes
+_NO_FRAME = 0.004  # seconds, shorter than any frame
 _SOUND_BLOCK = 1024  # samples in one AAC frame
 # Where swscale puts the colours of 4:2:0 that it makes of RGB: between the pixels. A clip that does
 # not say so is read as if they were on the left ones, and shifts to the left with each generation.
@@ -300,9 +301,9 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                 raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
 
 
-def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes:
+def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes | None:
     """The part of a clip from `start` seconds on (before its end, if negative) that is `seconds`
-    long, or that goes to its end: an MP4 as by `convert_clip`.
+    long, or that goes to its end: an MP4 as by `convert_clip`. None if that is the whole clip.
 
     Raises BadOrder if the clip cannot be read, or has no such part.
     """
@@ -320,7 +321,10 @@ def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes
                 f"The part of the clip begins at {start:.1f} s, and it is {duration:.1f} s long.",
                 hint="Begin earlier.",
             )
-        convert_clip(file, target, ClipPlan(start=start, seconds=min(seconds or rest, rest)))
+        wanted = min(seconds or rest, rest)
+        if duration - wanted < _NO_FRAME:
+            return None
+        convert_clip(file, target, ClipPlan(start=start, seconds=wanted))
         return target.read_bytes()
 
 

@@ -53,6 +53,7 @@ TAIL = 0.1
 # Pictures a second of a clip whose pictures come at uneven times, up to which they are believed.
 _MOST_UNEVEN = 120
 _WIDEST_PIXEL = 8  # times as wide as high, or the other way round
+_ROUNDING = 0.005  # seconds: Matroska has its times in milliseconds
 _USUAL = Fraction(24)  # frames a second, where a clip does not tell
 _FIRST_PACKETS = 64  # among which there is a picture that can be decoded
 
@@ -129,6 +130,12 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     if not path.is_file():  # also keeps "https://..." and pipes away from FFmpeg
         raise BadOrder(f"There is no file {path}.", hint="Check the path.")
     try:
+        kind, form = signature(path) or ("", "")
+        if kind == "image" and form != "GIF":  # FFmpeg would read HEIC as a clip of one picture
+            raise BadOrder(
+                f"{path.name} is not a readable {what}: it is a picture ({form}).",
+                hint="Give it as a frame or as a reference picture.",
+            )
         _check_claims(path, what)
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         with av.open(str(path.resolve()), options=options, **_TOLERANT) as container:
@@ -137,12 +144,6 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
             finally:
                 _finish_decoding(container)
     except (av.FFmpegError, OSError) as error:
-        kind, form = signature(path) or ("", "")
-        if kind == "image":
-            raise BadOrder(
-                f"{path.name} is not a readable {what}: it is a picture ({form}).",
-                hint="Give it as a frame or as a reference picture.",
-            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOrder(
             f"{path.name} is not a readable {what}: {reason}.",
@@ -353,7 +354,10 @@ def _measured_times(
         frames += packet.stream_index == stream.index
         if packet.pts is not None and packet.time_base:
             begin = float(packet.pts * packet.time_base)
-            until = begin + float((packet.duration or 0) * packet.time_base)
+            length = float((packet.duration or 0) * packet.time_base)
+            if not length and packet.stream_index == stream.index and fps > 0:
+                length = float(1 / fps)
+            until = begin + length
             first, last = spans.get(packet.stream_index, (begin, until))
             spans[packet.stream_index] = min(first, begin), max(last, until)
     container.seek(0)
@@ -361,8 +365,8 @@ def _measured_times(
     if fps <= 0:
         fps = Fraction(frames / (end - start)).limit_denominator(1001) if end > start else _USUAL
     whole = float(frames / fps)
-    if not end > start or abs(start + whole - end) < max(1 / float(fps), TAIL):
-        end = start + whole  # Matroska rounds its times, and may leave out how long the last lasts
+    if not end > start or abs(start + whole - end) < _ROUNDING:
+        end = start + whole
     if sound and sound.index in spans:
         first, last = spans[sound.index]
         start = first if first < start - TAIL else start
@@ -386,8 +390,10 @@ def probe_sound(path: Path) -> SoundInfo:
         if stream is None:
             raise BadOrder(f"{path.name} is not a readable sound: it has no sound track.")
         context = stream.codec_context
+        told = _seconds(container, stream) or 0.0
+        found = _packet_seconds(container, stream)
         return SoundInfo(
-            duration=_seconds(container, stream) or 0.0,
+            duration=found if found and abs(found - told) > TAIL else told,
             codec=context.name,
             rate=context.sample_rate,
             channels=context.layout.nb_channels,
@@ -395,6 +401,18 @@ def probe_sound(path: Path) -> SoundInfo:
             mime=_sound_mime(container.format.name),
             size=path.stat().st_size,
         )
+
+
+def _packet_seconds(container: InputContainer, stream: AudioStream) -> float:
+    """How long a sound is by its packets: a browser does not tell, and MP3 guesses."""
+    ends = [
+        (float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+        for packet in container.demux(stream)
+        if packet.size and packet.pts is not None and packet.time_base
+    ]
+    if not ends:
+        return 0.0
+    return max(begin + length for begin, length in ends) - min(begin for begin, _ in ends)
 
 
 def _seconds(container: InputContainer, stream: Any) -> float | None:

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import BadOrder
 from ..files import replacing
 from .memory import ensure_memory
-from .profiles import in_srgb
+from .profiles import from_numbered, in_srgb, numbered_colours
 from .signatures import signature
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses as well, unless a host has switched that off
@@ -140,11 +140,13 @@ def read_picture(source: Path | bytes) -> np.ndarray:
     is too large.
     """
     with open_picture(source) as picture:
-        return np.asarray(_rgb(ImageOps.exif_transpose(picture)))
+        colours = numbered_colours(source)
+        return np.asarray(_rgb(ImageOps.exif_transpose(picture), colours))
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    """Any picture as 8-bit RGB in the colours of sRGB, what is transparent on white."""
+def _rgb(picture: Image.Image, colours: tuple[int, int] | None) -> Image.Image:
+    """Any picture as 8-bit RGB in the colours of sRGB, what is transparent on white. `colours` are
+    those of `numbered_colours`."""
     if picture.mode == "F":
         picture = _grey_of_floats(picture)
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
@@ -152,7 +154,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
         grey = Image.fromarray((levels.clip(0, 65535) // 257).astype(np.uint8))
         grey.info = picture.info
         picture = grey
-    picture = in_srgb(picture)
+    picture = from_numbered(picture, colours) if colours else in_srgb(picture)
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")

@@ -10,8 +10,9 @@ from typing import Any
 
 from .. import providers
 from ..addresses import ForbiddenAddress, check_text
-from ..errors import BadOrder, NeedsKey, SeedanceError
+from ..errors import BadOrder, NeedsKey, OverBudget, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
+from ..journal import sensible
 from ..money import Money
 from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
@@ -271,6 +272,24 @@ def _price_rank(prepared: Prepared) -> tuple[bool, float, str]:
     price = prepared.price
     usd = price if price and price.currency == "USD" else None
     return (usd is None, usd.amount if usd else 0.0, prepared.provider.id)
+
+
+def counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
+    """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
+    if type(provider).key_variable is None:
+        return 0.0
+    if (price := sensible(price)) is not None and price.currency == "USD":
+        return price.amount
+    if "unknown_price" in budget:
+        return budget["unknown_price"]
+    if "day" in budget or "month" in budget:
+        raise OverBudget(
+            f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
+            "was not sent.",
+            hint="Set SEEDANCE_UNKNOWN_PRICE to what such an order should count as, or remove the "
+            "budget.",
+        )
+    return None
 
 
 # ------------------------------------------------------------------------------------------ showing

@@ -19,19 +19,18 @@ from ..errors import (
     BadOrder,
     Cancelled,
     NeedsKey,
-    OverBudget,
     SeedanceError,
     StillRunning,
     Unclear,
 )
 from ..fit import number_in_words
-from ..journal import Journal, NewRow, Row, State, sensible
+from ..journal import Journal, NewRow, Row, State
 from ..money import Money
 from ..order import Order, asked_fingerprint
 from ..settings import Access, Settings
 from ..texts import logger_of
 from ..transport import Credentials, Transport
-from ..wire import Balance, Provider, Ticket
+from ..wire import Balance, Ticket
 from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
@@ -135,10 +134,20 @@ class Runner:
         jobs, failures = [], []
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         for number, goal in enumerate(goals):
-            files.check_target(goal)
-            if goal is not None and not overwrite and not places.is_free(goal, None):
+            row = None
+            try:
+                files.check_target(goal)
+                if goal is None or overwrite or places.is_free(goal, None):
+                    continue
                 prepared = prepared or self._prepare(order)
-                places.check_free(goal, self._row_of(order, prepared, number), overwrite)
+                row = self._row_of(order, prepared, number)
+                places.check_free(goal, row, overwrite)
+            except BadOrder as error:
+                with contextlib.suppress(SeedanceError):  # it may be paid already
+                    row = row or self._row_of(order, prepared or self._prepare(order), number)
+                if row is None:
+                    raise
+                raise told(row, error) from error.__cause__
         if confirm is not None:
             prepared = prepared or self._prepare(order)
             if not isinstance(prepared, SeedanceError):
@@ -246,7 +255,7 @@ class Runner:
                 changes=[change.as_dict() for change in prepared.changes],
                 target=goal,
                 estimate=prepared.price,
-                budget_usd=_counted(prepared.price, budget, provider),
+                budget_usd=quotes.counted(prepared.price, budget, provider),
             ),
             budget,
         )
@@ -637,24 +646,6 @@ class Runner:
             self.recover()
         else:
             tickets.restore(self.settings.home, self.journal)
-
-
-def _counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
-    """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
-    if type(provider).key_variable is None:
-        return 0.0
-    if (price := sensible(price)) is not None and price.currency == "USD":
-        return price.amount
-    if "unknown_price" in budget:
-        return budget["unknown_price"]
-    if "day" in budget or "month" in budget:
-        raise OverBudget(
-            f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
-            "was not sent.",
-            hint="Set SEEDANCE_UNKNOWN_PRICE to what such an order should count as, or remove the "
-            "budget.",
-        )
-    return None
 
 
 def _raise(error: SeedanceError) -> NoReturn:

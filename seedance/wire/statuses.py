@@ -14,7 +14,7 @@ from ..texts import LONGEST_CODE, LONGEST_NAME, LONGEST_SENTENCE, quoted, senten
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]{0,31}):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
-LONGEST_ID = 1_000  # characters; a longer one is no id
+LONGEST_ID = 10_000  # characters; what is paid is kept, however odd its id
 
 
 @dataclass(frozen=True)

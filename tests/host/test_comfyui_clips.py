@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import clips
 import fakes
+import numpy as np
 import pytest
 from bucket import KEY_ID, NAME, SECRET, Bucket
 from comfyui import ComfyUI, Host
 from paths import MEDIA
+from PIL import Image
 
 from seedance import media
 from seedance.settings import Settings
@@ -172,6 +175,54 @@ def test_a_trimmed_clip_is_cut_before_it_goes_up(
     info = media.probe(tmp_path / "cut.mp4")
     assert info.duration == pytest.approx(2.0, abs=0.05)
     assert (info.width, info.height, info.has_audio) == (1280, 720, True)
+
+
+def test_a_phones_clip_is_cut_as_it_is_seen(
+    server: ComfyUI,
+    providers: dict[str, fakes.Fake],
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    found = reading(providers["uniall"], bucket, monkeypatch)
+    phone = server.base / "input" / "phone.mp4"
+    clips.turned(phone, (0, 1, -1, 0), width=640, height=480, frames=96)
+    slices = {"video": ["load", 0], "start_time": 1.0, "duration": 2.5, "strict_duration": False}
+    run(
+        server,
+        load=load(phone.name),
+        cut={"class_type": "Video Slice", "inputs": slices},
+        make=node("V2V", "uniall", video=["cut", 0], seed=6),
+    )
+    (data,) = found.values()
+    (tmp_path / "cut.mp4").write_bytes(data)
+    info = media.probe(tmp_path / "cut.mp4")
+    assert (info.width, info.height, info.frames) == (480, 640, 60)
+    seen = np.rot90(clips.pattern(640, 480, 83), -1).astype(int)
+    assert np.abs(media.last_frame(tmp_path / "cut.mp4") - seen).mean() < 4
+
+
+def test_pictures_of_an_odd_size_become_a_clip(
+    server: ComfyUI,
+    providers: dict[str, fakes.Fake],
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Create Video, whose own file ComfyUI itself could not write."""
+    found = reading(providers["uniall"], bucket, monkeypatch)
+    Image.fromarray(clips.pattern(451, 333)).save(server.base / "input" / "odd.png")
+    run(
+        server,
+        one={"class_type": "LoadImage", "inputs": {"image": "odd.png"}},
+        many={"class_type": "RepeatImageBatch", "inputs": {"image": ["one", 0], "amount": 72}},
+        film={"class_type": "CreateVideo", "inputs": {"images": ["many", 0], "fps": 24.0}},
+        make=node("V2V", "uniall", video=["film", 0], seed=7),
+    )
+    (data,) = found.values()
+    (tmp_path / "film.mp4").write_bytes(data)
+    info = media.probe(tmp_path / "film.mp4")
+    assert (info.width, info.height, info.frames, info.fps) == (450, 332, 72, 24)
 
 
 def test_a_clip_that_a_slice_leaves_whole_goes_up_untouched(

@@ -96,6 +96,9 @@ def test_a_growing_socket_of_a_wrong_name_is_not_left_out(
     image = torch.from_numpy(np.zeros((1, 320, 320, 3), np.float32))
     with pytest.raises(ValueError, match="image_1"):
         pack.run("SeedanceReference", provider="evolink", prompt="@Image1", images={name: image})
+    for node_id in ("SeedanceReference", "SeedanceT2V"):
+        with pytest.raises(ValueError, match="image_1"):
+            pack.run(node_id, provider="evolink", prompt="x", **{f"images.{name}": image})
     for inputs in ({f"images.{name}": ["9", 0]}, {"images": {"image_1": ["9", 0]}}):
         prompt = {"1": {"class_type": "SeedanceV2V", "inputs": inputs}}
         hidden = SimpleNamespace(prompt=prompt, unique_id="1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,18 @@ def test_a_trimmed_video_is_sent_trimmed_as_it_is_seen(
     (tmp_path / "b.mp4").write_bytes(medium.data)
     info = pack.core("media").probe(tmp_path / "b.mp4")
     assert (info.width, info.height, info.duration) == (96, 160, pytest.approx(whole))
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(0, 0.5), (0, 7), (-3, 0), (-0.5, 0.5)])
+def test_a_part_that_is_the_whole_goes_up_untouched(
+    pack: Pack, tmp_path: Path, start: float, seconds: float
+) -> None:
+    path = clips.write(tmp_path / "a.mp4")
+    video_class = host("comfy_api.latest").VideoFromFile
+    video = video_class(str(path), start_time=start, duration=seconds)
+    assert pack.tensors.clip(video, "video").path == path
+    video = video_class(BytesIO(path.read_bytes()), start_time=start, duration=seconds)
+    assert pack.tensors.clip(video, "video").data == path.read_bytes()
 
 
 def test_a_part_that_the_video_does_not_have_is_refused(

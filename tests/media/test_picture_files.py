@@ -4,6 +4,7 @@ read."""
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,36 @@ def test_the_profile_of_srgb_changes_no_pixel() -> None:
     assert np.array_equal(media.read_picture(data), pixels)
 
 
+@pytest.mark.parametrize(
+    ("signal", "primaries", "transfer", "seen"),
+    [
+        ((148, 148, 148), 9, 16, (255, 255, 255)),  # 203 nits in PQ
+        ((191, 191, 191), 9, 18, (255, 255, 255)),  # 75 % of HLG
+        ((117, 251, 76), 12, 13, (0, 255, 0)),
+        ((117, 251, 76), 1, 13, (117, 251, 76)),
+    ],
+)
+def test_numbers_in_a_png_tell_its_colours(
+    signal: tuple[int, ...], primaries: int, transfer: int, seen: tuple[int, ...]
+) -> None:
+    data = saved(flat(signal))
+    chunk = b"cICP" + bytes([primaries, transfer, 0, 1])
+    chunk = b"\0\0\0\x04" + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    data = data[:33] + chunk + data[33:]  # after the header
+    blob, _ = media.picture_blob(Medium.from_data("image", data), PNG_JPEG, size=(16, 16))
+    assert np.abs(media.read_picture(blob.data or b"")[8, 8].astype(int) - seen).max() <= 4
+
+
+def test_numbers_in_an_avif_tell_its_colours() -> None:
+    try:
+        data = saved(flat((148, 148, 148)), "AVIF", quality=100)
+    except (KeyError, OSError):
+        pytest.skip("this Pillow writes no AVIF")
+    at = data.index(b"colrnclx") + 8
+    hdr = data[:at] + bytes([0, 9, 0, 16]) + data[at + 4 :]
+    assert np.abs(media.read_picture(hdr)[8, 8].astype(int) - 255).max() <= 4
+
+
 # ------------------------------------------------------------------------- floating-point grey
 
 
@@ -281,6 +312,12 @@ def test_a_picture_as_a_clip_or_sound_is_called_a_picture(kind: Kind, form: str)
     data = clips.picture_bytes(64, 48, form.upper())
     with pytest.raises(BadOrder, match=rf"is not a readable .*: it is a picture \({form}\)\."):
         media.measure(Medium.from_data(kind, data))
+
+
+@pytest.mark.parametrize("name", ["HEIC", "HEIF"])
+def test_a_phones_picture_is_no_clip_of_one_picture(name: str) -> None:
+    with pytest.raises(BadOrder, match=rf"is not a readable video: it is a picture \({name}\)\."):
+        media.measure(Medium.from_data("video", FOREIGN[name]))
 
 
 # ---------------------------------------------------------------------- the ratio of a frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -176,6 +177,27 @@ def test_a_recording_without_any_length_is_measured(tmp_path: Path) -> None:
         out.mux(stream.encode(None))
     info = media.probe(path)
     assert (info.frames, info.duration) == (72, pytest.approx(3.0, abs=0.05))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("matroska", "libopus"), ("webm", "libopus"), ("mp3", "libmp3lame")]
+)
+def test_a_sound_whose_header_does_not_tell_is_measured(
+    tmp_path: Path, container: str, codec: str
+) -> None:
+    """As a browser streams it: no length. MP3 without its first frame guesses."""
+    whole = io.BytesIO()
+    options = {"live": "1"} if container != "mp3" else {"write_xing": "0"}
+    with av.open(whole, "w", format=container, options=options) as out:
+        stream: Any = out.add_stream(codec, rate=RATE)
+        stream.layout = "stereo"
+        quiet = av.AudioResampler("s16p" if codec == "libmp3lame" else "s16", "stereo", RATE)
+        for frame in clips.tone(3.0, RATE):
+            for ready in quiet.resample(frame):
+                out.mux(stream.encode(ready))
+        out.mux(stream.encode(None))
+    medium = Medium.from_data("audio", whole.getvalue())
+    assert media.measure(medium).seconds == pytest.approx(3.0, abs=0.1)
 
 
 # -------------------------------------------------------------------- what is cut out of a clip

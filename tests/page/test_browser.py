@@ -56,6 +56,7 @@ def play(script: str, server: ComfyUI) -> Any:
 
 
 @in_browser
+@pytest.mark.timeout(1200)  # eleven graphs; seconds
 def test_every_example_runs_on_the_page_as_it_is(server: ComfyUI) -> None:
     ends = play("examples.cjs", server)
     assert set(ends) == {path.stem for path in EXAMPLES.glob("*.json")}

@@ -325,6 +325,12 @@ def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
     assert "three takes" in found["whole"]
     assert str(seed + 1) in found["whole"]
     assert found["prompt"] == "three takes"
+    kinds = [kind for kind, _ in found["loaders"]]
+    assert kinds == ["LoadVideo", "LoadImage", "LoadVideo"]
+    for kind, file in found["loaders"]:
+        ending = ".mp4 [output]" if kind == "LoadVideo" else ".last.png [output]"
+        assert file.startswith("seedance/")
+        assert file.endswith(ending)
 
 
 @in_browser

@@ -80,6 +80,7 @@ import { known as inWords } from "./words.mjs";
  * @property {string | null} expires
  * @property {boolean} picture
  * @property {boolean} there - whether the video file is
+ * @property {{ video: string, image: string } | null} output - as ComfyUI's Load nodes name them
  * @property {boolean} can_cancel
  * @property {Record<string, any>} [order]
  *

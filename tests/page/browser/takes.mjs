@@ -22,6 +22,28 @@ await visit(async ({ page }) => {
   found.whole = await dialog.innerText();
   await page.keyboard.press("Escape");
 
+  // The clip and its last frame, for ComfyUI's own nodes.
+  await strip.nth(1).click();
+  await dialog.getByRole("button", { name: "Load Video" }).click();
+  await strip.nth(1).click();
+  await dialog.getByRole("button", { name: "Load Image" }).click();
+  await page.evaluate(() => window.app.extensionManager.command.execute("Seedance.ShowTasks"));
+  const thumbnail = page.locator("img.seedance-picture").first();
+  await thumbnail.waitFor();
+  await thumbnail.dragTo(page.locator("canvas").first(), {
+    targetPosition: { x: 900, y: 600 },
+  });
+  const loaders = () =>
+    page.evaluate(() =>
+      window.app.graph.nodes
+        .filter(({ type }) => /^Load/.test(type))
+        .map(({ type, widgets }) => [type, widgets[0].value]),
+    );
+  await page.waitForFunction(
+    () => window.app.graph.nodes.filter(({ type }) => /^Load/.test(type)).length === 3,
+  );
+  found.loaders = await loaders();
+
   const folder = String(options.find((option) => option.startsWith("/")));
   const sidecars = readdirSync(folder).filter((name) => name.endsWith(".seedance.json"));
   const texts = sidecars.map((name) => readFileSync(join(folder, name), "utf8"));

@@ -74,7 +74,14 @@ function picture(task) {
     src: server.fileOf(task.row, "thumbnail"),
     alt: "",
     loading: "lazy",
-    draggable: "false",
+    draggable: String(Boolean(task.output)),
+    title: task.output ? t("tasks.drag") : null,
+    ondragstart: (/** @type {DragEvent} */ event) => {
+      const kind = event.altKey ? "image" : "video";
+      const dragged = JSON.stringify({ kind, file: task.output?.[kind] });
+      event.dataTransfer?.clearData();
+      event.dataTransfer?.setData("application/x-seedance", dragged);
+    },
   });
 }
 

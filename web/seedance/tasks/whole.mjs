@@ -1,9 +1,15 @@
 /** All of one task: its clip, played in place, its whole prompt and error, its ticket and seed. */
+import { addLoader } from "../../page.mjs";
 import { button, h, priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { t } from "../words.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
+
+const LOADS = /** @type {const} */ ([
+  { kind: "video", picture: "video" },
+  { kind: "image", picture: "image" },
+]);
 
 /** @param {Task} task @param {string} provider - its name */
 export function showWhole(task, provider) {
@@ -20,6 +26,10 @@ export function showWhole(task, provider) {
     ["cost", task.cost && priceWords(task.cost)],
     ["file", task.file],
   ]);
+  const put = (/** @type {"video" | "image"} */ kind) => {
+    if (task.output) addLoader(kind, task.output[kind]);
+    dialog.close();
+  };
   dialog.append(
     h(
       "header",
@@ -38,6 +48,14 @@ export function showWhole(task, provider) {
           autoplay: true,
           muted: true,
         }),
+      task.output &&
+        h(
+          "div",
+          { class: "seedance-actions" },
+          ...LOADS.map(({ kind, picture }) =>
+            button(t(`whole.${kind}`), () => put(kind), { icon: picture }),
+          ),
+        ),
       error &&
         h("p", { class: "seedance-remark bad", role: "alert" }, `${error.message} ${error.hint}`),
       h("p", { class: "seedance-prompt" }, task.prompt),
