@@ -17,7 +17,7 @@ from ..money import Money
 from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
 from ..texts import LONGEST_MESSAGE, cut
-from ..wire import Call, Provider
+from ..wire import UNDOCUMENTED, Call, Provider
 from .delivery import (
     Deliveries,
     Item,
@@ -220,10 +220,17 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
             *_draft_notes(order, provider),
             *media_notes(deliveries, order, provider),
         ),
-        price=provider.estimate(order, clip_seconds(order, provider)),
+        price=_price(order, provider),
         deliveries=deliveries,
         call=step if isinstance(step, Call) and step.spends else None,
     )
+
+
+def _price(order: Order, provider: Provider) -> Money | None:
+    """The price by the published list; None for a model that no document of the provider has."""
+    if UNDOCUMENTED in provider.model(order).sources:
+        return None
+    return provider.estimate(order, clip_seconds(order, provider))
 
 
 def _draft_notes(order: Order, provider: Provider) -> Iterable[str]:

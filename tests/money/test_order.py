@@ -138,6 +138,10 @@ OTHER_VALUES: dict[str, Any] = {
     "operation": "extend",
     "keep_audio": True,
     "extra": {"lumenfall": {"x": 1}},
+    "draft": True,
+    "draft_of": "byteplus:cgt-1",
+    "web_search": True,
+    "output_format": "mov",
 }
 NOT_PART = {"on_unsupported"}
 
@@ -149,6 +153,14 @@ def test_every_field_makes_a_different_order(name: str) -> None:
 
 def test_no_field_is_forgotten_above() -> None:
     assert OTHER_VALUES.keys() | NOT_PART == {field.name for field in fields(Order)}
+
+
+def test_of_a_final_only_its_draft_and_resolution_count() -> None:
+    final = replace(CAT, provider="byteplus", model="seedance-2.5", draft_of="byteplus:cgt-1")
+    assert fingerprint(final) == fingerprint(replace(final, prompt="", seed=9, duration=8))
+    assert fingerprint(final) == fingerprint(final, model_id="ep-1")
+    assert fingerprint(final) != fingerprint(replace(final, resolution="4k"))
+    assert fingerprint(final) != fingerprint(replace(final, draft_of="byteplus:cgt-2"))
 
 
 def test_how_to_treat_what_is_unsupported_is_not_part() -> None:

@@ -181,7 +181,7 @@ def test_a_little_less_and_more_than_the_documents_say_is_taken(tmp_path: Path) 
 # ----------------------------------------------------------------------- models that a person named
 
 
-@pytest.mark.parametrize("provider", ["aihubmax", "leonardo"])
+@pytest.mark.parametrize("provider", ["aihubmax", "leonardo", "lumenfall"])
 def test_a_model_without_a_document_may_be_named(
     provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +194,7 @@ def test_a_model_without_a_document_may_be_named(
     assert prepared.call is not None
     assert "their-2.5-" in prepared.call.json["model"]
     assert prepared.order.duration == 20
+    assert prepared.price is None
     assert any(variable in note and "No document" in note for note in prepared.notes)
 
 

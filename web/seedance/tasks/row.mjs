@@ -103,8 +103,21 @@ function cost({ cost, error, state }) {
   return t(state === "refused" || error?.spent === "no" ? "tasks.notBilled" : "tasks.noCost");
 }
 
+/** Until when the provider keeps what it has of the task. @param {Task} task */
+const kept = (task) => [draftKept(task), fileKept(task)].filter(Boolean).join(" · ");
+
+const DAY = 24 * 3600;
+
+/** Until when a draft can be finished; marked a day before. @param {Task} task */
+function draftKept(task) {
+  if (!task.finish_until || !["succeeded", "saved"].includes(task.state)) return "";
+  const left = secondsUntil(task.finish_until);
+  if (left <= 0) return t("tasks.draftOver");
+  return t(left < DAY ? "tasks.draftSoon" : "tasks.draft", { left: relative(left) });
+}
+
 /** How long the provider keeps the file. @param {Task} task */
-function kept(task) {
+function fileKept(task) {
   if (!task.expires || task.provider === "preview") return "";
   const left = secondsUntil(task.expires);
   return left > 0 ? t("tasks.kept", { left: relative(left) }) : t("tasks.gone");
