@@ -1,6 +1,6 @@
 /**
  * What the whole graph would cost now: all Seedance nodes, wherever they are, collapsed, in subgraphs
- * or behind an app. It stands at the lower edge of the page while it is not nothing.
+ * or in App mode. It stands at the lower edge of the page while it is not nothing.
  */
 import { inputNames, linkedInputs, nodesToRun, onRuns } from "../../page.mjs";
 import { amount, h, icon } from "../dom.mjs";
