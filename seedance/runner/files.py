@@ -24,7 +24,6 @@ logger = logger_of(__name__)
 SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
-CONTAINER = ".mp4"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -87,20 +86,21 @@ def numbered(target: Path, number: int) -> Path:
     return target if number == 0 else target.with_name(f"{target.stem}-{number + 1}{target.suffix}")
 
 
-def check_target(video: Path | None) -> None:
+def check_target(video: Path | None, ending: str = "mp4") -> None:
     """Raise BadOrder unless a video can be saved as `video`: for a folder or a device, which the
-    finished video would replace; for a name that is not that of an MP4, which is what is written;
-    for a folder that does not exist or cannot be written."""
+    finished video would replace; for a name that does not end as what is written (`ending`); for a
+    folder that does not exist or cannot be written."""
     if video is None:
         return
-    hint = f"Give the name of a file to save as, such as {video.stem or 'video'}{CONTAINER}."
+    hint = f"Give the name of a file to save as, such as {video.stem or 'video'}.{ending}."
     try:
         if video.exists() and not video.is_file():
             what = "a folder" if video.is_dir() else "a device"
             raise BadOrder(f"{video} is {what}.", hint=hint)
-        if video.suffix.lower() != CONTAINER:
+        if video.suffix.lower() != f".{ending}":
+            kind = "an MP4" if ending == "mp4" else f"a {ending.upper()}"
             raise BadOrder(
-                f"{video.name!r} is not the name of an MP4, which is written.", hint=hint
+                f"{video.name!r} is not the name of {kind}, which is written.", hint=hint
             )
         if not video.parent.is_dir():
             raise BadOrder(f"There is no folder {video.parent}.", hint="Make it first.")

@@ -136,7 +136,7 @@ class Runner:
         for number, goal in enumerate(goals):
             row = None
             try:
-                files.check_target(goal)
+                files.check_target(goal, order.output_format)
                 if goal is None or overwrite or places.is_free(goal, None):
                     continue
                 prepared = prepared or self._prepare(order)
@@ -417,10 +417,10 @@ class Runner:
         """
         self._restore_tickets()
         target = target.absolute() if target else None
-        files.check_target(target)
         active = self._worker.find_task(ticket.strip())  # the journal may not have it yet
         row = active.row if active else self.journal.by_ticket(ticket.strip())
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
+        files.check_target(target, prepared.order.output_format)
         if row is not None:
             self._client_of(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)

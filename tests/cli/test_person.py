@@ -138,7 +138,7 @@ def test_totals_name_orders_of_unknown_price(
 ) -> None:
     from seedance.providers.lumenfall import Lumenfall
 
-    monkeypatch.setattr(Lumenfall, "estimate", lambda self, order: None)
+    monkeypatch.setattr(Lumenfall, "estimate", lambda self, order, clips=None: None)
     show = type(lumenfall)._video
 
     def without_cost(self: object, *given: object) -> dict[str, object]:
