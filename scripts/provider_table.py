@@ -7,13 +7,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from seedance.capabilities import ability_table, access_table, mode_table, source_table
+from seedance.capabilities import (
+    ability_table,
+    access_table,
+    choice_table,
+    mode_table,
+    source_table,
+)
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TABLES = {
-    README: {"what providers can do": ability_table, "keys and addresses": access_table},
-    ROOT / "docs" / "providers.md": {"modes": mode_table, "sources": source_table},
+    README: {"choice": choice_table, "keys and addresses": access_table},
+    ROOT / "docs" / "providers.md": {
+        "what providers can do": ability_table,
+        "modes": mode_table,
+        "sources": source_table,
+    },
 }
 
 

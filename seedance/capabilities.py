@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from .order import MODE_WORDS, RATIOS, Mode
+from .order import MODE_WORDS, RATIOS, RESOLUTIONS, Mode, Order
 from .providers import registry
-from .wire import ModelLimits, Provider, Source
+from .wire import Config, ModelLimits, Provider, Source
 
 
 def capabilities(provider: type[Provider]) -> dict[str, Any]:
@@ -125,6 +125,49 @@ def _written(sources: tuple[Source, ...]) -> str:
     return "; ".join(
         f"{source.where} ({source.as_of})" if source.as_of else source.where for source in sources
     )
+
+
+PRICED = {"resolution": "720p", "ratio": "16:9", "duration": 5}
+MOST_ASKED_FOR = ("seedance-2.0", "seedance-2.5")
+
+
+def choice_table() -> str:
+    """What helps to choose a provider: what a second costs by its list, what it can make, and where
+    its keys are made."""
+    short = [model.removeprefix("seedance-") for model in MOST_ASKED_FOR]
+    head = ["provider", *(f"a second of {name}" for name in short), "up to", "drafts", "keys"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for provider in registry().values():
+        models = provider.limits.models.values()
+        highest = max((model.resolutions[-1] for model in models), key=RESOLUTIONS.index)
+        longest = max(model.durations[1] for model in models)
+        drafts = provider.can("finish")
+        page = provider.key_page
+        lines.append(
+            _row(
+                (
+                    f"{provider.name} (`{provider.id}`)",
+                    *(_price_of_a_second(provider, model) for model in MOST_ASKED_FOR),
+                    f"{highest}, {longest} s",
+                    "yes" if drafts else "-",
+                    f"[{provider.key_variable}]({page})" if page else "needs none",
+                )
+            )
+        )
+    return "\n".join(lines)
+
+
+def _price_of_a_second(provider: type[Provider], model: str) -> str:
+    if model not in provider.limits.models:
+        return "-"
+    order = Order(provider=provider.id, prompt="a", model=model, **PRICED)  # type: ignore[arg-type]
+    price = provider(Config(provider.default_base_url or "")).estimate(order)
+    if price is None:
+        return "no price published"
+    if not price.amount:
+        return "free"
+    reported = ", reported" if "reported" in (price.as_of or "") else ""
+    return f"{price.amount / order.duration:.3f} {price.currency}{reported}"
 
 
 def access_table() -> str:
