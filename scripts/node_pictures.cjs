@@ -26,6 +26,7 @@ const NODES = {
   },
   SeedanceV2V: { provider: 'preview', prompt: 'Make it winter: snow falls, the trees are bare' },
   SeedanceTask: { task: 'lumenfall:video_123' },
+  SeedanceFinal: { draft: 'byteplus:cgt-20261128093000-abc12' },
 }
 
 async function main(url) {

@@ -41,9 +41,11 @@ class Parser(argparse.ArgumentParser):
 
     def _advice(self, message: str) -> str:
         """What a person may have meant."""
-        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
-        if choice:
-            return did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        said, _, known = message.partition(" (choose from ")
+        _, choice, typed = said.partition("invalid choice: ")
+        if choice and known:
+            words = known.rstrip(")").split(", ")
+            return did_you_mean(typed.strip("'"), [word.strip("'") for word in words])
         if not message.startswith("unrecognized arguments: "):
             return ""
         words = message.partition(": ")[2]
@@ -288,7 +290,12 @@ def _takes(text: str) -> int:
 
 
 def _seconds(text: str) -> int:
-    number = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*(s|sec|seconds)?\s*", text)
+    words = text.strip()
+    for unit in ("seconds", "sec", "s"):
+        if words.endswith(unit):
+            words = words.removesuffix(unit).rstrip()
+            break
+    number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0{1,3})?", words)
     if number is None:
         raise ValueError
     return int(number[1])

@@ -53,8 +53,7 @@ def ask_on_terminal(question: str, yes: bool) -> bool:
     so. Raises Cancelled unless the answer is yes."""
     if yes or not _is_terminal():
         return False
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not show.ask(question):
         raise Cancelled("You said no.", spent="no")
     return True
 

@@ -69,6 +69,12 @@ def note(text: str) -> None:
         print(clean(part), file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> bool:
+    """Ask a person on the terminal; says whether the answer was yes."""
+    print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def trace(text: str) -> None:
     """A traceback."""
     note(traceback_lines(text))

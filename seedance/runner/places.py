@@ -8,7 +8,6 @@ was changed, is never taken for the row's video.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import socket
@@ -21,9 +20,10 @@ from ..errors import BadOrder, SeedanceError
 from ..files import replacing, sha256_of, write_atomically
 from ..journal import Row
 from ..order import kind_by_ending
+from ..texts import logger_of
 from .files import MEASURED, Files, read_sidecar
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 MOST_FILES = 50_000  # that are looked at below the output folder
 _SAME = ("width", "height", "frames")  # of an old row, which has no digest

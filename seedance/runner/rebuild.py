@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,11 +17,12 @@ from typing import Any
 from ..errors import BadOrder, SeedanceError
 from ..journal import REBUILD, Journal, NewRow, State, sensible
 from ..money import Money
+from ..texts import logger_of
 from ..wire import Ticket
 from .files import KEPT, Files
 from .places import record_of, videos_below
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 LARGEST_SIDECAR = 1 << 20  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")

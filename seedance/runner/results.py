@@ -7,17 +7,17 @@ and every machine takes them from there, also when the provider has forgotten th
 from __future__ import annotations
 
 import hashlib
-import logging
 
 from .. import hosting
 from ..errors import SeedanceError
 from ..files import replacing, sha256_of
 from ..journal import Row
 from ..settings import Settings
+from ..texts import logger_of
 from . import files, places
 from .files import Files
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 def keep(settings: Settings, row: Row, saved: Files) -> None:

@@ -358,7 +358,8 @@ def test_no_module_of_ours_logs_or_prints_past_the_cleaning() -> None:
                 ours = {"seedance/texts.py", "seedance/hosting.py", "seedance/transport/session.py"}
                 assert name in ours, name
             if call in ("print", "sys.stdout.write", "sys.stderr.write", "warnings.warn"):
-                assert name == "seedance/cli/show.py", name
+                # The second has one sentence of its own, before anything can be imported.
+                assert name in ("seedance/cli/show.py", "seedance/__main__.py"), name
             assert call not in ("traceback.print_exc", "traceback.print_exception"), name
 
 
