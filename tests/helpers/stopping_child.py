@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,24 +23,31 @@ def main(point: str, marker: Path, words: list[str]) -> int:
     from seedance import cli
     from seedance.download import _Attempt
     from seedance.journal import Journal
+    from seedance.journal.journal import AT_ONCE
     from seedance.runner import tickets
 
     asleep = point.startswith("asleep ")
     point = point.removeprefix("asleep ")
 
-    def stop() -> None:
+    def stop(*args: Any) -> None:
         if marker.exists():
             return  # it was woken
-        marker.touch()
-        if asleep:
-            os.kill(os.getpid(), signal.SIGSTOP)
+        with contextlib.ExitStack() as quiet:
+            if asleep and args and isinstance(args[0], Journal):
+                for _ in range(
+                    AT_ONCE
+                ):  # no other thread is in a transaction, which locks others out
+                    quiet.enter_context(args[0]._turns)
+            marker.touch()
+            if asleep:
+                os.kill(os.getpid(), signal.SIGSTOP)
         while not asleep:
             time.sleep(3600)
 
     def stopping(at: Callable[..., bool], function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             if at(*args, **kwargs):
-                stop()
+                stop(*args)
             return function(*args, **kwargs)
 
         return wrapped
@@ -47,7 +55,7 @@ def main(point: str, marker: Path, words: list[str]) -> int:
     def stopping_after(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            stop()
+            stop(*args)
             return result
 
         return wrapped
