@@ -147,7 +147,7 @@ def main() -> None:
         results: dict[str, list[tuple[float, Probe]]] = {name: [] for name in SITUATIONS}
         with (
             stage.providers(3, clip, "lumenfall", "aihubmax") as variables,
-            comfyui.running(**variables, SEEDANCE_POLL_INTERVAL="1"),
+            comfyui.running(**variables, SEEDANCE_MAX_USD="0", SEEDANCE_POLL_INTERVAL="1"),
         ):
             comfyui.run(frames_of(ours()))  # the first node imports what all need
             for _ in range(options.repeat):

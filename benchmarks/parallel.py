@@ -59,7 +59,7 @@ def main() -> None:
         comfyui = ComfyUI(Path(folder) / "base")
         with (
             stage.providers(options.seconds, clip, "lumenfall") as variables,
-            comfyui.running(**variables, SEEDANCE_POLL_INTERVAL=POLL),
+            comfyui.running(**variables, SEEDANCE_MAX_USD="0", SEEDANCE_POLL_INTERVAL=POLL),
         ):
             seconds(comfyui, 1, 1)  # the first node imports what all need
             rounds = [

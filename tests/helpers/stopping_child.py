@@ -34,9 +34,8 @@ def main(point: str, marker: Path, words: list[str]) -> int:
             return  # it was woken
         with contextlib.ExitStack() as quiet:
             if asleep and args and isinstance(args[0], Journal):
-                for _ in range(
-                    AT_ONCE
-                ):  # no other thread is in a transaction, which locks others out
+                # No other thread is in a transaction then, which would lock others out.
+                for _ in range(AT_ONCE):
                     quiet.enter_context(args[0]._turns)
             marker.touch()
             if asleep:
