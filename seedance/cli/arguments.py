@@ -44,8 +44,8 @@ class Parser(argparse.ArgumentParser):
         said, _, known = message.partition(" (choose from ")
         _, choice, typed = said.partition("invalid choice: ")
         if choice and known:
-            words = known.rstrip(")").split(", ")
-            return did_you_mean(typed.strip("'"), [word.strip("'") for word in words])
+            choices = [each.strip("'") for each in known.rstrip(")").split(", ")]
+            return did_you_mean(typed.strip("'"), choices)
         if not message.startswith("unrecognized arguments: "):
             return ""
         words = message.partition(": ")[2]

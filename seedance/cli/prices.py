@@ -25,7 +25,9 @@ def spending_of(args: argparse.Namespace, settings: Settings) -> Spending:
 
 def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     """Shows provider and price. On a terminal, asks where `auto` chose the provider or the price is
-    above SEEDANCE_MAX_USD; a yes lifts that limit for this command."""
+    above SEEDANCE_MAX_USD; a yes lifts that limit for this command. Raises OverBudget for a price
+    above `--max-usd`, of which 0 allows only what is free."""
+    most = _amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
         provider, price = prepared.provider, prepared.price
@@ -33,11 +35,11 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             return
         usd = _usd(price, takes)
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
-        if args.max_usd is not None and usd is None:
+        if most is not None and (usd is None or usd > most):
+            known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
             raise OverBudget(
-                f"The order has no known price in USD, and --max-usd is {args.max_usd}; "
-                "it was not sent.",
-                hint="Leave out --max-usd, or see: seedance check",
+                f"The order {known}, and --max-usd is {most:g}; it was not sent.",
+                hint="Raise --max-usd, or see: seedance check",
             )
         above = args.max_usd is None and usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.

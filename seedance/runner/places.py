@@ -113,9 +113,11 @@ def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
     if target is None or overwrite or is_free(target, row):
         return
     there = next(path for path in reversed(Files(target).all) if os.path.lexists(path))
+    lost = row is None and "task" in read_sidecar(Files(target))
     raise BadOrder(
-        f"{there} is there already, and is not what this order made.",
-        hint="Choose another name, or replace it with --overwrite.",
+        f"{there} is there already, and the journal does not say that this order made it.",
+        hint="Choose another name, or replace it with --overwrite."
+        + (" If the journal was lost, first run: seedance doctor --rebuild." if lost else ""),
     )
 
 

@@ -62,6 +62,8 @@ def test_max_usd_sends_nothing_that_costs_more(command: Command, lumenfall: fake
         *(4, "OverBudget", "no"),
     )
     assert lumenfall.requests == []
+    assert command(*FOX, "--max-usd", "0").code == 4
+    assert lumenfall.requests == []
     assert command(*FOX, "--max-usd", "many").code == 2
     assert command(*FOX, "--max-usd", "2").code == 0
 
