@@ -8,8 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
-
-_MATRIX = "DISPLAYMATRIX"
+from av.sidedata.sidedata import Type
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ UPRIGHT = Turn()
 
 def turn_of(frame: av.VideoFrame) -> Turn:
     """The turn that a decoded frame asks for, to the nearest quarter."""
-    sides: Any = frame.side_data
-    for side in sides:
-        if side.type.name == _MATRIX and len(bytes(side)) >= 36:
-            a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
-            if abs(a) + abs(d) >= abs(b) + abs(c):
-                return Turn(False, a < 0, d < 0)
-            return Turn(True, c < 0, b < 0)
+    # By its key: what iterating gives differs between versions of PyAV.
+    side: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    if side is not None and len(bytes(side)) >= 36:
+        a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return Turn(False, a < 0, d < 0)
+        return Turn(True, c < 0, b < 0)
     return UPRIGHT
