@@ -37,7 +37,8 @@ UPRIGHT = Turn()
 def turn_of(frame: av.VideoFrame) -> Turn:
     """The turn that a decoded frame asks for, to the nearest quarter."""
     # By its key: what iterating gives differs between versions of PyAV.
-    side: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    sides: Any = frame.side_data
+    side = sides.get(Type.DISPLAYMATRIX)
     if side is not None and len(bytes(side)) >= 36:
         a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
         if abs(a) + abs(d) >= abs(b) + abs(c):
