@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from fakes import Fake, Request
 
+from seedance.errors import StillRunning
 from seedance.journal import LIVE, Journal, Row, State
 from seedance.journal.states import MOVES
 from seedance.order import Medium, Order
@@ -94,6 +96,18 @@ class Desk:
     def sent_creates(self) -> int:
         """How many creates were sent, accepted or not."""
         return sum(map(is_create, self.fake.requests))
+
+
+def left_running(desk: Desk) -> str:
+    """An order that was paid, and that nobody works on now; its ticket. Its task is done at the
+    next poll."""
+    desk.fake.polls_until_done = 10**6
+    runner = desk.runner(SEEDANCE_TIMEOUT="0")
+    with pytest.raises(StillRunning) as caught:
+        desk.video(runner)
+    runner.close()
+    desk.fake.polls_until_done = 0
+    return caught.value.task or ""
 
 
 def until(true: Callable[[], Any], seconds: float = 30.0) -> None:

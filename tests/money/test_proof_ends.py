@@ -12,7 +12,7 @@ import fakes
 import pytest
 from fakes import Answer, Fake
 from journals import sql
-from running import Desk, is_create, is_poll, is_result, until
+from running import Desk, is_create, is_poll, is_result, left_running, until
 
 from seedance.errors import BadOrder, Refused, SeedanceError, StillRunning
 from seedance.runner import Runner, collect, poll
@@ -23,17 +23,6 @@ FOREVER = 10**6
 OTHER_KEY = "sk-another-account-0123456789"
 TASK = "lumenfall:vid_0001"
 ARK_TASK = "byteplus:cgt-20261120093000-00001"
-
-
-def ordered(desk: Desk) -> str:
-    """An order that was paid, and whose process has ended; its ticket."""
-    desk.fake.polls_until_done = FOREVER
-    runner = desk.runner(SEEDANCE_TIMEOUT="0")
-    with pytest.raises(StillRunning) as caught:
-        desk.video(runner)
-    runner.close()
-    desk.fake.polls_until_done = 0
-    return caught.value.task or ""
 
 
 def failing(job: Any) -> SeedanceError:
@@ -62,7 +51,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_with_another_key_no_end_is_believed(ark: Desk, end: dict[str, Any]) -> None:
-    task = ordered(ark)
+    task = left_running(ark)
     ark.fake.fault(is_poll, Answer(200, json=end))
     error = failing(with_other_key(ark).collect(task))
     assert isinstance(error, StillRunning)
@@ -79,7 +68,7 @@ def test_a_key_that_is_not_let_in_ends_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.0)
-    task = ordered(desk)
+    task = left_running(desk)
     desk.fake.fault(is_poll, f"status:{status}", times=50)
     error = failing(with_other_key(desk).collect(task))
     assert isinstance(error, StillRunning)
@@ -91,7 +80,7 @@ def test_a_key_that_is_not_let_in_ends_nothing(
 
 
 def test_a_key_that_is_gone_is_asked_for_and_ends_nothing(desk: Desk) -> None:
-    task = ordered(desk)
+    task = left_running(desk)
     with pytest.raises(SeedanceError) as caught:
         desk.runner(LUMENFALL_API_KEY="").collect(task)
     assert (caught.value.kind, caught.value.spent, caught.value.task) == ("NeedsKey", "yes", task)
@@ -100,7 +89,7 @@ def test_a_key_that_is_gone_is_asked_for_and_ends_nothing(desk: Desk) -> None:
 
 def test_another_key_cancels_nothing(ark: Desk) -> None:
     ark.fake.polls_until_done = FOREVER
-    task = ordered(ark)
+    task = left_running(ark)
     ark.fake.polls_until_done = FOREVER
     with pytest.raises(BadOrder, match="only the key that ordered it") as caught:
         with_other_key(ark).cancel(task)
@@ -125,7 +114,7 @@ def test_a_lost_file_is_not_called_gone_by_another_key(
 
 def test_what_another_key_is_given_is_taken(desk: Desk) -> None:
     """A video is a video: only what is bad news needs the right key."""
-    task = ordered(desk)
+    task = left_running(desk)
     assert with_other_key(desk).collect(task).wait().task == task
 
 
@@ -153,7 +142,7 @@ def test_an_order_that_another_key_sends_belongs_to_that_key(desk: Desk) -> None
 
 
 def test_another_address_is_not_asked_and_the_right_one_is_told(desk: Desk) -> None:
-    task = ordered(desk)
+    task = left_running(desk)
     with fakes.all()["lumenfall"]() as another:
         runner = desk.runner(**another.environment())
         for call in (runner.collect, runner.cancel):
@@ -176,7 +165,7 @@ def test_another_address_is_not_asked_and_the_right_one_is_told(desk: Desk) -> N
 
 def test_a_404_for_long_ends_no_task(ark: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.2)
-    task = ordered(ark)
+    task = left_running(ark)
     ark.fake.fault(is_poll, "status:404", times=FOREVER)
     for _ in range(3):
         error = failing(ark.runner().collect(task))
@@ -202,7 +191,7 @@ def test_a_clock_alone_makes_no_task_forgotten(
     ark: Desk, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 0.0)
-    task = ordered(ark)
+    task = left_running(ark)
     now = time.time
     if what == "no date":
         aged(ark, 8)
@@ -230,7 +219,7 @@ def _without_date(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_clock_that_is_weeks_ahead_ends_no_task_that_runs(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = ordered(desk)
+    task = left_running(desk)
     desk.fake.polls_until_done = FOREVER
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 30 * 86400)
@@ -248,7 +237,7 @@ def test_a_clock_that_is_weeks_ahead_ends_no_task_that_runs(
 def test_the_providers_own_word_to_the_right_account_ends_a_task(
     ark: Desk, end: dict[str, Any]
 ) -> None:
-    task = ordered(ark)
+    task = left_running(ark)
     ark.fake.fault(is_poll, Answer(200, json=end))
     error = failing(ark.runner().collect(task))
     assert not isinstance(error, StillRunning)

@@ -21,9 +21,9 @@ import pytest
 import sqlalchemy as sa
 from fakes import Task
 from journals import Clock, dead_holder, elsewhere, new, sql
-from running import Desk, is_poll, move, until
+from running import Desk, is_poll, left_running, move, until
 
-from seedance.errors import BadOrder, SeedanceError, StillRunning
+from seedance.errors import BadOrder, SeedanceError
 from seedance.journal import Journal, engine, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.runner import Runner, active, quotes, worker
@@ -43,17 +43,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "CONNECT_SECONDS", 2)
     monkeypatch.setattr(engine, "SILENT_SECONDS", 1.0)
     monkeypatch.setattr(active, "WRITE_PAUSE", 0.05)
-
-
-def ordered(desk: Desk) -> str:
-    """An order that was paid, and that nobody works on now."""
-    desk.fake.polls_until_done = 10**6
-    runner = desk.runner(SEEDANCE_TIMEOUT="0")
-    with pytest.raises(StillRunning) as caught:
-        desk.video(runner)
-    runner.close()
-    desk.fake.polls_until_done = 0
-    return caught.value.task or ""
 
 
 CALLS: dict[str, Callable[[Desk, Runner], Any]] = {
@@ -85,7 +74,7 @@ def file_desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def stopped_in_a_transaction(file_desk: Desk, tmp_path: Path) -> Iterator[None]:
     """A process was stopped while it wrote the journal, which has one running row."""
-    ordered(file_desk)
+    left_running(file_desk)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "journal.db")],
         stdout=subprocess.PIPE,
@@ -140,7 +129,7 @@ def there(server: postgres.Server, tmp_path: Path) -> Iterator[Desk]:
 def test_a_server_that_says_nothing_holds_nobody_for_ever(
     server: postgres.Server, there: Desk, short: None, call: Any, known: bool
 ) -> None:
-    ordered(there)
+    left_running(there)
     runner = there.runner()
     if known:
         runner.tasks()
