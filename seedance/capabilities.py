@@ -1,4 +1,4 @@
-"""What each provider can do, read off its limits: plain values, and the table in the README.
+"""What each provider can do, read off its limits: plain values, and the tables in the documents.
 
 Owns no fact of its own. Imported by the command line, by routes and by the README's test.
 """
@@ -49,7 +49,7 @@ def _ratios(model: ModelLimits) -> list[str]:
     return [ratio for ratio in RATIOS if ratio in able]
 
 
-# ----------------------------------------------------------------------------- the README's tables
+# -------------------------------------------------------------------- the tables in the documents
 
 HEAD = (
     "provider",
