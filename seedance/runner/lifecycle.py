@@ -47,10 +47,11 @@ def _steps(active: ActiveOrder) -> Row:
     if active.row.state == State.PREPARING:
         submit(active)
     done = poll(active) if active.row.state == State.RUNNING else None
-    if active.row.state == State.SUCCEEDED:
-        collect(active, done)
     if active.row.state == State.SAVED:
         bring_here(active)
+    elif active.row.state == State.SUCCEEDED:
+        collect(active, done)
+    if active.row.state == State.SAVED:
         return active.row
     raise error_of(active.row)
 

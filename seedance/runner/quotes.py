@@ -240,7 +240,7 @@ def _draft_notes(order: Order, provider: Provider) -> Iterable[str]:
     prices = []
     for resolution in provider.finals(order.model):
         final = replace(order, draft=False, resolution=resolution)
-        price = provider.estimate(final, clip_seconds(order, provider))
+        price = _price(final, provider)
         prices.append(f"{resolution}: {price or 'price not known'}")
     life = provider.limits.draft_life
     until = f" within {life / 86400:g} days" if life else ""
