@@ -9,7 +9,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..seedance import providers
-from ..seedance.order import MODELS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
+from ..seedance.order import MODELS, MOST_TAKES, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
 
 # Words by which people look for any of our nodes, besides its name.
 _ALIASES = (
@@ -123,7 +123,7 @@ def shared(
             "takes",
             default=1,
             min=1,
-            max=8,
+            max=MOST_TAKES,
             optional=True,
             tooltip="Number of videos; each uses the next seed, and each is paid for.",
         ),

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..seedance.errors import SeedanceError
+from ..seedance.order import MOST_TAKES
 from . import execution, from_page, host
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Prompt = Mapping[str, Any]
 
-MOST_TAKES = 8
 MOST_PROMPTS = 64  # whose sums are kept; more do not run at once
 MOST_NODES = 1000  # of a graph that are priced; nobody queues so many
 

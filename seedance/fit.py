@@ -24,7 +24,7 @@ from .order import (
     Order,
     check_extra,
 )
-from .texts import LONGEST_PROMPT, did_you_mean, quoted
+from .texts import LONGEST_PROMPT, did_you_mean, number_in_words, quoted
 from .wire import UNDOCUMENTED, ModelLimits, Provider
 
 # A provider as it is everywhere, or as it is configured here.
@@ -195,11 +195,6 @@ def check_words(order: Order) -> None:
         )
     if order.video is not None and frames:
         raise BadOrder("A clip to work on excludes first and last frames.", hint="Remove one.")
-
-
-def number_in_words(value: int) -> str:
-    """A number of a workflow, in words: Python writes none of thousands of digits."""
-    return str(value) if abs(value) < 10**20 else "of more than 20 digits"
 
 
 def check_handles(order: Order) -> None:

@@ -36,6 +36,7 @@ FINALS = ("1080p", "4k")  # what a draft can become
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
+MOST_TAKES = 8  # of one order
 
 # The size of Seedance 2.0's video in pixels: SIZES[resolution][ratio]. 480p and 720p are Leonardo's
 # table (seed 000), 1080p is that of the official API. Two are inferred: 9:21 at 1080p is 21:9

@@ -71,6 +71,11 @@ def _unsigned(match: re.Match[str]) -> str:
     return f"{address}?..." if mark and signature else match[0]
 
 
+def number_in_words(value: int) -> str:
+    """A number of a workflow, in words: Python writes none of thousands of digits."""
+    return str(value) if abs(value) < 10**20 else "of more than 20 digits"
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest of the values that there are; empty if none is near."""
 

@@ -10,11 +10,19 @@ import re
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
-from ..order import FINALS, MODELS, OPERATIONS, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, Order
+from ..order import (
+    FINALS,
+    MODELS,
+    MOST_TAKES,
+    OPERATIONS,
+    OUTPUT_FORMATS,
+    RATIOS,
+    RESOLUTIONS,
+    Order,
+)
 from ..texts import did_you_mean
 from . import generate, setup, tasks
 
-MOST_TAKES = 8
 FLAGS = (
     *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
     *("--keep-audio", "--provider", "--model", "--resolution", "--ratio", "--duration", "--seed"),

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def spending_of(args: argparse.Namespace, settings: Settings) -> Spending:
-    """The most that the command may cost: `--max-usd`, or else SEEDANCE_MAX_USD."""
+    """The most that the command may cost by SEEDANCE_MAX_USD. No limit with `--max-usd`, which goes
+    before it and is held by `confirm`."""
     from ..runner import Spending
 
-    most = _amount("--max-usd", args.max_usd)
-    return Spending(settings.max_usd if most is None else most)
+    return Spending(settings.max_usd if args.max_usd is None else 0.0)
 
 
 def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
@@ -41,7 +41,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
                 f"The order {known}, and --max-usd is {most:g}; it was not sent.",
                 hint="Raise --max-usd, or see: seedance check",
             )
-        above = args.max_usd is None and usd is not None and 0 < spending.limit < usd
+        above = usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.
         doubtful = args.provider == "auto" or above
         if doubtful and ask_on_terminal("Send it?", args.yes) and above:

@@ -6,12 +6,11 @@ import concurrent.futures
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from .. import hosting, preview, providers
 from ..addresses import origin
@@ -23,12 +22,11 @@ from ..errors import (
     StillRunning,
     Unclear,
 )
-from ..fit import number_in_words
 from ..journal import Journal, NewRow, Row, State
 from ..money import Money
-from ..order import Order, asked_fingerprint
+from ..order import MOST_TAKES, Order, asked_fingerprint
 from ..settings import Access, Settings
-from ..texts import logger_of
+from ..texts import logger_of, number_in_words
 from ..transport import Credentials, Transport
 from ..wire import Balance, Ticket
 from . import files, places, quotes, rebuild, results, tickets
@@ -50,6 +48,17 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
+
+
+@dataclass(frozen=True)
+class _Take:
+    """A take before it is started: the row that it has already, and the order as it goes to its
+    provider (None for a row that was found as it was asked, at any provider); or why neither is."""
+
+    order: Order
+    row: Row | None = None
+    prepared: Prepared | None = None
+    error: SeedanceError | None = None
 
 
 @dataclass
@@ -122,70 +131,70 @@ class Runner:
         confirm: Confirm | None,
         spending: Spending | None,
     ) -> list[Job]:
-        if not 1 <= takes <= 8:
-            raise BadOrder(f"{number_in_words(takes)} takes are not possible.", hint="Use 1 to 8.")
+        if not 1 <= takes <= MOST_TAKES:
+            raise BadOrder(
+                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
+            )
         typed = order.prompt
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
         self._restore_tickets()
-        prepared: Prepared | SeedanceError | None = None
-        begins: list[Callable[[], Job]] = []
-        prices: list[Money | None] = []
-        jobs, failures = [], []
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        for number, goal in enumerate(goals):
-            row = None
+        planned = self._plan(order, typed, takes)
+        for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)
-                if goal is None or overwrite or places.is_free(goal, None):
-                    continue
-                prepared = prepared or self._prepare(order)
-                row = self._row_of(order, prepared, number)
-                places.check_free(goal, row, overwrite)
+                if goal is not None and not overwrite and not places.is_free(goal, None):
+                    if take.error is not None:
+                        raise take.error
+                    places.check_free(goal, take.row, overwrite)
             except BadOrder as error:
-                with contextlib.suppress(SeedanceError):  # it may be paid already
-                    row = row or self._row_of(order, prepared or self._prepare(order), number)
-                if row is None:
+                if take.row is None:
                     raise
-                raise told(row, error) from error.__cause__
-        if confirm is not None:
-            prepared = prepared or self._prepare(order)
-            if not isinstance(prepared, SeedanceError):
-                each = (self._row_of(order, prepared, number) for number in range(takes))
-                if new := sum(row is None for row in each):
-                    confirm(prepared, new)
-        for number, goal in enumerate(goals):
-            take = order.take(number)
+                raise told(take.row, error) from error.__cause__  # it may be paid already
+        new = [take.prepared for take in planned if take.row is None and take.prepared is not None]
+        if confirm is not None and new:
+            confirm(new[0], len(new))
+        self._count(new, spending)
+        jobs, failures = [], []
+        for goal, take in zip(goals, planned):
             try:
-                row = self._held_anywhere(take) or self._held_anywhere(replace(take, prompt=typed))
-                if row is not None:
-                    there = self._prepared_for(row, take)
-                    begins.append(partial(self._job, row, there, goal, overwrite))
-                    continue
-                if prepared is None:
-                    prepared = self._prepare(order)
-                if isinstance(prepared, SeedanceError):
-                    raise prepared
-                mine = prepared.take(number)
-                if self.journal.held(mine.fingerprint) is None:
-                    prices.append(mine.price)
-                begins.append(partial(self._start, mine, goal, overwrite, typed))
-            except SeedanceError as error:
-                begins.append(partial(_raise, error))
-        cost = sum_of(prices, self.settings.budget.get("unknown_price"))
-        (spending or Spending(self.settings.max_usd)).add(cost)
-        for number, begin in enumerate(begins):
-            take = order.take(number)
-            try:
-                jobs.append(begin())
+                jobs.append(self._start(take, goal, overwrite))
             except SeedanceError as error:
                 failures.append(error)
-                jobs.append(Job(self.settings, None, take, error=error))
+                jobs.append(Job(self.settings, None, take.order, error=error))
         for job in jobs:
             job.notes = (*said, *job.notes)
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def _plan(self, order: Order, typed: str, takes: int) -> list[_Take]:
+        """The takes of an order, with the rows that they have already. `typed` is the prompt before
+        it was trimmed: an older version of the pack ordered with that."""
+        prepared: Prepared | SeedanceError | None = None  # once for all takes
+        planned = []
+        for number in range(takes):
+            take = order.take(number)
+            try:
+                row = self._held_as_asked(take, typed)
+                if row is not None:
+                    planned.append(_Take(take, row))
+                    continue
+                prepared = prepared or self._prepare(order)
+                if isinstance(prepared, SeedanceError):
+                    raise prepared
+                mine = prepared.take(number)
+                planned.append(_Take(take, self._held(mine, typed), mine))
+            except SeedanceError as error:
+                planned.append(_Take(take, error=error))
+        return planned
+
+    def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
+        """Count what is going to be ordered. Raises OverBudget where that is more than is left."""
+        prices = [prepared.price for prepared in new]
+        cost = sum_of(prices, self.settings.budget.get("unknown_price"))
+        (spending or Spending(self.settings.max_usd)).add(cost)
 
     def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
         """The prices of those takes of an order that would be sent now, as far as that shows before
@@ -199,44 +208,47 @@ class Runner:
         return [prepared.price for each in values if not self.journal.held_alike(each)]
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
-        """Prepare once for all takes; returns the error where that fails."""
         try:
             return quotes.prepare(order, self.settings)
         except SeedanceError as error:
             return error
 
-    def _row_of(self, order: Order, prepared: Prepared | SeedanceError, number: int) -> Row | None:
-        """The row that a take has already."""
-        if (row := self._held_anywhere(order.take(number))) is not None:
-            return row
-        if isinstance(prepared, SeedanceError):
-            raise prepared
-        return self.journal.held(prepared.take(number).fingerprint)
-
-    def _held_anywhere(self, order: Order) -> Row | None:
+    def _held_as_asked(self, order: Order, typed: str) -> Row | None:
         """For `auto`: the held row of the same order, at any provider that is not free."""
         if order.provider != quotes.AUTO:
             return None
         free = [each for each in providers.ids() if providers.is_free(each)]
-        return self.journal.held_as_asked(asked_fingerprint(order), but=free)
+        for prompt in dict.fromkeys((order.prompt, typed)):
+            asked = asked_fingerprint(replace(order, prompt=prompt))
+            if (row := self.journal.held_as_asked(asked, but=free)) is not None:
+                return row
+        return None
+
+    def _held(self, prepared: Prepared, typed: str) -> Row | None:
+        """The held row of an order at its provider."""
+        row = self.journal.held(prepared.fingerprint)
+        if row is None and typed != prepared.order.prompt:
+            former = replace(prepared, order=replace(prepared.order, prompt=typed))
+            row = self.journal.held(former.fingerprint)
+        return row
 
     def _prepared_for(self, row: Row, order: Order) -> Prepared:
         """The order as it goes to the provider that has it already."""
         there = replace(order, provider=row.provider, on_unsupported="nearest")
         return quotes.prepare_at(there, row.provider, self.settings)
 
-    def _start(self, prepared: Prepared, target: Path | None, overwrite: bool, typed: str) -> Job:
-        identity = prepared.fingerprint
-        row = self.journal.held(identity)
-        if row is None and typed != prepared.order.prompt:
-            # An older version of the pack did not trim the prompt.
-            former = replace(prepared, order=replace(prepared.order, prompt=typed))
-            row = self.journal.held(former.fingerprint)
-        row = row or self._reserve(prepared, identity, target)
-        return self._job(row, prepared, target, overwrite)
+    def _start(self, take: _Take, target: Path | None, overwrite: bool) -> Job:
+        if take.error is not None:
+            raise take.error
+        if take.prepared is None:
+            assert take.row is not None
+            there = self._prepared_for(take.row, take.order)
+            return self._job(take.row, there, target, overwrite)
+        row = take.row or self._reserve(take.prepared, target)
+        return self._job(row, take.prepared, target, overwrite)
 
-    def _reserve(self, prepared: Prepared, identity: str, target: Path | None) -> Row:
-        provider = prepared.provider
+    def _reserve(self, prepared: Prepared, target: Path | None) -> Row:
+        provider, identity = prepared.provider, prepared.fingerprint
         if prepared.access.problem is not None:
             raise prepared.access.problem
         goal = self._goal(target, provider.id, identity, prepared.order.output_format)
@@ -417,8 +429,7 @@ class Runner:
         """
         self._restore_tickets()
         target = target.absolute() if target else None
-        active = self._worker.find_task(ticket.strip())  # the journal may not have it yet
-        row = active.row if active else self.journal.by_ticket(ticket.strip())
+        row = self._row_with(ticket.strip())
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
         files.check_target(target, prepared.order.output_format)
         if row is not None:
@@ -428,9 +439,8 @@ class Runner:
         if held is None:
             if confirm is not None:
                 confirm(prepared, 1)
-            cost = sum_of([prepared.price], self.settings.budget.get("unknown_price"))
-            (spending or Spending(self.settings.max_usd)).add(cost)
-        return self._start(prepared, target, overwrite, prepared.order.prompt)
+            self._count([prepared], spending)
+        return self._start(_Take(prepared.order, held, prepared), target, overwrite)
 
     def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
@@ -469,8 +479,7 @@ class Runner:
         text = str(row_or_ticket).strip()
         if text.isdecimal() and len(text) < 12:
             return self.journal.get(int(text))
-        active = self._worker.find_task(text)  # the journal may not have it yet
-        row = active.row if active else self.journal.by_ticket(text)
+        row = self._row_with(text)
         if row is None:
             Ticket.parse(text)  # raises for what is no ticket at all
             raise BadOrder(
@@ -478,6 +487,10 @@ class Runner:
                 hint="See: seedance tasks.",
             )
         return row
+
+    def _row_with(self, ticket: str) -> Row | None:
+        active = self._worker.find_task(ticket)  # the journal may not have it yet
+        return active.row if active else self.journal.by_ticket(ticket)
 
     def forget(self, row_or_ticket: int | str) -> Row:
         """Clear an unclear or unwanted row, so that its order may be sent (and paid) again."""
@@ -646,10 +659,6 @@ class Runner:
             self.recover()
         else:
             tickets.restore(self.settings.home, self.journal)
-
-
-def _raise(error: SeedanceError) -> NoReturn:
-    raise error
 
 
 _shared: dict[str, Runner] = {}
