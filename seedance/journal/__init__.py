@@ -11,6 +11,7 @@ over PostgreSQL where several machines share it.
     uploads         which uploads can be used again
     bucket_objects  which objects in the user's own bucket are still needed
     process         which process works on a row, and whether it still runs
+    database        its connections and transactions; whether it is still the same journal
     engine          the database: opened, its tables made and brought up to date
     schema          the tables as SQLAlchemy sees them; `migrations` makes and changes them
 """
@@ -19,7 +20,8 @@ from __future__ import annotations
 
 from .bucket_objects import BUCKET
 from .budget import Total, believed, sensible
-from .journal import REBUILD, Journal, JournalReplaced, LeaseLost, TicketTaken
+from .database import REBUILD, JournalReplaced
+from .journal import Journal, LeaseLost, TicketTaken
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
 from .uploads import SPARE_SECONDS

@@ -12,35 +12,29 @@ import json
 import os
 import secrets
 import sys
-import threading
 import time
-import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from ..errors import BadOrder
 from ..money import Money
 from .bucket_objects import BucketObjects
 from .budget import believed, check_budget
+from .database import Database, is_damage
 from .engine import (
-    FILE,
-    File,
     Limit,
-    cut_when_silent,
     database_file,
-    file_of,
     no_limit,
-    open_engine,
 )
 from .process import has_ended, new_holder
 from .queries import Queries
 from .rows import NewRow, Row, row_of
-from .schema import identity, is_held, orders
+from .schema import is_held, orders
 from .states import ENDED, HELD, LIVE, State, check_move
 from .uploads import Uploads
 
@@ -53,14 +47,6 @@ ABANDONED_SECONDS = 1800.0
 # A provider's list of tasks may show a task for this long.
 MARK_SECONDS = 30 * 24 * 3600.0
 MARK_ATTEMPTS = 1000
-
-AT_ONCE = 8  # statements of one process at the same time
-SILENT_SECONDS = 20.0  # after which the connection to a server that does not answer is cut
-
-REBUILD = (
-    "What was saved can be taken in again from the files beside the videos: "
-    "seedance doctor --rebuild."
-)
 
 NOT_BILLED: dict[str, Any] = dict(
     budget_usd=0.0, cost_amount=None, cost_currency=None, cost_estimated=None
@@ -75,45 +61,7 @@ class TicketTaken(Exception):
     """Another held row has this ticket: the provider gave one id to two orders."""
 
 
-class JournalReplaced(BadOrder):
-    """The journal is not the one that this process knew: it was replaced, or went back to an
-    earlier copy. What it no longer knows may be paid already, so nothing is sent."""
-
-
-def _replaced() -> JournalReplaced:
-    return JournalReplaced(
-        "The journal was replaced, or went back to an earlier copy, while this program was "
-        "running. What it no longer knows may be paid already, so nothing is sent.",
-        hint="Put the right file back, or look at the provider's own list of tasks; then "
-        "start the program again.",
-    )
-
-
-@dataclass
-class _Known:
-    """What a process knows of a journal: which it is, how often it was written so far, and the
-    highest of the rows that this process has leased. Empty where nothing is known yet.
-
-    The row is needed too: a journal that went back is written again, and its number of writes
-    comes up to what it was.
-    """
-
-    uid: str = ""
-    revision: int = 0
-    row_id: int = 0
-    row_uid: str = ""
-
-    def then(self, news: _Known) -> _Known:
-        """What is known after a transaction that wrote `news`."""
-        known = replace(self, uid=self.uid or news.uid)
-        if news.uid == known.uid:
-            known.revision = max(self.revision, news.revision)
-        if news.row_id > self.row_id:
-            known.row_id, known.row_uid = news.row_id, news.row_uid
-        return known
-
-
-class Journal(Queries):
+class Journal(Database, Queries):
     """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
     to date) at the first use. Safe to use from several threads.
 
@@ -129,102 +77,12 @@ class Journal(Queries):
         monotonic: Callable[[], float] = time.monotonic,
         limit: Limit = no_limit,
     ) -> None:
-        try:
-            if isinstance(url, Path):
-                self.url = sa.URL.create("sqlite", database=str(url))
-            else:
-                self.url = sa.make_url(url)
-        except (SQLAlchemyError, ValueError):  # their messages may quote the password
-            raise BadOrder(
-                "SEEDANCE_JOURNAL_URL is not the address of a database.",
-                hint="It looks like postgresql+psycopg://user:password@host/database.",
-            ) from None
+        super().__init__(url, limit)
         self.holder = new_holder()
-        self._clock, self._monotonic, self._limit = clock, monotonic, limit
-        self._engine: sa.Engine | None = None
-        self._opening = threading.Lock()
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._clock, self._monotonic = clock, monotonic
         self._watched: dict[int, tuple[str | None, float, float]] = {}
-        self._known: _Known | None = None
-        self._knowing = threading.Lock()
-        self._news = threading.local()  # what the transaction of this thread is about to write
-        self._first_file: File | None = None
-        self._file: File | None = None  # that of the engine
         self.bucket_objects = BucketObjects(self._writing, clock)
         self.uploads = Uploads(self._reading, self._writing, clock)
-
-    # -------------------------------------------------------------------------- opening
-
-    def _opened(self) -> sa.Engine:
-        """The engine. A new one where another file has taken the place of the journal's: SQLite
-        would go on with the old file, which nobody else can see any more."""
-        with self._opening:
-            if self._engine is not None and file_of(self.url) != self._file:
-                self._engine.dispose()
-                self._engine = None
-            if self._engine is None:
-                if self._first_file is None:
-                    self._check_names()
-                engine = open_engine(self.url, self._limit)
-                self._engine, self._file = engine, file_of(self.url)
-                self._first_file = self._first_file or self._file
-                # A journal that is dropped without `close` must not leave connections behind.
-                weakref.finalize(self, engine.dispose).atexit = False
-            return self._engine
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with self._explained("read"), self._connected() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
-
-    @contextlib.contextmanager
-    def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
-        """A transaction that writes; two of the same `lock` run one after the other. (SQLite runs
-        all of them one after the other, so that only PostgreSQL needs the lock.)
-
-        Raises JournalReplaced where the file that was written is not the journal's any more.
-        """
-        with self._explained("written"), self._connected() as connection:
-            news = self._news.known = _Known()
-            with connection.begin():
-                if lock is not None and connection.dialect.name == "postgresql":
-                    connection.execute(
-                        sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": lock}
-                    )
-                yield connection
-            if connection.info.get(FILE) != file_of(self.url):
-                raise _replaced()
-            # Not before: what was rolled back was never in the journal.
-            with self._knowing:
-                self._known = news if self._known is None else self._known.then(news)
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
-        with self._turns:
-            engine = self._opened()
-            with cut_when_silent(engine, self._limit), engine.connect() as connection:
-                yield connection
-
-    @contextlib.contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except ImportError as error:
-            raise BadOrder(
-                f"The journal's database needs the package {error.name}, which is not installed.",
-                hint='Install the extra: pip install "comfyui-seedance[postgres]". In ComfyUI '
-                "install that package. Or correct SEEDANCE_JOURNAL_URL.",
-            ) from error
-        except (SQLAlchemyError, OSError) as error:
-            where = self.url.render_as_string(hide_password=True)
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-            remedy = "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
-            if is_damage(cause):
-                remedy = f"The file is damaged. {REBUILD}"
-            raise BadOrder(
-                f"The journal {where} cannot be {what}: {cause}.",
-                hint=f"Without it nothing is sent, so that nothing can be paid twice. {remedy}",
-            ) from error
 
     def set_aside(self) -> Path | None:
         """Give a damaged SQLite file another name, so that a new one can take its place; returns
@@ -244,53 +102,6 @@ class Journal(Queries):
         with self._knowing:
             self._known, self._first_file = None, None
         return aside
-
-    def close(self) -> None:
-        """Close all connections. SQLite then writes everything into the one file."""
-        with self._opening:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose()
-
-    # ------------------------------------------------------------------ the same journal
-
-    def _check_names(self) -> None:
-        """Raise JournalReplaced for a file that has a second name."""
-        file = database_file(self.url)
-        if file is not None and file.exists() and file.stat().st_nlink > 1:
-            raise JournalReplaced(
-                f"The journal {file} has a second name (a hard link). SQLite would keep what is "
-                "written under each name apart, so nothing is sent.",
-                hint="Remove the other name, or copy the file.",
-            )
-
-    def _check_same(self, connection: sa.Connection) -> None:
-        """Raise JournalReplaced unless this is the journal that this process knew, with all that it
-        saw in it. To be called before anything is spent."""
-        self._check_names()
-        # Read before the journal is: meanwhile another thread may get to know a later state.
-        known = self._known
-        uid, revision = connection.execute(sa.select(identity.c.uid, identity.c.revision)).one()
-        same = self._file == self._first_file
-        if known is not None and known.uid:
-            same = same and uid == known.uid and revision >= known.revision
-        if known is not None and known.row_id:
-            row_uid = sa.select(orders.c.uid).where(orders.c.id == known.row_id)
-            same = same and connection.execute(row_uid).scalar() == known.row_uid
-        if not same:
-            raise _replaced()
-        self._news.known.uid = uid
-        self._news.known.revision = max(revision, self._news.known.revision)
-
-    def _count(self, connection: sa.Connection) -> None:
-        """Count a write of the journal, for `_check_same`. To be the last statement of a
-        transaction that changes what is paid."""
-        news = self._news.known
-        news.uid, news.revision = connection.execute(
-            sa.update(identity)
-            .values(revision=identity.c.revision + 1)
-            .returning(identity.c.uid, identity.c.revision)
-        ).one()
 
     # ------------------------------------------------------------------------ reserving
 
@@ -744,11 +555,6 @@ class Journal(Queries):
             return None
         self._count(connection)
         return self._seen(row_of(record))
-
-
-def is_damage(cause: str) -> bool:
-    """Whether SQLite says that the file is no database, or a damaged one."""
-    return "malformed" in cause or "not a database" in cause
 
 
 def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:

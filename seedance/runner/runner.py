@@ -5,33 +5,30 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .. import hosting, preview, providers
+from .. import hosting, providers
 from ..addresses import origin
 from ..errors import (
     BadOrder,
     Cancelled,
-    NeedsKey,
     SeedanceError,
-    StillRunning,
     Unclear,
 )
 from ..journal import Journal, NewRow, Row, State
 from ..money import Money
-from ..order import MOST_TAKES, Order, asked_fingerprint
-from ..settings import Access, Settings
+from ..order import MOST_TAKES, Order
+from ..settings import Settings
 from ..texts import logger_of, number_in_words
-from ..transport import Credentials, Transport
 from ..wire import Balance, Ticket
 from . import files, places, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
+from .clients import Clients
 from .finish import prepare_final
 from .job import Job
 from .lifecycle import carry
@@ -39,6 +36,7 @@ from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .spending import Spending, sum_of
+from .takes import Take, plan
 from .worker import Worker
 
 logger = logger_of(__name__)
@@ -48,17 +46,6 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 
 RECOVER_AT_ONCE = 64
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
-
-
-@dataclass(frozen=True)
-class _Take:
-    """A take before it is started: the row that it has already, and the order as it goes to its
-    provider (None for a row that was found as it was asked, at any provider); or why neither is."""
-
-    order: Order
-    row: Row | None = None
-    prepared: Prepared | None = None
-    error: SeedanceError | None = None
 
 
 @dataclass
@@ -75,8 +62,7 @@ class Runner:
     def __post_init__(self) -> None:
         self._worker = Worker(self._beat)
         self.journal = Journal(self.settings.journal_url, limit=self._worker.watchdog.limit)
-        self._transports: dict[tuple[str, str, str], Transport] = {}
-        self._lock = threading.Lock()
+        self._clients = Clients(self.settings, self._worker.watchdog)
         self._recovers = False
         self._restored = False
         self._left: set[int] = set()  # rows that could not be recovered and were logged
@@ -140,7 +126,7 @@ class Runner:
         quotes.check(order, self.settings)
         self._restore_tickets()
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        planned = self._plan(order, typed, takes)
+        planned = plan(order, typed, takes, self.journal, self.settings)
         for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)
@@ -169,27 +155,6 @@ class Runner:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
-    def _plan(self, order: Order, typed: str, takes: int) -> list[_Take]:
-        """The takes of an order, with the rows that they have already. `typed` is the prompt before
-        it was trimmed: an older version of the pack ordered with that."""
-        prepared: Prepared | SeedanceError | None = None  # once for all takes
-        planned = []
-        for number in range(takes):
-            take = order.take(number)
-            try:
-                row = self._held_as_asked(take, typed)
-                if row is not None:
-                    planned.append(_Take(take, row))
-                    continue
-                prepared = prepared or self._prepare(order)
-                if isinstance(prepared, SeedanceError):
-                    raise prepared
-                mine = prepared.take(number)
-                planned.append(_Take(take, self._held(mine, typed), mine))
-            except SeedanceError as error:
-                planned.append(_Take(take, error=error))
-        return planned
-
     def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
         """Count what is going to be ordered. Raises OverBudget where that is more than is left."""
         prices = [prepared.price for prepared in new]
@@ -207,37 +172,12 @@ class Runner:
         values = ({**vars(each), "prompt": prompt} for each in new)
         return [prepared.price for each in values if not self.journal.held_alike(each)]
 
-    def _prepare(self, order: Order) -> Prepared | SeedanceError:
-        try:
-            return quotes.prepare(order, self.settings)
-        except SeedanceError as error:
-            return error
-
-    def _held_as_asked(self, order: Order, typed: str) -> Row | None:
-        """For `auto`: the held row of the same order, at any provider that is not free."""
-        if order.provider != quotes.AUTO:
-            return None
-        free = [each for each in providers.ids() if providers.is_free(each)]
-        for prompt in dict.fromkeys((order.prompt, typed)):
-            asked = asked_fingerprint(replace(order, prompt=prompt))
-            if (row := self.journal.held_as_asked(asked, but=free)) is not None:
-                return row
-        return None
-
-    def _held(self, prepared: Prepared, typed: str) -> Row | None:
-        """The held row of an order at its provider."""
-        row = self.journal.held(prepared.fingerprint)
-        if row is None and typed != prepared.order.prompt:
-            former = replace(prepared, order=replace(prepared.order, prompt=typed))
-            row = self.journal.held(former.fingerprint)
-        return row
-
     def _prepared_for(self, row: Row, order: Order) -> Prepared:
         """The order as it goes to the provider that has it already."""
         there = replace(order, provider=row.provider, on_unsupported="nearest")
         return quotes.prepare_at(there, row.provider, self.settings)
 
-    def _start(self, take: _Take, target: Path | None, overwrite: bool) -> Job:
+    def _start(self, take: Take, target: Path | None, overwrite: bool) -> Job:
         if take.error is not None:
             raise take.error
         if take.prepared is None:
@@ -295,7 +235,7 @@ class Runner:
             provider = prepared.provider
             if row.state == State.UNCLEAR and not provider.can("find"):
                 raise error_of(row)
-            client = self._client_of(row, prepared.access)
+            client = self._clients.for_row(row, prepared.access)
             active = self._carry(row, client, prepared, target, overwrite)
         return Job(
             self.settings,
@@ -337,45 +277,6 @@ class Runner:
             ),
             carry,
         )
-
-    def _client_of(self, row: Row, access: Access | None = None) -> Client:
-        """A client for the provider of a row. Get it before you change the row: without a key, or
-        with another base URL than the order's, this raises an error and the row keeps its state."""
-        try:
-            access = access or self.settings.access(row.provider)
-            client = self._client_for(row.provider, access, row.mark or "")
-        except NeedsKey as error:
-            error.hint = f"{error.hint} {places.words(row)}".strip()
-            raise told(row, error) from None
-        here = origin(client.provider.config.base_url)
-        if row.origin is not None and row.origin != here and row.task is not None:
-            raise told(
-                row,
-                StillRunning(
-                    f"{row.task} was ordered at {row.origin}, and the base URL is {here} now. "
-                    "Another address is not asked for it.",
-                    hint=f"Set the base URL of {client.provider.name} to that of the order, then: "
-                    f"seedance collect {row.task}",
-                ),
-            )
-        return client
-
-    def _client_for(self, provider_id: str, access: Access, mark: str = "") -> Client:
-        if access.problem is not None:
-            raise access.problem
-        config, key = access.config, access.key
-        provider = providers.get(provider_id)(config, mark)
-        account = quotes.account_of(provider_id, key)
-        urls = [url for url in (config.base_url, config.upload_url) if url]
-        identity = (provider.id, " ".join(urls), account)
-        with self._lock:
-            transport = self._transports.get(identity)
-            if transport is None:
-                credentials = Credentials(provider.auth_scheme, key, frozenset(map(origin, urls)))
-                adapters = preview.adapters(config.base_url, self.settings.home)
-                transport = Transport(credentials, adapters, self._worker.watchdog)
-                self._transports[identity] = transport
-        return Client(provider, transport, account)
 
     def _restore_tickets(self) -> None:
         """Write into the journal, once in this process, the tickets that an earlier process could
@@ -433,20 +334,20 @@ class Runner:
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
         files.check_target(target, prepared.order.output_format)
         if row is not None:
-            self._client_of(row, prepared.access)  # raises where the base URL is another now
+            self._clients.for_row(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)
         places.check_free(target, held, overwrite)
         if held is None:
             if confirm is not None:
                 confirm(prepared, 1)
             self._count([prepared], spending)
-        return self._start(_Take(prepared.order, held, prepared), target, overwrite)
+        return self._start(Take(prepared.order, held, prepared), target, overwrite)
 
     def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         active = None
         if not self._is_here(row):
-            client = self._client_of(row)
+            client = self._clients.for_row(row)
             if row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
                 # Asking once more costs nothing.
                 row = self.journal.reopen(row.id, State.RUNNING, row.uid)
@@ -524,7 +425,7 @@ class Runner:
     def _cancel(self, row: Row) -> str:
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
-        client = self._client_of(row)
+        client = self._clients.for_row(row)
         if row.state in (State.RUNNING, State.SUCCEEDED) and not client.provider.cancel_is_free:
             raise BadOrder(
                 f"{client.provider.name} does not document that a cancelled task is not billed, so "
@@ -582,7 +483,7 @@ class Runner:
             if claimed is None or not claimed.live:
                 continue
             try:
-                self._carry(claimed, self._client_of(claimed))
+                self._carry(claimed, self._clients.for_row(claimed))
                 count += 1
             except SeedanceError as error:
                 self.journal.release(row.id, uid=row.uid)
@@ -631,7 +532,7 @@ class Runner:
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
-        client = self._client_for(provider_id, self.settings.access(provider_id))
+        client = self._clients.at(provider_id, self.settings.access(provider_id))
         return client.ask(client.provider.probe_key())
 
     # ------------------------------------------------------------------------- the process
@@ -645,10 +546,7 @@ class Runner:
         """End every thread and connection of this runner. Orders that are under way stay in the
         journal, where any runner can recover them."""
         self._worker.close(timeout)
-        with self._lock:
-            transports, self._transports = list(self._transports.values()), {}
-        for transport in transports:
-            transport.close()
+        self._clients.close()
         self.journal.close()
 
     def _beat(self) -> None:
@@ -659,29 +557,3 @@ class Runner:
             self.recover()
         else:
             tickets.restore(self.settings.home, self.journal)
-
-
-_shared: dict[str, Runner] = {}
-_shared_lock = threading.Lock()
-
-
-def shared(settings: Settings | None = None) -> Runner:
-    """The runner of this process, made at the first call; later calls may leave `settings` out."""
-    with _shared_lock:
-        if "runner" not in _shared:
-            _shared["runner"] = Runner(settings or Settings.load())
-        return _shared["runner"]
-
-
-def spent_nothing() -> bool:
-    """Whether no paid call was begun by the runner of this process."""
-    runner = _shared.get("runner")
-    return runner is None or not runner.may_have_spent
-
-
-def close_shared(timeout: float) -> None:
-    """Close the runner of this process, if there is one, within so many seconds."""
-    with _shared_lock:
-        runner = _shared.pop("runner", None)
-    if runner is not None:
-        runner.close(timeout)

@@ -35,7 +35,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
 
     def run(*words: object) -> Ran:
-        monkeypatch.setattr("seedance.runner.runner._shared", {})
+        monkeypatch.setattr("seedance.runner.shared_runner._shared", {})
         capsys.readouterr()
         code = cli.main([str(word) for word in words])
         return Ran(code, *capsys.readouterr())

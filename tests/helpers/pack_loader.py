@@ -96,7 +96,7 @@ def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pac
         yield Pack(name)
     finally:
         server.close()
-        if ran := sys.modules.get(f"{name}.seedance.runner.runner"):
+        if ran := sys.modules.get(f"{name}.seedance.runner.shared_runner"):
             for runner in ran._shared.values():
                 runner.close()
         for module in set(sys.modules) - before:

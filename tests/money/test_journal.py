@@ -35,6 +35,7 @@ from seedance.journal import (
     Row,
     State,
     Total,
+    database,
     engine,
     schema,
 )
@@ -855,7 +856,7 @@ def test_threads_that_come_at_once_open_one_engine(
         time.sleep(0.1)
         return engine.open_engine(url, limit)
 
-    monkeypatch.setattr(journal_file, "open_engine", slowly)
+    monkeypatch.setattr(database, "open_engine", slowly)
     with ThreadPoolExecutor(6) as threads:
         rows = list(threads.map(lambda _: journal.newest(), range(6)))
     assert (rows, len(opened)) == ([[]] * 6, 1)

@@ -178,7 +178,7 @@ def test_the_gate_is_asked_when_the_connection_is_made_and_before_the_first_byte
 
     server.get_request = accepting  # type: ignore[method-assign]
     access = desk.settings().access("lumenfall")
-    transport = desk.runner()._client_for("lumenfall", access).transport
+    transport = desk.runner()._clients.at("lumenfall", access).transport
     call = Call("POST", f"{desk.fake.base_url}/videos", json={"prompt": "a fox"}, spends=True)
 
     def shut() -> bool:

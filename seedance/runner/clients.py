@@ -1,0 +1,72 @@
+"""Clients for the providers of rows, with the transports of a process, which they share."""
+
+from __future__ import annotations
+
+import threading
+
+from .. import preview, providers
+from ..addresses import origin
+from ..errors import NeedsKey, StillRunning
+from ..journal import Row
+from ..settings import Access, Settings
+from ..transport import Credentials, Transport, Watchdog
+from . import places, quotes
+from .client import Client
+from .outcomes import told
+
+
+class Clients:
+    """One transport for each provider, address and key. Safe to use from any thread."""
+
+    def __init__(self, settings: Settings, watchdog: Watchdog) -> None:
+        self.settings = settings
+        self._watchdog = watchdog
+        self._transports: dict[tuple[str, str, str], Transport] = {}
+        self._lock = threading.Lock()
+
+    def for_row(self, row: Row, access: Access | None = None) -> Client:
+        """A client for the provider of a row. Get it before you change the row: without a key, or
+        with another base URL than the order's, this raises an error and the row keeps its state."""
+        try:
+            access = access or self.settings.access(row.provider)
+            client = self.at(row.provider, access, row.mark or "")
+        except NeedsKey as error:
+            error.hint = f"{error.hint} {places.words(row)}".strip()
+            raise told(row, error) from None
+        here = origin(client.provider.config.base_url)
+        if row.origin is not None and row.origin != here and row.task is not None:
+            raise told(
+                row,
+                StillRunning(
+                    f"{row.task} was ordered at {row.origin}, and the base URL is {here} now. "
+                    "Another address is not asked for it.",
+                    hint=f"Set the base URL of {client.provider.name} to that of the order, then: "
+                    f"seedance collect {row.task}",
+                ),
+            )
+        return client
+
+    def at(self, provider_id: str, access: Access, mark: str = "") -> Client:
+        """A client for a provider. Raises NeedsKey or BadOrder where `access` has a problem."""
+        if access.problem is not None:
+            raise access.problem
+        config, key = access.config, access.key
+        provider = providers.get(provider_id)(config, mark)
+        account = quotes.account_of(provider_id, key)
+        urls = [url for url in (config.base_url, config.upload_url) if url]
+        identity = (provider.id, " ".join(urls), account)
+        with self._lock:
+            transport = self._transports.get(identity)
+            if transport is None:
+                credentials = Credentials(provider.auth_scheme, key, frozenset(map(origin, urls)))
+                adapters = preview.adapters(config.base_url, self.settings.home)
+                transport = Transport(credentials, adapters, self._watchdog)
+                self._transports[identity] = transport
+        return Client(provider, transport, account)
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            transports, self._transports = list(self._transports.values()), {}
+        for transport in transports:
+            transport.close()

@@ -1,0 +1,75 @@
+"""The takes of an order before they are started: the row that each has already, or what would be
+sent for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .. import providers
+from ..errors import SeedanceError
+from ..journal import Journal, Row
+from ..order import Order, asked_fingerprint
+from ..settings import Settings
+from . import quotes
+from .quotes import Prepared
+
+
+@dataclass(frozen=True)
+class Take:
+    """A take before it is started: the row that it has already, and the order as it goes to its
+    provider (None for a row that was found as it was asked, at any provider); or why neither is."""
+
+    order: Order
+    row: Row | None = None
+    prepared: Prepared | None = None
+    error: SeedanceError | None = None
+
+
+def plan(order: Order, typed: str, takes: int, journal: Journal, settings: Settings) -> list[Take]:
+    """The takes of an order, with the rows that they have already. `typed` is the prompt before it
+    was trimmed: an older version of the pack ordered with that."""
+    prepared: Prepared | SeedanceError | None = None  # once for all takes
+    planned = []
+    for number in range(takes):
+        take = order.take(number)
+        try:
+            row = _held_as_asked(take, typed, journal)
+            if row is not None:
+                planned.append(Take(take, row))
+                continue
+            prepared = prepared or _prepared(order, settings)
+            if isinstance(prepared, SeedanceError):
+                raise prepared
+            mine = prepared.take(number)
+            planned.append(Take(take, _held(mine, typed, journal), mine))
+        except SeedanceError as error:
+            planned.append(Take(take, error=error))
+    return planned
+
+
+def _prepared(order: Order, settings: Settings) -> Prepared | SeedanceError:
+    try:
+        return quotes.prepare(order, settings)
+    except SeedanceError as error:
+        return error
+
+
+def _held_as_asked(order: Order, typed: str, journal: Journal) -> Row | None:
+    """For `auto`: the held row of the same order, at any provider that is not free."""
+    if order.provider != quotes.AUTO:
+        return None
+    free = [each for each in providers.ids() if providers.is_free(each)]
+    for prompt in dict.fromkeys((order.prompt, typed)):
+        asked = asked_fingerprint(replace(order, prompt=prompt))
+        if (row := journal.held_as_asked(asked, but=free)) is not None:
+            return row
+    return None
+
+
+def _held(prepared: Prepared, typed: str, journal: Journal) -> Row | None:
+    """The held row of an order at its provider."""
+    row = journal.held(prepared.fingerprint)
+    if row is None and typed != prepared.order.prompt:
+        former = replace(prepared, order=replace(prepared.order, prompt=typed))
+        row = journal.held(former.fingerprint)
+    return row
