@@ -136,7 +136,7 @@ def parser() -> Parser:
     _money_flags(command)
     _output_flags(command)
 
-    key = commands.add_parser("key", help="store, remove or test the key of a provider")
+    key = commands.add_parser("key", help="store, remove, test or list the keys of providers")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, help_text in (
         ("set", setup.key_set, "store a key, read from standard input or a hidden prompt"),
@@ -145,6 +145,10 @@ def parser() -> Parser:
     ):
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
+        if name == "test":
+            _json_flag(action)
+    action = _command(actions, "list", setup.key_list, "where the key of each provider comes from")
+    _json_flag(action)
 
     command = _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
     command.add_argument(
@@ -152,6 +156,7 @@ def parser() -> Parser:
         action="store_true",
         help="first take saved videos into the journal again, from the files beside them",
     )
+    _json_flag(command)
     return top
 
 

@@ -130,9 +130,35 @@ def key_remove(args: argparse.Namespace) -> int:
     return 0
 
 
+def key_list(args: argparse.Namespace) -> int:
+    """`seedance key list`: where the key of each provider comes from."""
+    from ..providers import registry
+
+    settings = settings_for(args)
+    settings.check_key_file()
+    records = [
+        {
+            "provider": provider.id,
+            "key": settings.key_source(provider.id),
+            "key_variable": provider.key_variable,
+        }
+        for provider in registry().values()
+    ]
+    if args.json:
+        show.as_json(records)
+        return 0
+    rows = [(each["provider"], each["key"] or f"set {each['key_variable']}") for each in records]
+    show.table([("provider", "key"), *rows])
+    return 0
+
+
 def key_test(args: argparse.Namespace) -> int:
     """`seedance key test PROVIDER`: a free request that only a good key can make."""
     balance = runner_for(args).probe_key(args.provider)
+    if args.json:
+        amount = balance.left.as_dict() if balance.left else None
+        show.as_json({"provider": args.provider, "account": balance.account, "left": amount})
+        return 0
     left = f", {show.money(balance.left)} left" if balance.left else ""
     show.line(f"The key works: {balance.account or args.provider}{left}.")
     return 0
@@ -146,11 +172,14 @@ def doctor(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     if args.rebuild:
         _rebuild(args)
-    healthy = True
+    found = []
     for topic, words, good in _findings(settings):
-        healthy = healthy and good
-        show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
-    return 0 if healthy else SeedanceError.exit_code
+        found.append({"topic": topic, "found": words, "ok": good})
+        if not args.json:
+            show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
+    if args.json:
+        show.as_json(found)
+    return 0 if all(each["ok"] for each in found) else SeedanceError.exit_code
 
 
 def _rebuild(args: argparse.Namespace) -> None:

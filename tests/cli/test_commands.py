@@ -187,6 +187,36 @@ def test_doctor_finds_a_folder_that_cannot_be_written(
     assert "BAD output:" in ran.out
 
 
+def test_keys_and_findings_are_told_as_json(
+    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys = {each["provider"]: each for each in command("key", "list", "--json").json}
+    assert set(keys) == set(providers.ids())
+    assert keys["lumenfall"]["key"] == "environment"
+    assert keys["leonardo"] == {
+        "provider": "leonardo",
+        "key": None,
+        "key_variable": "LEONARDO_API_KEY",
+    }
+    shown = command("key", "list").out
+    assert "environment" in shown
+    assert "set LEONARDO_API_KEY" in shown
+
+    tested = command("key", "test", "lumenfall", "--json").json
+    assert tested["provider"] == "lumenfall"
+    assert tested["left"]["amount"] == 12.5
+    assert tested["left"]["currency"] == "USD"
+
+    ran = command("doctor", "--json")
+    assert ran.code == 0
+    assert {"topic": "key of lumenfall", "found": "environment", "ok": True} in ran.json
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "file" / "folder"))
+    ran = command("doctor", "--json")
+    assert ran.code == 1
+    assert [each["topic"] for each in ran.json if not each["ok"]] == ["output"]
+
+
 def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
     key_file = tmp_path / "home" / "keys.json"
     key_file.parent.mkdir(exist_ok=True)
