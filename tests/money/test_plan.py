@@ -175,7 +175,9 @@ def test_without_any_key_a_key_is_asked_for_and_preview_is_not_taken() -> None:
     assert "preview" in caught.value.hint
 
 
-def test_where_none_fits_each_provider_with_a_key_has_a_line_and_the_others_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_none_fits_each_provider_with_a_key_has_a_line_and_the_others_share_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("fal", "lumenfall", "uniall"):
         monkeypatch.setenv(str(providers.get(name).key_variable), KEY)
     with pytest.raises(BadOrder) as caught:
