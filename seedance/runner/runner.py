@@ -31,7 +31,7 @@ from ..settings import Access, Settings
 from ..texts import logger_of
 from ..transport import Credentials, Transport
 from ..wire import Balance, Ticket
-from . import files, places, quotes, rebuild, results, tickets
+from . import files, places, prices, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .finish import prepare_final
@@ -130,7 +130,7 @@ class Runner:
         self._restore_tickets()
         prepared: Prepared | SeedanceError | None = None
         begins: list[Callable[[], Job]] = []
-        prices: list[Money | None] = []
+        each_price: list[Money | None] = []
         jobs, failures = [], []
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         for number, goal in enumerate(goals):
@@ -168,11 +168,11 @@ class Runner:
                     raise prepared
                 mine = prepared.take(number)
                 if self.journal.held(mine.fingerprint) is None:
-                    prices.append(mine.price)
+                    each_price.append(mine.price)
                 begins.append(partial(self._start, mine, goal, overwrite, typed))
             except SeedanceError as error:
                 begins.append(partial(_raise, error))
-        cost = sum_of(prices, self.settings.budget.get("unknown_price"))
+        cost = sum_of(each_price, self.settings.budget.get("unknown_price"))
         (spending or Spending(self.settings.max_usd)).add(cost)
         for number, begin in enumerate(begins):
             take = order.take(number)
@@ -191,6 +191,7 @@ class Runner:
         """The prices of those takes of an order that would be sent now, as far as that shows before
         its media are known. `prompt` is that of the order, which may have another in its place.
         Raises what `start` raises for an order that cannot be sent."""
+        self._ask_prices(order)
         prepared = quotes.prepare(order, self.settings)
         if providers.is_free(prepared.provider.id):
             return []
@@ -200,10 +201,17 @@ class Runner:
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
         """Prepare once for all takes; returns the error where that fails."""
+        self._ask_prices(order)
         try:
             return quotes.prepare(order, self.settings)
         except SeedanceError as error:
             return error
+
+    def _ask_prices(self, order: Order) -> None:
+        prices.refresh(order, self.settings, self._client_at)
+
+    def _client_at(self, provider_id: str) -> Client:
+        return self._client_for(provider_id, self.settings.access(provider_id))
 
     def _row_of(self, order: Order, prepared: Prepared | SeedanceError, number: int) -> Row | None:
         """The row that a take has already."""
@@ -609,16 +617,18 @@ class Runner:
     # --------------------------------------------------------------------- free of charge
 
     def check(self, order: Order) -> list[Quote]:
-        """What each provider would make of an order: payload, changes, price. Sends nothing.
-        Raises BadOrder for what is wrong at any provider."""
+        """What each provider would make of an order: payload, changes, price. Orders
+        nothing; it asks for live prices at most. Raises BadOrder for what is wrong at any
+        provider."""
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
+        self._ask_prices(replace(order, provider=quotes.AUTO))
         found = quotes.quotes(order, self.settings)
         return [replace(quote, notes=(*said, *quote.notes)) for quote in found]
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
-        client = self._client_for(provider_id, self.settings.access(provider_id))
+        client = self._client_at(provider_id)
         return client.ask(client.provider.probe_key())
 
     # ------------------------------------------------------------------------- the process
