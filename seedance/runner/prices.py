@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,18 @@ ASKED_SECONDS = 3.0  # what a person waits at most
 LONGEST_ANSWER = 16_384  # bytes; recorded ones have up to 5000
 
 
-def refresh(order: Order, settings: Settings, client_for: Callable[[str], Client]) -> None:
-    """Ask the providers that may take the order for their prices, where a key of theirs is set and
-    what is kept is a day old. Takes a few seconds at most; never raises for what they answer."""
-    for provider_id in providers.ids() if order.provider == "auto" else (order.provider,):
-        cls = providers.registry().get(provider_id)
-        if cls is None or not cls.can("live_price"):
+def refresh(
+    order: Order,
+    provider_ids: Iterable[str],
+    settings: Settings,
+    client_for: Callable[[str], Client],
+) -> bool:
+    """Ask these providers for their prices, where a key of theirs is set and what is kept is a day
+    old; returns whether any was asked. Takes a few seconds at most; never raises for what they
+    answer."""
+    asked = False
+    for provider_id in provider_ids:
+        if not providers.get(provider_id).can("live_price"):
             continue
         with contextlib.suppress(SeedanceError):
             if not settings.key_source(provider_id):
@@ -47,7 +53,9 @@ def refresh(order: Order, settings: Settings, client_for: Callable[[str], Client
             client = client_for(provider_id)
             call = _call(client.provider, order)
             if call is not None and _fresh(_read(settings.home).get(call.url)) is None:
+                asked = True
                 _keep(settings.home, call.url, _ask(client, call))
+    return asked
 
 
 def price_of(

@@ -191,8 +191,7 @@ class Runner:
         """The prices of those takes of an order that would be sent now, as far as that shows before
         its media are known. `prompt` is that of the order, which may have another in its place.
         Raises what `start` raises for an order that cannot be sent."""
-        self._ask_prices(order)
-        prepared = quotes.prepare(order, self.settings)
+        prepared = self._priced(order)
         if providers.is_free(prepared.provider.id):
             return []
         new = (prepared.take(number).order for number in range(takes))
@@ -201,14 +200,18 @@ class Runner:
 
     def _prepare(self, order: Order) -> Prepared | SeedanceError:
         """Prepare once for all takes; returns the error where that fails."""
-        self._ask_prices(order)
         try:
-            return quotes.prepare(order, self.settings)
+            return self._priced(order)
         except SeedanceError as error:
             return error
 
-    def _ask_prices(self, order: Order) -> None:
-        prices.refresh(order, self.settings, self._client_at)
+    def _priced(self, order: Order) -> Prepared:
+        """Prepare an order, anew where a live price came in. A bad one asks nobody."""
+        prepared = quotes.prepare(order, self.settings)
+        there = providers.ids() if order.provider == quotes.AUTO else [order.provider]
+        if prices.refresh(order, there, self.settings, self._client_at):
+            return quotes.prepare(order, self.settings)
+        return prepared
 
     def _client_at(self, provider_id: str) -> Client:
         return self._client_for(provider_id, self.settings.access(provider_id))
@@ -622,8 +625,10 @@ class Runner:
         provider."""
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
-        self._ask_prices(replace(order, provider=quotes.AUTO))
         found = quotes.quotes(order, self.settings)
+        able = [quote.provider for quote in found if quote.problem is None]
+        if prices.refresh(order, able, self.settings, self._client_at):
+            found = quotes.quotes(order, self.settings)
         return [replace(quote, notes=(*said, *quote.notes)) for quote in found]
 
     def probe_key(self, provider_id: str) -> Balance:
