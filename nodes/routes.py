@@ -205,7 +205,7 @@ def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
     `body` holds fields of an order with media as addresses, or a node. With `prompt`, an object of
     nodes as ComfyUI's API has it, the answer is what all of them would order now: `{usd, orders,
-    unknown, max_usd}`. Sends nothing."""
+    unknown, max_usd}`. Orders nothing."""
     from ..seedance.runner import quotes
 
     if isinstance(body.get("prompt"), dict):

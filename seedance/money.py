@@ -12,7 +12,8 @@ class Money:
     which at most ten letters are kept, whatever an answer has in its place.
 
     `estimated` says it was not told by the provider for this task; `as_of` is the date of the
-    price list, ISO 8601, with `, reported` where the list is not the provider's own.
+    price list, ISO 8601, with `, reported` where the list is not the provider's own, and `, live`
+    where the provider was asked.
     """
 
     amount: float

@@ -90,7 +90,7 @@ def parser() -> Parser:
         commands,
         "check",
         generate.check,
-        "show the payload, the changes and the price on each provider; sends nothing",
+        "show the payload, the changes and the price on each provider; orders nothing",
     )
     _order_flags(command)
     command.add_argument("--takes", type=_takes, default=1, help=argparse.SUPPRESS)

@@ -277,7 +277,7 @@ def _description(result: Result) -> str:
 
 
 def check(args: argparse.Namespace) -> int:
-    """`seedance check`: what would be sent where, and for how much. Sends nothing."""
+    """`seedance check`: what would be sent where, and for how much. Orders nothing."""
     from ..runner import check_target
 
     order = orders.order_of(args)

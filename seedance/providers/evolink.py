@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ..errors import Moderated, SeedanceError
 from ..money import Money
@@ -32,12 +33,14 @@ from ..wire import (
     TaskCancelled,
     Ticket,
     Uploaded,
+    dig,
     error_codes,
     error_text,
     given,
     number_at,
     unix_seconds,
 )
+from ._price_rules import BadRule, usd
 from ._relay import MODE_NAMES, MODES, WORDS, Relay, failed, refused_part
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
@@ -235,6 +238,40 @@ class EvoLink(Relay):
             seconds *= UNFILTERED
         as_of = PRICES_AS_OF if own else REPORTED_AS_OF
         return Money(round(seconds * price, 4), "USD", estimated=True, as_of=as_of)
+
+    def live_price(self, order: Order, clip_seconds: float | None = None) -> Flow[Money | None]:
+        """By the public pricing rules of the model. As in `estimate`, lengths that are not known
+        are counted at their longest. What a web search costs is not known before."""
+        if order.draft_of:
+            return None
+        model = self.model_id(order, NAMES[order.mode])
+        path = f"/v1/catalog/models/{quote(model.lower(), safe='')}/pricing-rules"
+        call = Call("GET", self.url(path), query={"view": "full"}, auth=False)
+        answer = yield from self.ask(call)
+        longest = self.model(order).durations[1]
+        with_clip = order.video is not None or bool(order.of_kind("video"))
+        clips = 0 if not with_clip else longest if clip_seconds is None else clip_seconds
+        output = longest if order.duration == -1 else order.duration
+        known = {
+            "quality": order.resolution,
+            "duration": order.duration,
+            # An edited clip keeps its length; the rule then counts that of the clip.
+            "duration_seconds": 0 if order.mode == "edit" else output,
+            "input_seconds": round(clips, 3),
+            "first_input_video_seconds": round(clips, 3),
+            "search_count": 0,
+        }
+        updated = unix_seconds(dig(answer, "meta", "updated_at"))
+        try:
+            amount = usd(answer, model, known)
+        except BadRule:
+            return None
+        if updated is None or amount <= 0:
+            return None
+        if self.extra(order).get("content_filter") is False:
+            amount *= UNFILTERED
+        day = datetime.fromtimestamp(updated, timezone.utc).date().isoformat()
+        return Money(round(amount, 4), "USD", estimated=True, as_of=f"{day}, live")
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)

@@ -28,7 +28,6 @@ class Clients:
         """A client for the provider of a row. Get it before you change the row: without a key, or
         with another base URL than the order's, this raises an error and the row keeps its state."""
         try:
-            access = access or self.settings.access(row.provider)
             client = self.at(row.provider, access, row.mark or "")
         except NeedsKey as error:
             error.hint = f"{error.hint} {places.words(row)}".strip()
@@ -46,8 +45,10 @@ class Clients:
             )
         return client
 
-    def at(self, provider_id: str, access: Access, mark: str = "") -> Client:
-        """A client for a provider. Raises NeedsKey or BadOrder where `access` has a problem."""
+    def at(self, provider_id: str, access: Access | None = None, mark: str = "") -> Client:
+        """A client for a provider. Raises NeedsKey or BadOrder where `access`, that of the settings
+        unless it is given, has a problem."""
+        access = access or self.settings.access(provider_id)
         if access.problem is not None:
             raise access.problem
         config, key = access.config, access.key

@@ -70,7 +70,7 @@ def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Pre
     prepared = quotes.prepare_at(final, row.provider, settings)
     # Its clips are billed again, so the price is that of the whole order.
     whole = replace(draft, draft=False, resolution=prepared.order.resolution)
-    return replace(prepared, price=prepared.provider.estimate(whole))
+    return replace(prepared, price=quotes.price_of(whole, prepared.provider, settings))
 
 
 def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:

@@ -18,6 +18,7 @@ from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..settings import Access, Settings
 from ..texts import LONGEST_MESSAGE, cut
 from ..wire import UNDOCUMENTED, Call, Provider
+from . import prices
 from .delivery import (
     Deliveries,
     Item,
@@ -217,34 +218,35 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         changes=fitted.changes,
         notes=(
             *fitted.notes,
-            *_draft_notes(order, provider),
+            *_draft_notes(order, provider, settings),
             *media_notes(deliveries, order, provider),
         ),
-        price=_price(order, provider),
+        price=price_of(order, provider, settings),
         deliveries=deliveries,
         call=step if isinstance(step, Call) and step.spends else None,
     )
 
 
-def _price(order: Order, provider: Provider) -> Money | None:
-    """The price by the published list; None for a model that no document of the provider has."""
+def price_of(order: Order, provider: Provider, settings: Settings) -> Money | None:
+    """The price by the published list, the live one where that is kept; None for a model that no
+    document of the provider has."""
     if UNDOCUMENTED in provider.model(order).sources:
         return None
-    return provider.estimate(order, clip_seconds(order, provider))
+    return prices.price_of(order, provider, settings.home, clip_seconds(order, provider))
 
 
-def _draft_notes(order: Order, provider: Provider) -> Iterable[str]:
+def _draft_notes(order: Order, provider: Provider, settings: Settings) -> Iterable[str]:
     """What finishing a draft will cost, and how long it can be finished."""
     if not order.draft:
         return
-    prices = []
+    said = []
     for resolution in provider.finals(order.model):
         final = replace(order, draft=False, resolution=resolution)
-        price = _price(final, provider)
-        prices.append(f"{resolution}: {price or 'price not known'}")
+        price = price_of(final, provider, settings)
+        said.append(f"{resolution}: {price or 'price not known'}")
     life = provider.limits.draft_life
     until = f" within {life / 86400:g} days" if life else ""
-    yield f"This is a 480p draft. It can be finished{until} ({'; '.join(prices)})."
+    yield f"This is a 480p draft. It can be finished{until} ({'; '.join(said)})."
 
 
 def check_no_key(order: Order, settings: Settings) -> None:

@@ -25,7 +25,7 @@ from ..order import MOST_TAKES, Order
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
-from . import files, places, quotes, rebuild, results, tickets
+from . import files, places, prices, quotes, rebuild, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .clients import Clients
@@ -126,7 +126,7 @@ class Runner:
         quotes.check(order, self.settings)
         self._restore_tickets()
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        planned = plan(order, typed, takes, self.journal, self.settings)
+        planned = plan(order, typed, takes, self.journal, self._prepare)
         for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)
@@ -157,20 +157,27 @@ class Runner:
 
     def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
         """Count what is going to be ordered. Raises OverBudget where that is more than is left."""
-        prices = [prepared.price for prepared in new]
-        cost = sum_of(prices, self.settings.budget.get("unknown_price"))
+        cost = sum_of([each.price for each in new], self.settings.budget.get("unknown_price"))
         (spending or Spending(self.settings.max_usd)).add(cost)
 
     def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
         """The prices of those takes of an order that would be sent now, as far as that shows before
         its media are known. `prompt` is that of the order, which may have another in its place.
         Raises what `start` raises for an order that cannot be sent."""
-        prepared = quotes.prepare(order, self.settings)
+        prepared = self._prepare(order)
         if providers.is_free(prepared.provider.id):
             return []
         new = (prepared.take(number).order for number in range(takes))
         values = ({**vars(each), "prompt": prompt} for each in new)
         return [prepared.price for each in values if not self.journal.held_alike(each)]
+
+    def _prepare(self, order: Order) -> Prepared:
+        """Prepare an order, anew where a live price came in. A bad one asks nobody."""
+        prepared = quotes.prepare(order, self.settings)
+        there = providers.ids() if order.provider == quotes.AUTO else [order.provider]
+        if prices.refresh(order, there, self.settings, self._clients.at):
+            return quotes.prepare(order, self.settings)
+        return prepared
 
     def _prepared_for(self, row: Row, order: Order) -> Prepared:
         """The order as it goes to the provider that has it already."""
@@ -523,16 +530,20 @@ class Runner:
     # --------------------------------------------------------------------- free of charge
 
     def check(self, order: Order) -> list[Quote]:
-        """What each provider would make of an order: payload, changes, price. Sends nothing.
-        Raises BadOrder for what is wrong at any provider."""
+        """What each provider would make of an order: payload, changes, price. Orders
+        nothing; it asks for live prices at most. Raises BadOrder for what is wrong at any
+        provider."""
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
         found = quotes.quotes(order, self.settings)
+        able = [quote.provider for quote in found if quote.problem is None]
+        if prices.refresh(order, able, self.settings, self._clients.at):
+            found = quotes.quotes(order, self.settings)
         return [replace(quote, notes=(*said, *quote.notes)) for quote in found]
 
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
-        client = self._clients.at(provider_id, self.settings.access(provider_id))
+        client = self._clients.at(provider_id)
         return client.ask(client.provider.probe_key())
 
     # ------------------------------------------------------------------------- the process

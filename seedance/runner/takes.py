@@ -3,13 +3,13 @@ sent for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .. import providers
 from ..errors import SeedanceError
 from ..journal import Journal, Row
 from ..order import Order, asked_fingerprint
-from ..settings import Settings
 from . import quotes
 from .quotes import Prepared
 
@@ -25,7 +25,9 @@ class Take:
     error: SeedanceError | None = None
 
 
-def plan(order: Order, typed: str, takes: int, journal: Journal, settings: Settings) -> list[Take]:
+def plan(
+    order: Order, typed: str, takes: int, journal: Journal, prepare: Callable[[Order], Prepared]
+) -> list[Take]:
     """The takes of an order, with the rows that they have already. `typed` is the prompt before it
     was trimmed: an older version of the pack ordered with that."""
     prepared: Prepared | SeedanceError | None = None  # once for all takes
@@ -37,7 +39,7 @@ def plan(order: Order, typed: str, takes: int, journal: Journal, settings: Setti
             if row is not None:
                 planned.append(Take(take, row))
                 continue
-            prepared = prepared or _prepared(order, settings)
+            prepared = prepared or _prepared(order, prepare)
             if isinstance(prepared, SeedanceError):
                 raise prepared
             mine = prepared.take(number)
@@ -47,9 +49,9 @@ def plan(order: Order, typed: str, takes: int, journal: Journal, settings: Setti
     return planned
 
 
-def _prepared(order: Order, settings: Settings) -> Prepared | SeedanceError:
+def _prepared(order: Order, prepare: Callable[[Order], Prepared]) -> Prepared | SeedanceError:
     try:
-        return quotes.prepare(order, settings)
+        return prepare(order)
     except SeedanceError as error:
         return error
 

@@ -20,7 +20,9 @@ from .reading import error_code, error_text, plain_word, text_at
 from .statuses import Cancelling, CannotCancel, Running, Status, TaskCancelled, Ticket, Words
 
 # What a provider may leave out. It has those that its class defines.
-Capability: TypeAlias = Literal["upload", "cancel", "find", "finish", "probe_key", "estimate"]
+Capability: TypeAlias = Literal[
+    "upload", "cancel", "find", "finish", "probe_key", "estimate", "live_price"
+]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 # The statuses by which an API says that it does not cancel a task. Any other is an error of the
@@ -189,6 +191,16 @@ class Provider(ABC):
         the longest that the provider takes are counted, so that a budget holds.
         """
         return None
+
+    def live_price(self, order: Order, clip_seconds: float | None = None) -> Flow[Money | None]:
+        """The price of an order by what the provider publishes now, None where its answer does not
+        tell. At most one Call, which is free and sent without the key (`auth=False`); its address
+        follows from the model and the mode alone, because the answer is kept by it.
+
+        Arguments as of `estimate`. Only where a document says what the answer's fields mean.
+        """
+        return None
+        yield
 
     # -- the steps that most flows are made of
 

@@ -162,6 +162,8 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
             return provider.find(order_of(provider, exchange).describe(), exchange["since"])
         case "estimate":
             return _estimate(provider, order_of(provider, exchange), exchange.get("clip_seconds"))
+        case "live_price":
+            return provider.live_price(order_of(provider, exchange), exchange.get("clip_seconds"))
     raise AssertionError(f"unknown flow {exchange['flow']!r}")
 
 
@@ -283,7 +285,7 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             return STATUSES[values.pop("type")](**values)
         case "upload":
             return wire.Uploaded(**values)
-        case "estimate":
+        case "estimate" | "live_price":
             return money.Money(**values)
         case _:
             return wire.Balance(**values)

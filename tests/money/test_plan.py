@@ -307,10 +307,10 @@ def test_a_quote_of_every_provider_opens_no_socket(
     media: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     all_keys(monkeypatch)
-    quotes = Runner(Settings.load()).check(replace(CAT, **media))
-    assert [quote.provider for quote in quotes] == providers.ids()
-    assert any(quote.payload for quote in quotes)
-    text = json.dumps([quote.as_dict() for quote in quotes])
+    found = quotes.quotes(replace(CAT, **media), Settings.load())
+    assert [quote.provider for quote in found] == providers.ids()
+    assert any(quote.payload for quote in found)
+    text = json.dumps([quote.as_dict() for quote in found])
     assert KEY not in text
 
 

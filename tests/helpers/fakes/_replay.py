@@ -47,6 +47,8 @@ class Replay(Fake):
         return _answer(self._named[name]["talk"][-1]["reply"])
 
     def handle(self, request: Request) -> Answer:
+        if (priced := self._priced(request)) is not None:
+            return priced
         scheme = _provider_class(self.provider).auth_scheme
         if not self.authorized(request, scheme):
             return self._rejected()
@@ -68,6 +70,14 @@ class Replay(Fake):
             if exchange["talk"] and exchange["talk"][-1]["reply"]["status"] == 401:
                 return _answer(exchange["talk"][-1]["reply"])
         return refusal(401, "the key is wrong")
+
+    def _priced(self, request: Request) -> Answer | None:
+        """The price list, which is asked without a key."""
+        for exchange in self._of("live_price"):
+            if exchange["talk"] and _fits(exchange["talk"][0]["call"], request):
+                assert "authorization" not in request.headers, "a price is asked without the key"
+                return _answer(exchange["talk"][0]["reply"])
+        return None
 
     # ----------------------------------------------------------------------------------- creates
 
