@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -11,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from running import move
 
 from seedance import journal as journal_module
-from seedance.journal import Journal, NewRow
+from seedance.journal import Journal, NewRow, Row
 from seedance.journal.process import new_holder
 from seedance.order import Order
 
@@ -74,3 +77,31 @@ def alembic(url: str, revision: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     engine.dispose()
+
+
+def reserved(journal: Journal, fingerprint: str = "f", **fields: Any) -> Row:
+    """A row that was reserved just now."""
+    return journal.reserve(new(fingerprint, **fields))[0]
+
+
+def submitted(journal: Journal, fingerprint: str = "f", task: str = "lumenfall:1") -> Row:
+    """A row whose task runs at its provider."""
+    row = reserved(journal, fingerprint)
+    journal.take_slot(row.id, None)
+    return move(journal, row.id, "running", task=task)
+
+
+def in_processes(script: str, count: int, *arguments: object) -> list[Any]:
+    """What `count` Python processes at once print as JSON; each is also told its number."""
+    first, *rest = arguments
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(first), str(number), *map(str, rest)],
+            stdout=subprocess.PIPE,
+            env=os.environ,
+        )
+        for number in range(count)
+    ]
+    outputs = [child.communicate(timeout=250)[0] for child in children]
+    assert [child.returncode for child in children] == [0] * count
+    return [json.loads(output) for output in outputs]

@@ -163,3 +163,25 @@ def scripted(
     runner = ScriptedRunner(pack, outcome)
     monkeypatch.setattr(pack.host, "runner", lambda: runner)
     return runner
+
+
+def result(pack: Pack, clip: Path, order: Any, **values: Any) -> Any:
+    """A finished take over `clip`."""
+    base = {
+        **dict(task=f"preview:{order.seed}", provider="preview", model=order.model, state="saved"),
+        **dict(file=clip, last_frame=clip.with_suffix(".png"), sidecar=clip.with_suffix(".json")),
+        **dict(seed=order.seed, width=96, height=64, fps=24.0, frames=12, duration=0.5),
+        **dict(has_audio=False, cost=None, changes=(), row=1, reused=False),
+    }
+    return pack.core("runner").Result(**{**base, **values})
+
+
+def told(pack: Pack, node_id: str = "1") -> list[dict[str, Any]]:
+    """What the page was told of a node, the oldest first."""
+    sent = [data for event, data, _ in pack.server.sent if event == "seedance.node"]
+    return [data for data in sent if data["node"] == node_id]
+
+
+def under_way(pack: Pack) -> list[list[str]]:
+    """Of what the page was told: how far each take is, in English."""
+    return [[each["text"] for each in data["takes"]] for data in told(pack) if "takes" in data]

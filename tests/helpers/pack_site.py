@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from pack_loader import Pack
 
+KEY = "sk-nobody-may-see-this"
 PREVIEW = {"provider": "preview", "resolution": "480p", "duration": 4, "prompt": "a hill"}
 
 
@@ -79,3 +80,11 @@ class Site:
         self.pack.core("preview.render").FPS = 1  # type: ignore[attr-defined]
         order_of = self.pack.core("order").Order
         return self.pack.host.runner().start(order_of(**{**PREVIEW, **order}))[0].wait()
+
+
+def check(site: Site, node: str, sockets: tuple[str, ...] = (), **inputs: Any) -> dict[str, Any]:
+    """What the providers would make of a node, by their ids."""
+    body = {"node": node, "inputs": {"prompt": "a hill", **inputs}, "sockets": list(sockets)}
+    reply = site.ask("POST", "/seedance/check", body)
+    assert reply.status == 200, reply.body
+    return {quote["provider"]: quote for quote in reply.json["quotes"]}

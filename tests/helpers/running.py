@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fakes import Fake, Request
 
-from seedance.errors import StillRunning
-from seedance.journal import LIVE, Journal, Row, State
+from seedance.errors import SeedanceError, StillRunning
+from seedance.journal import LIVE, Journal, Row, State, schema
 from seedance.journal.states import MOVES
 from seedance.order import Medium, Order
 from seedance.runner import Job, Result, Runner
 from seedance.settings import Settings
 
 POLL_SECONDS = 0.05
+FOREVER = 10**6  # polls
 
 
 def order_for(provider: str, seed: int = 0, **fields: Any) -> Order:
@@ -50,6 +52,11 @@ def is_result(request: Request) -> bool:
 def is_poll(request: Request) -> bool:
     """Whether a request asks for the task."""
     return request.method == "GET" and not is_result(request)
+
+
+def is_delete(request: Request) -> bool:
+    """Whether a request asks a provider to cancel a task."""
+    return request.method == "DELETE"
 
 
 class Desk:
@@ -108,6 +115,24 @@ def left_running(desk: Desk) -> str:
     runner.close()
     desk.fake.polls_until_done = 0
     return caught.value.task or ""
+
+
+def failing(desk: Desk, **fields: Any) -> SeedanceError:
+    """The error that one take ends with."""
+    with pytest.raises(SeedanceError) as caught:
+        desk.video(**fields)
+    return caught.value
+
+
+def age(desk: Desk, seconds: float, *columns: str) -> None:
+    """Make the newest row (and what the provider made of it) older."""
+    orders = schema.orders
+    values = {name: orders.c[name] - seconds for name in columns}
+    older = sa.update(orders).where(orders.c.id == desk.row().id).values(**values)
+    with desk.runner().journal._opened().begin() as connection:
+        connection.execute(older)
+    for task_id in getattr(desk.fake, "created", {}):
+        desk.fake.created[task_id] -= int(seconds)  # type: ignore[attr-defined]
 
 
 def until(true: Callable[[], Any], seconds: float = 30.0) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import fakes
 import postgres
 import pytest
+from journals import Clock, elsewhere
 from running import Desk
 
 from seedance.journal import Journal
@@ -37,6 +38,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def postgres_url(postgres_server: str) -> str:
     """The URL of a new, empty journal on PostgreSQL."""
     return postgres.create_database(postgres_server, f"journal_{next(_numbers)}")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(url: str, clock: Clock) -> Journal:
+    return Journal(url, clock=clock)
+
+
+@pytest.fixture
+def other(url: str, clock: Clock) -> Journal:
+    """The journal as another process has it open, on a machine that we cannot look into."""
+    return elsewhere(url, clock)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """Cancel from the panel and the command line: it tells the truth, at once, and stops nobody else.
 
-What Cancel on a node does stands in test_money.py.
+What Cancel on a node does stands in test_money_waits.py.
 """
 
 from __future__ import annotations

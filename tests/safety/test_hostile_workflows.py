@@ -1,6 +1,6 @@
 """Workflows from strangers: what their `extra`, prompts and file names cannot do.
 
-Routes are in host/test_routes.py.
+Routes are in host/test_routes*.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The key file and other files of ours: for their owner alone, whoever writes beside us.
 
-The key file's basics are in test_settings.py, keys that might be seen in test_leaks.py.
+The key file's basics are in test_stored_keys.py, keys that might be seen in test_leaks.py.
 """
 
 from __future__ import annotations
