@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..seedance.errors import SeedanceError
-from ..seedance.order import MOST_TAKES
+from ..seedance.order import FINALS, MOST_TAKES
 from . import execution, from_page, host
 
 if TYPE_CHECKING:
+    from ..seedance.money import Money
     from ..seedance.order import Order
     from ..seedance.runner import Runner
     from ..seedance.runner.spending import Spending, Sum
 
 Prompt = Mapping[str, Any]
+
+FINAL = "SeedanceFinal"
 
 MOST_PROMPTS = 64  # whose sums are kept; more do not run at once
 MOST_NODES = 1000  # of a graph that are priced; nobody queues so many
@@ -75,36 +80,60 @@ def _to_run(prompt: Prompt, outputs: list[str]) -> Prompt:
 
 
 def sum_of_graph(prompt: Prompt, runner: Runner) -> Sum:
-    """What the generating nodes of an API-format prompt would order now. A node whose order cannot
-    be made, and one whose video is there or under way already, costs nothing."""
+    """What the nodes of an API-format prompt would order now, drafts and their finals alike. A node
+    whose order cannot be made, and one whose video is there or under way already, costs nothing."""
     from ..seedance.runner.spending import Sum, sum_of
 
     total, unknown_price = Sum(), host.settings().budget.get("unknown_price")
-    for order, takes, words in _orders(prompt):
+    for prices in _prices(prompt, runner):
         try:
-            prices = runner.prices_of_new(order, takes, words)
+            total += sum_of(prices(), unknown_price)
         except SeedanceError:
             continue  # it says so when it runs, and sends nothing
-        total += sum_of(prices, unknown_price)
     return total
 
 
-def _orders(prompt: Prompt) -> Iterator[tuple[Order, int, str]]:
-    """The order of each generating node, how many takes it makes, and its prompt."""
+def _prices(prompt: Prompt, runner: Runner) -> Iterator[Callable[[], list[Money | None]]]:
+    """For each node that orders: what gives the prices of its takes."""
     for node in [*prompt.values()][:MOST_NODES]:
-        kind = node.get("class_type") if isinstance(node, dict) else None
-        if not isinstance(kind, str) or kind not in from_page.GENERATING:
-            continue
-        given = _inputs(node)
-        linked = [name for name, value in given.items() if is_link(value)]
-        values = {name: value for name, value in given.items() if name not in linked}
-        takes = values.pop("takes", 1)
-        try:
-            order = from_page.order_of({"node": kind, "inputs": values, "sockets": linked})
-        except SeedanceError:
-            continue
-        number = min(max(takes, 1), MOST_TAKES) if type(takes) is int else 1
-        yield order, number, str(values.get("prompt", ""))
+        if _kind(node) == FINAL:
+            given = _inputs(node)
+            draft, resolution = given.get("draft"), given.get("resolution")
+            final = resolution if isinstance(resolution, str) and resolution else FINALS[0]
+            if isinstance(draft, str):
+                yield partial(runner.prices_of_final, draft, final)
+                continue
+            # The draft is made in this graph: what it is made from tells what its final costs.
+            node = prompt.get(str(draft[0])) if isinstance(draft, list) and is_link(draft) else None
+            if (planned := _order(node)) is not None:
+                order, takes, words = planned
+                whole = replace(order, draft=False, resolution=final)
+                yield partial(runner.prices_of_new, whole, takes, words)
+        elif (planned := _order(node)) is not None:
+            yield partial(runner.prices_of_new, *planned)
+
+
+def _order(node: Any) -> tuple[Order, int, str] | None:
+    """The order of a generating node, how many takes it makes, and its prompt; None for another
+    node, and for one whose order cannot be made."""
+    kind = _kind(node)
+    if kind not in from_page.GENERATING:
+        return None
+    given = _inputs(node)
+    linked = [name for name, value in given.items() if is_link(value)]
+    values = {name: value for name, value in given.items() if name not in linked}
+    takes = values.pop("takes", 1)
+    try:
+        order = from_page.order_of({"node": kind, "inputs": values, "sockets": linked})
+    except SeedanceError:
+        return None
+    number = min(max(takes, 1), MOST_TAKES) if type(takes) is int else 1
+    return order, number, str(values.get("prompt", ""))
+
+
+def _kind(node: Any) -> str:
+    kind = node.get("class_type") if isinstance(node, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def _inputs(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -270,8 +270,8 @@ def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> I
     if order.draft and order.mode not in model.drafts:
         why = f"{who} documents no drafts for {MODE_WORDS[order.mode]} with {order.model}"
         yield Change("draft", True, False, why)
-        if order.resolution != DRAFT_RESOLUTION:
-            cheap = _nearest_resolution(DRAFT_RESOLUTION, model.resolutions)
+        cheap = _nearest_resolution(DRAFT_RESOLUTION, model.resolutions)
+        if order.resolution != cheap:
             yield Change("resolution", order.resolution, cheap, "as near to a draft as there is")
             order = replace(order, resolution=cheap)
     if order.resolution not in model.resolutions:

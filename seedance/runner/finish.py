@@ -74,7 +74,8 @@ def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Pre
 
 
 def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
-    order = replace(_recorded(row), resolution=resolution)
+    # What the draft had was fitted; only the resolution is new, and it is what a final is for.
+    order = replace(_recorded(row), resolution=resolution, on_unsupported="error")
     name = providers.get(row.provider).name
     if order.media:
         raise BadOrder(

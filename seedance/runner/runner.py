@@ -171,6 +171,14 @@ class Runner:
         values = ({**vars(each), "prompt": prompt} for each in new)
         return [prepared.price for each in values if not self.journal.held_alike(each)]
 
+    def prices_of_final(self, ticket: str, resolution: str) -> list[Money | None]:
+        """The price of a draft's final, none where it is free or made already. Raises what `finish`
+        raises for a draft that cannot be finished."""
+        prepared = prepare_final(ticket, self._row_with(ticket), resolution, self.settings)
+        free = providers.is_free(prepared.provider.id)
+        made = free or self.journal.held(prepared.fingerprint) is not None
+        return [] if made else [prepared.price]
+
     def _prepare(self, order: Order) -> Prepared:
         """Prepare an order, anew where a live price came in. A bad one asks nobody."""
         prepared = quotes.prepare(order, self.settings)

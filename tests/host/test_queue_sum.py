@@ -177,3 +177,45 @@ def test_the_limit_is_a_setting(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     assert site.put("/seedance/settings", {"budget": {"max_usd": 0}})["max_usd"] == 0
     assert site.put("/seedance/settings", {"budget": {"max_usd": None}})["max_usd"] == 50.0
     assert site.ask("PUT", "/seedance/settings", {"budget": {"max_usd": "-1"}}).status == 400
+
+
+# ------------------------------------------------------------------------------ drafts and finals
+
+DRAFT = {**ORDER, "provider": "byteplus", "model": "seedance-2.5", "duration": 5, "draft": True}
+
+
+@pytest.fixture
+def ark(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Fake]:
+    with fakes.all()["byteplus"](polls_until_done=0) as fake:
+        for name, value in fake.environment().items():
+            monkeypatch.setenv(name, value)
+        yield fake
+
+
+def sum_of(pack: Pack, nodes: dict[str, Any]) -> Any:
+    """The sum of a graph."""
+    return pack.queue_sum.sum_of_graph(nodes, pack.host.runner())
+
+
+def final(draft: Any, **inputs: Any) -> dict[str, Any]:
+    return {"f": {"class_type": "SeedanceFinal", "inputs": {"draft": draft, **inputs}}}
+
+
+def test_finals_of_drafts_in_the_graph_count_beside_them(pack: Pack, ark: fakes.Fake) -> None:
+    drafts = {"1": {"class_type": "SeedanceT2V", "inputs": {**DRAFT, "takes": 2}}}
+    alone, both = sum_of(pack, drafts), sum_of(pack, {**drafts, **final(["1", 5])})
+    assert (alone.orders, both.orders, both.unknown) == (2, 4, 0)
+    assert both.usd > 3 * alone.usd
+
+
+def test_a_final_of_a_ticket_counts_until_it_is_made(pack: Pack, ark: fakes.Fake) -> None:
+    drafts = {"1": {"class_type": "SeedanceT2V", "inputs": DRAFT}}
+    planned = sum_of(pack, {**drafts, **final(["1", 5])}).usd - sum_of(pack, drafts).usd
+    ticket = run(pack, drafts, "1").args[5][0]
+    assert sum_of(pack, drafts).orders == 0
+    for draft in (ticket, ["1", 5]):
+        assert sum_of(pack, {**drafts, **final(draft)}).usd == pytest.approx(planned)
+    pack.run("SeedanceFinal", draft=ticket, decode_frames=False)
+    assert ark.creates == 2
+    for draft in (ticket, ["1", 5], "no ticket", ["nowhere", 5], None, 7):
+        assert sum_of(pack, {**drafts, **final(draft)}).orders == 0

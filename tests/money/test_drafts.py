@@ -200,3 +200,15 @@ def test_where_there_are_no_drafts_the_final_is_another_video_with_the_same_seed
         with pytest.raises(BadOrder, match="keeps no media") as caught:
             runner.finish(with_media.task)
         assert "draft switched off" in caught.value.hint
+
+
+def test_a_final_is_not_made_in_a_resolution_that_the_provider_lacks(tmp_path: Path) -> None:
+    """Its draft has 720p already; the nearest to 1080p would be the draft itself."""
+    with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        draft = desk.video(draft=True, on_unsupported="nearest")
+        assert [change.field for change in draft.changes] == ["draft"]
+        with pytest.raises(BadOrder, match="1080p") as caught:
+            desk.runner().finish(draft.task)
+        assert "720p" in str(caught.value)
+        assert fake.creates == 1
