@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
 from .colours import is_plain, to_srgb
+from .deep_colour import depth_of, planes_format, write_rgb
 from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
@@ -66,16 +67,50 @@ class Converter(threading.local):
 
         It is scaled to the target's size (a clip may change its own midway).
 
-        8 bits a plane is the most exact output of swscale, from 10-bit clips too: within half a
-        level, while its 16-bit and float ones come out half a level too dark. Planes cost half of
-        what packed pixels cost. HDR needs the 16 bits.
+        8 bits a plane is the most exact output of swscale: within half a level, while its 16-bit
+        and float ones come out half a level too dark. Planes cost half of what packed pixels cost.
+        HDR needs the 16 bits. Floats keep what a clip of more than 8 bits has.
         """
+        if self.plain and target.dtype == np.float32 and (bits := depth_of(frame)):
+            self._deep(frame, target, bits)
+            return
         for top, strip in self._strips(frame, *target.shape[1::-1]):
             part = target[top : top + len(strip)]
             if part.dtype == np.float32:
                 np.divide(strip, _WHITE, out=part)
             else:
                 part[...] = strip
+
+    def _deep(self, frame: av.VideoFrame, target: np.ndarray, bits: int) -> None:
+        matrix, colour_range = matrix_of(frame), range_of(frame)
+        width, height = self.turn.size(target.shape[1], target.shape[0])
+        planar = self.reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format=planes_format(bits),
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=colour_range,
+            dst_color_range=colour_range,
+            interpolation=_TO_RGB,
+            **_ALONE,
+        )
+        planes = [self._shown(plane, np.dtype("<u2"), width, height) for plane in planar.planes]
+        for top in range(0, target.shape[0], _STRIP):
+            rows = slice(top, top + _STRIP)
+            write_rgb(
+                [plane[rows] for plane in planes],
+                target[rows],
+                matrix=matrix,
+                full=colour_range == FULL,
+                bits=bits,
+            )
+
+    def _shown(self, plane: Any, dtype: np.dtype[Any], width: int, height: int) -> np.ndarray:
+        """A plane of this stored size as an array, turned as it is shown."""
+        stored = np.frombuffer(memoryview(plane), dtype)
+        return self.turn(stored.reshape(height, plane.line_size // dtype.itemsize)[:, :width])
 
     def _strips(
         self, frame: av.VideoFrame, width: int, height: int
@@ -98,14 +133,7 @@ class Converter(threading.local):
             **_ALONE,
         )
         dtype = np.dtype(np.uint8 if self.plain else "<u2")
-        planes = [
-            self.turn(
-                np.frombuffer(memoryview(plane), dtype).reshape(
-                    stored_height, plane.line_size // dtype.itemsize
-                )[:, :stored_width]
-            )
-            for plane in planar.planes
-        ]
+        planes = [self._shown(plane, dtype, stored_width, stored_height) for plane in planar.planes]
         pixels = np.empty((_STRIP, width, 3), dtype)
         for top in range(0, height, _STRIP):
             strip = pixels[: height - top]
