@@ -16,7 +16,6 @@ once.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -42,17 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         before = stops.as_ctrl_c()
         args = parser().parse_args(words)
         code: int = args.run(args)
-        sys.stdout.flush()
         return code
     except SeedanceError as error:
         problem = error
     except KeyboardInterrupt:
         sure = not _may_have_spent(args) or _runner().spent_nothing()
         problem = Cancelled("Interrupted.", hint="" if sure else SEE, spent="no" if sure else None)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         trace(traceback.format_exc())
         sure = not _may_have_spent(args)
@@ -65,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close()
         stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
-    failure(problem, as_json="--json" in words)
+    failure(problem, json_too="--json" in words)
     return problem.exit_code
 
 

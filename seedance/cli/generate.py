@@ -65,7 +65,7 @@ def collect(args: argparse.Namespace) -> int:
             except SeedanceError as error:
                 if not args.all:
                     raise
-                show.failure(error, as_json=False)
+                show.failure(error, json_too=False)
                 code = code or error.exit_code
         return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
     finally:
@@ -255,7 +255,7 @@ def _report(jobs: Sequence[Job], outcomes: Sequence[Outcome], *, results: bool) 
     for number, (job, outcome) in enumerate(zip(jobs, outcomes), start=1):
         if isinstance(outcome, SeedanceError):
             show.note(f"Take {number} (seed {job.order.seed}):")
-            show.failure(outcome, as_json=False)
+            show.failure(outcome, json_too=False)
         elif results:
             show.line(outcome.file)
             show.note(_description(outcome))
