@@ -29,7 +29,7 @@ from ..settings import Access, Settings
 from ..texts import logger_of, number_in_words
 from ..transport import Credentials, Transport
 from ..wire import Balance, Ticket
-from . import files, places, quotes, rebuild, results, tickets
+from . import files, places, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .finish import prepare_final
@@ -153,9 +153,7 @@ class Runner:
                     raise
                 raise told(take.row, error) from error.__cause__  # it may be paid already
         new = [take.prepared for take in planned if take.row is None and take.prepared is not None]
-        if confirm is not None and new:
-            confirm(new[0], len(new))
-        self._count(new, spending)
+        said = (*said, *self._confirmed(new, confirm, spending))
         jobs, failures = [], []
         for goal, take in zip(goals, planned):
             try:
@@ -190,11 +188,19 @@ class Runner:
                 planned.append(_Take(take, error=error))
         return planned
 
-    def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
-        """Count what is going to be ordered. Raises OverBudget where that is more than is left."""
+    def _confirmed(
+        self, new: Sequence[Prepared], confirm: Confirm | None, spending: Spending | None
+    ) -> tuple[str, ...]:
+        """Have what is going to be ordered confirmed, and count it; returns what is to be said of
+        it where nobody confirms. Raises what `confirm` raises, and OverBudget where it costs more
+        than is left."""
+        again = tuple(text for each in repeats.noted(new, self.journal) for text in each.repeats)
+        if confirm is not None and new:
+            confirm(replace(new[0], repeats=again), len(new))
         prices = [prepared.price for prepared in new]
         cost = sum_of(prices, self.settings.budget.get("unknown_price"))
         (spending or Spending(self.settings.max_usd)).add(cost)
+        return again if confirm is None else ()
 
     def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
         """The prices of those takes of an order that would be sent now, as far as that shows before
@@ -436,11 +442,10 @@ class Runner:
             self._client_of(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)
         places.check_free(target, held, overwrite)
-        if held is None:
-            if confirm is not None:
-                confirm(prepared, 1)
-            self._count([prepared], spending)
-        return self._start(_Take(prepared.order, held, prepared), target, overwrite)
+        said = self._confirmed([prepared], confirm, spending) if held is None else ()
+        job = self._start(_Take(prepared.order, held, prepared), target, overwrite)
+        job.notes = (*said, *job.notes)
+        return job
 
     def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
