@@ -15,6 +15,7 @@ lifecycle  the order of the steps, each in a file of its own:
 client     Client: makes the calls that a provider describes; what a failure means for money
 job        Job: a take as its caller sees it
 progress   how far an order is, as data
+repeats    orders that are sent again although an earlier one may have been paid
 spending   the most that one queued graph, or one command, may cost
 compare    a finished video and what was ordered
 files      where a video is saved, and its sidecar
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 from .files import check_target
 from .job import Job, Result, wait_all, wait_some
+from .outcomes import was_forgotten
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .runner import Confirm, Runner, close_shared, shared, spent_nothing
@@ -48,4 +50,5 @@ __all__ = [
     "spent_nothing",
     "wait_all",
     "wait_some",
+    "was_forgotten",
 ]

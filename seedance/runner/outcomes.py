@@ -79,6 +79,12 @@ def error_of(row: Row) -> SeedanceError:
     return error
 
 
+def was_forgotten(row: Row) -> bool:
+    """Whether a row is cancelled because a person forgot it: nobody told its provider."""
+    kept = (row.error or {}).get("kind")
+    return row.state == State.CANCELLED and kept in (None, Unclear.__name__)
+
+
 _SPENT: dict[State, Spent] = {
     State.PREPARING: "no",
     State.REFUSED: "no",

@@ -35,7 +35,7 @@ from .client import Client
 from .finish import prepare_final
 from .job import Job
 from .lifecycle import carry
-from .outcomes import error_of, told
+from .outcomes import error_of, told, was_forgotten
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .spending import Spending, sum_of
@@ -527,6 +527,12 @@ class Runner:
         return row
 
     def _cancel(self, row: Row) -> str:
+        if row.task is not None and was_forgotten(row):
+            raise BadOrder(
+                f"Row {row.id} was forgotten, and nobody cancelled {row.task}: as far as is known "
+                "it goes on at its provider.",
+                hint=f"To take it up again, and fetch its video: seedance collect {row.task}",
+            )
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
         client = self._client_of(row)
