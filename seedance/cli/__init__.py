@@ -45,27 +45,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeedanceError as error:
         problem = error
     except KeyboardInterrupt:
-        sure = not _may_have_spent(args) or _runner().spent_nothing()
+        sure = not _began(args) or _spent_nothing()
         problem = Cancelled("Interrupted.", hint="" if sure else SEE, spent="no" if sure else None)
     except Exception as error:
         trace(traceback.format_exc())
-        sure = not _may_have_spent(args)
+        sure = not _began(args)
         problem = SeedanceError(
             f"Something unforeseen happened: {error!r}.",
             hint="" if sure else SEE,
             spent="no" if sure else "unknown",
         )
     finally:
+        sent = not _spent_nothing()
         _close()
         stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
-    failure(problem, json_too="--json" in words)
+    failure(problem, json_too="--json" in words, sent=sent or problem.kind == "SeedanceError")
     return problem.exit_code
 
 
-def _may_have_spent(args: argparse.Namespace | None) -> bool:
+def _began(args: argparse.Namespace | None) -> bool:
     """Whether the command had come to a call of the runner that may send an order."""
     return getattr(args, "began", False)
+
+
+def _spent_nothing() -> bool:
+    """Whether the command sent no order that costs money."""
+    runner = _runner()
+    return runner is None or runner.spent_nothing()
 
 
 def _close() -> None:

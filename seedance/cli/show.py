@@ -27,6 +27,12 @@ MONEY_WORDS: Mapping[Spent, str] = {
     "yes": "It was paid for.",
     "unknown": "It is not known whether it was billed.",
 }
+# For a command that sent nothing that costs money.
+MONEY_WORDS_BEFORE: Mapping[Spent, str] = {
+    "no": "Nothing was spent.",
+    "yes": "Nothing was spent now. It was paid for before.",
+    "unknown": "Nothing was spent now. It is not known whether it was billed before.",
+}
 
 
 # The core's errors speak as a node's inputs are called. On the command line they are flags.
@@ -115,8 +121,9 @@ def as_csv(fields: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     write(text.getvalue(), sys.stdout)
 
 
-def failure(error: SeedanceError, *, json_too: bool) -> None:
-    """What happened, what to do, and what became of the money; as JSON too if that was asked."""
+def failure(error: SeedanceError, *, json_too: bool, sent: bool = True) -> None:
+    """What happened, what to do, and what became of the money; as JSON too if that was asked.
+    `sent`: whether this command may have sent an order that costs money."""
     error.message, error.hint = as_typed(error.message), as_typed(error.hint)
     if json_too:
         as_json({"error": error.as_dict()})
@@ -125,7 +132,7 @@ def failure(error: SeedanceError, *, json_too: bool) -> None:
         note(error.hint)
     if error.task:
         note(f"Task: {error.task}")
-    note(MONEY_WORDS[error.spent])
+    note((MONEY_WORDS if sent else MONEY_WORDS_BEFORE)[error.spent])
 
 
 def money(amount: Money | None) -> str:
