@@ -16,7 +16,6 @@ once.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -42,36 +41,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         before = stops.as_ctrl_c()
         args = parser().parse_args(words)
         code: int = args.run(args)
-        sys.stdout.flush()
         return code
     except SeedanceError as error:
         problem = error
     except KeyboardInterrupt:
-        sure = not _may_have_spent(args) or _runner().spent_nothing()
+        sure = not _began(args) or _spent_nothing()
         problem = Cancelled("Interrupted.", hint="" if sure else SEE, spent="no" if sure else None)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         trace(traceback.format_exc())
-        sure = not _may_have_spent(args)
+        sure = not _began(args)
         problem = SeedanceError(
             f"Something unforeseen happened: {error!r}.",
             hint="" if sure else SEE,
             spent="no" if sure else "unknown",
         )
     finally:
+        sent = not _spent_nothing()
         _close()
         stops.restore(before)
     # argparse may have failed before it saw --json, so the words are asked.
-    failure(problem, as_json="--json" in words)
+    failure(problem, json_too="--json" in words, sent=sent or problem.kind == "SeedanceError")
     return problem.exit_code
 
 
-def _may_have_spent(args: argparse.Namespace | None) -> bool:
+def _began(args: argparse.Namespace | None) -> bool:
     """Whether the command had come to a call of the runner that may send an order."""
     return getattr(args, "began", False)
+
+
+def _spent_nothing() -> bool:
+    """Whether the command sent no order that costs money."""
+    runner = _runner()
+    return runner is None or runner.spent_nothing()
 
 
 def _close() -> None:

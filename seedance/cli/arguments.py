@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import Any, NoReturn
 
 from ..errors import BadOrder
@@ -21,7 +22,7 @@ from ..order import (
     Order,
 )
 from ..texts import did_you_mean
-from . import generate, setup, tasks
+from . import generate, setup, show, tasks
 
 FLAGS = (
     *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
@@ -42,6 +43,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        show.write(message, file or sys.stderr)
 
     def error(self, message: str) -> NoReturn:
         hint = f"{self._advice(message)}See: {self.prog} --help"

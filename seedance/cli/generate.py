@@ -65,7 +65,7 @@ def collect(args: argparse.Namespace) -> int:
             except SeedanceError as error:
                 if not args.all:
                     raise
-                show.failure(error, as_json=False)
+                show.failure(error, json_too=False, sent=runner.may_have_spent)
                 code = code or error.exit_code
         return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
     finally:
@@ -140,7 +140,7 @@ def _wait_and_report(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> i
         raise outcomes[0]
     if as_json:
         show.as_json(result_record(runner, jobs, outcomes))
-    _report(jobs, outcomes, results=not as_json)
+    _report(runner, jobs, outcomes, results=not as_json)
     return exit_code(outcomes)
 
 
@@ -156,6 +156,8 @@ def _remark(jobs: Sequence[Job], said: set[str]) -> None:
 
 def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
     """A person's Ctrl-C. Returns the error that says what becomes of each task and its money."""
+    from ..providers import is_free
+
     for job in jobs:
         job.cancel()
     show.note("Cancelling; a request that may cost money is waited for.")
@@ -168,13 +170,13 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
     for job, ending in zip(jobs, endings):
         if ending is None:
             words.append(job.cancel_note)
-            spent = "yes" if job.task else spent
+            spent = "yes" if job.task and not is_free(job.provider) else spent
         elif isinstance(ending, SeedanceError):
             words.append(ending.message)
             spent = ending.spent if spent == "no" else spent
         else:
             words.append(f"{ending.file} was finished already.")
-            spent = "yes"
+            spent = "no" if is_free(job.provider) else "yes"
     task = next((job.task for job in jobs if job.task), None)
     return Cancelled("Cancelled.", hint=" ".join(dict.fromkeys(words)), task=task, spent=spent)
 
@@ -251,11 +253,13 @@ def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _report(jobs: Sequence[Job], outcomes: Sequence[Outcome], *, results: bool) -> None:
+def _report(
+    runner: Runner, jobs: Sequence[Job], outcomes: Sequence[Outcome], *, results: bool
+) -> None:
     for number, (job, outcome) in enumerate(zip(jobs, outcomes), start=1):
         if isinstance(outcome, SeedanceError):
             show.note(f"Take {number} (seed {job.order.seed}):")
-            show.failure(outcome, as_json=False)
+            show.failure(outcome, json_too=False, sent=runner.may_have_spent)
         elif results:
             show.line(outcome.file)
             show.note(_description(outcome))

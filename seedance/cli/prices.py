@@ -24,9 +24,10 @@ def spending_of(args: argparse.Namespace, settings: Settings) -> Spending:
 
 
 def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
-    """Shows provider and price. On a terminal, asks where `auto` chose the provider or the price is
-    above SEEDANCE_MAX_USD; a yes lifts that limit for this command. Raises OverBudget for a price
-    above `--max-usd`, of which 0 allows only what is free."""
+    """Shows provider and price. On a terminal, asks where `auto` chose the provider, the price is
+    above SEEDANCE_MAX_USD (a yes lifts that limit for this command), or the same order may have
+    been paid before. Raises OverBudget for a price above `--max-usd`, of which 0 allows only what
+    is free."""
     most = _amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
@@ -35,6 +36,8 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             return
         usd = _usd(price, takes)
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
+        for text in prepared.repeats:
+            show.note(text)
         if most is not None and (usd is None or usd > most):
             known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
             raise OverBudget(
@@ -43,7 +46,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             )
         above = usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.
-        doubtful = args.provider == "auto" or above
+        doubtful = args.provider == "auto" or above or bool(prepared.repeats)
         if doubtful and ask_on_terminal("Send it?", args.yes) and above:
             spending.limit = 0.0
 

@@ -7,11 +7,13 @@ Results go to standard output, everything about the way there to standard error.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import SeedanceError, Spent
 from ..texts import clean, traceback_lines
@@ -24,6 +26,12 @@ MONEY_WORDS: Mapping[Spent, str] = {
     "no": "Nothing was spent.",
     "yes": "It was paid for.",
     "unknown": "It is not known whether it was billed.",
+}
+# For a command that sent nothing that costs money.
+MONEY_WORDS_BEFORE: Mapping[Spent, str] = {
+    "no": "Nothing was spent.",
+    "yes": "Nothing was spent now. It was paid for before.",
+    "unknown": "Nothing was spent now. It is not known whether it was billed before.",
 }
 
 
@@ -60,18 +68,34 @@ def bear_any_letter() -> None:
 
 def line(text: object = "") -> None:
     """One line of result."""
-    print(clean(text))
+    write(f"{clean(text)}\n", sys.stdout)
 
 
 def note(text: str) -> None:
     """A line, or lines, about the way to the result."""
     for part in text.splitlines():
-        print(clean(part), file=sys.stderr, flush=True)
+        write(f"{clean(part)}\n", sys.stderr)
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Write to one of the two streams. A command goes on where nobody reads it any more (`| head`):
+    it may be about to pay, or to save what is paid. Raises OSError where standard output cannot be
+    written for another reason, such as a full disk."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        # Windows calls a reader that has gone an invalid argument.
+        if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def ask(question: str) -> bool:
     """Ask a person on the terminal; says whether the answer was yes."""
-    print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    write(f"{clean(question)} [y/N] ", sys.stderr)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -82,7 +106,7 @@ def trace(text: str) -> None:
 
 def as_json(value: Any) -> None:
     """`value` as JSON on standard output, in ASCII whatever the terminal's encoding."""
-    print(json.dumps(value, indent=2))
+    write(f"{json.dumps(value, indent=2)}\n", sys.stdout)
 
 
 def as_csv(fields: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
@@ -90,22 +114,25 @@ def as_csv(fields: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     hold what was asked for, not escapes of it."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    writer = csv.DictWriter(sys.stdout, fields, extrasaction="ignore", lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
+    write(text.getvalue(), sys.stdout)
 
 
-def failure(error: SeedanceError, *, as_json: bool) -> None:
-    """What happened, what to do, and what became of the money; as JSON too if that was asked."""
+def failure(error: SeedanceError, *, json_too: bool, sent: bool = True) -> None:
+    """What happened, what to do, and what became of the money; as JSON too if that was asked.
+    `sent`: whether this command may have sent an order that costs money."""
     error.message, error.hint = as_typed(error.message), as_typed(error.hint)
-    if as_json:
-        print(json.dumps({"error": error.as_dict()}, indent=2))
+    if json_too:
+        as_json({"error": error.as_dict()})
     note(f"seedance: {error.message}")
     if error.hint:
         note(error.hint)
     if error.task:
         note(f"Task: {error.task}")
-    note(MONEY_WORDS[error.spent])
+    note((MONEY_WORDS if sent else MONEY_WORDS_BEFORE)[error.spent])
 
 
 def money(amount: Money | None) -> str:

@@ -112,7 +112,7 @@ def show_row(args: argparse.Namespace) -> int:
     if args.json:
         show.as_json({**record, "order": row.order, "changes": row.changes, "result": row.result})
         return 0
-    record["state"] = f"{row.state} ({STATES[row.state.value]})"
+    record["state"] = f"{row.state} ({_explained(row)})"
     record["cost"] = show.money(row.cost)
     error = record.pop("error")
     order = {name: value for name, value in row.order.items() if name not in record and value}
@@ -124,6 +124,14 @@ def show_row(args: argparse.Namespace) -> int:
     if error:
         show.line(f"error:          {error['message']} {error['hint']}")
     return 0
+
+
+def _explained(row: Row) -> str:
+    from ..runner import was_forgotten
+
+    if row.task is not None and was_forgotten(row):
+        return "a person forgot it; nobody cancelled its task"
+    return STATES[row.state.value]
 
 
 def cancel(args: argparse.Namespace) -> int:
@@ -140,10 +148,8 @@ def forget(args: argparse.Namespace) -> int:
     """`seedance forget TICKET_OR_ROW`."""
     runner = runner_for(args)
     was = runner.find_row(args.ticket)
-    if was.state.value == "saved" and was.cost is not None and was.cost.amount:
-        show.note(
-            f"Row {was.id} is saved, and {was.cost} was paid for it. To make it anew is paid."
-        )
+    if (said := _worth(was)) is not None:
+        show.note(f"{said} To make it anew is paid again.")
         prices.ask_on_terminal("Forget it?", args.yes)
     forgotten = runner.forget(was.id).state != was.state
     what = f"was {was.state}) is forgotten" if forgotten else f"{was.state}) stands in nobody's way"
@@ -151,7 +157,20 @@ def forget(args: argparse.Namespace) -> int:
         show.as_json({"row": was.id, "was": was.state.value, "forgotten": forgotten})
     else:
         show.line(f"Row {was.id} ({was.provider}, {what}; its order can be sent anew.")
+    if was.task is not None and forgotten:
+        show.note(f"The video can still be fetched: seedance collect {was.task}")
+    elif was.state.value == "unclear":
+        show.note("It is not known whether it was billed.")
     return 0
+
+
+def _worth(row: Row) -> str | None:
+    """What of a row is paid, and is about to be forgotten; None if nothing is."""
+    free = row.cost is not None and not row.cost.amount
+    if free or row.task is None or row.state.value not in ("running", "succeeded", "saved"):
+        return None
+    price = "at a price that is not known" if row.cost is None else f"for {row.cost}"
+    return f"Row {row.id} is {row.state}: {row.task} was paid {price}."
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

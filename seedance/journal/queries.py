@@ -15,7 +15,7 @@ from ..errors import BadOrder
 from .budget import Total, spent
 from .rows import Row, row_of
 from .schema import is_held, orders
-from .states import LIVE
+from .states import ENDED, LIVE
 
 
 class Queries(ABC):
@@ -65,6 +65,11 @@ class Queries(ABC):
     def held(self, fingerprint: str) -> Row | None:
         """The live, saved or unclear row of a fingerprint."""
         return self._first(orders.c.fingerprint == fingerprint, is_held)
+
+    def last_ended(self, fingerprint: str) -> Row | None:
+        """The newest row of a fingerprint that had a ticket, and ended without a video."""
+        had = (orders.c.fingerprint == fingerprint, orders.c.ticket.is_not(None))
+        return self._first(*had, orders.c.state.in_(ENDED))
 
     def held_as_asked(self, asked: str, but: Sequence[str] = ()) -> Row | None:
         """The newest live, saved or unclear row of an order as it was asked, at any provider."""

@@ -18,6 +18,7 @@ client          Client: makes the calls that a provider describes; what a failur
 clients         clients for the providers of rows; connections are shared
 job             Job: a take as its caller sees it
 progress        how far an order is, as data
+repeats         orders that are sent again although an earlier one may have been paid
 spending        the most that one queued graph, or one command, may cost
 compare         a finished video and what was ordered
 files           where a video is saved, and its sidecar
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 from .files import check_target
 from .job import Job, Result, wait_all, wait_some
+from .outcomes import was_forgotten
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .runner import Confirm, Runner
@@ -52,4 +54,5 @@ __all__ = [
     "spent_nothing",
     "wait_all",
     "wait_some",
+    "was_forgotten",
 ]

@@ -23,6 +23,7 @@ from . import files, places, results
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
+from .outcomes import costs_nothing
 from .poll import UNDOCUMENTED_INTERVAL, Asking, NotFound
 from .worker import computing
 
@@ -84,7 +85,7 @@ def _paths(active: ActiveOrder, process: str) -> Files:
             problem = problem or BadOrder(f"{video} cannot be used: {error.strerror}.")
     assert problem is not None
     raise active.later(
-        f"The video is finished and paid, but cannot be saved: {problem.message}", problem.hint
+        f"The video is {_finished(active)}, but cannot be saved: {problem.message}", problem.hint
     )
 
 
@@ -98,6 +99,10 @@ def _targets(active: ActiveOrder) -> Iterator[tuple[Path, bool]]:
     if target.is_absolute() and _is_folder(target.parent):
         yield target, False
     yield output / (target.name or f"{row.fingerprint[:10]}.mp4"), False
+
+
+def _finished(active: ActiveOrder) -> str:
+    return "finished" if costs_nothing(active.row) else "finished and paid"
 
 
 def _is_folder(place: Path) -> bool:
@@ -135,7 +140,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
     words = problem.strerror if isinstance(problem, OSError) else None
     message = words or getattr(problem, "message", None) or str(problem)
     raise active.later(
-        f"The video is finished and paid, but could not be saved: {message}",
+        f"The video is {_finished(active)}, but could not be saved: {message}",
         getattr(problem, "hint", "") or f"It is to be saved in {paths.video.parent}.",
     ) from None
 

@@ -24,7 +24,7 @@ from ..settings import Settings
 from . import compare, files, places
 from .active import ActiveOrder
 from .files import Files
-from .outcomes import told
+from .outcomes import goes_on, told
 from .progress import Progress
 
 LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
@@ -175,13 +175,14 @@ class Job:
         timeout = self._settings.timeout
         if self.task and time.monotonic() - self._began > timeout:
             self.release()
-            raise StillRunning(
-                f"The task is still running after {timeout:.0f} s. It is paid and goes on.",
+            row = self._current
+            assert row is not None
+            late = StillRunning(
+                f"The task is still running after {timeout:.0f} s. It {goes_on(row)}.",
                 hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
                 "Collect Task, or the Seedance tab; queueing the same order joins it again.",
-                task=self.task,
-                row=self.row,
             )
+            raise told(row, late)
 
     def _outcome(self) -> Result:
         if self._error is not None:

@@ -11,7 +11,7 @@ from ..journal import IllegalMove, LeaseLost, Row, State
 from .active import ActiveOrder
 from .client import Stopped
 from .collect import bring_here, collect
-from .outcomes import error_of, told
+from .outcomes import error_of, goes_on, told
 from .poll import poll
 from .submit import find_unclear, submit
 from .upload import clear_bucket
@@ -60,7 +60,7 @@ def _closed(active: ActiveOrder) -> SeedanceError:
     """The error for those who still wait when the runner closes. (`submit` has its own for an order
     of this process that was not sent.)"""
     if active.row.task is not None:
-        return active.later("The program ends. The task is paid and goes on.")
+        return active.later(f"The program ends. The task {goes_on(active.row)}.")
     if active.row.state == State.UNCLEAR:
         return error_of(active.row)
     return Cancelled(

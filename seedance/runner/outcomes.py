@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import providers
 from ..errors import (
     Cancelled,
     OddReply,
@@ -79,6 +80,12 @@ def error_of(row: Row) -> SeedanceError:
     return error
 
 
+def was_forgotten(row: Row) -> bool:
+    """Whether a row is cancelled because a person forgot it: nobody told its provider."""
+    kept = (row.error or {}).get("kind")
+    return row.state == State.CANCELLED and kept in (None, Unclear.__name__)
+
+
 _SPENT: dict[State, Spent] = {
     State.PREPARING: "no",
     State.REFUSED: "no",
@@ -90,6 +97,16 @@ _SPENT: dict[State, Spent] = {
 }
 
 
+def costs_nothing(row: Row) -> bool:
+    """Whether the order of a row is free, whatever becomes of it: its provider is."""
+    return row.provider in providers.registry() and providers.is_free(row.provider)
+
+
+def goes_on(row: Row) -> str:
+    """What the task of an accepted order does, in words."""
+    return "goes on" if costs_nothing(row) else "is paid and goes on"
+
+
 def told(row: Row, error: SeedanceError) -> SeedanceError:
     """The error with what is known of the order's money in `spent`.
 
@@ -97,6 +114,9 @@ def told(row: Row, error: SeedanceError) -> SeedanceError:
     a BadOrder, but the video is paid. For an ended row, the error in the row says what is billed.
     """
     error.task, error.row = error.task or row.task, row.id
+    if costs_nothing(row):
+        error.spent = "no"
+        return error
     if row.state == State.SUBMITTING and row.task:
         error.spent = "yes"  # the answer is here, and the journal does not have it yet
         return error

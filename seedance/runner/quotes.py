@@ -39,7 +39,8 @@ class Prepared:
 
     It is made once, by `prepare` or `prepare_at`, and handed on: nothing in it is computed again.
     `access` is how its provider is reached. `call` is the paid call, with stand-ins for media that
-    go up first; None where another call comes before it.
+    go up first; None where another call comes before it. `repeats` says of earlier orders like it
+    that they may have been paid.
     """
 
     provider: Provider
@@ -51,6 +52,7 @@ class Prepared:
     price: Money | None
     deliveries: Deliveries
     call: Call | None
+    repeats: tuple[str, ...] = ()
 
     @property
     def asked(self) -> str:

@@ -25,14 +25,14 @@ from ..order import MOST_TAKES, Order
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
-from . import files, places, prices, quotes, rebuild, results, tickets
+from . import files, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .clients import Clients
 from .finish import prepare_final
 from .job import Job
 from .lifecycle import carry
-from .outcomes import error_of, told
+from .outcomes import error_of, told, was_forgotten
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .spending import Spending, sum_of
@@ -139,9 +139,7 @@ class Runner:
                     raise
                 raise told(take.row, error) from error.__cause__  # it may be paid already
         new = [take.prepared for take in planned if take.row is None and take.prepared is not None]
-        if confirm is not None and new:
-            confirm(new[0], len(new))
-        self._count(new, spending)
+        said = (*said, *self._confirmed(new, confirm, spending))
         jobs, failures = [], []
         for goal, take in zip(goals, planned):
             try:
@@ -155,10 +153,18 @@ class Runner:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
-    def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
-        """Count what is going to be ordered. Raises OverBudget where that is more than is left."""
+    def _confirmed(
+        self, new: Sequence[Prepared], confirm: Confirm | None, spending: Spending | None
+    ) -> tuple[str, ...]:
+        """Have what is going to be ordered confirmed, and count it; returns what is to be said of
+        it where nobody confirms. Raises what `confirm` raises, and OverBudget where it costs more
+        than is left."""
+        again = tuple(text for each in repeats.noted(new, self.journal) for text in each.repeats)
+        if confirm is not None and new:
+            confirm(replace(new[0], repeats=again), len(new))
         cost = sum_of([each.price for each in new], self.settings.budget.get("unknown_price"))
         (spending or Spending(self.settings.max_usd)).add(cost)
+        return again if confirm is None else ()
 
     def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
         """The prices of those takes of an order that would be sent now, as far as that shows before
@@ -352,11 +358,10 @@ class Runner:
             self._clients.for_row(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)
         places.check_free(target, held, overwrite)
-        if held is None:
-            if confirm is not None:
-                confirm(prepared, 1)
-            self._count([prepared], spending)
-        return self._start(Take(prepared.order, held, prepared), target, overwrite)
+        said = self._confirmed([prepared], confirm, spending) if held is None else ()
+        job = self._start(Take(prepared.order, held, prepared), target, overwrite)
+        job.notes = (*said, *job.notes)
+        return job
 
     def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
@@ -438,6 +443,12 @@ class Runner:
         return row
 
     def _cancel(self, row: Row) -> str:
+        if row.task is not None and was_forgotten(row):
+            raise BadOrder(
+                f"Row {row.id} was forgotten, and nobody cancelled {row.task}: as far as is known "
+                "it goes on at its provider.",
+                hint=f"To take it up again, and fetch its video: seedance collect {row.task}",
+            )
         if not row.live:
             raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
         client = self._clients.for_row(row)

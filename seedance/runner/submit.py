@@ -22,7 +22,7 @@ from ..wire import Delivered, Ticket
 from . import tickets
 from .active import ActiveOrder
 from .client import Busy, Stopped
-from .outcomes import as_public, look_first
+from .outcomes import as_public, costs_nothing, look_first
 from .quotes import Prepared
 from .upload import upload
 
@@ -136,7 +136,8 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
     failures = 0
     while True:
         _take_slot(active, deadline)
-        active.spending = active.worker.may_have_spent = True
+        active.spending = True
+        active.worker.may_have_spent |= not costs_nothing(active.row)
         active.say("submitting")
         try:
             flow = provider.making(order, delivered)
