@@ -5,6 +5,7 @@
     inputs, outputs     what several nodes have of both
     values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
+    graph               the graph that is being run, for the files that it makes
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page
     said                what nodes told it last, for a page that was loaded anew

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .files import BLOCK
-
+BLOCK = 1 << 20  # bytes read at once
 LARGEST_INDEX = 64 << 20  # bytes of `moov`
 LARGEST_TEXTS = 32 << 20  # bytes of all texts together
 MOST_BOXES = 10_000  # beside each other
@@ -58,7 +57,9 @@ def has_manifest(path: Path) -> bool:
                 if part.kind == b"uuid":
                     file.seek(part.start + part.header)
                     identity = file.read(16)
-                    if identity == _C2PA or (identity == _XMP and b"provenance" in _rest(file, part)):
+                    if identity == _C2PA or (
+                        identity == _XMP and b"provenance" in _rest(file, part)
+                    ):
                         return True
     return False
 
@@ -203,7 +204,8 @@ def _blocks(file: BinaryIO, count: int) -> Iterator[bytes]:
 
 def _split(body: bytes) -> list[Box]:
     """The boxes in a box. Raises _Unfit for what is not boxes alone."""
-    found, start = [], 0
+    found: list[Box] = []
+    start = 0
     while start < len(body):
         size = int.from_bytes(body[start : start + 4], "big")
         if size < 8 or start + size > len(body) or len(found) >= MOST_BOXES:
@@ -361,7 +363,7 @@ def _changed(moov: list[Box], change: Callable[[_Texts | None], _Texts]) -> list
     return [*moov[:at], *([(b"udta", _join(user))] if user else []), *moov[at + 1 :]]
 
 
-# ------------------------------------------------------------------------------------ a PNG's chunks
+# ----------------------------------------------------------------------------------- a PNG's chunks
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

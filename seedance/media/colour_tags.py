@@ -24,8 +24,8 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     """Tag an untagged HD clip as BT.709, which is how it is read; True if the file changed.
 
     Only the container is written anew, and the file is replaced only if every packet is the same in
-    the copy. One with a C2PA manifest stays as it is. `info` is what `probe` says of the file, where
-    that is known. Raises BadOrder if it cannot be read.
+    the copy. One with a C2PA manifest stays as it is. `info` is what `probe` says of the file,
+    where that is known. Raises BadOrder if it cannot be read.
     """
     path = Path(path)
     info = info or probe(path)

@@ -30,6 +30,7 @@ outcomes        the errors that orders end with, in words
 from __future__ import annotations
 
 from .files import check_target
+from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
 from .progress import Progress
 from .quotes import Prepared, Quote
@@ -39,6 +40,7 @@ from .spending import Spending
 
 __all__ = [
     "Confirm",
+    "Graph",
     "Job",
     "Prepared",
     "Progress",

@@ -1,5 +1,5 @@
-"""The graph that made an order, kept below the home until its video is saved, and after that for the
-case that the video is fetched once more.
+"""The graph that made an order, kept below the home until its video is saved, and after that for
+when the video is fetched once more.
 
 A graph is texts by name, as ComfyUI's Save nodes put them into their files: `prompt`, `workflow`.
 No key is in it.

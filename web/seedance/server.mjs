@@ -79,6 +79,7 @@ import { known as inWords } from "./words.mjs";
  * @property {number} duration - seconds
  * @property {string | null} expires
  * @property {string | null} [finish_until] - until when a draft can be finished
+ * @property {string} [takes_of] - the same for all takes of one order
  * @property {boolean} picture
  * @property {boolean} there - whether the video file is
  * @property {{ video: string, image: string } | null} output - as ComfyUI's Load nodes name them
