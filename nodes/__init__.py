@@ -15,6 +15,7 @@
     threads             which thread does what
     routes, handler     the page's routes: what they do, and how HTTP reaches them
     from_page, history  an order from the page, and the journal for it
+    media_again         the media of an order that is loaded into a node
 
 Importing it is quick: the runner, PyAV, Pillow and NumPy are imported when a node first runs.
 """

@@ -83,7 +83,9 @@ def test_a_key_that_stands_in_a_graph_is_taken_out(desk: Desk) -> None:
     result = made(desk, {"workflow": workflow}, OPENAI_API_KEY=key)
     assert graph_in(result.file)["workflow"] == workflow.replace(key, "(your key)")
     kept = [path for path in desk.settings().home.rglob("*") if path.is_file()]
-    assert not [path for path in (*kept, *desk.output.iterdir()) if key.encode() in path.read_bytes()]
+    assert not [
+        path for path in (*kept, *desk.output.iterdir()) if key.encode() in path.read_bytes()
+    ]
     assert graphs.of(desk.settings(), desk.row())["workflow"].count("(your key)") == 1
 
 

@@ -208,6 +208,12 @@ export async function graphSum(prompt) {
 export const tasks = (limit, since) => ask("GET", `/tasks?limit=${limit}&since=${since}`);
 /** @param {number} row @returns {Promise<Required<Task>>} */
 export const task = (row) => ask("GET", `/tasks/${row}`);
+/**
+ * The media of an order as ComfyUI's Load nodes name them, null for one that is not here.
+ * @param {object[]} media
+ * @returns {Promise<{ file: string | null }[]>}
+ */
+export const media = (media) => ask("POST", "/media", { media });
 /** @param {number} days @returns {Promise<Total[]>} */
 export const totals = (days) => ask("GET", `/totals?days=${days}`);
 /** @param {number} row @returns {Promise<{ row: number }>} */
