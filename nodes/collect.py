@@ -38,6 +38,6 @@ class SeedanceTask(io.ComfyNode):
     @classmethod
     async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:
         return await takes.deliver(
-            lambda runner: [runner.collect(text("task", task).strip(), graph=graph_of(cls))],
+            lambda runner: [runner.collect(text("task", task).strip(), **graph_of(cls))],
             decode_frames=decode_frames,
         )

@@ -62,7 +62,7 @@ class SeedanceFinal(io.ComfyNode):
                     text("draft", draft).strip(),
                     resolution=text("resolution", resolution) or FINALS[0],
                     spending=queue_sum.spending_of(prompt_id, runner),
-                    graph=graph_of(cls),
+                    **graph_of(cls),
                 )
             ]
 

@@ -75,7 +75,7 @@ async def _generate(
         fields.pop("decode_frames", None)
         order = Order(**fields, **media(), extra=read_extra(extra))
         spending = queue_sum.spending_of(prompt_id, runner)
-        return runner.start(order, takes=number, spending=spending, graph=graph_of(node))
+        return runner.start(order, takes=number, spending=spending, **graph_of(node))
 
     return await takes.deliver(begin, decode_frames=values.get("decode_frames"))
 

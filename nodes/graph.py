@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ..seedance.runner import Graph
+from typing import Any
 
 
-def graph_of(node: type) -> Graph | None:
-    """The prompt and the workflow of a running node's class, as texts; None where ComfyUI runs with
-    --disable-metadata, or does not tell."""
+def graph_of(node: type) -> dict[str, Any]:
+    """The argument `graph` for an order that a running node makes, by its class: the prompt and the
+    workflow as texts. None at all where ComfyUI runs with --disable-metadata, or does not tell."""
     hidden = getattr(node, "hidden", None)
     workflow = getattr(hidden, "extra_pnginfo", None)
     values: dict[str, Any] = {
@@ -19,12 +16,12 @@ def graph_of(node: type) -> Graph | None:
         "workflow": workflow.get("workflow") if isinstance(workflow, dict) else None,
     }
     if _switched_off():
-        return None
+        return {}
     try:
         graph = {name: json.dumps(value) for name, value in values.items() if value}
     except (TypeError, ValueError, RecursionError):  # another pack has put something else there
-        return None
-    return graph or None
+        return {}
+    return {"graph": graph} if graph else {}
 
 
 def _switched_off() -> bool:
