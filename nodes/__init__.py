@@ -5,6 +5,7 @@
     inputs, outputs     what several nodes have of both
     values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
+    graph               the graph that is being run, for the files that it makes
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page
     said                what nodes told it last, for a page that was loaded anew
@@ -14,6 +15,7 @@
     threads             which thread does what
     routes, handler     the page's routes: what they do, and how HTTP reaches them
     from_page, history  an order from the page, and the journal for it
+    media_again         the media of an order that is loaded into a node
 
 Importing it is quick: the runner, PyAV, Pillow and NumPy are imported when a node first runs.
 """

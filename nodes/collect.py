@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from . import inputs, outputs, takes
+from .graph import graph_of
 from .values import text
 
 
@@ -37,6 +38,6 @@ class SeedanceTask(io.ComfyNode):
     @classmethod
     async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:
         return await takes.deliver(
-            lambda runner: [runner.collect(text("task", task).strip())],
+            lambda runner: [runner.collect(text("task", task).strip(), **graph_of(cls))],
             decode_frames=decode_frames,
         )

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..seedance.order import FINALS
 from . import execution, inputs, outputs, takes
+from .graph import graph_of
 from .values import text
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class SeedanceFinal(io.ComfyNode):
                     text("draft", draft).strip(),
                     resolution=text("resolution", resolution) or FINALS[0],
                     spending=queue_sum.spending_of(prompt_id, runner),
+                    **graph_of(cls),
                 )
             ]
 

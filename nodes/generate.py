@@ -14,6 +14,7 @@ from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.order import OPERATIONS, Medium, Order, kind_of_reference, read_extra
 from . import execution, inputs, outputs, takes, tensors
+from .graph import graph_of
 from .partial_failures import partial_failures
 from .values import check_names, check_prompt, converted, text
 
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ..seedance.runner import Job, Runner
-
-
-# By which a node sees inputs of an API prompt that ComfyUI leaves out.
-_hidden: Any = getattr(io, "Hidden", None)
-HIDDEN: dict[str, Any] = {"hidden": [_hidden.prompt, _hidden.unique_id]} if _hidden else {}
 
 
 class _Generating:
@@ -59,11 +55,12 @@ class _Generating:
 
 
 async def _generate(
-    media: Callable[[], dict[str, Any]], values: Mapping[str, Any]
+    node: type, media: Callable[[], dict[str, Any]], values: Mapping[str, Any]
 ) -> io.NodeOutput:
     """Make the order, wait for its takes and give the outputs.
 
-    `values`: inputs by name; all but `takes`, `decode_frames` and `extra` are fields of an order.
+    `node` is the class of the running node. `values`: inputs by name; all but `takes`,
+    `decode_frames` and `extra` are fields of an order.
     `media` gives the order's media by field. It may encode, and is called in a thread.
     """
     fields: dict[str, Any] = {}
@@ -78,7 +75,7 @@ async def _generate(
         fields.pop("decode_frames", None)
         order = Order(**fields, **media(), extra=read_extra(extra))
         spending = queue_sum.spending_of(prompt_id, runner)
-        return runner.start(order, takes=number, spending=spending)
+        return runner.start(order, takes=number, spending=spending, **graph_of(node))
 
     return await takes.deliver(begin, decode_frames=values.get("decode_frames"))
 
@@ -170,7 +167,7 @@ class SeedanceT2V(_Generating, io.ComfyNode):
 
     @classmethod
     async def execute(cls, ratio: str | None = None, **values: Any) -> io.NodeOutput:
-        return await _generate(dict, {**values, "ratio": "16:9" if ratio is None else ratio})
+        return await _generate(cls, dict, {**values, "ratio": "16:9" if ratio is None else ratio})
 
 
 class SeedanceI2V(_Generating, io.ComfyNode):
@@ -206,7 +203,7 @@ class SeedanceI2V(_Generating, io.ComfyNode):
                 )
             return {"first_frame": first}
 
-        return await _generate(media, values)
+        return await _generate(cls, media, values)
 
 
 class SeedanceFrames(_Generating, io.ComfyNode):
@@ -254,7 +251,7 @@ class SeedanceFrames(_Generating, io.ComfyNode):
                 )
             return {"first_frame": first, "last_frame": last}
 
-        return await _generate(media, values)
+        return await _generate(cls, media, values)
 
 
 class SeedanceReference(_Generating, io.ComfyNode):
@@ -268,7 +265,6 @@ class SeedanceReference(_Generating, io.ComfyNode):
             category="Seedance",
             description="Makes a video with the persons, things, movements and sounds of "
             "references, with Seedance 2.0. The prompt names them @Image1, @Video1, @Audio1.",
-            **HIDDEN,
             inputs=[
                 inputs.images("Reference pictures. A batch of n pictures counts as n references."),
                 inputs.grow("videos", io.Video.Input("video"), 10, "Reference clips."),
@@ -286,7 +282,9 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
-            **inputs.found_by("reference to video", "r2v", "character", "subject"),
+            **inputs.found_by(
+                "reference to video", "r2v", "character", "subject", sees_itself=True
+            ),
         )
 
     @classmethod
@@ -309,7 +307,7 @@ class SeedanceReference(_Generating, io.ComfyNode):
                 )
             return {"references": references}
 
-        return await _generate(media, values)
+        return await _generate(cls, media, values)
 
 
 class SeedanceV2V(_Generating, io.ComfyNode):
@@ -322,7 +320,6 @@ class SeedanceV2V(_Generating, io.ComfyNode):
             display_name="Seedance Video to Video",
             category="Seedance",
             description="Edits or extends a clip as the prompt says, with Seedance 2.0.",
-            **HIDDEN,
             inputs=[
                 io.Video.Input("video", optional=True, tooltip="The clip to work on."),
                 inputs.images("Pictures that the prompt names @Image1, @Image2, ..."),
@@ -345,7 +342,10 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                 *inputs.shared(),
             ],
             outputs=outputs.schema(),
-            **inputs.found_by("video to video", "v2v", "edit video", "extend video", "vid2vid"),
+            **inputs.found_by(
+                *("video to video", "v2v", "edit video", "extend video", "vid2vid"),
+                sees_itself=True,
+            ),
         )
 
     @classmethod
@@ -365,4 +365,4 @@ class SeedanceV2V(_Generating, io.ComfyNode):
                 )
             return {"video": source, "references": tuple(_references(images))}
 
-        return await _generate(media, values)
+        return await _generate(cls, media, values)

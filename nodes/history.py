@@ -5,6 +5,8 @@ Files are found by the rows of the journal alone, so no path comes in.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -49,11 +51,20 @@ def _shown(row: Row) -> dict[str, Any]:
         "expires": _expires(row),
         "draft": bool(order.get("draft")),
         "finish_until": _finish_until(row),
+        "takes_of": _takes_of(row),
         "picture": row.state == "saved" and row.file is not None and _picture(row.file).is_file(),
         "there": row.file is not None and row.file.is_file(),
         "output": _in_output(row.file),
         "can_cancel": row.live and _can_cancel(row),
     }
+
+
+def _takes_of(row: Row) -> str:
+    """The same text for all takes of one order, which differ by their seeds alone."""
+    if row.fingerprint == row.asked:  # only its ticket is known
+        return row.uid
+    order = json.dumps({**row.order, "seed": None}, sort_keys=True)
+    return hashlib.sha256(order.encode()).hexdigest()[:16]
 
 
 def _in_output(file: Path | None) -> dict[str, str] | None:

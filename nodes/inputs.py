@@ -21,11 +21,18 @@ _ALIASES = (
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
 
 
-def found_by(*aliases: str) -> dict[str, Any]:
+def found_by(*aliases: str, sees_itself: bool = False) -> dict[str, Any]:
     """What the schema of a node says besides, as far as this ComfyUI knows it: the words by which
-    its search finds the node, and that its output is given to the page also where the node need not
-    run again."""
-    said = {"search_aliases": [*aliases, *_ALIASES], "has_intermediate_output": True}
+    its search finds the node, that its output is given to the page also where the node need not run
+    again, and that it is told the graph that it stands in. `sees_itself` is for a node that looks
+    for its own inputs there, some of which ComfyUI leaves out."""
+    hidden: Any = getattr(io, "Hidden", None)
+    names = ("prompt", "extra_pnginfo", *(("unique_id",) if sees_itself else ()))
+    said = {
+        "search_aliases": [*aliases, *_ALIASES],
+        "has_intermediate_output": True,
+        "hidden": [getattr(hidden, name) for name in names] if hidden else [],
+    }
     known = inspect.signature(io.Schema).parameters
     return {name: value for name, value in said.items() if name in known}
 

@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, queue_sum, said, threads
+from . import from_page, handler, history, host, media_again, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -250,6 +250,12 @@ def thumbnail(path: Path, _query: Body) -> bytes:
 def video(path: Path, _query: Body) -> File:
     """The saved file."""
     return history.video(_row(path))
+
+
+@_route("POST", "/seedance/media")
+def bring_media(_path: Path, body: Body) -> list[dict[str, Any]]:
+    """The media of an order, for ComfyUI's Load nodes: `[{file}]`, null for what is not here."""
+    return media_again.bring(body.get("media"))
 
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/collect")

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import embedded
 from .errors import BadOrder
-from .files import sha256_of
 from .texts import LONGEST_ADDRESS, quoted
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ class Medium:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what the user gave, before any conversion of ours."""
+        """SHA-256 over what the user gave, before any conversion of ours. Of a video that we saved,
+        the graph that was put into it does not count: it is the same clip with any graph."""
         sha = hashlib.sha256()
         if self.address is not None:
             sha.update(b"address\0" + self.address.encode())
@@ -167,10 +168,10 @@ class Medium:
             sha.update(b"pixels\0%d\0%d\0" % (height, width))
             sha.update(self.pixels.data)
         elif self.data is not None:
-            sha.update(b"bytes\0" + self.data)
+            return embedded.digest(self.data, b"bytes\0")
         elif self.path is not None:
             try:
-                return sha256_of(self.path, b"bytes\0")
+                return embedded.digest(self.path, b"bytes\0")
             except OSError as error:
                 raise BadOrder(f"{self.path} cannot be read: {error.strerror}.") from error
         elif self.unknown:

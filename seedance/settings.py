@@ -209,6 +209,13 @@ class Settings:
                     return provider.name
         return None
 
+    def secrets(self) -> list[Key]:
+        """Every key of the environment and the key file that is long enough to be one."""
+        stored = [record for record in self._keys.read().values() if isinstance(record, dict)]
+        values = (self._environment, *stored)
+        keys = (each for group in values for each in group.values() if isinstance(each, Key))
+        return list(dict.fromkeys(key for key in keys if len(key) >= 8))
+
     def set_key(self, provider_id: str, key: str) -> None:
         """Store a key for the origin of the present base URL."""
         provider = providers.get(provider_id)

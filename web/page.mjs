@@ -153,19 +153,24 @@ export function addToGraph(node) {
   app.canvas.selectNode?.(node);
 }
 
-const LOADERS = /** @type {const} */ ({ video: ["LoadVideo", "file"], image: ["LoadImage", "image"] });
+const LOADERS = /** @type {const} */ ({
+  video: ["LoadVideo", "file"],
+  image: ["LoadImage", "image"],
+  audio: ["LoadAudio", "audio"],
+});
 
 /**
- * Put a node onto the canvas that loads a file of ComfyUI's output folder.
- * @param {"video" | "image"} kind
+ * Put a node onto the canvas that loads a file of ComfyUI's input or output folder.
+ * @param {"video" | "image" | "audio"} kind
  * @param {string} file - `seedance/clip.mp4 [output]`
  * @param {DragEvent} [drop] - where; the middle of what is seen without it
+ * @returns {ComfyNode | undefined} - none where the page has no such node
  */
 export function addLoader(kind, file, drop) {
   const [type, name] = LOADERS[kind];
   const node = makeNode(type);
   const list = node?.widgets?.find((item) => item.name === name);
-  if (!node || !list) return;
+  if (!node || !list) return undefined;
   const choices = choicesOf(list);
   if (!choices.includes(file)) choices.push(file);
   list.value = file;
@@ -173,6 +178,26 @@ export function addLoader(kind, file, drop) {
   const place = drop && app.canvas.convertEventToCanvasOffset?.(drop);
   if (place) node.pos = [place[0], place[1]];
   list.callback?.(file);
+  return node;
+}
+
+/**
+ * Put a node that loads a file to the left of another, and link it to an input of that.
+ * @param {ComfyNode} node
+ * @param {string} input
+ * @param {"video" | "image" | "audio"} kind
+ * @param {string} file - as for `addLoader`
+ * @param {number} number - how many stand there already
+ * @returns {Promise<boolean>} whether that could be done
+ */
+export async function loadInto(node, input, kind, file, number) {
+  const slot = node.findInputSlot?.(input) ?? -1;
+  const loader = slot < 0 ? undefined : addLoader(kind, file);
+  if (!loader) return false;
+  loader.pos = [node.pos[0] - 360, node.pos[1] + number * 380];
+  loader.connect(0, node, slot);
+  await new Promise((grown) => setTimeout(grown, 100)); // sockets that grow do so after a link
+  return true;
 }
 
 /** The names of a node's inputs; it also has widgets that ComfyUI and we add to it. @param {ComfyNode} node */

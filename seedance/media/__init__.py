@@ -11,6 +11,7 @@
     clips.py          frames -> clip; a clip or a sound converted
     completeness.py   whether a video file has all of its parts
     colour_tags.py    colour tags that a clip lacks
+    graphs.py         ComfyUI's graph in a saved video or picture
     memory.py         whether decoded frames fit into memory
     huge_pages.py     large arrays that are quick to fill
     measuring.py      what a medium is, before anything is made of it

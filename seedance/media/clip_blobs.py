@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from .. import embedded
 from ..errors import BadOrder
 from ..files import replacing, sha256_of
 from ..order import Medium
@@ -202,14 +203,26 @@ def _sound(path: Path, info: SoundInfo) -> Blob:
 
 
 def _file(medium: Medium, work_dir: Path) -> Path:
-    """The medium as a file: its own, or its bytes written into `work_dir`."""
-    if medium.path is not None:
-        return medium.path
-    if medium.data is None:
+    """The medium as a file: its own, or its bytes written into `work_dir`. A graph that we put into
+    it is left out: it is no provider's business."""
+    source = medium.path if medium.path is not None else medium.data
+    if source is None:
         raise BadOrder("An address is not a file that can be sent.")
-    data = medium.data
-    name = f"{medium.kind}-{hashlib.sha256(data).hexdigest()[:16]}.bin"
-    return _written(work_dir / name, lambda target: target.write_bytes(data))
+    try:
+        pieces = embedded.without(source)
+    except OSError as error:
+        raise BadOrder(f"{source!s} cannot be read: {error.strerror}.") from error
+    if pieces is None:
+        if isinstance(source, Path):
+            return source
+        pieces = iter((source,))
+    name = f"{medium.kind}-{medium.digest[:16]}{medium.path.suffix if medium.path else '.bin'}"
+
+    def write(target: Path) -> None:
+        with target.open("wb") as file:
+            file.writelines(pieces)
+
+    return _written(work_dir / name, write)
 
 
 def _work_file(

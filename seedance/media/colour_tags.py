@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from ..embedded import has_manifest
 from ..errors import BadOrder
 from ..files import replacing
 from .frames import BT709, HD_LINES, LIMITED
@@ -23,13 +24,15 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
     """Tag an untagged HD clip as BT.709, which is how it is read; True if the file changed.
 
     Only the container is written anew, and the file is replaced only if every packet is the same in
-    the copy. `info` is what `probe` says of the file, where that is known. Raises BadOrder if it
-    cannot be read.
+    the copy. One with a C2PA manifest stays as it is. `info` is what `probe` says of the file,
+    where that is known. Raises BadOrder if it cannot be read.
     """
     path = Path(path)
     info = info or probe(path)
     tags = {info.matrix, info.primaries, info.transfer}
     if tags != {UNSPECIFIED} or info.height < HD_LINES or "mp4" not in info.format:
+        return False
+    if has_manifest(path):
         return False
     if _has_pcm(path):
         return False  # a master, whose sound an MP4 does not hold: it stays as it was delivered
@@ -50,7 +53,7 @@ def _has_pcm(path: Path) -> bool:
 def _check_copy(copy: Path, original: Path) -> None:
     """Raise _BadCopy unless the copy is tagged and holds the packets of the original."""
     try:
-        same = probe(copy).matrix == BT709 and _packets(copy) == _packets(original)
+        same = probe(copy).matrix == BT709 and packets(copy) == packets(original)
     except BadOrder as error:  # an old PyAV may have written nonsense
         raise _BadCopy from error
     if not same:
@@ -79,7 +82,7 @@ def _copy_tagged(path: Path, target: Path) -> None:
                 out.mux(packet)
 
 
-def _packets(path: Path) -> list[tuple[str, float, str]]:
+def packets(path: Path) -> list[tuple[str, float, str]]:
     """Kind, time and digest of each packet of pictures and sound."""
     with open_media(path) as container:
         return [

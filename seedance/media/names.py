@@ -11,6 +11,7 @@ from .completeness import check_complete as check_complete
 from .frames import decode_frames as decode_frames
 from .frames import iter_frames as iter_frames
 from .frames import last_frame as last_frame
+from .graphs import add_graph as add_graph
 from .info import ClipInfo as ClipInfo
 from .info import SoundInfo as SoundInfo
 from .info import probe as probe

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .. import embedded
 from ..errors import BadOrder
 from ..order import Medium
 from ..wire import Blob, MediaLimits
@@ -42,7 +43,7 @@ def picture_blob(
 
     `size` (width, height): cover and centre crop to exactly that; `ratio`, such as (16, 9): centre
     crop to that. A file of one picture that is upright, of an accepted format, within the limits
-    and of that size goes up byte for byte. All else goes up
+    and of that size goes up byte for byte, but for a graph that we put into it. All else goes up
     losslessly as PNG (or WebP, where PNG is not taken or too large; JPEG only where neither is
     taken); it is scaled down only if a documented limit demands it. Raises BadOrder for a picture
     that is unreadable, too small, or of a shape outside the limits.
@@ -83,6 +84,9 @@ def _untouched(
     check_smallest(width, height)
     if size is None and ratio is not None:
         size = shaped((width, height), ratio, limits)
+    pieces = embedded.without(source)  # a graph of ours is no provider's business
+    if pieces is not None:
+        source = b"".join(pieces)
     length = len(source) if isinstance(source, bytes) else source.stat().st_size
     if (
         not as_it_is

@@ -31,6 +31,7 @@ outcomes        the errors that orders end with, in words
 from __future__ import annotations
 
 from .files import check_target
+from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
 from .outcomes import was_forgotten
 from .progress import Progress
@@ -41,6 +42,7 @@ from .spending import Spending
 
 __all__ = [
     "Confirm",
+    "Graph",
     "Job",
     "Prepared",
     "Progress",

@@ -19,7 +19,7 @@ from ..journal import LeaseLost, Row, State
 from ..texts import logger_of
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
-from . import files, places, results
+from . import files, graphs, places, results
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
@@ -123,8 +123,9 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             _download(active, done.video_url or "", paths.part)
             last_frame = _provider_last_frame(active, done, paths)
             active.say("saving", 1.0)
+            record, graph = sidecar_record(active.row, done), graphs.of(active.settings, active.row)
             with computing():
-                return files.finish(paths, sidecar_record(active.row, done), last_frame)
+                return files.finish(paths, record, last_frame, graph)
         except (download.AddressExpired, NotSent, Lost, OddReply) as error:
             active.check_stop()
             problem = error

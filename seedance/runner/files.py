@@ -9,8 +9,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .. import media
@@ -24,6 +26,7 @@ logger = logger_of(__name__)
 SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
+NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -129,9 +132,15 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dict[str, Any]:
+def finish(
+    files: Files,
+    record: dict[str, Any],
+    last_frame: Path | None,
+    graph: Mapping[str, str] = NO_GRAPH,
+) -> dict[str, Any]:
     """Make a checked `.part` the video: last frame, sidecar, rename. Returns what was measured.
 
+    `graph` is put into the video and its last frame, as far as they let it in unchanged.
     `last_frame` is the provider's own last frame, if it gave one; it is taken where it is a PNG of
     the video's size. The sidecar is written before the rename and holds the video's size and
     SHA-256, so that `already_finished` can tell after a crash whether the rename happened. Raises
@@ -139,16 +148,18 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
     """
     info = media.probe(files.part)
     media.check_complete(files.part)
-    try:
+    name, ending = files.video.name, files.video.suffix.lower()
+    with _as_it_came(f"The colours of {name} stay untagged"):
         media.tag_colour(files.part, info)  # so that players show the colours that we decode
-    except Exception as error:
-        # Any error, also that of a PyAV which lacks a function used here: the video is paid for,
-        # and is saved as it came.
-        logger.warning("The colours of %s stay untagged: %r", files.video.name, error)
+    if ending == ".mp4":  # a master stays as it was delivered
+        with _as_it_came(f"The graph is not in {name}"):
+            media.add_graph(files.part, graph)
     if last_frame is not None and _serves(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
     else:
         media.save_png(files.last_frame, media.last_frame(files.part))
+    with _as_it_came(f"The graph is not in {files.last_frame.name}"):
+        media.add_graph(files.last_frame, graph)
     measured = {
         "width": info.width,
         "height": info.height,
@@ -169,6 +180,16 @@ def finish(files: Files, record: dict[str, Any], last_frame: Path | None) -> dic
         os.fsync(file.fileno())
     os.replace(files.part, files.video)
     return {name: sidecar[name] for name in KEPT}
+
+
+@contextlib.contextmanager
+def _as_it_came(otherwise: str) -> Iterator[None]:
+    """For what may not succeed. The video is paid for, so that after any error, also that of a
+    PyAV which lacks a function, it is saved as it is."""
+    try:
+        yield
+    except Exception as error:
+        logger.warning("%s: %r", otherwise, error)
 
 
 def already_finished(files: Files, task: str) -> dict[str, Any] | None:

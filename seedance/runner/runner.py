@@ -25,11 +25,12 @@ from ..order import MOST_TAKES, Order
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
-from . import files, places, prices, quotes, rebuild, repeats, results, tickets
+from . import files, graphs, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
 from .client import Client
 from .clients import Clients
 from .finish import prepare_final
+from .graphs import Graph
 from .job import Job
 from .lifecycle import carry
 from .outcomes import error_of, told, was_forgotten
@@ -78,6 +79,7 @@ class Runner:
         overwrite: bool = False,
         confirm: Confirm | None = None,
         spending: Spending | None = None,
+        graph: Graph | None = None,
     ) -> list[Job]:
         """Start an order, or join it where it is under way, or find it where it is saved.
 
@@ -86,13 +88,14 @@ class Runner:
         order's: BadOrder, before anything is sent. A take that cannot start is a job whose
         `wait` raises; if none can, the reason is raised here: Unclear if that is one, or else that
         of the first. `confirm` is called before anything is sent, unless all takes are there
-        already; what it raises ends the call.
+        already; what it raises ends the call. `graph` is put into the files of those takes that are
+        new: a video has the graph of the order that made it.
 
         Raises OverBudget, before anything is sent, if the takes that are new cost more than is left
         of `spending`; without it they may cost `SEEDANCE_MAX_USD` together.
         """
         try:
-            return self._start_takes(order, takes, target, overwrite, confirm, spending)
+            return self._start_takes(order, takes, target, overwrite, confirm, spending, graph)
         except SeedanceError:
             raise
         except Exception as error:
@@ -116,6 +119,7 @@ class Runner:
         overwrite: bool,
         confirm: Confirm | None,
         spending: Spending | None,
+        graph: Graph | None,
     ) -> list[Job]:
         if not 1 <= takes <= MOST_TAKES:
             raise BadOrder(
@@ -143,7 +147,7 @@ class Runner:
         jobs, failures = [], []
         for goal, take in zip(goals, planned):
             try:
-                jobs.append(self._start(take, goal, overwrite))
+                jobs.append(self._start(take, goal, overwrite, graph))
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take.order, error=error))
@@ -198,17 +202,17 @@ class Runner:
         there = replace(order, provider=row.provider, on_unsupported="nearest")
         return quotes.prepare_at(there, row.provider, self.settings)
 
-    def _start(self, take: Take, target: Path | None, overwrite: bool) -> Job:
+    def _start(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
         if take.error is not None:
             raise take.error
         if take.prepared is None:
             assert take.row is not None
             there = self._prepared_for(take.row, take.order)
             return self._job(take.row, there, target, overwrite)
-        row = take.row or self._reserve(take.prepared, target)
+        row = take.row or self._reserve(take.prepared, target, graph)
         return self._job(row, take.prepared, target, overwrite)
 
-    def _reserve(self, prepared: Prepared, target: Path | None) -> Row:
+    def _reserve(self, prepared: Prepared, target: Path | None, graph: Graph | None) -> Row:
         provider, identity = prepared.provider, prepared.fingerprint
         if prepared.access.problem is not None:
             raise prepared.access.problem
@@ -216,7 +220,7 @@ class Runner:
         if not self.journal.newest(1):
             rebuild.check_new(self.settings.output, identity)
         budget = self.settings.budget
-        row, _ = self.journal.reserve(
+        row, is_new = self.journal.reserve(
             NewRow(
                 fingerprint=identity,
                 asked=prepared.asked,
@@ -232,6 +236,8 @@ class Runner:
             ),
             budget,
         )
+        if is_new:
+            graphs.keep(self.settings, row, graph)
         return row
 
     def _goal(
@@ -308,8 +314,16 @@ class Runner:
 
     # ----------------------------------------------------------------- tasks that exist
 
-    def collect(self, ticket: str, *, target: Path | None = None, overwrite: bool = False) -> Job:
-        """Fetch the video of a task by its ticket, from here or from another machine.
+    def collect(
+        self,
+        ticket: str,
+        *,
+        target: Path | None = None,
+        overwrite: bool = False,
+        graph: Graph | None = None,
+    ) -> Job:
+        """Fetch the video of a task by its ticket, from here or from another machine. `graph` is
+        put into the files of a task that this journal does not know yet.
 
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
@@ -322,7 +336,7 @@ class Runner:
             places.check_free(target, row, overwrite)
             if known is not None:
                 providers.get(known.provider)
-                row = self._adopt(known, target)
+                row = self._adopt(known, target, graph)
             assert row is not None
             return self._collect(row, target, overwrite)
         except SeedanceError as error:
@@ -342,6 +356,7 @@ class Runner:
         overwrite: bool = False,
         confirm: Confirm | None = None,
         spending: Spending | None = None,
+        graph: Graph | None = None,
     ) -> Job:
         """Make a draft into its final video, by the draft's ticket; the same final is paid once.
         The other arguments are those of `start`.
@@ -359,7 +374,7 @@ class Runner:
         held = self.journal.held(prepared.fingerprint)
         places.check_free(target, held, overwrite)
         said = self._confirmed([prepared], confirm, spending) if held is None else ()
-        job = self._start(Take(prepared.order, held, prepared), target, overwrite)
+        job = self._start(Take(prepared.order, held, prepared), target, overwrite, graph)
         job.notes = (*said, *job.notes)
         return job
 
@@ -376,7 +391,7 @@ class Runner:
             active = self._carry(row, client, None, target, overwrite)
         return Job(self.settings, row, order, active=active, copy_to=target, overwrite=overwrite)
 
-    def _adopt(self, ticket: Ticket, target: Path | None) -> Row:
+    def _adopt(self, ticket: Ticket, target: Path | None, graph: Graph | None) -> Row:
         """A row for a task that this journal does not know."""
         access = self.settings.access(ticket.provider)
         if access.problem is not None:
@@ -393,7 +408,10 @@ class Runner:
             order=Order(provider=ticket.provider).describe(),
             target=goal,
         )
-        return self.journal.adopt(str(ticket), new)[0]
+        row, is_new = self.journal.adopt(str(ticket), new)
+        if is_new:
+            graphs.keep(self.settings, row, graph)
+        return row
 
     def find_row(self, row_or_ticket: int | str) -> Row:
         """The row of a number or a ticket. Raises BadOrder if there is none."""

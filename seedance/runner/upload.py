@@ -21,6 +21,7 @@ from ..order import Kind, Medium
 from ..settings import Settings
 from ..texts import logger_of
 from ..wire import Blob, Delivered, MediaLimits
+from . import kept
 from .active import ActiveOrder
 from .client import Stopped
 from .delivery import SLACK_SECONDS, Item, limits_of, notes_of, wrong_total
@@ -113,6 +114,7 @@ class _Uploading:
         """An item as a file. What was `fetched` has not been measured before."""
         try:
             with computing():
+                kept.keep(self.active.settings.home, item.medium)
                 blob, reasons = self._encode(item, medium, limits)
                 if fetched:
                     reasons = [*notes_of(item, medium, limits), *reasons]

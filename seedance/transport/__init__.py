@@ -9,6 +9,7 @@ redaction   takes the key out of what comes back
 from __future__ import annotations
 
 from .interrupts import Stop, Watchdog
+from .redaction import Redaction
 from .session import (
     Credentials,
     Gate,
@@ -25,6 +26,7 @@ __all__ = [
     "Gate",
     "Lost",
     "NotSent",
+    "Redaction",
     "Stop",
     "Transport",
     "Watchdog",

@@ -88,6 +88,31 @@ def turned(path: Path, matrix: tuple[int, int, int, int], **options: Any) -> Pat
     return path
 
 
+def packed(
+    path: Path, target: Path, metadata: dict[str, str] | None = None, **options: str
+) -> Path:
+    """The clip at `path` in another container of the same kind, packet for packet."""
+    with (
+        av.open(str(path)) as source,
+        av.open(str(target), "w", format="mp4", options=options) as out,
+    ):
+        out.metadata.update(metadata or {})
+        copies = {each.index: out.add_stream_from_template(each) for each in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    return target
+
+
+def with_manifest(path: Path) -> Path:
+    """The clip with a C2PA manifest: the box, not what would be in it."""
+    body = bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + bytes(4) + b"manifest\0" + bytes(99)
+    box = struct.pack(">I", len(body) + 8) + b"uuid" + body
+    path.write_bytes(path.read_bytes() + box)
+    return path
+
+
 def film(
     path: Path,
     times: list[float],

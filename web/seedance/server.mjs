@@ -79,6 +79,7 @@ import { known as inWords } from "./words.mjs";
  * @property {number} duration - seconds
  * @property {string | null} expires
  * @property {string | null} [finish_until] - until when a draft can be finished
+ * @property {string} [takes_of] - the same for all takes of one order
  * @property {boolean} picture
  * @property {boolean} there - whether the video file is
  * @property {{ video: string, image: string } | null} output - as ComfyUI's Load nodes name them
@@ -207,6 +208,12 @@ export async function graphSum(prompt) {
 export const tasks = (limit, since) => ask("GET", `/tasks?limit=${limit}&since=${since}`);
 /** @param {number} row @returns {Promise<Required<Task>>} */
 export const task = (row) => ask("GET", `/tasks/${row}`);
+/**
+ * The media of an order as ComfyUI's Load nodes name them, null for one that is not here.
+ * @param {object[]} media
+ * @returns {Promise<{ file: string | null }[]>}
+ */
+export const media = (media) => ask("POST", "/media", { media });
 /** @param {number} days @returns {Promise<Total[]>} */
 export const totals = (days) => ask("GET", `/totals?days=${days}`);
 /** @param {number} row @returns {Promise<{ row: number }>} */

@@ -1,21 +1,31 @@
-/** A long list of which only the rows in sight exist, so that a thousand are as quick as ten. */
-import { h } from "../dom.mjs";
+/**
+ * A long list of which only the entries in sight exist, so that a thousand are as quick as ten. The
+ * takes of one order are one entry, with a strip of them to choose from.
+ */
+import { h, icon } from "../dom.mjs";
+import * as server from "../server.mjs";
 import { t } from "../words.mjs";
 import { drawRow } from "./row.mjs";
 
-/** @typedef {import("../server.mjs").Task} Task */
+/**
+ * @typedef {import("../server.mjs").Task} Task
+ * @typedef {{ key: string, takes: Task[], top: number }} Entry - the newest take first
+ */
 
-const HEIGHT = 128; // pixels; as in style.css
-const SPARE = 4; // rows above and below what is seen
+const HEIGHT = 128; // pixels; as in tab.css
+const STRIP = 52; // more, where there are several takes
+const SPARE = 4 * HEIGHT; // above and below what is seen
 
 export class List {
   element = h("div", { class: "seedance-list", role: "list", tabindex: "0" });
   #inside = h("div", { class: "seedance-inside", role: "presentation" });
-  /** @type {Map<number, { task: Task, element: HTMLElement, index: number, size: number,
-   *   minute: number }>} */
+  /** @type {Map<string, { entry: Entry, task: Task, element: HTMLElement, index: number,
+   *   size: number, minute: number }>} */
   #drawn = new Map();
-  /** @type {Task[]} */
-  #tasks = [];
+  /** @type {Entry[]} */
+  #entries = [];
+  /** Which take of an entry is shown. @type {Map<string, number>} */
+  #chosen = new Map();
   /** @type {Record<string, string>} */
   #names = {};
   #changed;
@@ -30,57 +40,122 @@ export class List {
     this.#resize.observe(this.element);
   }
 
-  /** @param {Task[]} tasks @param {Record<string, string>} names - of providers */
+  /** @param {Task[]} tasks - the newest first @param {Record<string, string>} names - of providers */
   show(tasks, names) {
-    this.#tasks = tasks;
     this.#names = names;
-    this.#inside.style.height = `${tasks.length * HEIGHT}px`;
+    /** @type {Map<string, Task[]>} */
+    const groups = new Map();
+    for (const task of tasks) {
+      const key = task.takes_of ?? String(task.row);
+      const takes = groups.get(key);
+      if (takes) takes.push(task);
+      else groups.set(key, [task]);
+    }
+    let top = 0;
+    this.#entries = [...groups].map(([key, takes]) => {
+      const entry = { key, takes, top };
+      top += height(takes);
+      return entry;
+    });
+    this.#inside.style.height = `${top}px`;
     this.#draw();
   }
 
   #draw() {
     const { scrollTop, clientHeight } = this.element;
-    const from = Math.max(0, Math.floor(scrollTop / HEIGHT) - SPARE);
-    const to = Math.min(this.#tasks.length, Math.ceil((scrollTop + clientHeight) / HEIGHT) + SPARE);
     const seen = new Set();
-    for (let index = from; index < to; index++) {
-      seen.add(this.#tasks[index].row);
-      this.#place(this.#tasks[index], index);
+    for (const [index, entry] of this.#entries.entries()) {
+      if (entry.top + height(entry.takes) < scrollTop - SPARE) continue;
+      if (entry.top > scrollTop + clientHeight + SPARE) break;
+      seen.add(entry.key);
+      this.#place(entry, index);
     }
-    for (const [row, { element }] of this.#drawn) {
-      if (seen.has(row) || element.contains(document.activeElement)) continue;
+    for (const [key, { element }] of this.#drawn) {
+      if (seen.has(key) || element.contains(document.activeElement)) continue;
       element.remove();
-      this.#drawn.delete(row);
+      this.#drawn.delete(key);
     }
   }
 
-  /** @param {Task} task @param {number} index */
-  #place(task, index) {
+  /** @param {Entry} entry @param {number} index */
+  #place(entry, index) {
     const minute = Math.floor(Date.now() / 60_000); // ages are in words
-    const present = this.#drawn.get(task.row);
-    const size = this.#tasks.length;
-    const same = present?.task === task && present.index === index && present.size === size;
-    if (same && present.minute === minute) return;
+    const present = this.#drawn.get(entry.key);
+    const size = this.#entries.length;
+    const { takes, key } = entry;
+    const task = takes.find(({ row }) => row === this.#chosen.get(key)) ?? takes[0];
+    const drawn =
+      present?.task === task && present.minute === minute && same(present.entry.takes, takes);
+    if (drawn && present.index === index && present.size === size && present.entry.top === entry.top)
+      return;
     const element =
       present?.element ??
       this.#inside.appendChild(h("div", { class: "seedance-task", role: "listitem" }));
-    element.style.transform = `translateY(${index * HEIGHT}px)`;
+    element.style.transform = `translateY(${entry.top}px)`;
+    element.style.height = `${height(takes)}px`;
     element.setAttribute("aria-posinset", String(index + 1));
     element.setAttribute("aria-setsize", String(size));
-    if (present?.task !== task || present.minute !== minute) this.#redraw(element, task);
-    this.#drawn.set(task.row, { task, element, index, size, minute });
+    if (!drawn) this.#redraw(element, task, entry);
+    this.#drawn.set(key, { entry, task, element, index, size, minute });
   }
 
-  /** Draw a row, leaving the focus where it was. @param {HTMLElement} element @param {Task} task */
-  #redraw(element, task) {
+  /**
+   * Draw an entry, leaving the focus where it was.
+   * @param {HTMLElement} element
+   * @param {Task} task - the take that is shown
+   * @param {Entry} entry
+   */
+  #redraw(element, task, entry) {
     const focused = document.activeElement;
     const action = element.contains(focused) ? focused?.getAttribute("data-action") : null;
     drawRow(element, task, this.#names[task.provider] ?? task.provider, this.#changed);
+    if (entry.takes.length > 1) element.append(this.#strip(task, entry));
     const again = action && element.querySelector(`[data-action="${action}"]`);
     if (again instanceof HTMLElement) again.focus();
+  }
+
+  /** @param {Task} shown @param {Entry} entry */
+  #strip(shown, { key, takes }) {
+    const choose = (/** @type {Task} */ task) => {
+      this.#chosen.set(key, task.row);
+      this.#draw();
+    };
+    return h(
+      "div",
+      {
+        class: "seedance-strip",
+        role: "group",
+        "aria-label": t("tasks.takes", { count: takes.length }),
+      },
+      ...[...takes].reverse().map((task) => {
+        const label = t("tasks.take", { seed: task.seed, state: t(`state.${task.state}`) });
+        return h(
+          "button",
+          {
+            type: "button",
+            title: label,
+            "aria-label": label,
+            "aria-pressed": String(task === shown),
+            "data-action": `take-${task.row}`,
+            onclick: () => choose(task),
+          },
+          task.picture
+            ? h("img", { src: server.fileOf(task.row, "thumbnail"), alt: "", loading: "lazy" })
+            : icon(task.live ? "hourglass" : "video"),
+          h("small", {}, String(task.seed)),
+        );
+      }),
+    );
   }
 
   stop() {
     this.#resize.disconnect();
   }
 }
+
+/** @param {Task[]} takes */
+const height = (takes) => HEIGHT + (takes.length > 1 ? STRIP : 0);
+
+/** @param {Task[]} some @param {Task[]} others */
+const same = (some, others) =>
+  some.length === others.length && some.every((task, at) => task === others[at]);

@@ -1,5 +1,8 @@
-/** Puts the order of a task into a new node, so that it can be changed and made again. */
-import { addToGraph, makeNode, toast } from "../../page.mjs";
+/**
+ * Puts the order of a task into a new node, so that it can be changed and made again, with nodes that
+ * load its pictures, clips and sounds.
+ */
+import { addToGraph, loadInto, makeNode, toast } from "../../page.mjs";
 import { widget } from "../node/sketch.mjs";
 import * as server from "../server.mjs";
 import { ready, t } from "../words.mjs";
@@ -29,7 +32,12 @@ const PLAIN = [
   "operation",
   "keep_audio",
   "on_unsupported",
+  "draft",
+  "web_search",
+  "output_format",
 ];
+
+/** @typedef {{ kind: "image" | "video" | "audio", sha256?: string, name?: string, address?: string }} Medium */
 
 /**
  * @param {number} row
@@ -47,9 +55,9 @@ export async function loadIntoNode(row) {
 export async function loadSidecar(file) {
   await ready();
   try {
-    const { order } = JSON.parse(await file.text());
+    const order = JSON.parse(await file.text())?.order;
     if (typeof order !== "object" || order === null) throw new Error(t("tasks.noOrder"));
-    toast("info", file.name, put(order, modeOf(order)));
+    toast("info", file.name, await put(order, modeOf(order)));
   } catch (error) {
     toast("error", file.name, /** @type {Error} */ (error).message);
   }
@@ -66,21 +74,20 @@ function modeOf(order) {
 /**
  * @param {Record<string, any>} order
  * @param {string} mode
- * @returns {string} what the person should know
+ * @returns {Promise<string>} what the person should know
  */
-function put(order, mode) {
+async function put(order, mode) {
   const node = makeNode(NODES[mode] ?? "SeedanceT2V");
   if (!node) throw new Error(t("tasks.noNode"));
-  const missing = fill(node, order);
+  fill(node, order);
   addToGraph(node);
-  return missing ? t("tasks.loadedWithout", { missing }) : t("tasks.loaded");
+  const missing = await connect(node, mediaOf(node, order));
+  return missing.length
+    ? t("tasks.loadedWithout", { missing: missing.join(", ") })
+    : t("tasks.loaded");
 }
 
-/**
- * @param {ComfyNode} node
- * @param {Record<string, any>} order
- * @returns {number} how many media must be connected by hand
- */
+/** @param {ComfyNode} node @param {Record<string, any>} order */
 function fill(node, order) {
   for (const name of PLAIN) set(node, name, order[name]);
   if (Object.keys(order.extra ?? {}).length) set(node, "extra", JSON.stringify(order.extra));
@@ -88,14 +95,55 @@ function fill(node, order) {
   set(node, frame, order.first_frame?.address);
   set(node, "last_frame_url", order.last_frame?.address);
   set(node, "video_url", order.video?.address);
-  /** @type {{ kind: string, address?: string }[]} */
+  /** @type {Medium[]} */
   const references = order.references ?? [];
   const urls = references
     .filter(({ address }) => address)
     .map(({ kind, address }) => `${kind}: ${address}`);
   set(node, "urls", urls.join("\n"));
-  const media = [order.first_frame, order.last_frame, order.video, ...references];
-  return media.filter((medium) => medium && !medium.address).length;
+}
+
+/**
+ * The media of an order that came by links, each with the input that it came by.
+ * @param {ComfyNode} node
+ * @param {Record<string, any>} order
+ * @returns {[input: string, medium: Medium][]}
+ */
+function mediaOf(node, order) {
+  const first = node.comfyClass === "SeedanceI2V" ? "image" : "first_frame";
+  /** @type {Record<string, number>} */
+  const counts = {};
+  /** @type {[string, Medium][]} */
+  const single = [
+    [first, order.first_frame],
+    ["last_frame", order.last_frame],
+    ["video", order.video],
+  ];
+  const references = (order.references ?? []).map((/** @type {Medium} */ medium) => {
+    if (medium.address) return ["", medium];
+    counts[medium.kind] = (counts[medium.kind] ?? 0) + 1;
+    return [`${medium.kind}s.${medium.kind}_${counts[medium.kind]}`, medium];
+  });
+  return [...single, ...references].filter(([, medium]) => medium && !medium.address);
+}
+
+/**
+ * @param {ComfyNode} node
+ * @param {[input: string, medium: Medium][]} media
+ * @returns {Promise<string[]>} what must be connected by hand, by its name where it has one
+ */
+async function connect(node, media) {
+  if (!media.length) return [];
+  const files = await server.media(media.map(([, medium]) => medium)).catch(() => []);
+  const missing = [];
+  let number = 0;
+  for (const [at, [input, medium]] of media.entries()) {
+    const file = files[at]?.file;
+    const there = file && (await loadInto(node, input, medium.kind, file, number));
+    if (there) number += 1;
+    else missing.push(medium.name ? `${input} (${medium.name})` : input);
+  }
+  return missing;
 }
 
 /** @param {ComfyNode} node @param {string} name @param {unknown} value */
