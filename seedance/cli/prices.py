@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import BadOrder, Cancelled, OverBudget
+from ..errors import BadOrder, Cancelled
 from . import show
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     """Shows provider and price. On a terminal, asks where `auto` chose the provider or the price is
     above SEEDANCE_MAX_USD; a yes lifts that limit for this command. Raises OverBudget for a price
     above `--max-usd`, of which 0 allows only what is free."""
+    from ..runner import check_most
+
     most = _amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
@@ -35,12 +37,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             return
         usd = _usd(price, takes)
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
-        if most is not None and (usd is None or usd > most):
-            known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
-            raise OverBudget(
-                f"The order {known}, and --max-usd is {most:g}; it was not sent.",
-                hint="Raise --max-usd, or see: seedance check",
-            )
+        check_most(price, takes, most)
         above = usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.
         doubtful = args.provider == "auto" or above
