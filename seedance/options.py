@@ -110,6 +110,11 @@ def reference(text: str, folder: Path | None = None) -> Medium:
     return medium(kind, where, folder)
 
 
+def names_no_file(text: str) -> bool:
+    """Whether a medium that is written so is an address or a provider's handle."""
+    return is_address(kind_of_reference(text)[1]) or is_address(text.strip())
+
+
 def medium(kind: Kind, text: str, folder: Path | None = None) -> Medium:
     """A medium from an address, a provider's handle or a local file, which is relative to `folder`
     (the current one unless given). Raises BadOrder if there is no such file."""
@@ -137,8 +142,7 @@ def read(name: str, value: Any, folder: Path | None = None) -> Any:
     if name in _MEDIA:
         return _medium_value(name, value, folder)
     if name == "references":
-        items = _SPLIT.split(value) if isinstance(value, str) else _list_of_texts(value)
-        return tuple(reference(each.strip(), folder) for each in items if each.strip()) or None
+        return tuple(reference(each, folder) for each in texts_of(value)) or None
     if name in _WHOLE:
         return whole(name, value)
     if name in _SWITCHES:
@@ -168,9 +172,13 @@ def _medium_value(name: str, value: Any, folder: Path | None) -> Medium:
     return medium(_MEDIA[name], value, folder)
 
 
-def _list_of_texts(value: Any) -> list[str]:
-    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
-        return list(value)
+def texts_of(value: Any) -> list[str]:
+    """The references of a text, parted by `;` or by lines, or of a list. Raises BadOrder."""
+    if value is None:
+        return []
+    items = _SPLIT.split(value) if isinstance(value, str) else value
+    if isinstance(items, (list, tuple)) and all(isinstance(each, str) for each in items):
+        return [each.strip() for each in items if each.strip()]
     raise BadOrder(
         f"references must be a list of files and addresses, not {quoted(value)}.",
         hint='Write it like ["her.png", "street.jpg"].',

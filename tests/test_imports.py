@@ -26,7 +26,7 @@ FLOORS: tuple[set[str], ...] = (
     {"options", "wire"},
     {"providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
-    {"download", "hosting", "preview"},
+    {"download", "hosting", "preview", "shots"},
     {"runner"},
     {"lending"},
     {"api", "cli", "nodes"},
@@ -50,6 +50,7 @@ ONLY: dict[str, set[str]] = {
     "media": {"errors", "files", "forks", "order", "units", "wire"},
     "fit": {"errors", "order", "providers", "texts", "wire"},
     "capabilities": {"order", "providers", "wire"},
+    "shots": {"errors", "fit", "options", "order", "providers", "texts"},
     "__init__": set(),
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
     | {"servers", "settings", "texts", "units"},
