@@ -9,11 +9,11 @@ import contextlib
 import json
 import os
 import stat
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import forks
 from .errors import BadOrder
 from .files import write_atomically
 
@@ -21,7 +21,7 @@ LOCK_SECONDS = 30.0  # to wait for other writers, each of which takes millisecon
 
 _SECRETS = ("key", "access_key_id", "secret_access_key")
 
-_one_writer = threading.Lock()  # in this process, where the file system may have no locks
+_one_writer = forks.Lock()  # in this process, where the file system may have no locks
 
 
 class Key(str):

@@ -324,6 +324,8 @@ DEEPEST_EXTRA = 32
 
 def check_extra(extra: Mapping[str, Any]) -> None:
     """Raise BadOrder for an `extra` that cannot be written as JSON, or is too deep or too large."""
+    if not extra:
+        return
     layer: list[Any] = [extra]
     for _ in range(DEEPEST_EXTRA):
         layer = [inner for outer in layer for inner in _inside(outer)]

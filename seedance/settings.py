@@ -86,6 +86,23 @@ class Settings:
             environment,
         )
 
+    def same_as(self, other: Settings) -> bool:
+        """Whether both say the same, whatever else of the environment differs."""
+        return self._all == other._all
+
+    @property
+    def _all(self) -> tuple[Path, Path, dict[str, str]]:
+        known = {provider.key_variable for provider in providers.registry().values()}
+        ours = {
+            name: value
+            for name, value in self._environment.items()
+            if name.startswith("SEEDANCE_")
+            or name in known
+            or name.endswith(_SECRET_VARIABLES)
+            or name.upper().endswith("_PROXY")
+        }
+        return self.home, self.output, ours
+
     # ------------------------------------------------------------------------- addresses
 
     def config(self, provider_id: str) -> Config:

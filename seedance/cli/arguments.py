@@ -6,10 +6,10 @@ Only the form of values is checked. What a provider can do, `fit` says, as it do
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from typing import Any, NoReturn
 
+from .. import options
 from ..errors import BadOrder
 from ..order import (
     FINALS,
@@ -307,15 +307,7 @@ def _takes(text: str) -> int:
 
 
 def _seconds(text: str) -> int:
-    words = text.strip()
-    for unit in ("seconds", "sec", "s"):
-        if words.endswith(unit):
-            words = words.removesuffix(unit).rstrip()
-            break
-    number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0{1,3})?", words)
-    if number is None:
-        raise ValueError
-    return int(number[1])
+    return options.whole("duration", text)
 
 
 _seconds.__name__ = "int"  # as argparse calls it in its error

@@ -52,7 +52,7 @@ def collect(args: argparse.Namespace) -> int:
     if args.all == (args.ticket is not None) or (args.all and args.output):
         raise BadOrder("Give one ticket or row, or --all and no -o.", hint="See: seedance tasks.")
     runner = runner_for(args)
-    tickets = _uncollected(runner) if args.all else [_ticket(runner, args.ticket)]
+    tickets = _uncollected(runner) if args.all else [runner.ticket_of(args.ticket)]
     if not tickets:
         show.note("There is nothing to collect.")
     try:
@@ -79,7 +79,7 @@ def finish(args: argparse.Namespace) -> int:
         spending = prices.spending_of(args, runner.settings)
         args.began = True
         job = runner.finish(
-            _ticket(runner, args.ticket),
+            runner.ticket_of(args.ticket),
             resolution=args.resolution,
             target=_target(args),
             overwrite=args.overwrite,
@@ -95,16 +95,6 @@ def _uncollected(runner: Runner) -> list[str]:
     """The tickets of what is paid and not saved yet, the oldest first."""
     rows = reversed(runner.journal.newest(sys.maxsize))
     return [row.task for row in rows if row.task is not None and row.live]
-
-
-def _ticket(runner: Runner, text: str) -> str:
-    """A ticket, or that of a row."""
-    if not text.strip().isdecimal():
-        return text
-    row = runner.find_row(text)
-    if row.task is None:
-        raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks.")
-    return row.task
 
 
 def _target(args: argparse.Namespace) -> Path | None:
@@ -303,7 +293,7 @@ def check(args: argparse.Namespace) -> int:
 def _print_quotes(quotes: Sequence[Quote]) -> None:
     """A line for each provider, the cheapest first; those that cannot come last."""
     rows: list[tuple[str, ...]] = [("provider", "price", "key", "what would change, or why not")]
-    for quote in sorted(quotes, key=_rank):
+    for quote in sorted(quotes, key=lambda quote: quote.rank):
         if quote.problem:
             price, words = "-", show.as_typed(quote.problem.message)
         else:
@@ -314,13 +304,6 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
         rows.append((quote.provider, price, quote.key or "none", show.shortened(words, 45)))
     show.table(rows)
     show.note("In full, with the payload: seedance check --provider ID ...")
-
-
-def _rank(quote: Quote) -> tuple[bool, bool, float, str]:
-    price = quote.price
-    usd = price if price is not None and price.currency == "USD" else None
-    amount = usd.amount if usd else 0.0
-    return (quote.problem is not None, price is None or usd is None, amount, quote.provider)
 
 
 def _print_quote(quote: Quote) -> None:

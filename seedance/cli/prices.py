@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import BadOrder, Cancelled, OverBudget
+from ..errors import BadOrder, Cancelled
 from . import show
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     above SEEDANCE_MAX_USD (a yes lifts that limit for this command), or the same order may have
     been paid before. Raises OverBudget for a price above `--max-usd`, of which 0 allows only what
     is free."""
+    from ..runner import check_most
+
     most = _amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
@@ -38,12 +40,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
         for text in prepared.repeats:
             show.note(text)
-        if most is not None and (usd is None or usd > most):
-            known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
-            raise OverBudget(
-                f"The order {known}, and --max-usd is {most:g}; it was not sent.",
-                hint="Raise --max-usd, or see: seedance check",
-            )
+        check_most(price, takes, most)
         above = usd is not None and 0 < spending.limit < usd
         # A script that always says --yes is still held to the limit.
         doubtful = args.provider == "auto" or above or bool(prepared.repeats)

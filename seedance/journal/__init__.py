@@ -13,6 +13,7 @@ over PostgreSQL where several machines share it.
     process         which process works on a row, and whether it still runs
     database        its connections and transactions; whether it is still the same journal
     engine          the database: opened, its tables made and brought up to date
+    resting         what a journal does while its process forks
     schema          the tables as SQLAlchemy sees them; `migrations` makes and changes them
 """
 

@@ -15,9 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadOrder
 from .engine import FILE, File, Limit, cut_when_silent, database_file, file_of, open_engine
+from .resting import Resting
 from .schema import identity, orders
-
-AT_ONCE = 8  # statements of one process at the same time
 
 REBUILD = (
     "What was saved can be taken in again from the files beside the videos: "
@@ -63,7 +62,7 @@ class _Known:
         return known
 
 
-class Database:
+class Database(Resting):
     """The database behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought
     up to date) at the first use. Safe to use from several threads.
 
@@ -71,6 +70,7 @@ class Database:
     """
 
     def __init__(self, url: str | Path, limit: Limit) -> None:
+        super().__init__()
         try:
             if isinstance(url, Path):
                 self.url = sa.URL.create("sqlite", database=str(url))
@@ -84,7 +84,6 @@ class Database:
         self._limit = limit
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._known: _Known | None = None
         self._knowing = threading.Lock()
         self._news = threading.local()  # what the transaction of this thread is about to write
@@ -136,7 +135,7 @@ class Database:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
-        with self._turns:
+        with self.turns:
             engine = self._opened()
             pool = engine.pool  # `dispose` gives the engine another one
             try:

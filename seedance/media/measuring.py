@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ImageOps
 
+from .. import forks
 from ..order import Kind, Medium
 from ..wire import MediaLimits, Size
 from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
@@ -41,7 +41,7 @@ class Measured:
 
 
 _known: weakref.WeakKeyDictionary[Medium, Measured] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = forks.Lock()
 
 
 def measure(medium: Medium) -> Measured:

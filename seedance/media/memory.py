@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,14 +9,23 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from .. import forks
 from ..errors import BadOrder
 from ..units import size_in_words
 
 if TYPE_CHECKING:
     from .info import ClipInfo
 
-_lock = threading.Lock()
+_lock = forks.Lock()
 _promised = 0  # bytes that decodes of this process may still fill
+
+
+def _afresh() -> None:
+    global _promised
+    _promised = 0  # its threads decode nothing here
+
+
+forks.in_child(_afresh)
 
 SPARE = 256 * 2**20  # bytes that stay free: for the decoders, and so that nothing begins to swap
 

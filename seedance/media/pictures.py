@@ -51,6 +51,7 @@ _HINT = (
     "fetch it again."
 )
 
+_BRIGHTEST = 2.0  # of a float picture in 0..1: filters overshoot a little, another scale does more
 _OVER_WHITE = 16  # times as bright as white: highlights of floating-point pictures
 
 _LARGE_PIXELS = 12_000_000  # above which memory is looked at
@@ -142,6 +143,43 @@ def read_picture(source: Path | bytes) -> np.ndarray:
     with open_picture(source) as picture:
         colours = numbered_colours(source)
         return np.asarray(_rgb(ImageOps.exif_transpose(picture), colours))
+
+
+def pixels_of(value: object) -> np.ndarray | None:
+    """A picture in memory as uint8 (height, width, 3), RGB: a Pillow image, turned and in the
+    colours that a viewer shows; or an array of shape (height, width, 3), uint8 in 0..255 or float
+    in 0..1. None for a value that is neither.
+
+    Raises BadOrder for an array of another shape, type or range.
+    """
+    if isinstance(value, Image.Image):
+        try:
+            return np.asarray(_rgb(ImageOps.exif_transpose(value), None))
+        except (OSError, SyntaxError, ValueError) as error:  # its file may be read only now
+            raise BadOrder(f"The picture cannot be read: {error}.", hint=_HINT) from error
+    if not isinstance(value, np.ndarray):
+        return None
+    if value.ndim != 3 or value.shape[2] != 3 or not value.size:
+        raise BadOrder(
+            f"The array of a picture must have the shape (height, width, 3), not {value.shape}.",
+            hint="Of several pictures give one; leave transparency out.",
+        )
+    if value.dtype == np.uint8:
+        return np.array(value)  # its owner may paint over it while the order is under way
+    if value.dtype.kind != "f":
+        raise BadOrder(
+            f"The array of a picture must be uint8 or float, not {value.dtype}.",
+            hint="uint8 is in 0..255, float in 0..1.",
+        )
+    if (
+        float(np.nanmax(value, initial=0.0)) > _BRIGHTEST
+        or float(np.nanmin(value, initial=0.0)) < 1 - _BRIGHTEST
+    ):
+        raise BadOrder(
+            "The array of a picture is float, and its values are not in 0..1.",
+            hint="Divide it by 255, or make it uint8.",
+        )
+    return to_8bit(value)
 
 
 def _rgb(picture: Image.Image, colours: tuple[int, int] | None) -> Image.Image:

@@ -30,6 +30,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from .. import forks
 from ..errors import SeedanceError
 from ..files import replacing, write_atomically
 from ..providers.preview import KEPT_SECONDS
@@ -95,7 +96,8 @@ class PreviewAdapter(BaseAdapter):
 # ------------------------------------------------------------------------------ tasks and files
 
 _services: dict[Path, _Service] = {}
-_services_lock = threading.Lock()
+_services_lock = forks.Lock()
+forks.in_child(_services.clear)  # their threads are the parent's
 
 
 def _service(folder: Path) -> _Service:

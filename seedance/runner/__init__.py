@@ -38,7 +38,7 @@ from .progress import Progress
 from .quotes import Prepared, Quote
 from .runner import Confirm, Runner
 from .shared_runner import close_shared, shared, spent_nothing
-from .spending import Spending
+from .spending import Spending, check_most
 
 __all__ = [
     "Confirm",
@@ -50,6 +50,7 @@ __all__ = [
     "Result",
     "Runner",
     "Spending",
+    "check_most",
     "check_target",
     "close_shared",
     "shared",

@@ -93,6 +93,13 @@ class Quote:
         """How each medium gets there, in words."""
         return tuple(map(str, self.deliveries))
 
+    @property
+    def rank(self) -> tuple[bool, bool, float, str]:
+        """Sorts quotes: the cheapest in USD first, those that cannot last."""
+        usd = self.price if self.price and self.price.currency == "USD" else None
+        amount = usd.amount if usd else 0.0
+        return (self.problem is not None, usd is None, amount, self.provider)
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form for the command line and the page."""
         return {

@@ -111,6 +111,11 @@ class Runner:
         """Whether a paid call was begun since this runner was made."""
         return self._worker.may_have_spent
 
+    @property
+    def busy(self) -> bool:
+        """Whether an order is active."""
+        return self._worker.busy
+
     def _start_takes(
         self,
         order: Order,
@@ -426,6 +431,18 @@ class Runner:
                 hint="See: seedance tasks.",
             )
         return row
+
+    def ticket_of(self, row_or_ticket: int | str) -> str:
+        """A ticket, or that of a row. Raises BadOrder for a row without one."""
+        text = str(row_or_ticket)
+        if not text.strip().isdecimal():
+            return text
+        row = self.find_row(text)
+        if row.task is None:
+            raise BadOrder(
+                f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks."
+            )
+        return row.task
 
     def _row_with(self, ticket: str) -> Row | None:
         active = self._worker.find_task(ticket)  # the journal may not have it yet

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
+from .. import forks
 from ..settings import Settings
 from .runner import Runner
 
 _shared: dict[str, Runner] = {}
-_shared_lock = threading.Lock()
+_shared_lock = forks.Lock()
+forks.in_child(_shared.clear)  # its threads are the parent's
 
 
 def shared(settings: Settings | None = None) -> Runner:

@@ -46,6 +46,20 @@ def sum_of(prices: Iterable[Money | None], unknown_price: float | None = None) -
     return total
 
 
+def check_most(price: Money | None, takes: int, most: float | None) -> None:
+    """Raise OverBudget if so many takes at `price` cost more than `most` USD (None: no limit), of
+    which 0 allows only what is free. A price that is not known is too much."""
+    if most is None or (price is not None and price.amount == 0):
+        return
+    usd = price.amount * takes if price is not None and price.currency == "USD" else None
+    if usd is None or usd > most + 1e-9:
+        known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
+        raise OverBudget(
+            f"The order {known}, and --max-usd is {most:g}; it was not sent.",
+            hint="Raise --max-usd, or see: seedance check",
+        )
+
+
 class Spending:
     """What one queued graph or one command has ordered, all its nodes and takes together, and the
     most that it may (`limit` in USD, 0 for no limit). Safe to use from several threads."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TypeVar
 
+from .. import forks
 from ..journal import Row
 from ..texts import logger_of
 from ..transport import Watchdog
@@ -29,6 +30,14 @@ HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
 _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+def _afresh() -> None:
+    global _turns
+    _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+forks.in_child(_afresh)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ def main(point: str, marker: Path, words: list[str]) -> int:
     from seedance import cli
     from seedance.download import _Attempt
     from seedance.journal import Journal
-    from seedance.journal.journal import AT_ONCE
+    from seedance.journal.resting import AT_ONCE
     from seedance.runner import tickets
 
     asleep = point.startswith("asleep ")
@@ -36,7 +36,7 @@ def main(point: str, marker: Path, words: list[str]) -> int:
             if asleep and args and isinstance(args[0], Journal):
                 # No other thread is in a transaction then, which would lock others out.
                 for _ in range(AT_ONCE):
-                    quiet.enter_context(args[0]._turns)
+                    quiet.enter_context(args[0].turns)
             marker.touch()
             if asleep:
                 os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,0 +1,369 @@
+"""What `import seedance` gives: orders from Python.
+
+Each function blocks the thread that calls it, also where an event loop runs (a notebook);
+`generate_async` does not. All may be called from any thread, and in forked and spawned processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from . import media, options
+from .errors import BadOrder
+from .fit import Change
+from .lending import lend, lent_runner
+from .money import Money
+from .order import Kind, Medium, Order
+from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, check_most
+from .texts import quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+Picture: TypeAlias = "Union[str, os.PathLike[str], bytes, Image.Image, np.ndarray, Video]"
+"""A picture: a path, an https address or a provider's handle, the bytes of a file, a Pillow image,
+an array of shape (height, width, 3), uint8 in 0..255 or float in 0..1. A `Video` stands for its
+last frame."""
+
+Clip: TypeAlias = "Union[str, os.PathLike[str], bytes, Video]"
+"""A clip: a path, an https address or a provider's handle, the bytes of a file, a `Video`."""
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Video:
+    """A finished video.
+
+    `file`, `last_frame` (PNG) and `sidecar` (JSON: what it was made from) are paths. `task` is its
+    ticket, by which `collect` fetches it again. `cost` is None where it is not known. `fps` is in
+    frames a second, `duration` in seconds. `changes` is what was made other than asked, `notes` are
+    sentences about the order. `reused` says that it was there already and nothing was paid.
+    """
+
+    file: Path
+    last_frame: Path
+    sidecar: Path
+    task: str
+    provider: str
+    model: str
+    seed: int
+    cost: Money | None
+    width: int
+    height: int
+    fps: float
+    duration: float
+    has_audio: bool
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    reused: bool = False
+    frame_count: int = 0
+
+    def frames(self) -> np.ndarray:
+        """All frames, float32 of shape (frames, height, width, 3), RGB in 0..1.
+
+        Raises BadOrder if the file cannot be read, or if they do not fit into memory.
+        """
+        return media.decode_frames(self.file)
+
+
+def video_of(result: Result, notes: Iterable[str] = ()) -> Video:
+    """The Video of a finished take."""
+    return Video(
+        file=result.file,
+        last_frame=result.last_frame,
+        sidecar=result.sidecar,
+        task=result.task,
+        provider=result.provider,
+        model=result.model,
+        seed=result.seed,
+        cost=result.cost,
+        width=result.width,
+        height=result.height,
+        fps=result.fps,
+        duration=result.duration,
+        has_audio=result.has_audio,
+        changes=result.changes,
+        notes=tuple(notes),
+        reused=result.reused,
+        frame_count=result.frames,
+    )
+
+
+def generate(
+    prompt: str = "",
+    *,
+    provider: str = "auto",
+    image: Picture | None = None,
+    last_image: Picture | None = None,
+    references: Iterable[Picture | Clip] = (),
+    video: Clip | None = None,
+    operation: str | None = None,
+    keep_audio: bool = False,
+    model: str = "seedance-2.0",
+    resolution: str = "720p",
+    ratio: str | None = None,
+    duration: int = 5,
+    seed: int = 0,
+    no_audio: bool = False,
+    watermark: bool = False,
+    camera_fixed: bool = False,
+    on_unsupported: str = "error",
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    draft: bool = False,
+    web_search: bool = False,
+    output_format: str = "mp4",
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    max_usd: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> Video:
+    """Make a video and wait for it. The same order again gives the same video, free.
+
+    `image` and `last_image` are its first and last frame, `references` what the prompt calls
+    `@Image1`, `@Video1`, `@Audio1` (`image:`, `video:` or `audio:` stands before a text whose
+    ending does not tell), `video` a clip to `operation` ("edit" or "extend"). `ratio` is that of
+    the media, or 16:9 without any. `duration` is in seconds, -1 lets the model decide.
+    `on_unsupported="nearest"` takes the nearest that the provider can do; see `Video.changes`.
+
+    `output` is the file to save as; without it the video goes into SEEDANCE_OUTPUT. `overwrite`
+    lets it replace a file of another order. `max_usd` refuses what costs more by its estimate (0:
+    all that is not free); without it SEEDANCE_MAX_USD does. `on_progress` is called in this thread.
+
+    Raises a SeedanceError: BadOrder, NeedsKey and Unreachable if nothing was sent, Refused if
+    nothing is billed, TaskFailed, Unclear (it may be paid), StillRunning (it is paid and goes on:
+    `collect` it by the error's `task`, or call this again). Stopping this call, by Ctrl-C for
+    instance, does not stop an order that is sent: the same call joins it.
+    """
+    given = dict(locals())
+    with lent_runner() as runner:
+        return _wait(_begin(runner, given), on_progress)
+
+
+async def generate_async(
+    prompt: str = "",
+    *,
+    provider: str = "auto",
+    image: Picture | None = None,
+    last_image: Picture | None = None,
+    references: Iterable[Picture | Clip] = (),
+    video: Clip | None = None,
+    operation: str | None = None,
+    keep_audio: bool = False,
+    model: str = "seedance-2.0",
+    resolution: str = "720p",
+    ratio: str | None = None,
+    duration: int = 5,
+    seed: int = 0,
+    no_audio: bool = False,
+    watermark: bool = False,
+    camera_fixed: bool = False,
+    on_unsupported: str = "error",
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    draft: bool = False,
+    web_search: bool = False,
+    output_format: str = "mp4",
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    max_usd: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> Video:
+    """As `generate`, for an event loop, in which `on_progress` is called too.
+
+    Cancelling it stops the waiting, not the order: the same call joins it.
+    """
+    given = dict(locals())
+    lent = await asyncio.to_thread(lend)
+    try:
+        beginning = asyncio.ensure_future(asyncio.to_thread(_begin, lent.runner, given))
+        try:
+            job = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(_let_go)
+            raise
+        try:
+            return video_of(await job.wait_async(on_progress), job.notes)
+        finally:
+            job.release()
+    finally:
+        lent.give_back()
+
+
+def collect(
+    task: str | int,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Video:
+    """Fetch the video of a task that was paid for, by its ticket (also one of another machine), or
+    by its row in the journal. Costs nothing.
+
+    Raises BadOrder for what is no ticket, NeedsKey without the provider's key, and what `generate`
+    raises.
+    """
+    with lent_runner() as runner:
+        ticket = runner.ticket_of(task)
+        job = runner.collect(ticket, target=_target(output), overwrite=overwrite)
+        return _wait(job, on_progress)
+
+
+def finish(
+    draft: str | int | Video,
+    *,
+    resolution: str = "1080p",
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    max_usd: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> Video:
+    """Make a draft into its final video in `resolution` ("1080p" or "4k"), by its ticket, its row,
+    or its Video. It is paid for, once.
+
+    Raises BadOrder for a task that is no finished draft, and what `generate` raises.
+    """
+    with lent_runner() as runner:
+        job = runner.finish(
+            runner.ticket_of(draft.task if isinstance(draft, Video) else draft),
+            resolution=resolution,
+            target=_target(output),
+            overwrite=overwrite,
+            confirm=_most(max_usd),
+            spending=_spending(max_usd),
+        )
+        return _wait(job, on_progress)
+
+
+def check(
+    prompt: str = "",
+    *,
+    provider: str = "auto",
+    image: Picture | None = None,
+    last_image: Picture | None = None,
+    references: Iterable[Picture | Clip] = (),
+    video: Clip | None = None,
+    operation: str | None = None,
+    keep_audio: bool = False,
+    model: str = "seedance-2.0",
+    resolution: str = "720p",
+    ratio: str | None = None,
+    duration: int = 5,
+    seed: int = 0,
+    no_audio: bool = False,
+    watermark: bool = False,
+    camera_fixed: bool = False,
+    on_unsupported: str = "error",
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    draft: bool = False,
+    web_search: bool = False,
+    output_format: str = "mp4",
+) -> list[Quote]:
+    """What each provider would make of an order: `provider`, `price`, `changes`, `payload`, `key`
+    (where one is set), and `problem`, why it would not. The cheapest comes first, those that cannot
+    come last; only that of `provider` where one is named. Sends nothing.
+
+    Raises BadOrder for what is wrong at any provider.
+    """
+    order = _order(dict(locals()))
+    with lent_runner() as runner:
+        quotes = [quote for quote in runner.check(order) if provider in ("auto", quote.provider)]
+    return sorted(quotes, key=lambda quote: quote.rank)
+
+
+# ------------------------------------------------------------------------------------ what is given
+
+
+def _begin(runner: Runner, given: Mapping[str, Any]) -> Job:
+    (job,) = runner.start(
+        _order(given),
+        target=_target(given["output"]),
+        overwrite=given["overwrite"],
+        confirm=_most(given["max_usd"]),
+        spending=_spending(given["max_usd"]),
+    )
+    return job
+
+
+def _wait(job: Job, on_progress: OnProgress | None) -> Video:
+    try:
+        return video_of(job.wait(on_progress), job.notes)
+    finally:
+        job.release()
+
+
+def _let_go(beginning: asyncio.Future[Job]) -> None:
+    if not beginning.cancelled() and beginning.exception() is None:
+        beginning.result().release()
+
+
+def _order(given: Mapping[str, Any]) -> Order:
+    return options.order_of({name: value_of(name, given[name]) for name in options.NAMES})
+
+
+def value_of(name: str, value: Any) -> Any:
+    """An option's value as Python code has it, as `options.order_of` takes it. Raises BadOrder."""
+    if name in ("image", "last_image"):
+        return _medium("image", value)
+    if name == "video":
+        return _medium("video", value)
+    if name == "references":
+        return _references(value)
+    return options.read(name, value)
+
+
+def _medium(kind: Kind, value: Any) -> Medium | None:
+    if value is None or isinstance(value, Medium):
+        return value
+    if isinstance(value, Video):
+        return Medium.from_path(kind, value.file if kind == "video" else value.last_frame)
+    if isinstance(value, str):
+        return options.read(kind, value)  # type: ignore[no-any-return]
+    if isinstance(value, os.PathLike):
+        return options.medium(kind, str(Path(value)))
+    if isinstance(value, bytes):
+        return Medium.from_data(kind, value)
+    if kind == "image" and (pixels := media.pixels_of(value)) is not None:
+        return Medium.from_pixels(pixels)
+    raise BadOrder(
+        f"{quoted(type(value).__name__)} is no {'picture' if kind == 'image' else 'clip'}.",
+        hint="Give a path, an address or bytes"
+        + (", a Pillow image or a NumPy array." if kind == "image" else "."),
+    )
+
+
+def _references(value: Any) -> tuple[Medium, ...]:
+    if isinstance(value, str):
+        return options.read("references", value) or ()
+    single = isinstance(value, (Medium, Video, os.PathLike, bytes)) or hasattr(value, "shape")
+    items = [value] if single or not isinstance(value, Iterable) else value
+    return tuple(medium for each in items for medium in _reference(each) if medium is not None)
+
+
+def _reference(value: Any) -> Iterable[Medium | None]:
+    if isinstance(value, (str, os.PathLike)):
+        yield options.reference(os.fspath(value))
+    elif isinstance(value, Video):
+        yield _medium("video", value)
+    else:
+        yield _medium("image", value)
+
+
+def _target(output: str | os.PathLike[str] | None) -> Path | None:
+    return Path(output).expanduser().absolute() if output is not None else None
+
+
+def _most(max_usd: float | None) -> Callable[[Prepared, int], None]:
+    if max_usd is not None and not 0 <= max_usd < 1e9:
+        raise BadOrder(f"max_usd must be a number of dollars, not {quoted(max_usd)}.")
+    return lambda prepared, takes: check_most(prepared.price, takes, max_usd)
+
+
+def _spending(max_usd: float | None) -> Spending | None:
+    """With `max_usd`, which `_most` holds, SEEDANCE_MAX_USD does not count."""
+    return None if max_usd is None else Spending(0.0)
