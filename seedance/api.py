@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from . import media, options
 from .errors import BadOrder
 from .fit import Change
-from .lending import lend, lent_runner
 from .money import Money
 from .order import Kind, Medium, Order
 from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, check_most
+from .runner.lending import lend, lent_runner
 from .texts import quoted
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ runner.start(order, takes=2)  ->  [Job, Job];  job.wait() or await job.wait_asyn
 
 runner          Runner: start, collect, recover, cancel, forget
 shared_runner   the one runner of a process
+lending         the runners that calls from Python share
 takes           the takes of an order before they are started
 quotes          which provider takes an order, what would be sent, and for how much
 delivery        how each medium reaches the provider: inline, by upload, by the user's bucket, ...

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import fakes
 import pytest
 
-from seedance import lending
+from seedance.runner import lending
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import pytest
 from running import until
 
 import seedance
-from seedance import lending
+from seedance.runner import lending
 
 ORDER: dict[str, Any] = {"provider": "lumenfall"}
 

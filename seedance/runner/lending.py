@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import forks
+from .. import forks
+from ..settings import Settings
 from .runner import Runner
-from .settings import Settings
 
 # A paid call that is not answered by then is cut off by its own time limit.
 CLOSE_SECONDS = 310.0
