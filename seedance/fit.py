@@ -24,7 +24,8 @@ from .order import (
     Order,
     check_extra,
 )
-from .texts import LONGEST_PROMPT, did_you_mean, number_in_words, quoted
+from .providers import ids, registry
+from .texts import LONGEST_PROMPT, counted, did_you_mean, number_in_words, quoted
 from .wire import UNDOCUMENTED, ModelLimits, Provider
 
 # A provider as it is everywhere, or as it is configured here.
@@ -149,6 +150,12 @@ _HANDLE = re.compile(r"(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)", re.IGNOR
 def check_words(order: Order) -> None:
     """Raise BadOrder for values that no provider has, and for media that exclude each other."""
     check_extra(order.extra)
+    for name in order.extra:
+        if name not in registry():
+            raise BadOrder(
+                f"extra has fields for {quoted(name)}, which is no provider.",
+                hint=f"{did_you_mean(name, ids())}{_one_of(ids())}",
+            )
     if len(order.prompt) > LONGEST_PROMPT:
         raise BadOrder(
             f"The prompt has {len(order.prompt)} letters.",
@@ -178,7 +185,8 @@ def check_words(order: Order) -> None:
     if not 0 <= order.seed < SEEDS:
         raise BadOrder(
             f"The seed {number_in_words(order.seed)} is out of range.",
-            hint=f"Use 0 to {SEEDS - 1}.",
+            hint=f"Use 0 to {SEEDS - 1}. (One of up to 64 bits is taken modulo 2^32; none below 0 "
+            "stands for a random one.)",
         )
     if len(order.references) > MOST_REFERENCES:
         raise BadOrder(
@@ -211,9 +219,9 @@ def check_handles(order: Order) -> None:
     for match in _HANDLE.finditer(order.prompt):
         kind = match[1].lower()
         if int(match[2]) > have[kind]:
-            words = KIND_WORDS[kind]  # type: ignore[index]
+            there = counted(have[kind], KIND_WORDS[kind])  # type: ignore[index]
             raise BadOrder(
-                f"The prompt names {match[0]}, but the order has {have[kind] or 'no'} {words}.",
+                f"The prompt names {match[0]}, but the order has {there}.",
                 hint="Connect it, or change the prompt; pictures are counted, not sockets.",
             )
 
@@ -234,13 +242,14 @@ def _check_counts(order: Order, model: ModelLimits, provider: AnyProvider) -> No
     for kind, limit in model.counts(order.mode).items():
         count = len(order.of_kind(kind))
         if count > limit:
+            most = counted(limit, f"reference {KIND_WORDS[kind]}")
             raise DoesNotFit(
-                f"{provider.name} takes at most {limit} reference {KIND_WORDS[kind]}, not {count}.",
+                f"{provider.name} takes {'at most ' if limit else ''}{most}, not {count}.",
                 hint=f"Remove {count - limit}.",
             )
     if model.total is not None and len(order.references) > model.total:
         raise DoesNotFit(
-            f"{provider.name} takes at most {model.total} references in all, "
+            f"{provider.name} takes at most {counted(model.total, 'references')} in all, "
             f"not {len(order.references)}.",
             hint=f"Remove {len(order.references) - model.total}.",
         )

@@ -17,6 +17,7 @@ from . import forks
 from .errors import BadOrder
 from .files import write_atomically
 
+HOME = "SEEDANCE_HOME must name a folder that can be written, or one that can be made."
 LOCK_SECONDS = 30.0  # to wait for other writers, each of which takes milliseconds
 
 _SECRETS = ("key", "access_key_id", "secret_access_key")
@@ -92,6 +93,10 @@ class KeyFile:
             return _MISSING
         except BadOrder:
             raise
+        except NotADirectoryError:
+            raise BadOrder(
+                f"{self.path.parent}, where the key file would be, is not a folder.", hint=HOME
+            ) from None
         except (OSError, ValueError):
             # The parser's message may quote the file, so it is not repeated.
             raise BadOrder(
@@ -162,7 +167,7 @@ class KeyFile:
             yield
         except OSError as error:
             raise BadOrder(
-                f"The key file {self.path} cannot be written: {error.strerror}."
+                f"The key file {self.path} cannot be written: {error.strerror}.", hint=HOME
             ) from error
 
 

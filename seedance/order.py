@@ -132,7 +132,16 @@ class Medium:
     def from_path(cls, kind: Kind, path: str | Path) -> Medium:
         """A medium from a local file. Raises BadOrder if there is none; it is not read yet."""
         path = Path(path)
-        if not path.is_file():
+        try:
+            is_file, exists = path.is_file(), path.exists()
+        except OSError as error:  # a folder that cannot be entered, a name that is too long
+            raise BadOrder(
+                f"{quoted(path)} cannot be read: {error.strerror}.", hint="Check the path."
+            ) from error
+        if exists and not is_file:
+            what = "a folder" if path.is_dir() else "no file"
+            raise BadOrder(f"{path.absolute()} is {what}.", hint="Give the path of a file.")
+        if not is_file:
             raise BadOrder(f"There is no file {path}.", hint="Check the path.")
         return cls(kind, path=path)
 

@@ -120,14 +120,20 @@ class Settings:
             # A gateway's key must not travel to the official upload host.
             at_home = base_url == provider.default_base_url
             upload_url = provider.default_upload_url if at_home else base_url
-        for url in filter(None, (base_url, upload_url)):
-            _check_url(url, provider)
+        for url, name in ((base_url, "BASE_URL"), (upload_url, "UPLOAD_URL")):
+            if url:
+                _check_url(url, provider, self._named(provider_id, name))
         options = {
             name: value
             for name in provider.options
             if (value := self._environment.get(_variable(provider_id, name.upper()))) is not None
         }
         return Config(base_url, upload_url, self._models(provider_id), options)
+
+    def _named(self, provider_id: str, name: str) -> str:
+        """The variable that an address comes from; empty where it comes from elsewhere."""
+        variable = _variable(provider_id, name)
+        return variable if self._environment.get(variable) else ""
 
     def _base_url(self, provider: type[Provider]) -> tuple[str | None, str]:
         if url := self._environment.get(_variable(provider.id, "BASE_URL")):
@@ -400,7 +406,8 @@ def _clean(key: Key, provider: type[Provider]) -> Key:
     return key
 
 
-def _check_url(url: str, provider: type[Provider]) -> None:
+def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
+    """Raise BadOrder for what cannot be a base URL. `variable` is the one that it comes from."""
     if url == provider.default_base_url or url == provider.default_upload_url:
         return
     try:
@@ -410,13 +417,14 @@ def _check_url(url: str, provider: type[Provider]) -> None:
         parts.port  # noqa: B018  (raises ValueError for a port that is none)
     except ValueError:
         usable = False
+    source = f" ({variable})" if variable else ""
     if not usable or parts.scheme not in ("https", "http"):
         raise BadOrder(
-            f"{url[:100]!r} cannot be the base URL of {provider.name}.",
+            f"{url[:100]!r} cannot be the base URL of {provider.name}{source}.",
             hint="It looks like https://host/path, without user, query or fragment.",
         )
     if parts.scheme == "http" and not is_loopback(url):
         raise BadOrder(
-            f"{url[:100]!r} would carry the key of {provider.name} unencrypted.",
+            f"{url[:100]!r} would carry the key of {provider.name} unencrypted{source}.",
             hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
         )

@@ -76,6 +76,11 @@ def number_in_words(value: int) -> str:
     return str(value) if abs(value) < 10**20 else "of more than 20 digits"
 
 
+def counted(number: int, words: str) -> str:
+    """`no pictures`, `1 picture`, `2 pictures`, from the plural."""
+    return f"{number or 'no'} {words[:-1] if number == 1 else words}"
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest of the values that there are; empty if none is near."""
 

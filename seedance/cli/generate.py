@@ -279,7 +279,7 @@ def check(args: argparse.Namespace) -> int:
     quotes = runner_for(args).check(order)
     shown = [quote for quote in quotes if args.provider in ("auto", quote.provider)]
     if args.json:
-        show.as_json([quote.as_dict() for quote in quotes])
+        show.as_json([quote.as_dict() for quote in shown])
     elif args.provider == "auto":
         _print_quotes(quotes)
     else:

@@ -11,6 +11,7 @@ import errno
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -34,6 +35,7 @@ MONEY_WORDS_BEFORE: Mapping[Spent, str] = {
     "unknown": "Nothing was spent now. It is not known whether it was billed before.",
 }
 
+_FREE = re.compile("nothing (is|was) (spent|billed)|it is not billed", re.IGNORECASE)
 
 # The core's errors speak as a node's inputs are called. On the command line they are flags.
 _AS_TYPED = (
@@ -132,7 +134,8 @@ def failure(error: SeedanceError, *, json_too: bool, sent: bool = True) -> None:
         note(error.hint)
     if error.task:
         note(f"Task: {error.task}")
-    note((MONEY_WORDS if sent else MONEY_WORDS_BEFORE)[error.spent])
+    if error.spent != "no" or not _FREE.search(f"{error.message} {error.hint}"):
+        note((MONEY_WORDS if sent else MONEY_WORDS_BEFORE)[error.spent])
 
 
 def money(amount: Money | None) -> str:

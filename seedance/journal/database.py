@@ -4,6 +4,7 @@ process knew."""
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -159,8 +160,12 @@ class Database(Resting):
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
             remedy = "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+            file = database_file(self.url)
             if is_damage(cause):
                 remedy = f"The file is damaged. {REBUILD}"
+            elif file is not None and os.path.isfile(file.parent):
+                cause = f"{file.parent} is a file, not a folder"
+                remedy = "Set SEEDANCE_HOME to a folder."
             raise BadOrder(
                 f"The journal {where} cannot be {what}: {cause}.",
                 hint=f"Without it nothing is sent, so that nothing can be paid twice. {remedy}",

@@ -106,7 +106,7 @@ class Relay(Provider):
         if reply.status == 402 or _CREDIT.search(words):
             return OutOfCredit(
                 f"{self.name} says that there is not enough credit{f': {said}' if said else '.'}",
-                hint=f"Add credit at {self.name}, then send the order again.",
+                hint=self.credit,
             )
         return super().explain(reply)
 

@@ -173,7 +173,7 @@ class Fal(Provider):
                 "reported to be refused.",
             )
         if reply.status == 403 and "balance" in said.lower():
-            return OutOfCredit(f"fal says that the balance is used up: {said}")
+            return OutOfCredit(f"fal says that the balance is used up: {said}", hint=self.credit)
         if reply.status == 422:
             return Refused(f"fal did not accept {problem.field or 'a value'}: {said}")
         return super().explain(reply)

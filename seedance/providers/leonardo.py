@@ -246,7 +246,9 @@ class Leonardo(Provider):
                 hint="Change the prompt or the pictures; nothing was billed.",
             )
         if _lacks_credit(said):
-            return OutOfCredit(f"Leonardo.AI says there is no credit left: {said}")
+            return OutOfCredit(
+                f"Leonardo.AI says there is no credit left: {said}", hint=self.credit
+            )
         if "not supported within the Production API" in said:
             return Refused(
                 f"Leonardo.AI does not offer this model to the account: {said}",

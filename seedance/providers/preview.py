@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import Refused
 from ..money import Money
 from ..order import MODELS, RATIOS, RESOLUTIONS, SIZES, Mode, Order
 from ..wire import (
@@ -141,7 +142,14 @@ class Preview(Provider):
 
     def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
         body = {"draft_of": draft.opaque, "resolution": order.resolution}
-        return (yield from self.create(self.url("/tasks"), body, {}))
+        reply = yield self.paid_call(self.url("/tasks"), body, {})
+        if reply.status == 404:
+            raise Refused(
+                f"There is no draft {draft} on this machine.",
+                hint="Its ticket is in: seedance tasks. A draft can be finished with the home "
+                "(SEEDANCE_HOME) that made it.",
+            )
+        return self.ticket(reply)
 
     def ticket(self, reply: Reply) -> Ticket:
         return Ticket.issue(self.id, self.read(reply).get("id"), FREE)

@@ -143,7 +143,10 @@ class Client:
         tail = f": {said}" if said else "."
         if reply.status == 429:
             if self.provider.quota_used_up(reply):
-                raise OutOfCredit(f"{self.provider.name} says that a quota is used up{tail}")
+                raise OutOfCredit(
+                    f"{self.provider.name} says that a quota is used up{tail}",
+                    hint=self.provider.credit,
+                )
             raise Busy(f"{self.provider.name} is busy (HTTP 429){tail}", retry_after(reply))
         if reply.status in (408, 409) or reply.status >= 500 or reply.status < 200:
             raise self._unclear(f"answered the order with HTTP {reply.status}{tail}")

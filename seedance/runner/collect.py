@@ -7,6 +7,7 @@ can be collected later, unless the provider says that it is gone.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             problem = error
         except (BadOrder, OSError) as error:
             active.check_lease()
-            problem = error
+            problem = _of_what_was_sent(error, active, paths)
             if isinstance(error, OSError) or not paths.part.exists():
                 break  # the disk is the problem: another address does not help
         finally:
@@ -144,6 +145,17 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
         f"The video is {_finished(active)}, but could not be saved: {message}",
         getattr(problem, "hint", "") or f"It is to be saved in {paths.video.parent}.",
     ) from None
+
+
+def _of_what_was_sent(error: Exception, active: ActiveOrder, paths: Files) -> Exception:
+    """The error in the words of who waits for a video: they know nothing of a `.part`."""
+    if not isinstance(error, BadOrder) or paths.part.name not in error.message:
+        return error
+    who = active.client.provider.name
+    return BadOrder(
+        error.message.replace(paths.part.name, f"what {who} sent"),
+        hint=f"If the same is sent later too, ask {who} about the task.",
+    )
 
 
 def _fresh_address(active: ActiveOrder) -> Done:
@@ -177,9 +189,10 @@ def _download(
 ) -> None:
     def show(done: int, total: int | None) -> None:
         if total:
-            active.say("downloading_part", done / total, megabytes=done // MB, total=total // MB)
+            part, whole = _in_megabytes(done), _in_megabytes(total)
+            active.say("downloading_part", done / total, megabytes=part, total=whole)
         else:
-            active.say("downloading", megabytes=done // MB)
+            active.say("downloading", megabytes=_in_megabytes(done))
 
     download.fetch(
         active.client.transport,
@@ -190,6 +203,11 @@ def _download(
         largest=largest,
         stop=active.stop,
     )
+
+
+def _in_megabytes(size: int) -> float:
+    """As it is shown: tenths below ten, and not 0 for a file that is not empty."""
+    return size // MB if size >= 10 * MB else math.ceil(size * 10 / MB) / 10
 
 
 def _provider_last_frame(active: ActiveOrder, done: Done, paths: Files) -> Path | None:

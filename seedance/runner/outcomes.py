@@ -24,10 +24,16 @@ BILLED_WORDS = {
     "unknown": "Whether it is billed is not documented.",
 }
 STAGE_WORDS = {
-    "prompt": "the prompt was refused",
-    "input": "an input was refused",
-    "output": "the finished video was refused",
-    "service": "the service failed",
+    "prompt": ", the prompt was refused",
+    "input": ", an input was refused",
+    "output": ", the finished video was refused",
+    "service": "",
+}
+NEXT_STEPS = {
+    "prompt": "Change the prompt",
+    "input": "Change the picture, clip or sound that it is about",
+    "output": "Change the prompt, or take another seed",
+    "service": "If it is about the prompt or the media, change them",
 }
 
 
@@ -37,8 +43,9 @@ def failure(status: Failed) -> TaskFailed:
     code = " ".join(status.code.split())[:100]
     code = f" ({code})" if code and code not in said else ""
     error = TaskFailed(
-        f"The task failed, {STAGE_WORDS[status.stage]}: {said}{code}.",
-        hint=BILLED_WORDS[status.billed],
+        f"The task failed{STAGE_WORDS[status.stage]}: {said}{code}.",
+        hint=f"{BILLED_WORDS[status.billed]} {NEXT_STEPS[status.stage]}, then queue it again: that "
+        "is a new order.",
         spent=status.billed,
     )
     error.stage = status.stage

@@ -128,9 +128,12 @@ def tidy(order: Order) -> tuple[Order, tuple[str, ...]]:
     """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
     make no other video, and seeds that other nodes share may have 64 bits."""
     said: tuple[str, ...] = ()
-    if order.seed >= SEEDS:
+    if SEEDS <= order.seed < SEEDS**2:
         seed = order.seed % SEEDS
-        said = (f"The seed {order.seed} has more than 32 bits; it is taken modulo 2^32: {seed}.",)
+        said = (
+            f"The seed {order.seed} is out of range (0 to {SEEDS - 1}); it is taken modulo 2^32: "
+            f"{seed}.",
+        )
         order = replace(order, seed=seed)
     return replace(order, prompt=order.prompt.strip()), said
 

@@ -101,10 +101,16 @@ class Reply:
                 value = jsonlib.loads(whole.decode("utf-16", "replace"), parse_int=_whole)
             return _with_cut_texts(value) if len(text) > LONGEST_TEXT else value
         except (ValueError, RecursionError) as error:
-            kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
             raise OddReply(
-                f"The provider answered HTTP {self.status} with {kind} where JSON was expected."
+                f"The provider answered HTTP {self.status} with {self._no_json()}."
             ) from error
+
+    def _no_json(self) -> str:
+        """What came in place of JSON."""
+        if not self.body.strip():
+            return "nothing where JSON was expected"
+        kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
+        return "JSON that is broken" if "json" in kind else f"{kind} where JSON was expected"
 
     def object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises OddReply if it is none."""

@@ -303,8 +303,13 @@ class Provider(ABC):
                 f"stored key with: seedance key set {self.id}.",
             )
         if reply.status == 402:
-            return OutOfCredit(f"{self.name} says there is no credit left{tail}")
+            return OutOfCredit(f"{self.name} says there is no credit left{tail}", hint=self.credit)
         return Refused(f"{self.name} refused the request (HTTP {reply.status}){tail}")
+
+    @property
+    def credit(self) -> str:
+        """What to do where credit or a quota is used up."""
+        return f"Add credit, or raise the limit, at {self.name}; then send the order again."
 
     def quota_used_up(self, reply: Reply) -> bool:
         """Whether a 429 means that a quota is used up, so that waiting does not help."""
