@@ -35,7 +35,7 @@ from .process import has_ended, new_holder
 from .queries import Queries
 from .rows import NewRow, Row, row_of
 from .schema import is_held, orders
-from .states import ENDED, HELD, LIVE, State, check_move
+from .states import ENDED, HELD, LIVE, UNSETTLED, State, check_move
 from .uploads import Uploads
 
 LEASE_SECONDS = 60.0
@@ -421,6 +421,30 @@ class Journal(Database, Queries):
             raise LeaseLost(f"row {row_id}")
         return row_of(record)
 
+    def note_create(self, row_id: int, create: str, uid: str | None = None) -> Row:
+        """Keep the paid call of an order, as JSON, before it is sent. Raises LeaseLost if another
+        process has the row."""
+        return self._note(row_id, uid, create_json=create)
+
+    def note_look(
+        self, row_id: int, error: Mapping[str, Any], *, counts: bool, uid: str | None = None
+    ) -> Row | None:
+        """Record what is known of an unclear order after a look for its task; `counts` where the
+        provider's list did not have it, and was not looked through shortly before. None if the row
+        is not unclear any more."""
+        values: dict[str, Any] = {"error_json": json.dumps(dict(error))}
+        if counts:
+            looks = sa.func.coalesce(orders.c.looks, 0) + 1
+            values.update(looked=self._clock(), looks=looks)
+        with self._writing() as connection:
+            record = connection.execute(
+                sa.update(orders)
+                .where(_is(row_id, uid), orders.c.state == State.UNCLEAR)
+                .values(**values)
+                .returning(orders)
+            ).first()
+        return row_of(record) if record is not None else None
+
     def take_slot(
         self, row_id: int, limit: int | None, uid: str | None = None
     ) -> tuple[Row | None, int]:
@@ -492,6 +516,15 @@ class Journal(Database, Queries):
             unclear = (_is(row_id, uid), orders.c.state == State.UNCLEAR)
             return self._move(connection, row_id, state, *unclear, **values)
 
+    def repeat_unclear(self, row_id: int, uid: str | None = None) -> Row | None:
+        """Move an unclear row back to `submitting`, because its create is sent again with the same
+        idempotency key. This process takes the lease. None if another process has the row now, or
+        has resolved it."""
+        with self._writing() as connection:
+            self._check_same(connection)
+            unclear = (_is(row_id, uid), orders.c.state == State.UNCLEAR)
+            return self._move(connection, row_id, State.SUBMITTING, *unclear, **self._lease())
+
     def forget(self, row_id: int, uid: str | None = None) -> Row:
         """End a row as `cancelled`, so that its order may be sent again.
 
@@ -545,6 +578,8 @@ class Journal(Database, Queries):
         values.update(_priced(told, row_of(known).cost))
         if after not in LIVE:
             values.update(holder=None, lease_until=None)
+        if after not in UNSETTLED:
+            values.update(create_json=None)
         record = connection.execute(
             sa.update(orders)
             .where(*chosen, orders.c.state == before)

@@ -62,7 +62,12 @@ orders = sa.Table(
     # Random: a database that was restored or replaced gives an `id` a second time, but no `uid`.
     sa.Column("uid", sa.String(32)),
     sa.Column("origin", sa.String(300)),  # of the provider that took the order
-    sa.Column("mark", sa.String(64)),  # by which the provider's list shows this order
+    # By which the provider's list shows this order, or its idempotency key.
+    sa.Column("mark", sa.String(64)),
+    sa.Column("create_json", sa.Text),  # the paid call, until its outcome is known
+    # When the provider's list last did not have the task of an unclear order, and how often.
+    sa.Column("looked", sa.Float),
+    sa.Column("looks", sa.Integer),
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),

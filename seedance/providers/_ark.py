@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from ..errors import BadOrder, OddReply, SeedanceError, Unclear
+from ..errors import BadOrder, OddReply, SeedanceError
 from ..money import Money
 from ..order import OPERATIONS, Order
 from ..wire import (
@@ -38,6 +38,7 @@ from ..wire import (
 )
 from . import _ark_errors
 from ._ark_limits import FRAMES_A_SECOND, SHORTEST_CLIP, area
+from ._found import is_of_that_time, the_one
 
 TASKS = "/contents/generations/tasks"
 
@@ -51,11 +52,6 @@ MARKED = "execution_expires_after"  # in seconds; each order has its own, and th
 
 PAGE = 100
 LIST_SECONDS = 1.0  # the list route takes one call a second
-# Seconds by which a task's time may lie before and after that of its order: clocks differ, and the
-# answer to a create takes its time.
-CLOCK_SLACK = 300.0
-LONGEST_CREATE = 900.0
-
 GONE = Expired("the video is no longer there, since its address lives for 24 hours", "yes")
 
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
@@ -71,6 +67,7 @@ class Ark(Provider):
     # For `MARKED`: 3600 to 259200, by default 172800
     # (providers.md, BytePlus, "Fields"). Never less than the default, so that no task ends sooner.
     marks = range(172_800, 259_201)
+    found_for = 7 * 24 * 3600.0
 
     currency: ClassVar[str]
     prices: ClassVar[Prices]
@@ -132,26 +129,23 @@ class Ark(Provider):
         yield from self.ask(Call("GET", self.url(TASKS), query={"page_num": "1", "page_size": "1"}))
         return Balance("")  # no route tells whose key it is, or what is left
 
-    def find(self, order: Mapping[str, Any], since: float) -> Flow[Ticket | None]:
+    def find(
+        self, order: Mapping[str, Any], since: float, create: Call | None = None
+    ) -> Flow[Ticket | None]:
         """Look through the task list for the one that was created with our mark: the time after
         which it expires, of which each order has a number of its own. Raises Unclear where two
         tasks have it."""
         if MARKED in order.get("extra", {}).get(self.id, {}):
-            return None
-        alike = {
-            # By id: a task moves on to the next page while the list is read.
-            str(task.get("id")): Ticket.issue(self.id, task.get("id"))
-            for task in (yield from self._list())
-            if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order, since)
-        }
-        if len(alike) > 1:
-            raise Unclear(
-                f"{self.name} has {len(alike)} tasks that this order may have made: "
-                f"{', '.join(map(str, list(alike.values())[:5]))}.",
-                hint="Collect the right one with seedance collect, or clear the order with "
-                "seedance forget if none is.",
-            )
-        return next(iter(alike.values()), None)
+            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its task.")
+        tasks = yield from self._list()
+        return the_one(
+            self.name,
+            [
+                Ticket.issue(self.id, task.get("id"))
+                for task in tasks
+                if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order, since)
+            ],
+        )
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by token formula and list. A length that the model decides is counted at its
@@ -244,8 +238,7 @@ class Ark(Provider):
     def _may_be(self, task: dict[str, Any], order: Mapping[str, Any], since: float) -> bool:
         """Whether nothing that the list shows of a task speaks against an order. There are only so
         many marks, and others use the account too."""
-        created = number_at(task, "created_at")
-        if created is None or not since - CLOCK_SLACK < created < since + LONGEST_CREATE:
+        if not is_of_that_time(number_at(task, "created_at"), since):
             return False
         shown = ("seed", "resolution", "generate_audio")
         return all(task.get(name) in (None, order.get(name)) for name in shown)

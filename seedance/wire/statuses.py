@@ -113,6 +113,8 @@ class Done:
     """Finished. `video_url` is None while the provider does not give the address yet.
 
     `without_address`: the end that it is if the address never comes, where the answer tells.
+    `own_url`: another address of the video, at the provider's own origin, that needs the key; it is
+    tried where `video_url` does not work.
     """
 
     video_url: str | None
@@ -120,6 +122,7 @@ class Done:
     cost: Money | None = None
     seed: int | None = None
     without_address: Failed | Expired | None = None
+    own_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from journals import Clock, elsewhere
 from running import Desk
 
 from seedance.journal import Journal
-from seedance.runner import submit
+from seedance.runner import clearing
 
 _numbers = itertools.count(1)
 
@@ -82,6 +82,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
-    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
+    monkeypatch.setattr(clearing, "FIND_SECONDS", 0.1)
     with fakes.all()["byteplus"](polls_until_done=1) as fake:
         yield Desk(fake, tmp_path)
