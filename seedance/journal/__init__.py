@@ -21,9 +21,10 @@ from __future__ import annotations
 from .bucket_objects import BUCKET
 from .budget import Total, believed, sensible
 from .database import REBUILD, JournalReplaced
-from .journal import Journal, LeaseLost, TicketTaken
+from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
+from .unclear import TicketTaken
 from .uploads import SPARE_SECONDS
 
 __all__ = [

@@ -122,3 +122,9 @@ hosted = sa.Table(
     sa.Column("account", sa.String(16), primary_key=True),
     sa.Column("name", sa.String(1024), primary_key=True),
 )
+
+
+def is_row(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
+    """The condition that a row has a number and, if that is known, an identity."""
+    number = orders.c.id == row_id
+    return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)
