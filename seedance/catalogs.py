@@ -10,6 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ FRESH_SECONDS = 24 * 3600.0
 
 
 def read(home: Path, provider: type[Provider], base_url: str) -> Mapping[str, Any]:
-    """The catalog of a provider, empty where there is none that its present address gave."""
+    """The catalog of a provider, with the day when it was read as `as_of`; empty where there is
+    none that its present address gave."""
     record = _record(home, provider, base_url)
-    catalog = record.get("catalog")
-    return catalog if isinstance(catalog, dict) else {}
+    catalog, at = record.get("catalog"), record.get("at")
+    if not isinstance(catalog, dict) or not isinstance(at, (int, float)) or not 0 <= at < 1e11:
+        return {}
+    day = datetime.fromtimestamp(at, timezone.utc).date().isoformat()
+    return {**catalog, "as_of": day}
 
 
 def is_fresh(home: Path, provider: type[Provider], base_url: str) -> bool:

@@ -82,12 +82,14 @@ Phase = Literal["queued", "rendering", "fetching_result"]
 class Running:
     """Not ended yet. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
     both are None where the provider does not tell them. `unknown` is a status word that no document
-    has, cut: such a task counts as running."""
+    has, cut: such a task counts as running. `again_in` are the seconds after which the provider
+    wants to be asked again, where it says so."""
 
     progress: float | None = None
     phase: Phase = "rendering"
     ahead: int | None = None
     unknown: str | None = None
+    again_in: float | None = None
 
     def __post_init__(self) -> None:
         if self.unknown is not None:
