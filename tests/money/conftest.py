@@ -74,8 +74,9 @@ def nothing_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk at Lumenfall, which has no list of tasks and no free cancel."""
+    """A desk at Lumenfall, whose list of requests cannot be read; it has no free cancel."""
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        fake.logs_requests = False  # type: ignore[attr-defined]
         yield Desk(fake, tmp_path)
 
 

@@ -27,9 +27,9 @@ LAST_FRAME = "/results/last_frame.png"
 
 
 class FakeComfy(Fake):
-    """`fail_with`: the error type of a failed request, its HTTP status and its body. `credits`: what
-    the workspace has; a create needs some. `clock` gives Unix seconds, by which idempotency keys
-    are forgotten."""
+    """`fail_with`: the error type of a failed request, its HTTP status and its body. `credits`:
+    what the workspace has; a create needs some. `clock` gives Unix seconds, by which idempotency
+    keys are forgotten."""
 
     provider = "comfy"
     key = "comfyui-0123456789abcdef0123"

@@ -1,5 +1,5 @@
-"""A fake OpenRouter: the request and response classes of its Python SDK, openrouter.ai/docs, and its
-list of video models as it was on 2026-10-09.
+"""A fake OpenRouter: the request and response classes of its Python SDK, openrouter.ai/docs, and
+its list of video models as it was on 2026-10-09.
 
 What is to be fetched with the key is refused without it; what needs none turns the key away.
 """
@@ -95,11 +95,16 @@ def several(check: Check) -> Check:
 
 class FakeOpenRouter(Fake):
     """`fail_with`: the `error` text of a failed video. `vendor_address`: whether a finished video
-    has `unsigned_urls`; `vendor_works`: whether they lead anywhere. `listed`: the list of models."""
+    has `unsigned_urls`; `vendor_works`: whether they lead anywhere. `listed`: the models."""
 
     provider = "openrouter"
     vendor_address = True
     vendor_works = True
+
+    @property
+    def result_url(self) -> str:
+        """The address at the vendor's, which needs no key."""
+        return f"{self.url}/vendor/clip.mp4"
 
     @staticmethod
     def failure(message: str, code: str) -> Any:
@@ -191,7 +196,7 @@ class FakeOpenRouter(Fake):
         if word == "completed":
             shown["usage"] = {"cost": 0.756, "is_byok": False}
             if self.vendor_address:
-                shown["unsigned_urls"] = [f"{self.url}/vendor/clip.mp4"]
+                shown["unsigned_urls"] = [self.result_url]
         return shown
 
 
