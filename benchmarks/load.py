@@ -1,10 +1,13 @@
 """Many tasks at once through one process, on a fake provider with faults, watched over time.
 
     python benchmarks/load.py --tasks 500 --minutes 10 --faults 0.05
+    python benchmarks/load.py --tasks 40 --minutes 0.5 --provider all
 
 Each line shows the tasks, threads, memory, sockets and open files at a moment: none of them may
 grow with the time. In the end the provider's books are compared with the journal, and that with the
-files. Ends with 1 if anything grew or does not match. The fake runs in a process of its own.
+files. Ends with 1 if anything grew or does not match. The fake runs in a process of its own. With
+`--provider all` each provider has its turn, and a table shows what stayed unclear, and what of that
+is paid: nothing, where a document gives a means to clear it.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import asyncio
 import collections
 import contextlib
 import itertools
+import json
 import logging
 import multiprocessing
 import os
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -26,25 +31,27 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+import fakes
 import stage
-from fakes.lumenfall import FakeLumenfall
 
+from seedance import providers
 from seedance.errors import SeedanceError
 from seedance.order import Order
 from seedance.runner import Runner
 from seedance.settings import Settings
 
 SAMPLES = 60  # in the given time, of which every sixth is shown
+PROMPT = re.compile(r"a fox ([0-9]+)")  # not every provider has a seed
 FAULTS = ("reset", "reset-after", "truncate", "status:503", "html:502", "429:1")
 
 
-def serve(share: float, polls: int, connection: Any) -> None:
+def serve(provider: str, share: float, polls: int, connection: Any) -> None:
     """Run the fake until its process is ended; asked, it tells how often it was paid by seed."""
     dice = random.Random(1)
     with (
         open(os.devnull, "w") as nowhere,
         contextlib.redirect_stderr(nowhere),  # its connections break because they shall
-        FakeLumenfall(polls_until_done=polls) as fake,
+        fakes.all()[provider](polls_until_done=polls) as fake,
     ):
         for what in FAULTS:
             fake.fault(lambda _: dice.random() < share / len(FAULTS), what, times=10**9)
@@ -52,7 +59,8 @@ def serve(share: float, polls: int, connection: Any) -> None:
         while not connection.poll(5):
             fake.requests.clear()
         connection.recv()
-        connection.send(collections.Counter(task.body["seed"] for task in fake.tasks.values()))
+        bodies = (json.dumps(task.body) for task in fake.tasks.values())
+        connection.send(collections.Counter(int(PROMPT.findall(body)[0]) for body in bodies))
 
 
 @dataclass(frozen=True)
@@ -105,31 +113,57 @@ def main() -> int:
     parser.add_argument("--faults", type=float, default=0.05, help="share of requests")
     parser.add_argument("--polls", type=int, default=10, help="until a task is done")
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between polls")
+    parser.add_argument("--provider", default="lumenfall", help="whose fake; or all")
     args = parser.parse_args()
     logging.getLogger("seedance").setLevel(logging.CRITICAL)
-    ours, theirs = multiprocessing.Pipe()
-    fake = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(args.faults, args.polls, theirs), daemon=True
-    )
-    fake.start()
-    with tempfile.TemporaryDirectory() as folder:
-        variables = {**ours.recv(), "SEEDANCE_POLL_INTERVAL": str(args.interval)}
-        runner = Runner(Settings(Path(folder) / "home", Path(folder) / "output", variables))
-        outcomes, samples = asyncio.run(load(runner, args.tasks, 60 * args.minutes))
-        ours.send("paid?")
-        problems = mismatches(runner, outcomes, ours.recv())
-    if clocks():
-        problems.append(f"{clocks()} clocks of calls that have ended were left")
-    fake.terminate()
-    problems += growth([each for each in samples if each.seconds <= 60 * args.minutes], args.tasks)
+    ids = sorted(fakes.all()) if args.provider == "all" else [args.provider]
+    problems: list[str] = []
+    lines = []
+    for provider in ids:
+        found, line = run(provider, args)
+        problems += [f"{provider}: {problem}" for problem in found]
+        lines.append(line)
+    if len(ids) > 1:
+        print()
+        stage.table(("provider", "means", "orders", "unclear", "of them paid"), lines)
     for problem in problems:
         print(f"BAD: {problem}")
     print("nothing grew, everything matches" if not problems else "FAILED")
     return 1 if problems else 0
 
 
+def run(provider: str, args: argparse.Namespace) -> tuple[list[str], tuple[Any, ...]]:
+    """Put one provider under load; returns what is wrong, and its line of the table."""
+    ours, theirs = multiprocessing.Pipe()
+    fake = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(provider, args.faults, args.polls, theirs), daemon=True
+    )
+    fake.start()
+    seconds = 60 * args.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        variables = {**ours.recv(), "SEEDANCE_POLL_INTERVAL": str(args.interval)}
+        runner = Runner(Settings(Path(folder) / "home", Path(folder) / "output", variables))
+        outcomes, samples = asyncio.run(load(runner, provider, args.tasks, seconds))
+        ours.send("paid?")
+        paid = ours.recv()
+        problems = mismatches(runner, outcomes, paid)
+        unclear = [row for row in runner.tasks(sys.maxsize) if row.state == "unclear"]
+        runner.close()
+    if clocks():
+        problems.append(f"{clocks()} clocks of calls that have ended were left")
+    fake.terminate()
+    if args.provider != "all":
+        problems += growth([each for each in samples if each.seconds <= seconds], args.tasks)
+    kind = providers.get(provider)
+    means = "key" if kind.can("idempotency") else "list" if kind.can("find") else "none"
+    both = sum(paid[row.seed] for row in unclear)
+    if both and means != "none":
+        problems.append(f"{both} orders are unclear and paid")
+    return problems, (provider, means, outcomes.total(), len(unclear), both)
+
+
 async def load(
-    runner: Runner, at_once: int, seconds: float
+    runner: Runner, provider: str, at_once: int, seconds: float
 ) -> tuple[collections.Counter[str], list[Sample]]:
     """Keep `at_once` tasks under way for so long; returns how often each outcome came, and what
     was seen meanwhile."""
@@ -140,7 +174,8 @@ async def load(
 
     async def order_again_and_again() -> None:
         while time.monotonic() - began < seconds:
-            order = Order(prompt="a fox", provider="lumenfall", ratio="16:9", seed=next(seeds))
+            seed = next(seeds)
+            order = Order(prompt=f"a fox {seed}", provider=provider, ratio="16:9", seed=seed)
             try:
                 (job,) = await asyncio.to_thread(runner.start, order)
                 outcomes[(await job.wait_async()).state] += 1

@@ -244,7 +244,9 @@ def _check_counts(order: Order, model: ModelLimits, provider: AnyProvider) -> No
         if count > limit:
             most = counted(limit, f"reference {KIND_WORDS[kind]}")
             raise DoesNotFit(
-                f"{provider.name} takes {'at most ' if limit else ''}{most}, not {count}.",
+                f"{provider.name} takes at most {most}, not {count}."
+                if limit
+                else f"{provider.name} takes {most}.",
                 hint=f"Remove {count - limit}.",
             )
     if model.total is not None and len(order.references) > model.total:

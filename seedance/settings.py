@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from . import providers
+from . import catalogs, providers
 from .addresses import is_loopback, origin
 from .errors import BadOrder, NeedsKey
 from .key_file import Key, KeyFile
@@ -120,7 +120,16 @@ class Settings:
             # A gateway's key must not travel to the official upload host.
             at_home = base_url == provider.default_base_url
             upload_url = provider.default_upload_url if at_home else base_url
-        for url, name in ((base_url, "BASE_URL"), (upload_url, "UPLOAD_URL")):
+        history_url = self._environment.get(_variable(provider_id, "HISTORY_URL"))
+        if not history_url and provider.default_history_url:
+            at_home = base_url == provider.default_base_url
+            history_url = provider.default_history_url if at_home else base_url
+        addresses = (
+            (base_url, "BASE_URL"),
+            (upload_url, "UPLOAD_URL"),
+            (history_url, "HISTORY_URL"),
+        )
+        for url, name in addresses:
             if url:
                 _check_url(url, provider, self._named(provider_id, name))
         options = {
@@ -128,7 +137,14 @@ class Settings:
             for name in provider.options
             if (value := self._environment.get(_variable(provider_id, name.upper()))) is not None
         }
-        return Config(base_url, upload_url, self._models(provider_id), options)
+        return Config(
+            base_url,
+            upload_url,
+            self._models(provider_id),
+            options,
+            history_url,
+            catalogs.read(self.home, provider, base_url),
+        )
 
     def _named(self, provider_id: str, name: str) -> str:
         """The variable that an address comes from; empty where it comes from elsewhere."""
@@ -408,7 +424,8 @@ def _clean(key: Key, provider: type[Provider]) -> Key:
 
 def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
     """Raise BadOrder for what cannot be a base URL. `variable` is the one that it comes from."""
-    if url == provider.default_base_url or url == provider.default_upload_url:
+    known = (provider.default_base_url, provider.default_upload_url, provider.default_history_url)
+    if url in known:
         return
     try:
         parts = urlsplit(url)

@@ -6,6 +6,7 @@ over PostgreSQL where several machines share it.
     journal         Journal: reserve, claim, move, forget; rows are changed only here
     states          the states of an order, and the moves between them that are allowed
     rows            what goes in and what comes out
+    unclear         what is recorded of unclear rows, and their ways out
     queries         the queries that only read
     budget          the budget, and what was spent by day
     uploads         which uploads can be used again
@@ -22,9 +23,10 @@ from __future__ import annotations
 from .bucket_objects import BUCKET
 from .budget import Total, believed, sensible
 from .database import REBUILD, JournalReplaced
-from .journal import Journal, LeaseLost, TicketTaken
+from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, IllegalMove, State
+from .unclear import TicketTaken
 from .uploads import SPARE_SECONDS
 
 __all__ = [

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ from .engine import (
 from .process import has_ended, new_holder
 from .queries import Queries
 from .rows import NewRow, Row, row_of
-from .schema import is_held, orders
-from .states import ENDED, HELD, LIVE, State, check_move
+from .schema import is_held, is_row, orders
+from .states import ENDED, HELD, LIVE, UNSETTLED, State, check_move
+from .unclear import UnclearRows
 from .uploads import Uploads
 
 LEASE_SECONDS = 60.0
@@ -57,11 +58,7 @@ class LeaseLost(Exception):
     """Another process works on the row now; this one must stop."""
 
 
-class TicketTaken(Exception):
-    """Another held row has this ticket: the provider gave one id to two orders."""
-
-
-class Journal(Database, Queries):
+class Journal(Database, Queries, UnclearRows):
     """The journal behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought up
     to date) at the first use. Safe to use from several threads.
 
@@ -190,7 +187,7 @@ class Journal(Database, Queries):
 
     def _is_mine(self, row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
         """The condition that this process has leased a row, and that it still has that number."""
-        return sa.and_(_is(row_id, uid), orders.c.holder == self.holder)
+        return sa.and_(is_row(row_id, uid), orders.c.holder == self.holder)
 
     def adopt(self, ticket: str, new: NewRow) -> tuple[Row, bool]:
         """The row for a task that another journal ordered, and whether it is new.
@@ -270,7 +267,7 @@ class Journal(Database, Queries):
         """
         with self._writing() as connection:
             record = connection.execute(
-                sa.select(orders).where(_is(row_id, uid)).with_for_update()
+                sa.select(orders).where(is_row(row_id, uid)).with_for_update()
             ).first()
             if record is None or record.state not in LIVE:
                 return None
@@ -386,17 +383,6 @@ class Journal(Database, Queries):
             raise LeaseLost(f"row {row_id}")
         return row
 
-    @contextlib.contextmanager
-    def _writing_ticket(self, ticket: str | None) -> Iterator[sa.Connection]:
-        """As `_writing`, for a move that may bring a ticket. Raises TicketTaken."""
-        try:
-            with self._writing() as connection:
-                yield connection
-        except BadOrder as error:
-            if ticket is not None and isinstance(error.__cause__, IntegrityError):
-                raise TicketTaken(ticket) from error
-            raise
-
     def note_changes(
         self, row_id: int, changes: Sequence[Mapping[str, Any]], uid: str | None = None
     ) -> Row:
@@ -420,6 +406,11 @@ class Journal(Database, Queries):
         if record is None:
             raise LeaseLost(f"row {row_id}")
         return row_of(record)
+
+    def note_create(self, row_id: int, create: str, uid: str | None = None) -> Row:
+        """Keep the paid call of an order, as JSON, before it is sent. Raises LeaseLost if another
+        process has the row."""
+        return self._note(row_id, uid, create_json=create)
 
     def take_slot(
         self, row_id: int, limit: int | None, uid: str | None = None
@@ -472,25 +463,12 @@ class Journal(Database, Queries):
                 connection,
                 row_id,
                 state,
-                _is(row_id, uid),
+                is_row(row_id, uid),
                 orders.c.state.not_in(LIVE),
                 error_json=None,
                 **self._lease(),
             )
         return row if row is not None else self.get(row_id, uid)
-
-    def resolve_unclear(self, row_id: int, task: str | None, uid: str | None = None) -> Row | None:
-        """Move an unclear row to `running`, with the ticket `task` that was found for it, or to
-        `preparing` (`task` is None): its order certainly never arrived and may be sent again. This
-        process takes the lease. None if another process has resolved the row first, or if the row
-        of that number is not `uid` any more."""
-        values: dict[str, Any] = {"error_json": None, **self._lease()}
-        if task:
-            values["ticket"] = task
-        state = State.RUNNING if task else State.PREPARING
-        with self._writing_ticket(task) as connection:
-            unclear = (_is(row_id, uid), orders.c.state == State.UNCLEAR)
-            return self._move(connection, row_id, state, *unclear, **values)
 
     def forget(self, row_id: int, uid: str | None = None) -> Row:
         """End a row as `cancelled`, so that its order may be sent again.
@@ -515,7 +493,7 @@ class Journal(Database, Queries):
             )
         unsent = NOT_BILLED if row.state == State.PREPARING else {}
         with self._writing() as connection:
-            same = (_is(row_id, row.uid), orders.c.state == row.state)
+            same = (is_row(row_id, row.uid), orders.c.state == row.state)
             forgotten = self._move(connection, row_id, State.CANCELLED, *same, **unsent)
         if forgotten is None:
             raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
@@ -545,6 +523,8 @@ class Journal(Database, Queries):
         values.update(_priced(told, row_of(known).cost))
         if after not in LIVE:
             values.update(holder=None, lease_until=None)
+        if after not in UNSETTLED:
+            values.update(create_json=None)
         record = connection.execute(
             sa.update(orders)
             .where(*chosen, orders.c.state == before)
@@ -555,12 +535,6 @@ class Journal(Database, Queries):
             return None
         self._count(connection)
         return self._seen(row_of(record))
-
-
-def _is(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
-    """The condition that a row has a number and, if that is known, an identity."""
-    number = orders.c.id == row_id
-    return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)
 
 
 def _priced(told: Money | None, price: Money | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..errors import BadOrder
 from .budget import Total, spent
 from .rows import Row, row_of
 from .schema import is_held, orders
-from .states import ENDED, LIVE
+from .states import ENDED, LIVE, State
 
 
 class Queries(ABC):
@@ -119,6 +119,15 @@ class Queries(ABC):
         over = sa.case((orders.c.lease_until <= now, 0), else_=1)
         rows = self._list(query.order_by(over, orders.c.id.desc()).limit(limit))
         return [row for row in rows if not self._is_leased(row)]
+
+    def unclear(self, providers: Collection[str], since: float) -> list[Row]:
+        """At most 100 unclear rows of some providers that were sent since then (Unix seconds), the
+        newest first."""
+        sent = sa.func.coalesce(orders.c.submitted, orders.c.created)
+        query = sa.select(orders).where(
+            orders.c.state == State.UNCLEAR, orders.c.provider.in_(providers), sent >= since
+        )
+        return self._list(query.order_by(orders.c.id.desc()).limit(100))
 
     def _list(self, query: sa.Select[Any]) -> list[Row]:
         with self._reading() as connection:

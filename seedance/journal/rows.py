@@ -19,7 +19,8 @@ class NewRow:
     """What is written before anything is sent.
 
     `origin` is the provider's. `mark` is a value that only this order has and that the provider's
-    list of tasks shows, None where it shows none. `created` is in Unix seconds, None for now.
+    list of tasks shows, or its idempotency key; None where there is neither. `created` is in Unix
+    seconds, None for now.
     """
 
     fingerprint: str
@@ -39,7 +40,12 @@ class NewRow:
 
 @dataclass(frozen=True)
 class Row:
-    """One order in the journal. `task` is the ticket, `created` and `updated` are UTC."""
+    """One order in the journal. `task` is the ticket, `created` and `updated` are UTC.
+
+    `create` is the paid call as JSON, where it is kept and its outcome is not known. `looks` counts
+    how often the provider's list did not have the task, `looked` is when it last did not (Unix
+    seconds).
+    """
 
     id: int
     fingerprint: str
@@ -67,6 +73,9 @@ class Row:
     uid: str
     origin: str | None
     mark: str | None
+    create: str | None = None
+    looked: float | None = None
+    looks: int = 0
 
     @property
     def live(self) -> bool:
@@ -134,4 +143,7 @@ def row_of(record: Any) -> Row:
         uid=record.uid or "",
         origin=record.origin,
         mark=record.mark,
+        create=record.create_json,
+        looked=record.looked,
+        looks=record.looks or 0,
     )

@@ -62,7 +62,12 @@ orders = sa.Table(
     # Random: a database that was restored or replaced gives an `id` a second time, but no `uid`.
     sa.Column("uid", sa.String(32)),
     sa.Column("origin", sa.String(300)),  # of the provider that took the order
-    sa.Column("mark", sa.String(64)),  # by which the provider's list shows this order
+    # By which the provider's list shows this order, or its idempotency key.
+    sa.Column("mark", sa.String(64)),
+    sa.Column("create_json", sa.Text),  # the paid call, until its outcome is known
+    # When the provider's list last did not have the task of an unclear order, and how often.
+    sa.Column("looked", sa.Float),
+    sa.Column("looks", sa.Integer),
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),
@@ -117,3 +122,9 @@ hosted = sa.Table(
     sa.Column("account", sa.String(16), primary_key=True),
     sa.Column("name", sa.String(1024), primary_key=True),
 )
+
+
+def is_row(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
+    """The condition that a row has a number and, if that is known, an identity."""
+    number = orders.c.id == row_id
+    return number if uid is None else sa.and_(number, sa.func.coalesce(orders.c.uid, "") == uid)

@@ -65,7 +65,8 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         _S.SUCCEEDED: frozenset({_S.SAVED, _S.EXPIRED, _S.CANCELLED}),
         # Back to succeeded where its file is gone and is fetched again.
         _S.SAVED: frozenset({_S.SUCCEEDED, _S.CANCELLED}),
-        _S.UNCLEAR: frozenset({_S.RUNNING, _S.PREPARING, _S.CANCELLED}),
+        # Submitting once more only where a document says that the same create is made once.
+        _S.UNCLEAR: frozenset({_S.RUNNING, _S.PREPARING, _S.SUBMITTING, _S.CANCELLED}),
         _S.REFUSED: frozenset(),
         # A person may collect a task that has ended: to ask for it once more costs nothing.
         _S.FAILED: frozenset({_S.RUNNING}),
@@ -76,6 +77,9 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
 
 LIVE = (_S.PREPARING, _S.SUBMITTING, _S.RUNNING, _S.SUCCEEDED)
 """Under way: a process works on such a row, or recovers it."""
+
+UNSETTLED = (_S.PREPARING, _S.SUBMITTING, _S.UNCLEAR)
+"""What came of the paid call is not known yet, or it was not made."""
 
 HELD = (*LIVE, _S.SAVED, _S.UNCLEAR)
 """There is at most one row in these states for each fingerprint: the database itself refuses to let

@@ -62,6 +62,9 @@ class AIHubMax(Relay):
     name = "AIHubMax"
     key_variable = "AIHUBMAX_API_KEY"
     key_page = "https://aihubmax.com"
+    where_to_look = (
+        "AIHubMax documents no list of tasks: look whether the credits on its site became fewer."
+    )
     default_base_url = "https://api.aihubmax.com"
     limits = Limits(
         models={

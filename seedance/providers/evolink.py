@@ -16,6 +16,7 @@ from ..errors import Moderated, SeedanceError
 from ..money import Money
 from ..order import Mode, Order
 from ..wire import (
+    AboutKey,
     Balance,
     Blob,
     Call,
@@ -24,6 +25,7 @@ from ..wire import (
     Failed,
     FilePart,
     Flow,
+    Idempotency,
     Limits,
     MediaLimits,
     ModelLimits,
@@ -56,6 +58,7 @@ REPORTED_AS_OF = "2026-10, reported"
 LONGEST_CLIPS = 15.0
 UNFILTERED = 1.1  # the price with `content_filter` off, which only `extra` can set
 
+KEY_OPEN, KEY_SPENT = "paid_outcome_unknown", "idempotency_conflict"
 UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
@@ -148,6 +151,10 @@ class EvoLink(Relay):
     key_page = "https://evolink.ai/dashboard/keys"
     default_base_url = "https://api.evolink.ai"
     default_upload_url = "https://files-api.evolink.ai"
+    random_mark = True
+    keeps_create = True
+    # How long a key is remembered is in no document, so that a short time is assumed.
+    idempotency = Idempotency("Idempotency-Key", 600.0)
     words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only
     limits = Limits(
         models={
@@ -272,6 +279,12 @@ class EvoLink(Relay):
             amount *= UNFILTERED
         day = datetime.fromtimestamp(updated, timezone.utc).date().isoformat()
         return Money(round(amount, 4), "USD", estimated=True, as_of=f"{day}, live")
+
+    def about_key(self, reply: Reply) -> AboutKey:
+        codes = set(error_codes(reply))
+        if KEY_OPEN in codes:
+            return "open"
+        return "spent" if KEY_SPENT in codes else "nothing"
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)

@@ -1,13 +1,23 @@
 """fal: a queue before every model. Sources: docs.fal.ai (queue, errors, request errors), the model
-pages of bytedance/seedance-2.0, and fal's own Python client. The mode is part of the model's path.
+pages of bytedance/seedance-2.0, fal's own Python client, and, of the history of requests, fal's
+platform API (retold). The mode is part of the model's path.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
+from ..errors import (
+    BadOrder,
+    Moderated,
+    OddReply,
+    OutOfCredit,
+    Refused,
+    SeedanceError,
+    Unclear,
+)
 from ..money import Money
 from ..order import SIZES, Order
 from ..texts import LONGEST_CODE, LONGEST_NAME
@@ -34,11 +44,15 @@ from ..wire import (
     number_at,
     plain_word,
     text_at,
+    unix_seconds,
 )
 from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal_limits import LIMITS, PATHS
 from ._fal_prices import PRICES
+from ._found import CLOCK_SLACK, MOST_PAGES, is_of_that_time, iso_time, the_one
 
+HISTORY = "/v1/models/requests/by-endpoint"
+MARKED = "end_user_id"  # a random one for each order, and no person's
 COMPLETE = "draft/complete"  # where a mode stands in the path of a model
 
 # fal's queue itself runs a request again after some errors, up to ten times. This forbids it.
@@ -70,8 +84,13 @@ class Fal(Provider):
     key_page = "https://fal.ai/dashboard/keys"
     default_base_url = "https://queue.fal.run"
     default_upload_url = "https://rest.fal.ai"
+    default_history_url = "https://api.fal.ai"
     auth_scheme = "Key"
     limits = LIMITS
+    random_mark = True
+    keeps_create = True
+    found_for = 30 * 24 * 3600.0  # what was sent is kept for so long
+    where_to_look = "Look at the requests on fal.ai/dashboard/requests."
     # COMPLETED is no end yet: `_result` finds out which.
     words = {"in_queue": _queued, "in_progress": Running()}
 
@@ -111,6 +130,8 @@ class Fal(Provider):
             body["draft"] = True
         model_id = self.model_id(order, PATHS[order.mode]).strip("/")
         url, extra = self.url(f"/{model_id}"), self.extra(order)
+        if self.mark and MARKED not in extra:
+            body[MARKED] = self.mark
         reply = yield self.paid_call(url, body, extra, headers=NO_RETRY)
         return Ticket.issue(self.id, self._remembered(self.read(reply), model_id))
 
@@ -144,6 +165,73 @@ class Fal(Provider):
         if dig(reply.object(), "success") is False:
             return CannotCancel("fal did not take the request to cancel.")
         return CancelRequested()
+
+    def find(
+        self, order: Mapping[str, Any], since: float, create: Call | None = None
+    ) -> Flow[Ticket | None]:
+        """Look through the history of the model's requests, with what was sent: for our
+        `end_user_id`, or, for the final video of a draft, which takes none, for its draft."""
+        if order.get("draft_of"):
+            response_url, *_ = self._urls(Ticket.parse(order["draft_of"], known=True))
+            drafted = yield from self.ask(Call("GET", response_url))
+            wanted = {"draft_id": text_at(drafted, "draft_id"), "resolution": order["resolution"]}
+            template = self.config.models.get(order["model"])
+            template = template or self.limits.models[order["model"]].id
+            endpoint = template.replace("{mode}", COMPLETE).strip("/")
+        elif MARKED in order.get("extra", {}).get(self.id, {}):
+            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its request.")
+        elif create is None:
+            raise BadOrder("What was sent was not kept, so that its request is not looked for.")
+        else:
+            wanted = {MARKED: self.mark}
+            endpoint = create.url.removeprefix(self.url("/"))
+        requests = yield from self._history(endpoint, since)
+        bare = [item for item in requests if not isinstance(item.get("json_input"), dict)]
+        found = [
+            item
+            for item in requests
+            if item not in bare
+            and all(item["json_input"].get(name) == value for name, value in wanted.items())
+        ]
+        app = "/".join(endpoint.split("/")[:2])
+        paths = (f"{app}/requests/{text_at(item, 'request_id')}" for item in found or bare)
+        tickets = [Ticket.issue(self.id, path.replace("/", "~")) for path in paths]
+        if bare and not found:
+            raise Unclear(
+                f"fal's history has {len(bare)} requests of that time without what was sent, one "
+                f"of which may be this order's: {', '.join(map(str, tickets[:5]))}.",
+                hint="Collect the right one with seedance collect.",
+            )
+        return the_one(self.name, tickets)
+
+    def _history(self, endpoint: str, since: float) -> Flow[list[dict[str, Any]]]:
+        """The requests of one model at the time of an order, with what was sent.
+
+        It is not documented which of a request's times `start` and `end` are about, so that only
+        the first is given, and the time when a request was sent is compared here.
+        """
+        query = {
+            "endpoint_id": endpoint,
+            "start": iso_time(since - CLOCK_SLACK),
+            "expand": "payloads",
+            "limit": "100",
+        }
+        found: list[dict[str, Any]] = []
+        for _ in range(MOST_PAGES):
+            page = yield from self.ask(Call("GET", self.history_url(HISTORY), query=query))
+            items = page.get("items")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise OddReply("fal's history of requests cannot be read.")
+            found += [
+                item
+                for item in items
+                if is_of_that_time(unix_seconds(item.get("sent_at")), since)
+                and item.get("endpoint_id", endpoint) == endpoint
+            ]
+            if not page.get("has_more"):
+                return found
+            query = {**query, "cursor": text_at(page, "next_cursor")}
+        raise OddReply("fal's history of requests does not end.")
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by tokens. A length that the model decides is counted at its longest."""

@@ -7,10 +7,11 @@ since there is no upload.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from ..errors import BadOrder, Moderated, OutOfCredit, Refused, SeedanceError
+from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError, Unclear
 from ..money import Money
 from ..order import Order
 from ..wire import (
@@ -37,6 +38,7 @@ from ..wire import (
     number_at,
     text_at,
 )
+from ._found import CLOCK_SLACK, LONGEST_CREATE, MOST_PAGES, iso_time, the_one
 
 # Seed 003 knows one tier, `1K`, which is Lumenfall's way of saying 720p, with these sizes.
 TIER = {"720p": "1K"}
@@ -61,6 +63,8 @@ VIDEO_FIELDS = ("video_url", "input_video")
 
 # docs.lumenfall.ai; a size takes precedence over both (seed 003).
 OTHER_NAMES = {"seconds": "duration", "size": "resolution"}
+
+MARKED = "user"  # a random one for each order, and no person's; the list of requests shows it
 
 MODERATED = "CONTENT_POLICY_VIOLATION"
 
@@ -130,6 +134,8 @@ class Lumenfall(Provider):
     key_page = "https://lumenfall.ai"
     default_base_url = "https://api.lumenfall.ai/v1"
     options = ("video_field",)
+    random_mark = True
+    where_to_look = "Look at the requests on lumenfall.ai/app/requests."
     limits = Limits(
         models={"seedance-2.0": MODEL},
         delivery={"image": ("inline", "address"), "video": ("address",), "audio": ("address",)},
@@ -151,6 +157,8 @@ class Lumenfall(Provider):
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body, extra = self._body(order, delivered), self.extra(order)
+        if self.mark and MARKED not in extra:
+            body[MARKED] = self.mark
         return (yield from self.create(self.url("/videos"), body, extra, others=OTHER_NAMES))
 
     def ticket(self, reply: Reply) -> Ticket:
@@ -160,6 +168,42 @@ class Lumenfall(Provider):
     def check(self, ticket: Ticket) -> Flow[Status]:
         video = yield from self.ask(Call("GET", self.url(f"/videos/{ticket.opaque}")))
         return self.standing(video)
+
+    def find(
+        self, order: Mapping[str, Any], since: float, create: Call | None = None
+    ) -> Flow[Ticket | None]:
+        """Look through the list of requests for our `user`. That a request's id is also its
+        video's is what Lumenfall's own client does, so that the video is asked for first."""
+        if MARKED in order.get("extra", {}).get(self.id, {}):
+            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its request.")
+        query = {
+            "limit": "100",
+            "created_after": iso_time(since - CLOCK_SLACK),
+            "created_before": iso_time(since + LONGEST_CREATE),
+        }
+        found: dict[str, Ticket] = {}
+        for _ in range(MOST_PAGES):
+            url = self._at_host("/v1/requests")
+            page = yield from self.ask(Call("GET", url, query=query))
+            items = page.get("data")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise OddReply("Lumenfall's list of requests cannot be read.")
+            for item in items:
+                if text_at(item, MARKED) == self.mark:
+                    found[str(item.get("id"))] = Ticket.issue(self.id, item.get("id"))
+            if not items or not page.get("next_page_url"):
+                break
+            query = {**query, "starting_after": str(items[-1].get("id"))}
+        ticket = the_one(self.name, found.values())
+        if ticket is not None:
+            reply = yield Call("GET", self.url(f"/videos/{ticket.opaque}"))
+            if not reply.ok:
+                raise Unclear(
+                    f"Lumenfall's list of requests has this order as {unquote(ticket.opaque)}, but "
+                    "no video of that id.",
+                    hint="Look it up there: whether it was accepted is in its status.",
+                )
+        return ticket
 
     def cancel(self, ticket: Ticket) -> Flow[TaskCancelled | CannotCancel]:
         # Documented for this path only, while the seed's paths have no /openai.

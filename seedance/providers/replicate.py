@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from ..errors import Moderated, Refused, SeedanceError
+from ..errors import BadOrder, Moderated, OddReply, Refused, SeedanceError, Unclear
 from ..money import Money
 from ..order import Mode, Order
 from ..wire import (
@@ -42,6 +43,7 @@ from ..wire import (
     text_at,
     unix_seconds,
 )
+from ._found import CLOCK_SLACK, LONGEST_CREATE, MOST_PAGES, is_of_that_time, iso_time, the_one
 
 MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
 CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
@@ -159,6 +161,9 @@ class Replicate(Provider):
         spelling={"image": "[Image{n}]", "video": "[Video{n}]", "audio": "[Audio{n}]"},
         result_life=3600.0,
     )
+    keeps_create = True
+    found_for = 3600.0  # then the inputs are removed
+    where_to_look = "Look at replicate.com/predictions."
     words = {
         "starting": Running(phase="queued"),
         "processing": Running(),
@@ -205,6 +210,45 @@ class Replicate(Provider):
         if word in ("succeeded", "failed"):
             return CannotCancel(f"The prediction has already {word}.")
         return self.cancelled(reply)
+
+    def find(
+        self, order: Mapping[str, Any], since: float, create: Call | None = None
+    ) -> Flow[Ticket | None]:
+        """Look through the list of predictions for one with the same inputs, which hold the whole
+        order, down to its seed and the addresses of its files. No field could mark it."""
+        if create is None:
+            raise BadOrder("What was sent was not kept, so that its prediction is not looked for.")
+        model = create.url.removeprefix(self.url("/v1/models/")).removesuffix("/predictions")
+        query = {
+            "created_after": iso_time(since - CLOCK_SLACK),
+            "created_before": iso_time(since + LONGEST_CREATE),
+        }
+        found, bare = [], []
+        for _ in range(MOST_PAGES):
+            page = yield from self.ask(Call("GET", self.url("/v1/predictions"), query=query))
+            items = page.get("results")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise OddReply("Replicate's list of predictions cannot be read.")
+            for item in items:
+                if item.get("model", model) != model:
+                    continue
+                if not is_of_that_time(unix_seconds(item.get("created_at")), since):
+                    continue
+                if item.get("data_removed"):
+                    bare.append(Ticket.issue(self.id, item.get("id")))
+                elif item.get("input") == create.json["input"]:
+                    found.append(Ticket.issue(self.id, item.get("id")))
+            cursor = dict(parse_qsl(urlsplit(text_at(page, "next")).query)).get("cursor")
+            if not cursor:
+                break
+            query = {**query, "cursor": cursor}
+        if bare and not found:
+            raise Unclear(
+                f"Replicate has {len(bare)} predictions of that time whose inputs are removed, one "
+                f"of which may be this order's: {', '.join(map(str, bare[:5]))}.",
+                hint="Collect the right one with seedance collect.",
+            )
+        return the_one(self.name, found)
 
     def probe_key(self) -> Flow[Balance]:
         account = yield from self.ask(Call("GET", self.url("/v1/account")))

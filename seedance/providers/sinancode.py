@@ -48,6 +48,9 @@ class SinanCode(Relay):
     name = "SinanCode"
     key_variable = "SINANCODE_API_KEY"
     key_page = "https://docs.sinancode.com"
+    where_to_look = (
+        "SinanCode documents no list of tasks: look at the history or the balance on its site."
+    )
     default_base_url = "https://api.sinancode.com"
     default_upload_url = "https://files-api.sinancode.com"
     limits = Limits(

@@ -128,6 +128,9 @@ class UniAll(Relay):
     name = "UniAll"
     key_variable = "UNIALL_API_KEY"
     key_page = "https://docs.uniall.ai"
+    where_to_look = (
+        "UniAll documents no list of tasks: look at the history or the balance on its site."
+    )
     default_base_url = None  # the document has only a placeholder
     options = ("create_path", "data_uris")
     words = WORDS

@@ -39,6 +39,16 @@ class NoAnswer(SeedanceError):
         self.seconds = seconds
 
 
+class NoClearAnswer(Unclear):
+    """A paid call was sent, and nobody knows what became of it. `answered`: an answer came, which
+    does not tell. `seconds`: what it asks to wait. `spent_key`: its idempotency key is of no use
+    for it any more."""
+
+    answered = False
+    seconds: float | None = None
+    spent_key = False
+
+
 class UnknownTask(SeedanceError):
     """The provider does not know the task (HTTP 404 or 410)."""
 
@@ -116,7 +126,9 @@ class Client:
         """
         if spending.ok and not isinstance(error, Refused):
             said = str(error) if isinstance(error, SeedanceError) else repr(error)
-            return self._unclear(f"accepted the request, but its answer makes no sense: {said}")
+            return self._unclear(
+                f"accepted the request, but its answer makes no sense: {said}", spending
+            )
         if isinstance(error, OddReply):
             return Refused(
                 f"{self.provider.name} refused the request (HTTP {spending.status}).",
@@ -124,11 +136,16 @@ class Client:
             )
         return error
 
-    def _unclear(self, what: str) -> Unclear:
-        return Unclear(
+    def _unclear(self, what: str, reply: Reply | None = None) -> NoClearAnswer:
+        error = NoClearAnswer(
             f"{self.provider.name} {what}",
-            hint="The order may have been accepted and billed, so it is not sent again by itself.",
+            hint="The order may have been accepted and billed"
+            + ("." if self.provider.idempotency else ", so it is not sent again by itself."),
         )
+        if reply is not None:
+            error.answered, error.seconds = True, retry_after(reply)
+            error.spent_key = self.provider.about_key(reply) == "spent"
+        return error
 
     def _spend(self, call: Call, gate: Gate | None) -> Reply:
         try:
@@ -141,6 +158,8 @@ class Client:
             raise self._unclear(f"gave an answer that cannot be read: {error.message}") from None
         said = error_text(reply)
         tail = f": {said}" if said else "."
+        if not reply.ok and self.provider.about_key(reply) != "nothing":
+            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}", reply)
         if reply.status == 429:
             if self.provider.quota_used_up(reply):
                 raise OutOfCredit(
@@ -149,7 +168,7 @@ class Client:
                 )
             raise Busy(f"{self.provider.name} is busy (HTTP 429){tail}", retry_after(reply))
         if reply.status in (408, 409) or reply.status >= 500 or reply.status < 200:
-            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}")
+            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}", reply)
         if 300 <= reply.status < 400:
             raise Refused(
                 f"{self.provider.name} redirects the order (HTTP {reply.status}); an order is "

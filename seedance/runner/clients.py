@@ -54,12 +54,13 @@ class Clients:
         config, key = access.config, access.key
         provider = providers.get(provider_id)(config, mark)
         account = quotes.account_of(provider_id, key)
-        urls = [url for url in (config.base_url, config.upload_url) if url]
+        urls = [url for url in (config.base_url, config.upload_url, config.history_url) if url]
         identity = (provider.id, " ".join(urls), account)
         with self._lock:
             transport = self._transports.get(identity)
             if transport is None:
-                credentials = Credentials(provider.auth_scheme, key, frozenset(map(origin, urls)))
+                origins = frozenset(map(origin, urls))
+                credentials = Credentials(provider.auth_scheme, key, origins, provider.auth_header)
                 adapters = preview.adapters(config.base_url, self.settings.home)
                 transport = Transport(credentials, adapters, self._watchdog)
                 self._transports[identity] = transport

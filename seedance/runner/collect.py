@@ -121,7 +121,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             done = _fresh_address(active)
         try:
             files.check_writable(paths.video.parent)
-            _download(active, done.video_url or "", paths.part)
+            _download_video(active, done, paths.part)
             last_frame = _provider_last_frame(active, done, paths)
             active.say("saving", 1.0)
             record, graph = sidecar_record(active.row, done), graphs.of(active.settings, active.row)
@@ -182,6 +182,17 @@ def _fresh_address(active: ActiveOrder) -> Done:
                 raise _lost(active, getattr(status, "message", "it was cancelled"))
         active.pause(active.settings.poll_interval or UNDOCUMENTED_INTERVAL)
     raise active.later(f"{active.ticket()} is finished, but {problem}.")
+
+
+def _download_video(active: ActiveOrder, done: Done, part: Path) -> None:
+    """Fetch the video from its address, or else from the one at the provider's own origin."""
+    try:
+        _download(active, done.video_url or "", part)
+    except (download.AddressExpired, NotSent, Lost, OddReply):
+        if done.own_url is None or done.own_url == done.video_url:
+            raise
+        active.check_stop()
+        _download(active, done.own_url, part)
 
 
 def _download(

@@ -1,4 +1,4 @@
-"""The order of the steps: lease the row, then submit, poll and collect.
+"""The order of the steps: lease the row, then submit, poll and collect; clear what is unclear.
 
 Each step is a function of an ActiveOrder. It returns when the row has reached its next state, or
 raises the error that the order ends with.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from ..errors import Cancelled, SeedanceError
 from ..journal import IllegalMove, LeaseLost, Row, State
 from .active import ActiveOrder
+from .clearing import clear
 from .client import Stopped
 from .collect import bring_here, collect
 from .outcomes import error_of, goes_on, told
 from .poll import poll
-from .submit import find_unclear, submit
+from .submit import submit
 from .upload import clear_bucket
 
 
@@ -42,10 +43,10 @@ def _steps(active: ActiveOrder) -> Row:
     if active.row.state == State.SUBMITTING:
         # Nobody sends it: the journal could not be written when that had failed.
         active.advance(State.UNCLEAR)
-    if active.row.state == State.UNCLEAR:
-        find_unclear(active)
     if active.row.state == State.PREPARING:
         submit(active)
+    if active.row.state == State.UNCLEAR:
+        clear(active)
     done = poll(active) if active.row.state == State.RUNNING else None
     if active.row.state == State.SAVED:
         bring_here(active)

@@ -14,6 +14,7 @@ from ..errors import (
     from_dict,
 )
 from ..journal import Row, State
+from ..providers import registry
 from ..transport import Lost
 from ..wire import Failed
 from .client import Busy, NoAnswer
@@ -52,12 +53,15 @@ def failure(status: Failed) -> TaskFailed:
     return error
 
 
-def look_first(row_id: int) -> str:
+def look_first(row: Row) -> str:
     """What to do about an unclear order."""
+    provider = registry().get(row.provider)
+    where = (provider.where_to_look if provider else "") or (
+        f"Look at {provider.name if provider else row.provider}'s own list of tasks."
+    )
     return (
-        "Look at the provider's own list of tasks. If there is none, the order can be sent again: "
-        f"run seedance forget {row_id} (or use the Seedance tab) and queue it again, or change the "
-        "seed."
+        f"{where} If there is none, the order can be sent again: run seedance forget {row.id} (or "
+        "use the Seedance tab) and queue it again, or change the seed."
     )
 
 
@@ -79,7 +83,7 @@ def error_of(row: Row) -> SeedanceError:
     elif row.state == State.UNCLEAR:
         error = Unclear(
             "The program ended while the order was being sent; it may be accepted and billed.",
-            hint=look_first(row.id),
+            hint=look_first(row),
         )
     else:
         error = Cancelled(f"The order ended as {row.state}.")

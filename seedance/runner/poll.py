@@ -212,6 +212,8 @@ class _Polling:
         if not isinstance(status, Running):
             return status
         self._say(status)
+        if status.again_in is not None and self.pace.fixed is None:
+            self.wait = max(self.wait, min(status.again_in, LONGEST_WAIT))
         if self.elapsed > self.limits.task_life:
             raise self.active.later(f"{self.ticket} has not come to an end for a long time.")
         return None

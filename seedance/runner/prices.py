@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import providers
 from ..errors import SeedanceError
@@ -26,6 +26,8 @@ from ..wire import Call, Flow, Provider, Reply
 from .client import Client, Stopped
 
 logger = logger_of(__name__)
+
+T = TypeVar("T")
 
 FILE = "live_prices.json"
 KEPT_SECONDS = 24 * 3600.0
@@ -87,19 +89,27 @@ def _call(provider: Provider, order: Order) -> Call | None:
     return step if isinstance(step, Call) and not step.spends and not step.auth else None
 
 
-def _ask(client: Client, call: Call) -> str:
-    """The answer, empty where there is none of use in time."""
+def ask_briefly(client: Client, flow: Flow[T]) -> T | None:
+    """What a flow gives that costs nothing, None where that takes longer than a person waits, or
+    fails."""
     stop = Stop()
     alarm = threading.Timer(ASKED_SECONDS, stop.set)
     alarm.daemon = True
     alarm.start()
     try:
-        reply = client.run(_one(call), polling=True, stop=stop)
+        return client.run(flow, polling=True, stop=stop)
     except (SeedanceError, Stopped) as error:
         logger.info("%s's live prices: %s", client.provider.name, error or "no answer in time")
-        return ""
+        return None
     finally:
         alarm.cancel()
+
+
+def _ask(client: Client, call: Call) -> str:
+    """The answer, empty where there is none of use in time."""
+    reply = ask_briefly(client, _one(call))
+    if reply is None:
+        return ""
     usable = reply.status == 200 and len(reply.body) <= LONGEST_ANSWER
     return reply.body.decode("utf-8", "replace") if usable else ""
 

@@ -20,6 +20,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "submitting": "submitting",
         "provider_busy": "the provider is busy, trying again in {seconds} s",
         "provider_unreachable": "the provider cannot be reached, trying again in {seconds} s",
+        "clearing": "finding out whether the order arrived",
         "queued": "queued",
         "queued_behind": "queued, {ahead} ahead",
         "rendering": "rendering",

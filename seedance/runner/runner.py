@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -25,8 +26,9 @@ from ..order import MOST_TAKES, Order
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
-from . import files, graphs, places, prices, quotes, rebuild, repeats, results, tickets
+from . import clearing, files, graphs, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
+from .catalogs import Catalogs
 from .client import Client
 from .clients import Clients
 from .finish import prepare_final
@@ -64,6 +66,7 @@ class Runner:
         self._worker = Worker(self._beat)
         self.journal = Journal(self.settings.journal_url, limit=self._worker.watchdog.limit)
         self._clients = Clients(self.settings, self._worker.watchdog)
+        self._catalogs = Catalogs(self.settings, self._clients.at)
         self._recovers = False
         self._restored = False
         self._left: set[int] = set()  # rows that could not be recovered and were logged
@@ -134,6 +137,7 @@ class Runner:
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
         self._restore_tickets()
+        self._catalogs.refresh(order.provider)
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         planned = plan(order, typed, takes, self.journal, self._prepare)
         for goal, take in zip(goals, planned):
@@ -232,6 +236,7 @@ class Runner:
                 provider=provider.id,
                 account=quotes.account_of(provider.id, prepared.access.key),
                 origin=origin(provider.config.base_url),
+                mark=str(uuid.uuid4()) if provider.random_mark else None,
                 marks=provider.marks,
                 order=prepared.order.describe(),
                 changes=[change.as_dict() for change in prepared.changes],
@@ -265,7 +270,7 @@ class Runner:
         active = None
         if not self._is_here(row):
             provider = prepared.provider
-            if row.state == State.UNCLEAR and not provider.can("find"):
+            if row.state == State.UNCLEAR and not clearing.has_means(type(provider)):
                 raise error_of(row)
             client = self._clients.for_row(row, prepared.access)
             active = self._carry(row, client, prepared, target, overwrite)
@@ -391,10 +396,15 @@ class Runner:
             if row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
                 # Asking once more costs nothing.
                 row = self.journal.reopen(row.id, State.RUNNING, row.uid)
-            elif not row.live and row.state != State.SAVED:
+            elif not row.live and row.state != State.SAVED and not self._clears(row):
                 raise error_of(row)
             active = self._carry(row, client, None, target, overwrite)
         return Job(self.settings, row, order, active=active, copy_to=target, overwrite=overwrite)
+
+    def _clears(self, row: Row) -> bool:
+        """Whether it can be found out what became of a row."""
+        provider = providers.registry().get(row.provider)
+        return row.state == State.UNCLEAR and provider is not None and clearing.has_means(provider)
 
     def _adopt(self, ticket: Ticket, target: Path | None, graph: Graph | None) -> Row:
         """A row for a task that this journal does not know."""
@@ -530,7 +540,8 @@ class Runner:
 
     def recover(self) -> int:
         """Recover the live rows that no process works on, the newest first, now and with each
-        heartbeat from now on. None are recovered while `RECOVER_AT_ONCE` orders are active.
+        heartbeat from now on. None are recovered while `RECOVER_AT_ONCE` orders are active. What
+        became of unclear rows is found out too, where that can be.
 
         Returns how many were recovered now. A row whose provider has no key is released again.
         """
@@ -541,17 +552,24 @@ class Runner:
             if self._worker.count >= RECOVER_AT_ONCE:
                 break
             claimed = self.journal.claim(row.id, row.uid)
-            if claimed is None or not claimed.live:
-                continue
-            try:
-                self._carry(claimed, self._clients.for_row(claimed))
-                count += 1
-            except SeedanceError as error:
-                self.journal.release(row.id, uid=row.uid)
-                if row.id not in self._left:
-                    self._left.add(row.id)
-                    logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)
+            if claimed is not None and (claimed.live or self._clears(claimed)):
+                count += self._take_up(claimed)
+        for row in clearing.due(self.journal):
+            if self._worker.count < RECOVER_AT_ONCE and row.id not in self._worker.rows:
+                self._take_up(row)
         return count
+
+    def _take_up(self, row: Row) -> bool:
+        """Bring a row to its end that was left; says whether that has begun."""
+        try:
+            self._carry(row, self._clients.for_row(row))
+            return True
+        except SeedanceError as error:
+            self.journal.release(row.id, uid=row.uid)
+            if row.id not in self._left:
+                self._left.add(row.id)
+                logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)
+            return False
 
     def tasks(self, limit: int = 50, since: float = 0.0) -> list[Row]:
         """The newest rows of the journal, with their files where they are on this machine; `since`
@@ -589,6 +607,7 @@ class Runner:
         provider."""
         order, said = quotes.tidy(order)
         quotes.check(order, self.settings)
+        self._catalogs.refresh()
         found = quotes.quotes(order, self.settings)
         able = [quote.provider for quote in found if quote.problem is None]
         if prices.refresh(order, able, self.settings, self._clients.at):
@@ -598,7 +617,9 @@ class Runner:
     def probe_key(self, provider_id: str) -> Balance:
         """Test a key free of charge. Raises NeedsKey, Refused, or BadOrder where that cannot be."""
         client = self._clients.at(provider_id)
-        return client.ask(client.provider.probe_key())
+        balance = client.ask(client.provider.probe_key())
+        self._catalogs.refresh(provider_id, anew=True)
+        return balance
 
     # ------------------------------------------------------------------------- the process
 

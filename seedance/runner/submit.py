@@ -1,11 +1,13 @@
 """From a reserved row to a ticket: media go up, a slot is taken, the one paid call is made.
 
-It decides when the paid call may be repeated, and what becomes of an unclear order.
+It decides when the paid call may be repeated because nothing was accepted. `clearing` finds out
+what became of an order where that is not known.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 import time
@@ -16,9 +18,10 @@ from ..addresses import origin
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
 from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
+from ..order import Order
 from ..texts import logger_of
 from ..transport import NotSent, Withheld
-from ..wire import Delivered, Ticket
+from ..wire import Call, Delivered, Ticket
 from . import tickets
 from .active import ActiveOrder
 from .client import Busy, Stopped
@@ -30,8 +33,6 @@ logger = logger_of(__name__)
 
 SLOT_SECONDS = 2.0  # between two attempts to take a slot
 MOST_FAILURES = 5  # connections in a row that could not be made
-FIND_ATTEMPTS = 3  # readings of a provider's list of tasks, to find an unclear order
-FIND_SECONDS = 2.0  # between two of them
 
 
 class CancelledInTime(Exception):
@@ -39,7 +40,7 @@ class CancelledInTime(Exception):
 
 
 def submit(active: ActiveOrder) -> None:
-    """Bring a row from `preparing` to `running`, or to the end that is raised."""
+    """Bring a row from `preparing` to `running` or `unclear`, or to the end that is raised."""
     if active.prepared is None:
         # The row was recovered, and the journal keeps no media: the order cannot be sent.
         raise _given_up(active, "The order was interrupted before it was sent; nothing was spent.")
@@ -61,13 +62,11 @@ def submit(active: ActiveOrder) -> None:
             active.row = replace(active.row, state=State.PREPARING)
         raise
     except Unclear as error:
-        problem = _unclear(active, error)
-        if not find_unclear(active):
-            raise problem from None
+        _unclear(active, error)
     except SeedanceError as error:
         error = as_public(error)
         if active.row.task is None:
-            error = _refused(active, error)
+            error = refused(active, error)
         raise error from None
     except Exception as error:
         if active.row.state == State.SUBMITTING:
@@ -81,16 +80,16 @@ def submit(active: ActiveOrder) -> None:
                 active.advance(State.REFUSED, not_billed=True)
         raise
     finally:
-        _settled(active)
+        settled(active)
         shutil.rmtree(work_dir, ignore_errors=True)
 
 
-def _refused(active: ActiveOrder, error: SeedanceError) -> SeedanceError:
+def refused(active: ActiveOrder, error: SeedanceError) -> SeedanceError:
     """End the row, of whose order nothing was accepted; returns the error to raise."""
     try:
         return active.end(State.REFUSED, error, not_billed=True)
     except LeaseLost:
-        _resolve(active, None)
+        _resolve(active)
         return active.end(State.REFUSED, error, not_billed=True)
 
 
@@ -98,7 +97,7 @@ def _given_up(active: ActiveOrder, text: str) -> SeedanceError:
     return active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
 
 
-def _settled(active: ActiveOrder) -> None:
+def settled(active: ActiveOrder) -> None:
     """No paid call is in flight any more: its outcome, if there was one, is in the journal."""
     active.spending = False
     active.worker.note_settled()
@@ -133,6 +132,7 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
     deadline = time.monotonic() + active.settings.timeout
     provider = active.client.provider
     order = spelled(prepared.order, type(provider))
+    _keep_create(active, order, delivered)
     failures = 0
     while True:
         _take_slot(active, deadline)
@@ -141,13 +141,13 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         active.say("submitting")
         try:
             flow = provider.making(order, delivered)
-            ticket = active.client.run(flow, gate=lambda: _may_send(active))
-            _keep(active, ticket)
+            ticket = active.client.run(flow, gate=lambda: may_send(active))
+            keep_paid(active, ticket)
             return
         except Withheld:
             # The computer slept, and another process has claimed the row. Nothing was sent.
-            _settled(active)
-            _resolve(active, None)
+            settled(active)
+            _resolve(active)
             continue
         except Busy as error:
             failures += 1
@@ -168,14 +168,32 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
         # A process that dies during the wait must not leave the row in `submitting`: another
         # process would have to take it for unclear.
         _not_accepted(active)
-        _settled(active)
+        settled(active)
         if time.monotonic() + wait > deadline:
             raise problem
         active.say(code, seconds=round(wait))
         _pause_before_money(active, wait)
 
 
-def _may_send(active: ActiveOrder) -> bool:
+def _keep_create(active: ActiveOrder, order: Order, delivered: Delivered) -> None:
+    """Write the paid call into the journal, for a provider by whose document that helps if its
+    answer is lost."""
+    provider, row = active.client.provider, active.row
+    if not provider.keeps_create:
+        return
+    step = next(provider.making(order, delivered))
+    if isinstance(step, Call) and step.spends:
+        active.row = active.journal.note_create(row.id, kept(step), row.uid)
+
+
+def kept(call: Call) -> str:
+    """A paid call as the journal keeps it."""
+    record = {"url": call.url, "query": dict(call.query), "headers": dict(call.headers)}
+    return json.dumps({**record, "json": call.json})
+
+
+def may_send(active: ActiveOrder) -> bool:
+    """Whether this process may send the first byte of the paid call."""
     return active.journal.may_send(active.row.id, active.row.uid)
 
 
@@ -185,14 +203,14 @@ def _not_accepted(active: ActiveOrder) -> None:
         active.advance(State.PREPARING)
     except LeaseLost:
         # The computer slept, and another process moved the row to `unclear`.
-        _resolve(active, None)
+        _resolve(active)
 
 
-def _keep(active: ActiveOrder, ticket: Ticket) -> None:
+def keep_paid(active: ActiveOrder, ticket: Ticket) -> None:
     """Keep what was paid: in a file of its own, then in the journal."""
     task = str(ticket)
     active.keep(task, ticket.cost)
-    _settled(active)
+    settled(active)
     try:
         active.advance(State.RUNNING, task=task, cost=ticket.cost)
     except TicketTaken:
@@ -235,45 +253,16 @@ def _pause_before_money(active: ActiveOrder, seconds: float) -> None:
         raise CancelledInTime
 
 
-# ---------------------------------------------------------------------------------- unclear orders
-
-
 def _unclear(active: ActiveOrder, error: Unclear) -> SeedanceError:
     """Move the row to `unclear`; returns the error to raise."""
-    error.hint = f"{error.hint} {look_first(active.row.id)}"
+    error.hint = f"{error.hint} {look_first(active.row)}"
     return active.end(State.UNCLEAR, error)
 
 
-def find_unclear(active: ActiveOrder) -> bool:
-    """Look for the task of an unclear row in the provider's list of tasks; returns whether it was
-    found.
-
-    The row then goes to `running`. The task is recognised only by the order's `mark`, which no
-    other order has. If it is not in the list, that proves nothing, and the row stays `unclear`.
-    """
-    provider, row = active.client.provider, active.row
-    if not provider.can("find") or not row.mark or not active.same_sender:
-        return False
-    # Not `updated`: that a process died while sending may be noticed days later.
-    sent_at = row.submitted or row.created.timestamp()
-    for attempt in range(FIND_ATTEMPTS):
-        active.pause(FIND_SECONDS if attempt else 0.0)
-        try:
-            ticket = active.client.run(provider.find(row.order, sent_at), stop=active.stop)
-        except SeedanceError as error:
-            logger.info("Looking for the task of row %s: %s", row.id, error)
-            return False
-        if ticket is not None:
-            try:
-                return _resolve(active, str(ticket))
-            except TicketTaken:
-                return False
-    return False
-
-
-def _resolve(active: ActiveOrder, task: str | None) -> bool:
-    row = active.journal.resolve_unclear(active.row.id, task, active.row.uid)
+def _resolve(active: ActiveOrder) -> None:
+    """Take a row back that another process has moved to `unclear`: its order certainly never
+    arrived."""
+    row = active.journal.resolve_unclear(active.row.id, None, active.row.uid)
     if row is None:
         raise LeaseLost(f"row {active.row.id}")
     active.row = row
-    return True

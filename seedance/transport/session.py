@@ -1,6 +1,6 @@
 """Performs a Call over requests, and says whether anything was sent.
 
-It also decides where the Authorization header may go. One `perform` is one attempt; the caller
+It also decides where the key may go. One `perform` is one attempt; the caller
 decides whether to make another.
 """
 
@@ -72,15 +72,19 @@ Gate: TypeAlias = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key, how it is presented, and the origins that may see it."""
+    """A key, how it is presented, and the origins that may see it. `header_name` is the header
+    that it stands in; an empty `scheme` puts the key there alone."""
 
     scheme: str
     key: str = field(repr=False)
     origins: frozenset[str]
+    header_name: str = "Authorization"
 
     def header(self, url: str) -> str | None:
-        """The Authorization header for `url`, None where there is no key or it may not go."""
-        return f"{self.scheme} {self.key}" if self.key and origin(url) in self.origins else None
+        """The value of that header for `url`, None where there is no key or it may not go."""
+        if not self.key or origin(url) not in self.origins:
+            return None
+        return f"{self.scheme} {self.key}".strip()
 
 
 # ------------------------------------------------------ connections that note how far an attempt is
@@ -310,7 +314,7 @@ class Transport:
                     params=dict(call.query) or None,
                     data=data,
                     headers=headers,
-                    auth=_Authorization(self.credentials.header(call.url) if call.auth else None),
+                    auth=self._authorization(call.url) if call.auth else _Authorization(None),
                     timeout=(CONNECT_SECONDS, seconds),
                     proxies=_proxies(call.url),
                     allow_redirects=False,
@@ -329,6 +333,9 @@ class Transport:
             if _attempt.connected and not isinstance(error, known):
                 raise
             raise self._failure(call.url, error) from None
+
+    def _authorization(self, url: str) -> _Authorization:
+        return _Authorization(self.credentials.header(url), self.credentials.header_name)
 
     def _trusted(self, url: str) -> bool:
         """The provider's own origins, and any port of this machine if the provider is on it."""
@@ -384,7 +391,7 @@ class Transport:
             own = origin(url) == own_origin
             if not own:
                 check_public_url(url)
-            auth = _Authorization(self.credentials.header(url) if own and authorized else None)
+            auth = self._authorization(url) if own and authorized else _Authorization(None)
             with (
                 _errors_alone(),
                 _one_attempt(self._watchdog, seconds, stop or Stop(), guard=not own),
@@ -440,12 +447,12 @@ def _longest(call: Call) -> float:
 class _Authorization(requests.auth.AuthBase):
     """Sets our header, or none: without an auth object requests would look into .netrc."""
 
-    def __init__(self, header: str | None) -> None:
-        self._header = header
+    def __init__(self, header: str | None, name: str = "Authorization") -> None:
+        self._header, self._name = header, name
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._header:
-            request.headers["Authorization"] = self._header
+            request.headers[self._name] = self._header
         return request
 
 

@@ -17,7 +17,16 @@ from __future__ import annotations
 from .calls import Blob, Call, FilePart, Flow, Pause, Reply, given
 from .extra import add_extra
 from .limits import UNDOCUMENTED, Delivery, Limits, MediaLimits, ModelLimits, Size, Source
-from .provider import Balance, Capability, Config, Delivered, Provider, Uploaded
+from .provider import (
+    AboutKey,
+    Balance,
+    Capability,
+    Config,
+    Delivered,
+    Idempotency,
+    Provider,
+    Uploaded,
+)
 from .reading import (
     address,
     dig,
@@ -47,6 +56,7 @@ from .statuses import (
 
 __all__ = [
     "UNDOCUMENTED",
+    "AboutKey",
     "Balance",
     "Blob",
     "Call",
@@ -62,6 +72,7 @@ __all__ = [
     "Failed",
     "FilePart",
     "Flow",
+    "Idempotency",
     "Limits",
     "MediaLimits",
     "ModelLimits",

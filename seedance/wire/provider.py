@@ -21,7 +21,15 @@ from .statuses import Cancelling, CannotCancel, Running, Status, TaskCancelled, 
 
 # What a provider may leave out. It has those that its class defines.
 Capability: TypeAlias = Literal[
-    "upload", "cancel", "find", "finish", "probe_key", "estimate", "live_price"
+    "upload",
+    "cancel",
+    "find",
+    "finish",
+    "probe_key",
+    "estimate",
+    "live_price",
+    "catalog",
+    "idempotency",
 ]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -35,13 +43,31 @@ class Config:
     """What the user configured for a provider; never a workflow's doing, and never the key.
 
     `models` replaces provider model ids; `options` are the provider's own switches, by their name
-    in the environment, lower case (`create_path` for `SEEDANCE_UNIALL_CREATE_PATH`).
+    in the environment, lower case (`create_path` for `SEEDANCE_UNIALL_CREATE_PATH`). `catalog` is
+    what the provider's `catalog` gave lately, empty where it has none.
     """
 
     base_url: str
     upload_url: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    history_url: str | None = None
+    catalog: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A header by which the same create may be sent twice and is made once: its value is the
+    order's mark. `seconds`: for how long after the first sending that is surely so."""
+
+    header: str
+    seconds: float
+
+
+# What an answer to a create says about its idempotency key: nothing; an earlier create with the key
+# is still open, so that the same one is to be sent again later; the key can serve this create no
+# more, so that to send it again is no use.
+AboutKey: TypeAlias = Literal["nothing", "open", "spent"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +119,11 @@ class Provider(ABC):
     # Where a person makes a key, or, where no document names that page, the service's own site.
     key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None
+    # The host that `find` reads, where it is neither of the two.
+    default_history_url: ClassVar[str | None] = None
     limits: Limits  # of the class; an instance adds the models that its configuration names
+    # The header that the key stands in, and the word before it; an empty word for none.
+    auth_header: ClassVar[str] = "Authorization"
     auth_scheme: ClassVar[str] = "Bearer"
     options: ClassVar[tuple[str, ...]] = ()
     # True only where a document says that a cancelled task is not billed.
@@ -101,6 +131,19 @@ class Provider(ABC):
     # Numbers of which each order gets one of its own as its `mark`: it is sent with the order, and
     # the provider's list of tasks gives it back. Empty where no document has such a field.
     marks: ClassVar[range] = range(0)
+    # The `mark` is a random text instead, which is sent with the order or as its idempotency key.
+    random_mark: ClassVar[bool] = False
+    # The paid call is kept in the journal until its outcome is known: `find` compares tasks with
+    # it, or it is sent again with the same idempotency key.
+    keeps_create: ClassVar[bool] = False
+    idempotency: ClassVar[Idempotency | None] = None
+    # For how long `find` may find a task, in seconds after it was created; None for as long as it
+    # is known.
+    found_for: ClassVar[float | None] = None
+    # Where a person sees which tasks were made, or what was spent.
+    where_to_look: ClassVar[str] = ""
+    # What is to be known of every price, one sentence.
+    price_note: ClassVar[str] = ""
 
     _capabilities: ClassVar[frozenset[str]] = frozenset()
 
@@ -173,19 +216,36 @@ class Provider(ABC):
         raise BadOrder(f"{self.name} documents no free way to test a key.")
         yield
 
-    def find(self, order: Mapping[str, Any], since: float) -> Flow[Ticket | None]:
+    def find(
+        self, order: Mapping[str, Any], since: float, create: Call | None = None
+    ) -> Flow[Ticket | None]:
         """Look in the provider's list for the task that was created with `mark`, at about `since`
-        (Unix seconds). `order` has the fields that `Order.describe` gives. None means that it is
-        not there now, which proves nothing.
+        (Unix seconds). `order` has the fields that `Order.describe` gives, `create` is the paid
+        call where it is kept. None means that it is not there now, which proves nothing.
 
         Raises BadOrder where nothing lists tasks, Unclear where several tasks have the mark.
         """
         raise BadOrder(f"{self.name} has no list of tasks to look into.")
         yield
 
+    def repeat(self, create: Call) -> Flow[Ticket]:
+        """Send a create again that may have arrived, with its idempotency key. Raises as `submit`
+        does."""
+        return self.ticket((yield create))
+
+    def about_key(self, reply: Reply) -> AboutKey:
+        """What an answer to a create other than 2xx says about its idempotency key."""
+        return "nothing"
+
+    def catalog(self) -> Flow[dict[str, Any]]:
+        """What the provider says now of its models and prices, as small JSON, free of charge; it
+        comes back as `Config.catalog`. Raises BadOrder where there is no such list."""
+        raise BadOrder(f"{self.name} has no list of what it can do.")
+        yield
+
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none. It follows
-        from its arguments alone.
+        from its arguments, and from `Config.catalog` where there is one.
 
         `clip_seconds`: how long the order's clips are together, None where that is not known; then
         the longest that the provider takes are counted, so that a budget holds.
@@ -238,6 +298,7 @@ class Provider(ABC):
         into: dict[str, Any] | None = None,
         others: Mapping[str, str] = NO_NAMES,
         headers: Mapping[str, str] = NO_NAMES,
+        query: Mapping[str, str] = NO_NAMES,
     ) -> Call:
         """A create: `body` as JSON, with the user's `extra` fields added in place.
 
@@ -247,7 +308,9 @@ class Provider(ABC):
         """
         where = body if into is None else into
         add_extra(where, extra, f"extra.{self.id}", others=others, whole=body)
-        return Call("POST", url, json=body, headers=headers, spends=True)
+        if self.idempotency is not None and self.mark:
+            headers = {**headers, self.idempotency.header: self.mark}
+        return Call("POST", url, json=body, headers=headers, query=query, spends=True)
 
     def ticket(self, reply: Reply) -> Ticket:
         """The ticket in the answer to a create, by default for its `id`. Raises what `explain`
@@ -325,6 +388,11 @@ class Provider(ABC):
     def upload_url(self, path: str) -> str:
         """`path` at the configured upload host; under the base URL where that is the same."""
         host = self.config.upload_url or self.default_upload_url or self.config.base_url
+        return host.rstrip("/") + path
+
+    def history_url(self, path: str) -> str:
+        """`path` at the host of the history; under the base URL where that is the same."""
+        host = self.config.history_url or self.default_history_url or self.config.base_url
         return host.rstrip("/") + path
 
     def extra(self, order: Order) -> Mapping[str, Any]:

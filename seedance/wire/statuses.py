@@ -82,12 +82,14 @@ Phase = Literal["queued", "rendering", "fetching_result"]
 class Running:
     """Not ended yet. `progress` is 0..1, `ahead` counts the tasks before this one in the queue;
     both are None where the provider does not tell them. `unknown` is a status word that no document
-    has, cut: such a task counts as running."""
+    has, cut: such a task counts as running. `again_in` are the seconds after which the provider
+    wants to be asked again, where it says so."""
 
     progress: float | None = None
     phase: Phase = "rendering"
     ahead: int | None = None
     unknown: str | None = None
+    again_in: float | None = None
 
     def __post_init__(self) -> None:
         if self.unknown is not None:
@@ -113,6 +115,8 @@ class Done:
     """Finished. `video_url` is None while the provider does not give the address yet.
 
     `without_address`: the end that it is if the address never comes, where the answer tells.
+    `own_url`: another address of the video, at the provider's own origin, that needs the key; it is
+    tried where `video_url` does not work.
     """
 
     video_url: str | None
@@ -120,6 +124,7 @@ class Done:
     cost: Money | None = None
     seed: int | None = None
     without_address: Failed | Expired | None = None
+    own_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ def every_conversation_is_as_recorded(provider: ProviderClass, exchanges: list[E
 @check
 def what_it_can_is_recorded(provider: ProviderClass, exchanges: list[Exchange]) -> None:
     for capability in get_args(wire.Capability):
+        if capability == "idempotency":
+            continue  # it is part of a create
         recorded = any(
             exchange["flow"] == capability and "error" not in exchange for exchange in exchanges
         )
@@ -64,6 +66,34 @@ def what_it_can_is_recorded(provider: ProviderClass, exchanges: list[Exchange]) 
 
 
 # ------------------------------------------------------------------------------------ the paid call
+
+
+@check
+def an_idempotency_key_goes_with_every_create(
+    provider: ProviderClass, exchanges: list[Exchange]
+) -> None:
+    if provider.idempotency is None:
+        return
+    assert provider.random_mark and provider.keeps_create, "the key is the mark of a kept create"
+    header = provider.idempotency.header.lower()
+    creates = [*successful(exchanges, "submit"), *successful(exchanges, "finish")]
+    assert any(exchange.get("mark") for exchange in creates), "record a create with its key"
+    for exchange in creates:
+        call = first_paid_call(provider, {**exchange, "mark": "a-key"})
+        sent = {name.lower(): value for name, value in call.headers.items()}
+        assert sent.get(header) == "a-key", f"{exchange['name']!r}: no {header}"
+
+
+@check
+def a_mark_is_sent_and_is_not_a_persons(provider: ProviderClass, exchanges: list[Exchange]) -> None:
+    if not provider.can("find") or not (provider.random_mark or provider.marks):
+        return
+    mark = "4711-a-mark" if provider.random_mark else str(provider.marks[7])
+    for exchange in successful(exchanges, "submit"):
+        if provider.id in exchange.get("order", {}).get("extra", {}):  # which may set the field
+            continue
+        call = first_paid_call(provider, {**exchange, "mark": mark})
+        assert mark in json.dumps(call.json), f"{exchange['name']!r}: the mark is not sent"
 
 
 @check

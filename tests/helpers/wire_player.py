@@ -30,7 +30,17 @@ Exchange: TypeAlias = dict[str, Any]
 # `variants` are not among them: they are exchanges of their own once a file is loaded.
 EXCHANGE_KEYS = {
     *("name", "source", "flow", "config", "talk", "result", "error"),
-    *("order", "mode_media", "delivered", "ticket", "since", "mark", "blob", "clip_seconds"),
+    *(
+        "order",
+        "mode_media",
+        "delivered",
+        "ticket",
+        "since",
+        "mark",
+        "create",
+        "blob",
+        "clip_seconds",
+    ),
 }
 
 
@@ -135,6 +145,8 @@ def configured(kind: type[wire.Provider], config: dict[str, Any], mark: str = ""
             upload_url=config.get("upload_url") or kind.default_upload_url,
             models=config.get("models", {}),
             options=config.get("options", {}),
+            history_url=config.get("history_url"),
+            catalog=config.get("catalog", {}),
         ),
         mark,
     )
@@ -159,7 +171,10 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
         case "probe_key":
             return provider.probe_key()
         case "find":
-            return provider.find(order_of(provider, exchange).describe(), exchange["since"])
+            order = order_of(provider, exchange).describe()
+            return provider.find(order, exchange["since"], _kept(exchange))
+        case "catalog":
+            return provider.catalog()
         case "estimate":
             return _estimate(provider, order_of(provider, exchange), exchange.get("clip_seconds"))
         case "live_price":
@@ -172,6 +187,12 @@ def _estimate(
 ) -> wire.Flow[money.Money | None]:
     return provider.estimate(order, clip_seconds)
     yield
+
+
+def _kept(exchange: Exchange) -> wire.Call | None:
+    """The paid call that the journal keeps."""
+    record = exchange.get("create")
+    return wire.Call("POST", record["url"], json=record["json"]) if record else None
 
 
 def order_of(provider: wire.Provider | type[wire.Provider], exchange: Exchange) -> Order:
@@ -285,6 +306,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             return STATUSES[values.pop("type")](**values)
         case "upload":
             return wire.Uploaded(**values)
+        case "catalog":
+            return values
         case "estimate" | "live_price":
             return money.Money(**values)
         case _:

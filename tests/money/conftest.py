@@ -14,7 +14,7 @@ from journals import Clock, elsewhere
 from running import Desk
 
 from seedance.journal import Journal
-from seedance.runner import submit
+from seedance.runner import clearing
 
 _numbers = itertools.count(1)
 
@@ -74,14 +74,15 @@ def nothing_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk at Lumenfall, which has no list of tasks and no free cancel."""
+    """A desk at Lumenfall, whose list of requests cannot be read; it has no free cancel."""
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
+        fake.logs_requests = False  # type: ignore[attr-defined]
         yield Desk(fake, tmp_path)
 
 
 @pytest.fixture
 def ark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk at BytePlus, which lists its tasks and cancels queued ones free of charge."""
-    monkeypatch.setattr(submit, "FIND_SECONDS", 0.1)
+    monkeypatch.setattr(clearing, "FIND_SECONDS", 0.1)
     with fakes.all()["byteplus"](polls_until_done=1) as fake:
         yield Desk(fake, tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from running import Desk, is_create, until
 
 from seedance.errors import Cancelled, Unclear
-from seedance.runner import submit
+from seedance.runner import clearing
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_an_order_that_is_unclear_is_not_said_to_be_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "FIND_SECONDS", 600.0)  # it waits here until the runner closes
+    monkeypatch.setattr(clearing, "FIND_SECONDS", 600.0)  # it waits here until the runner closes
     with fakes.all()["byteplus"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path)
         fake.fault(is_create, "reset")

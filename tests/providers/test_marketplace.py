@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import fakes
@@ -18,7 +19,7 @@ from seedance.order import Medium, Order
 from seedance.providers import get
 from seedance.transport import Credentials, Transport
 
-IDS = ("byteplus", "volcengine", "evolink", "fal", "replicate")
+IDS = ("byteplus", "volcengine", "comfy", "evolink", "fal", "openrouter", "replicate")
 OFFICIAL = ("byteplus", "volcengine")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 PICTURE, CLIP, SOUND = (f"https://media.example/a.{ending}" for ending in ("png", "mp4", "mp3"))
@@ -44,13 +45,15 @@ def fal() -> Iterator[Any]:
 
 def provider_of(fake: Fake, mark: str = "") -> wire.Provider:
     """The real provider, configured for the fake."""
-    return get(fake.provider)(wire.Config(fake.base_url, fake.upload_url), mark)
+    kind = get(fake.provider)
+    mark = mark or ("a-mark" if kind.random_mark else "")
+    return kind(wire.Config(fake.base_url, fake.upload_url, history_url=fake.base_url), mark)
 
 
 def hold(fake: Fake, flow: wire.Flow[Any]) -> Any:
     """A flow's conversation with the fake over real HTTP; pauses take no time."""
-    scheme = get(fake.provider).auth_scheme
-    transport = Transport(Credentials(scheme, fake.key, frozenset({origin(fake.url)})))
+    kind, at = get(fake.provider), frozenset({origin(fake.url)})
+    transport = Transport(Credentials(kind.auth_scheme, fake.key, at, kind.auth_header))
     reply = None
     try:
         while True:
@@ -83,7 +86,10 @@ def delivered(order: Order) -> wire.Delivered:
 
 
 def submit(fake: Fake, order: Order, mark: str = "") -> wire.Ticket:
-    flow = provider_of(fake, mark).submit(order, delivered(order))
+    provider = provider_of(fake, mark)
+    if order.ratio == "adaptive" and not provider.model(order).adaptive:
+        order = replace(order, ratio="16:9")
+    flow = provider.submit(order, delivered(order))
     return hold(fake, flow)  # type: ignore[no-any-return]
 
 
@@ -154,8 +160,8 @@ def test_a_ticket_is_enough_to_collect_a_task_elsewhere(fake: Any) -> None:
 def test_a_wrong_key_is_refused_before_anything_is_made(fake: Any) -> None:
     fake.key, right = "sk-other", fake.key
     flow = provider_of(fake).submit(MODES["text"], wire.Delivered())
-    scheme = get(fake.provider).auth_scheme
-    transport = Transport(Credentials(scheme, right, frozenset({origin(fake.url)})))
+    kind, at = get(fake.provider), frozenset({origin(fake.url)})
+    transport = Transport(Credentials(kind.auth_scheme, right, at, kind.auth_header))
     with pytest.raises(Refused, match="refused the key"):
         flow.send(transport.perform(next(flow)))  # type: ignore[arg-type]
     assert fake.creates == 0
@@ -168,7 +174,7 @@ def test_a_field_that_the_document_does_not_have_is_refused(fake: Any) -> None:
     assert fake.creates == 0
 
 
-@pytest.mark.parametrize("name", ["evolink", "fal", "replicate"])
+@pytest.mark.parametrize("name", ["comfy", "evolink", "fal", "replicate"])
 def test_an_upload_gives_an_address_that_the_create_takes(name: str) -> None:
     with fakes.all()[name](b"clip") as server:
         digest = hashlib.sha256(PNG).hexdigest()
@@ -233,17 +239,18 @@ def test_a_moderated_create_is_not_billed_and_says_which_input(ark: Any) -> None
 # ----------------------------------------------------------------------------------------- cancel
 
 
-@pytest.mark.parametrize("name", ["byteplus", "volcengine", "fal", "replicate"])
+@pytest.mark.parametrize("name", ["byteplus", "volcengine", "comfy", "fal", "replicate"])
 def test_a_task_that_waits_can_be_cancelled(name: str) -> None:
     with fakes.all()[name](b"clip") as server:
         ticket = submit(server, MODES["text"])
         said = hold(server, provider_of(server).cancel(ticket))
-        requested = wire.CancelRequested if name == "fal" else wire.TaskCancelled
+        asked = name in ("comfy", "fal")
+        requested = wire.CancelRequested if asked else wire.TaskCancelled
         assert isinstance(said, requested)
         assert isinstance(end(server, ticket), wire.TaskCancelled)
 
 
-@pytest.mark.parametrize("name", ["byteplus", "volcengine", "fal", "replicate"])
+@pytest.mark.parametrize("name", ["byteplus", "volcengine", "comfy", "fal", "replicate"])
 def test_a_task_that_is_over_cannot_be_cancelled(name: str) -> None:
     with fakes.all()[name](b"clip", polls_until_done=0) as server:
         ticket = submit(server, MODES["text"])

@@ -270,7 +270,7 @@ def test_whatever_happens_the_key_is_seen_by_its_provider_alone(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("seedance.runner.submit.FIND_SECONDS", 0.05)
+    monkeypatch.setattr("seedance.runner.clearing.FIND_SECONDS", 0.05)
     with fakes.all()[provider]() as fake, Server(elsewhere) as other:
         fake.key = KEY
         desk = Desk(fake, tmp_path)

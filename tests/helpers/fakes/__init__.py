@@ -16,8 +16,10 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -96,6 +98,7 @@ class Task:
     body: Any
     polls: int = 0
     cancelled: bool = False
+    created: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -265,6 +268,16 @@ class Fake:
         elif fault.startswith("hang:"):
             self._stopping.wait(float(fault[5:]))
         return (None if fault == "reset-after" else answer), fault
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def seconds_of(text: str) -> float:
+    """Unix seconds of an ISO 8601 time in UTC. Raises ValueError."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def ranged(request: Request, data: bytes, mime: str) -> Answer:

@@ -36,6 +36,7 @@ class Replay(Fake):
         # What another configuration makes of it is not what this server is configured for.
         self._exchanges = [exchange for exchange in everything if "config" not in exchange]
         self._files = 0
+        self._keys: dict[str | None, tuple[tuple[str, bytes], Answer]] = {}
 
     @property
     def upload_url(self) -> str | None:  # type: ignore[override]
@@ -105,9 +106,23 @@ class Replay(Fake):
         }
 
     def _accepted(self, request: Request, exchange: Exchange) -> Answer:
+        key = self._key(request)
+        if key in self._keys:
+            body, answer = self._keys[key]
+            if body != (request.path, request.body):
+                return refusal(409, "the key was used for another create", "idempotency_conflict")
+            return Answer(answer.status, json=answer.json, headers={"idempotency-replayed": "true"})
         opaque = _opaque(exchange["result"]["ticket"])
         task = self.accept(request.json, opaque + "-{n:04d}")
-        return _answer(exchange["talk"][-1]["reply"], {opaque: task.id})
+        answer = _answer(exchange["talk"][-1]["reply"], {opaque: task.id})
+        if key is not None:
+            self._keys[key] = ((request.path, request.body), answer)
+        return answer
+
+    def _key(self, request: Request) -> str | None:
+        """The idempotency key of a create, where the provider documents one."""
+        documented = _provider_class(self.provider).idempotency
+        return request.headers.get(documented.header.lower()) if documented else None
 
     # ------------------------------------------------------------------------------------- tasks
 
@@ -329,6 +344,6 @@ def _answer(record: dict[str, Any], replaced: dict[str, str] | None = None) -> A
     return Answer(record["status"], json=jsonlib.loads(text), headers=headers)
 
 
-def refusal(status: int, reason: str) -> Answer:
+def refusal(status: int, reason: str, code: str = "not_recorded") -> Answer:
     """A refusal of this server's own."""
-    return Answer(status, json={"error": {"message": reason, "code": "not_recorded"}})
+    return Answer(status, json={"error": {"message": reason, "code": code}})

@@ -8,11 +8,13 @@ document says.
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
-from . import Answer, Fake, Request, Task
+from . import Answer, Fake, Request, Task, iso, seconds_of
 from ._fields import Check, boolean, list_of, one_of, picture, text
 
+HISTORY = "/v1/models/requests/by-endpoint"
 INITIATE = "/storage/upload/initiate"
 APP = r"/(bytedance/seedance-2\.[05])"
 
@@ -69,6 +71,7 @@ class FakeFal(Fake):
 
     provider = "fal"
     stops_on_signal = True  # whether a request that runs stops when it is cancelled
+    keeps_payloads = True  # whether the history has what was sent
 
     @staticmethod
     def failure(message: str, code: str) -> Any:
@@ -78,6 +81,8 @@ class FakeFal(Fake):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.apps: dict[str, str] = {}
+        self.endpoint = ""  # of the create that is handled
+        self.endpoints: dict[str, str] = {}
         self.stored: dict[str, bytes] = {}
 
     @property
@@ -92,11 +97,15 @@ class FakeFal(Fake):
             return detail(401, "Authentication is required to access this application.")
         if request.method == "POST" and request.path == INITIATE:
             return self._initiate(request)
+        if (request.method, request.path) == ("GET", HISTORY):
+            return self._history(request)
         submit = re.fullmatch(rf"{APP}(/\w+)?/(\w+-to-video)", request.path)
         model = submit and submit[1].removeprefix("bytedance/seedance-") + (submit[2] or "")
         if request.method == "POST" and submit and model in MODELS and submit[3] in MODES:
+            self.endpoint = request.path.strip("/")
             return self._submit(request.json, submit[1], model, submit[3])
         if (request.method, request.path) == ("POST", "/bytedance/seedance-2.5/draft/complete"):
+            self.endpoint = request.path.strip("/")
             return self._complete(request.json)
         later = re.fullmatch(rf"{APP}/requests/([^/]+)(/status|/cancel)?", request.path)
         task = self.tasks.get(later[2]) if later else None
@@ -129,8 +138,42 @@ class FakeFal(Fake):
             if not counts["image_urls"] + counts["video_urls"]:
                 return invalid("audio_urls", "An image or a video is needed", "value_error")
         task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
-        self.apps[task.id] = app
+        self.apps[task.id], self.endpoints[task.id] = app, self.endpoint
         return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
+
+    def _history(self, request: Request) -> Answer:
+        """fal's platform API: the requests of an endpoint, here three a page at the most."""
+        query = request.query
+        known = {"endpoint_id", "start", "end", "status", "request_id", "expand", "sort_by"}
+        if query.keys() - known - {"limit", "cursor"} or "endpoint_id" not in query:
+            return detail(422, "endpoint_id is required")
+        if not 1 <= int(query.get("limit", "50")) <= 100:
+            return detail(422, "limit is 1 to 100")
+        first = seconds_of(query.get("start", iso(time.time() - 86400)))
+        last = seconds_of(query.get("end", iso(time.time() + 1)))
+        tasks = [
+            task
+            for task in self.tasks.values()
+            if self.endpoints[task.id] == query["endpoint_id"] and first <= task.created < last
+        ]
+        start = int(query.get("cursor", "0"))
+        items = [self._entry(task, query) for task in tasks[start : start + 3]]
+        more = len(tasks) > start + 3
+        cursor = str(start + 3) if more else None
+        return Answer(json={"items": items, "has_more": more, "next_cursor": cursor})
+
+    def _entry(self, task: Task, query: dict[str, str]) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "request_id": task.id,
+            "endpoint_id": self.endpoints[task.id],
+            "sent_at": iso(task.created),
+            "started_at": iso(task.created),
+            "ended_at": None,
+            "status_code": None,
+        }
+        if query.get("expand") == "payloads" and self.keeps_payloads:
+            entry["json_input"] = task.body
+        return entry
 
     def _complete(self, body: Any) -> Answer:
         """fal.ai/models/bytedance/seedance-2.5/draft/complete"""
@@ -143,6 +186,7 @@ class FakeFal(Fake):
             return invalid("resolution", "Must be 1080p", "literal_error")
         task = self.accept(body, "764cabcf-b745-4b3e-ae38-{n:012d}")
         self.apps[task.id] = "bytedance/seedance-2.5"
+        self.endpoints[task.id] = self.endpoint
         return Answer(json={"status": "IN_QUEUE", "queue_position": 0, **self._addresses(task)})
 
     def _addresses(self, task: Task) -> dict[str, str]:

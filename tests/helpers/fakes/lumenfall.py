@@ -10,16 +10,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import Answer, Fake, Request, Task
+from . import Answer, Fake, Request, Task, iso, seconds_of
 
 BASE = "/v1"
 CREATED_AT = 1_790_000_000
 
 
 class FakeLumenfall(Fake):
-    """`fail_with`: the `error` object of a failed video, `{"code", "message"}`."""
+    """`fail_with`: the `error` object of a failed video, `{"code", "message"}`. `logs_requests`:
+    whether the list of requests is there."""
 
     provider = "lumenfall"
+    logs_requests = True
 
     def handle(self, request: Request) -> Answer:
         if not self.authorized(request):
@@ -27,6 +29,8 @@ class FakeLumenfall(Fake):
         if request.path == f"{BASE}/balance" and request.method == "GET":
             left = {"amount": 12.5, "currency": "usd"}
             return Answer(json={"object": "balance", "billing_type": "prepaid", "available": left})
+        if (request.method, request.path) == ("GET", "/v1/requests") and self.logs_requests:
+            return self._requests(request)
         if request.path == f"{BASE}/videos" and request.method == "POST":
             return self._create(request)
         bases = {"GET": BASE, "DELETE": f"/openai{BASE}"}
@@ -47,6 +51,39 @@ class FakeLumenfall(Fake):
             return error(400, "INVALID_REQUEST", wrong)
         task = self.accept(body, "vid_{n:04d}")
         return Answer(202, json=self._video(task, "queued"))
+
+    def _requests(self, request: Request) -> Answer:
+        """docs.lumenfall.ai/api-reference/requests/list: newest first, and no prompts."""
+        known = {"limit", "created_after", "created_before", "starting_after", "key_id", "status"}
+        limit = int(request.query.get("limit", "20"))
+        if request.query.keys() - known or not 1 <= limit <= 100:
+            return error(400, "INVALID_REQUEST", "Unknown or wrong parameters.")
+        first = seconds_of(request.query.get("created_after", "2000-01-01T00:00:00Z"))
+        last = seconds_of(request.query.get("created_before", "2100-01-01T00:00:00Z"))
+        tasks = [task for task in self.tasks.values() if first <= task.created <= last][::-1]
+        if after := request.query.get("starting_after"):
+            tasks = tasks[[task.id for task in tasks].index(after) + 1 :]
+        page = [
+            {
+                "id": task.id,
+                "object": "request",
+                "created_at": iso(task.created),
+                "model": task.body["model"],
+                "modality": "video",
+                "endpoint": "/openai/v1/videos",
+                "status": "pending",
+                "cost": None,
+                "currency": "usd",
+                "error_code": None,
+                "user": task.body.get("user"),
+                "session_id": None,
+                "trace_id": None,
+            }
+            for task in tasks[:limit]
+        ]
+        more = len(tasks) > limit
+        later = f"/v1/requests?starting_after={page[-1]['id']}&limit={limit}" if more else None
+        return Answer(json={"object": "list", "data": page, "next_page_url": later})
 
     def _video(self, task: Task, status: str) -> dict[str, Any]:
         return {
@@ -137,6 +174,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
         isinstance(value, list) and 1 <= len(value) <= 3 and all(map(_is_address, value))
     ),
     "end_user_id": lambda value: isinstance(value, str),
+    "user": lambda value: isinstance(value, str) and bool(value),
 }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import Answer, Fake, Request, Task
+from . import Answer, Fake, Request, Task, iso, seconds_of
 from ._fields import Check, boolean, integer, list_of, one_of, picture, text, wrong
 
 INPUTS: dict[str, Check] = {
@@ -42,6 +42,7 @@ class FakeReplicate(Fake):
 
     provider = "replicate"
     output_is_list = False
+    page_size = 100
 
     @staticmethod
     def failure(message: str, code: str) -> Any:
@@ -62,6 +63,8 @@ class FakeReplicate(Fake):
             return self._upload(request)
         if route == ("GET", "/v1/account"):
             return Answer(json={"type": "user", "username": "ada", "name": "Ada"})
+        if route == ("GET", "/v1/predictions"):
+            return self._list(request)
         later = re.fullmatch(r"/v1/predictions/([^/]+)(/cancel)?", request.path)
         task = self.tasks.get(later[1]) if later else None
         if later and task and (request.method, later[2]) == ("GET", None):
@@ -86,6 +89,19 @@ class FakeReplicate(Fake):
         task = self.accept({"model": model, **body}, "q3v8h2k9n1rma0cpd2vs6x{n:04d}")
         return Answer(201, json=self._prediction(task))
 
+    def _list(self, request: Request) -> Answer:
+        """The predictions of the account, newest first, 100 a page."""
+        if request.query.keys() - {"created_after", "created_before", "cursor"}:
+            return problem(400, "Bad request", "Unknown parameters.")
+        first = seconds_of(request.query.get("created_after", "2000-01-01T00:00:00Z"))
+        last = seconds_of(request.query.get("created_before", "2100-01-01T00:00:00Z"))
+        tasks = [task for task in self.tasks.values() if first <= task.created <= last][::-1]
+        start = int(request.query.get("cursor", "0"))
+        end = start + self.page_size
+        more = f"{self.url}/v1/predictions?cursor={end}" if len(tasks) > end else None
+        page = [{**self._prediction(task), "source": "api"} for task in tasks[start:end]]
+        return Answer(json={"previous": None, "next": more, "results": page})
+
     def _prediction(self, task: Task) -> dict[str, Any]:
         address = f"{self.url}/v1/predictions/{task.id}"
         prediction: dict[str, Any] = {
@@ -97,7 +113,7 @@ class FakeReplicate(Fake):
             "output": None,
             "error": None,
             "status": self._word(task),
-            "created_at": "2026-11-20T09:30:00.000Z",
+            "created_at": iso(task.created),
             "urls": {"get": address, "cancel": f"{address}/cancel"},
         }
         if prediction["status"] == "failed":
