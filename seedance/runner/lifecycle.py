@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import Cancelled, SeedanceError
 from ..journal import IllegalMove, LeaseLost, Row, State
+from . import tickets
 from .active import ActiveOrder
 from .client import Stopped
 from .collect import bring_here, collect
@@ -46,6 +47,8 @@ def _steps(active: ActiveOrder) -> Row:
         find_unclear(active)
     if active.row.state == State.PREPARING:
         submit(active)
+    if active.row.state == State.RUNNING and not active.unwritten:
+        tickets.keep(active.settings.home, active.row)
     done = poll(active) if active.row.state == State.RUNNING else None
     if active.row.state == State.SAVED:
         bring_here(active)
