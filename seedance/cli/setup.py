@@ -183,12 +183,16 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> None:
-    count, aside = runner_for(args).rebuild()
+    runner = runner_for(args)
+    count, aside = runner.rebuild()
     if aside is not None:
         show.note(f"The damaged journal is now {aside}.")
     show.note(f"{count} saved video(s) were taken into the journal from the files beside them.")
+    if left := [row.task for row in runner.journal.newest(sys.maxsize) if row.task and row.live]:
+        show.note(f"Orders under way: {', '.join(left)}. Fetch them with: seedance collect --all")
     show.note(
-        "Orders that were under way are not among them: look at the providers' own lists of tasks."
+        "An order whose answer had not come is not among them: look at the providers' own lists of "
+        "tasks."
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -78,6 +79,10 @@ class Queries(ABC):
             is_held,
             orders.c.provider.not_in(list(but)),
         )
+
+    def going_to(self, target: Path) -> Row | None:
+        """The live row whose video a person wants saved as `target`."""
+        return self._first(orders.c.target == str(target), orders.c.state.in_(LIVE))
 
     def held_alike(self, order: Mapping[str, Any]) -> bool:
         """Whether a held row has the words and values of `order`, whatever media it has: those of a

@@ -238,7 +238,9 @@ class ActiveOrder:
         tickets.write(self.settings.home, row, ticket)
         self.row = self.journal.keep_ticket(tickets.new_row(row), ticket, uid=row.uid)
         logger.warning("Row %s of the journal has %s now.", self.row.id, ticket)
-        tickets.remove(self.settings.home, row)
+        if self.row.uid != row.uid:
+            tickets.remove(self.settings.home, row)
+        tickets.keep(self.settings.home, self.row)
 
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
@@ -315,8 +317,7 @@ class ActiveOrder:
                 self._unwritten.pop(0)
                 if not self._unwritten:
                     self.row = row
-                if values.get("task"):
-                    tickets.remove(self.settings.home, row)
+                tickets.keep(self.settings.home, row)
 
     def write_late(self) -> None:
         """Write what the journal could not take before, if there is anything. May be called from

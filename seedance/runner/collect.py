@@ -48,7 +48,11 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
     paths = _paths(active, active.journal.holder.rpartition("#")[2])
     kept = files.already_finished(paths, active.row.task or "")
     if kept is None:
-        kept = _fetch_and_finish(active, paths, done)
+        try:
+            kept = _fetch_and_finish(active, paths, done)
+        except BaseException:
+            places.give_up(paths, active.row)
+            raise
     result = {**kept, **places.record_of(paths, output)}
     results.keep(active.settings, replace(active.row, result=result), paths)
     active.advance(State.SAVED, file=paths.video, result=result)
@@ -76,7 +80,7 @@ def _paths(active: ActiveOrder, process: str) -> Files:
         number, video = 0, target
         try:
             files.check_writable(target.parent)
-            while not overwrite and not places.is_free(video, active.row):
+            while not overwrite and not places.claim(video, active.row):
                 number += 1
                 video = files.numbered(target, number)
             return Files(video, f"{process}-{active.row.id}")

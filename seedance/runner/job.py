@@ -223,7 +223,7 @@ class Job:
             return places.bring_below(output, found)
         try:
             # A goal that another order took meanwhile: this one was saved beside it.
-            if self._overwrite or places.is_free(self._copy_to, row):
+            if self._overwrite or places.claim(self._copy_to, row):
                 return places.copy_to(found, self._copy_to)
             if found.video.parent == self._copy_to.parent:
                 return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import Cancelled, SeedanceError
 from ..journal import IllegalMove, LeaseLost, Row, State
+from . import tickets
 from .active import ActiveOrder
 from .clearing import clear
 from .client import Stopped
@@ -47,6 +48,8 @@ def _steps(active: ActiveOrder) -> Row:
         submit(active)
     if active.row.state == State.UNCLEAR:
         clear(active)
+    if active.row.state == State.RUNNING and not active.unwritten:
+        tickets.keep(active.settings.home, active.row)
     done = poll(active) if active.row.state == State.RUNNING else None
     if active.row.state == State.SAVED:
         bring_here(active)

@@ -7,6 +7,7 @@ was changed, is never taken for the row's video.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -106,6 +107,28 @@ def is_free(video: Path, row: Row | None) -> bool:
     if os.path.lexists(video):
         return belongs(video, row)
     return read_sidecar(paths).get("task") == row.task is not None
+
+
+def claim(video: Path, row: Row) -> bool:
+    """Take the name `video` for a row, so that no order of another process saves there too; says
+    whether the row has it now. Its sidecar is made first, and only one process can make that.
+    Raises OSError."""
+    if not is_free(video, row):
+        return False
+    paths = Files(video)
+    try:
+        with paths.sidecar.open("x", encoding="utf-8") as file:
+            json.dump({"task": row.task}, file)
+    except FileExistsError:
+        return read_sidecar(paths).get("task") == row.task
+    return True
+
+
+def give_up(paths: Files, row: Row) -> None:
+    """Give back a name that was claimed and at which no video is."""
+    if read_sidecar(paths) == {"task": row.task} and not os.path.lexists(paths.video):
+        with contextlib.suppress(OSError):
+            paths.sidecar.unlink()
 
 
 def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:

@@ -147,6 +147,7 @@ class Runner:
                     if take.error is not None:
                         raise take.error
                     places.check_free(goal, take.row, overwrite)
+                self._check_nobodys(goal, take.row, overwrite)
             except BadOrder as error:
                 if take.row is None:
                     raise
@@ -165,6 +166,15 @@ class Runner:
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def _check_nobodys(self, goal: Path | None, row: Row | None, overwrite: bool) -> None:
+        """Raise BadOrder if another order is under way that is to be saved as `goal`."""
+        other = None if goal is None or overwrite else self.journal.going_to(goal)
+        if other is not None and (row is None or other.uid != row.uid):
+            raise BadOrder(
+                f"Row {other.id} is {other.state}, and is to be saved as {goal}.",
+                hint="Choose another name, or give --overwrite.",
+            )
 
     def _confirmed(
         self, new: Sequence[Prepared], confirm: Confirm | None, spending: Spending | None
@@ -317,9 +327,14 @@ class Runner:
 
     def _restore_tickets(self) -> None:
         """Write into the journal, once in this process, the tickets that an earlier process could
-        not write."""
+        not write, and those that a lost journal had. Then the videos that it had come first."""
+        home = self.settings.home
         if not self._restored:
-            tickets.restore(self.settings.home, self.journal)
+            lost = tickets.lost(home, self.journal)
+            tickets.restore(home, self.journal)
+            if lost:
+                rebuild.rebuild(self.journal, self.settings.output)
+            tickets.restore_running(home, self.journal)
             self._restored = True
 
     # ----------------------------------------------------------------- tasks that exist
@@ -338,7 +353,7 @@ class Runner:
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
         self._restore_tickets()
-        row = self.journal.by_ticket(ticket.strip())
+        row = self._row_with(ticket.strip())
         known = Ticket.parse(ticket) if row is None else None
         try:
             target = target.absolute() if target else None
@@ -383,6 +398,7 @@ class Runner:
             self._clients.for_row(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)
         places.check_free(target, held, overwrite)
+        self._check_nobodys(target, held, overwrite)
         said = self._confirmed([prepared], confirm, spending) if held is None else ()
         job = self._start(Take(prepared.order, held, prepared), target, overwrite, graph)
         job.notes = (*said, *job.notes)
@@ -462,9 +478,12 @@ class Runner:
         """Clear an unclear or unwanted row, so that its order may be sent (and paid) again."""
         row = self.find_row(row_or_ticket)
         try:
-            return self.journal.forget(row.id, row.uid)
+            forgotten = self.journal.forget(row.id, row.uid)
         except BadOrder as error:
             raise told(self._read_again(row), error) from None
+        if forgotten.task is not None:
+            tickets.remove(self.settings.home, forgotten)
+        return forgotten
 
     def try_bucket(self) -> str:
         """Put a small object into the user's bucket, read it and delete it; returns the bucket's
@@ -546,6 +565,7 @@ class Runner:
         Returns how many were recovered now. A row whose provider has no key is released again.
         """
         self.keep_recovering()
+        self._restore_tickets()
         tickets.restore(self.settings.home, self.journal)
         count = 0
         for row in self.journal.abandoned(active=self._worker.rows):
@@ -579,11 +599,14 @@ class Runner:
         return [replace(row, file=glance.at(row) or row.file) for row in rows]
 
     def rebuild(self) -> tuple[int, Path | None]:
-        """Take into the journal what the sidecars below the output folder say and it does not know;
-        returns how many rows those are, and what a damaged journal is called now."""
+        """Take into the journal what the sidecars below the output folder say and it does not know,
+        and the orders under way whose tickets are below the home; returns how many rows the first
+        are, and what a damaged journal is called now."""
         aside = self.journal.set_aside()
+        count = rebuild.rebuild(self.journal, self.settings.output)
+        self._restored = False
         self._restore_tickets()
-        return rebuild.rebuild(self.journal, self.settings.output), aside
+        return count, aside
 
     def video(self, row_id: int) -> Path | None:
         """The saved video of a row on this machine, as it was saved; None if it is not here."""

@@ -1,8 +1,9 @@
-"""Tickets that the journal does not have yet, each in a file of its own below the home.
+"""Tickets of paid orders, each in a file of its own below the home.
 
 Only the answer to a paid call has the ticket of what was paid. The ticket is written and synced
-here before anything else happens, and removed once the journal has it. A file that is here when a
-program starts is from a process that died, or whose journal could not be written.
+here before anything else happens. A file that is here when a program starts is from a process that
+died, or whose journal could not be written. Once the journal has the ticket, its file lies in a
+folder below, until the order has ended: from there it comes back if the journal is lost.
 """
 
 from __future__ import annotations
@@ -27,28 +28,75 @@ def folder(home: Path) -> Path:
     return home / "tickets"
 
 
+def running(home: Path) -> Path:
+    """Where the files are of orders under way, whose tickets the journal has."""
+    return folder(home) / "running"
+
+
 def write(home: Path, row: Row, ticket: str) -> None:
     """Write a ticket into its file. If the disk refuses, that is logged with the ticket, and the
     journal is written all the same."""
+    _write(folder(home), row, ticket)
+
+
+def _write(place: Path, row: Row, ticket: str) -> None:
     new = new_row(row)
     price = new.estimate.as_dict() if new.estimate else None
     record = {"ticket": ticket, "uid": row.uid, "row": asdict(new) | {"estimate": price}}
     try:
-        folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(_file(home, row.uid), json.dumps(record))
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(place / f"{row.uid}.json", json.dumps(record))
     except OSError as error:
-        logger.error("The ticket %s could not be written to %s: %s", ticket, home, error)
+        logger.error("The ticket %s could not be written to %s: %s", ticket, place, error)
+
+
+def keep(home: Path, row: Row) -> None:
+    """The journal has the ticket of a row: its file is no longer among those that it lacks, and
+    stays for as long as the order is under way."""
+    if row.task is None or not row.uid:
+        return
+    lacking, kept = folder(home) / f"{row.uid}.json", running(home) / f"{row.uid}.json"
+    if not row.live:
+        remove(home, row)
+    elif not kept.exists():
+        _write(running(home), row, row.task)
+    with contextlib.suppress(OSError):
+        lacking.unlink(missing_ok=True)
 
 
 def remove(home: Path, row: Row) -> None:
-    """Remove the file of a ticket, because the journal has it."""
-    with contextlib.suppress(OSError):
-        _file(home, row.uid).unlink(missing_ok=True)
+    """Remove the file of a ticket: its order has ended, or the ticket is not the row's."""
+    for place in (folder(home), running(home)):
+        with contextlib.suppress(OSError):
+            (place / f"{row.uid}.json").unlink(missing_ok=True)
 
 
 def waiting(home: Path) -> list[str]:
     """The tickets that the journal may not have, for `doctor`."""
-    return [record["ticket"] for _, record in _records(home)]
+    return [record["ticket"] for _, record in _records(folder(home))]
+
+
+def lost(home: Path, journal: Journal) -> bool:
+    """Whether the journal was lost: it has no row, and there are tickets that it had."""
+    return any(running(home).glob("*.json")) and not journal.newest(1)
+
+
+def restore_running(home: Path, journal: Journal) -> int:
+    """As `restore`, for those that the journal had: it was lost, or went back to an earlier copy.
+    Files of orders that have ended are removed."""
+    count = 0
+    for file, record in _records(running(home)):
+        ticket = record["ticket"]
+        row = journal.by_ticket(ticket)
+        if row is None:
+            row = journal.keep_ticket(_new_row_of(record["row"]), ticket, uid=record["uid"])
+            journal.release(row.id, rest=False, uid=row.uid)
+            logger.warning("Row %s of the journal has %s again.", row.id, ticket)
+            count += 1
+            keep(home, row)
+        if not row.live or row.uid != record["uid"]:
+            file.unlink(missing_ok=True)
+    return count
 
 
 def restore(home: Path, journal: Journal) -> int:
@@ -58,7 +106,7 @@ def restore(home: Path, journal: Journal) -> int:
     read or written.
     """
     count = 0
-    for file, record in _records(home):
+    for file, record in _records(folder(home)):
         ticket, uid = record["ticket"], record["uid"]
         if journal.by_ticket(ticket) is None:
             row = journal.by_uid(uid)
@@ -69,6 +117,7 @@ def restore(home: Path, journal: Journal) -> int:
             journal.release(given.id, rest=False, uid=given.uid)
             logger.warning("Row %s of the journal has %s now.", given.id, ticket)
             count += 1
+            keep(home, given)
         file.unlink(missing_ok=True)
     return count
 
@@ -88,6 +137,7 @@ def new_row(row: Row) -> NewRow:
         budget_usd=price.amount if price and price.currency == "USD" else None,
         origin=row.origin,
         mark=row.mark,
+        created=row.created.timestamp(),
     )
 
 
@@ -108,13 +158,9 @@ def _take(journal: Journal, row: Row) -> bool:
     return row.holder != journal.holder and journal.claim(row.id, row.uid) is not None
 
 
-def _file(home: Path, uid: str) -> Path:
-    return folder(home) / f"{uid}.json"
-
-
-def _records(home: Path) -> list[tuple[Path, dict[str, Any]]]:
+def _records(place: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
-    for file in sorted(folder(home).glob("*.json")):
+    for file in sorted(place.glob("*.json")):
         try:
             record = json.loads(file.read_text("utf-8"))
             _new_row_of(record["row"])

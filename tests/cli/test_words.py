@@ -118,8 +118,8 @@ def test_without_credit_the_next_step_is_said(command: Command, lumenfall: fakes
             "The task failed: content policy (INTERNAL).",
         ),
         (
-            {"code": "CONTENT_MODERATED", "message": "the prompt is bad"},
-            "The task failed, the prompt was refused: the prompt is bad (CONTENT_MODERATED).",
+            {"code": "CONTENT_POLICY_VIOLATION", "message": "the prompt is bad"},
+            "The task failed, the prompt was refused: the prompt is bad (CONTENT_POLICY_",
         ),
     ],
 )
@@ -135,10 +135,10 @@ def test_a_failed_task_says_what_to_do(
 
 
 def test_nothing_spent_is_said_once(command: Command, lumenfall: fakes.Fake) -> None:
-    lumenfall.fail_with = {"code": "CONTENT_MODERATED", "message": "no"}
+    lumenfall.fail_with = {"code": "CONTENT_POLICY_VIOLATION", "message": "no"}
     lumenfall.fault(
         lambda request: request.method == "POST",
-        fakes.Answer(400, json={"error": {"code": "CONTENT_MODERATED", "message": "no"}}),
+        fakes.Answer(400, json={"error": {"code": "CONTENT_POLICY_VIOLATION", "message": "no"}}),
     )
     said = command(*FOX).err
     assert said.lower().count("nothing was") == 1

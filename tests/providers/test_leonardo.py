@@ -42,7 +42,7 @@ def test_every_ratio_has_a_size(resolution: str, ratio: str) -> None:
     ids=["pictures", "clips", "sounds"],
 )
 def test_references_have_limits(references: tuple[Medium, ...]) -> None:
-    with pytest.raises(BadOrder, match="takes (at most|no reference sounds)"):
+    with pytest.raises(BadOrder, match=r"takes (at most|no reference sounds)"):
         fit(Order(prompt="a cat", ratio="16:9", references=references), Leonardo)
 
 
