@@ -31,8 +31,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+import stage  # isort: skip  (it makes the next one importable)
 import fakes
-import stage
 
 from seedance import providers
 from seedance.errors import SeedanceError

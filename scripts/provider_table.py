@@ -11,6 +11,7 @@ from seedance.capabilities import (
     ability_table,
     access_table,
     choice_table,
+    means_table,
     mode_table,
     source_table,
 )
@@ -23,6 +24,7 @@ TABLES = {
         "what providers can do": ability_table,
         "modes": mode_table,
         "sources": source_table,
+        "lost answers": means_table,
     },
 }
 

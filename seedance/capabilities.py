@@ -154,7 +154,8 @@ def choice_table() -> str:
                 )
             )
         )
-    return "\n".join(lines)
+    notes = [provider.price_note for provider in registry().values() if provider.price_note]
+    return "\n".join([*lines, *(f"\n{note}" for note in notes)])
 
 
 def _price_of_a_second(provider: type[Provider], model: str) -> str:
@@ -168,6 +169,32 @@ def _price_of_a_second(provider: type[Provider], model: str) -> str:
         return "free"
     reported = ", reported" if "reported" in (price.as_of or "") else ""
     return f"{price.amount / order.duration:.3f} {price.currency}{reported}"
+
+
+def means_table() -> str:
+    """By what means an order is cleared whose answer was lost, for how long, and where a person
+    looks where there is none, or it did not help."""
+    lines = [_row(("provider", "means", "for", "where to look")), _row(["---"] * 4)]
+    for provider in registry().values():
+        if provider.key_variable is None:
+            continue
+        means, life = "none", None
+        if provider.idempotency is not None:
+            means, life = "its key", provider.idempotency.seconds
+        elif provider.can("find"):
+            means, life = "its list", provider.found_for
+        looks = provider.where_to_look or "The provider's own list of tasks."
+        lines.append(_row((f"`{provider.id}`", means, _span(life), looks)))
+    return "\n".join(lines)
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit and seconds / unit >= 2:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds / 60:g} min"
 
 
 def access_table() -> str:

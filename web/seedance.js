@@ -18,10 +18,12 @@ const TAB = "seedance";
 const PROVIDERS = [
   "AIHubMax",
   "BytePlus ModelArk",
+  "Comfy",
   "EvoLink",
   "fal",
   "Leonardo.AI",
   "Lumenfall",
+  "OpenRouter",
   "Replicate",
   "SinanCode",
   "UniAll",

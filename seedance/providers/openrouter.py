@@ -47,7 +47,8 @@ SPELLED = {"4k": "4K"}
 
 LIST = Source("openrouter.ai/api/v1/videos/models", "2026-10-09")
 PAGE_FLASH = Source("openrouter.ai/bytedance/seedance-2.5-flash", "2026-10")
-LONGEST_SKU = 80
+LONGEST_SKU = 80  # letters
+LONGEST = 60  # seconds
 FARTHEST = 10.0  # a listed price that differs from the known one by more is not believed
 
 STANDARD = ModelLimits(
@@ -309,19 +310,19 @@ def _as_listed(model: ModelLimits, item: Mapping[str, Any]) -> ModelLimits:
     """A model with what the list says of it; where that makes no sense, as it is known."""
     resolutions = {str(each).lower() for each in _list(item, "supported_resolutions")}
     ratios = set(map(str, _list(item, "supported_aspect_ratios")))
-    seconds = [each for each in _list(item, "supported_durations") if type(each) is int]
+    lengths = _list(item, "supported_durations")
+    seconds = [each for each in lengths if type(each) is int and 1 <= each <= LONGEST]
     frames = item.get("supported_frame_images")
     modes = model.modes
     if isinstance(frames, list):
         modes -= {"image"} if "first_frame" not in frames else set()
         modes -= {"frames"} if not {"first_frame", "last_frame"} <= set(map(str, frames)) else set()
-    low, high = (min(seconds), max(seconds)) if seconds else model.durations
     return replace(
         model,
         modes=modes,
         resolutions=tuple(each for each in RESOLUTIONS if each in resolutions) or model.resolutions,
         ratios=tuple(each for each in STANDARD.ratios if each in ratios) or model.ratios,
-        durations=(max(low, 1), min(high, 60)) if low <= high else model.durations,
+        durations=(min(seconds), max(seconds)) if seconds else model.durations,
         generates_audio=item.get("generate_audio") is not False,
         seed=item.get("seed") is not False,
     )

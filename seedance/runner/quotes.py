@@ -230,6 +230,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
         changes=fitted.changes,
         notes=(
             *fitted.notes,
+            *((provider.price_note,) if provider.price_note else ()),
             *_draft_notes(order, provider, settings),
             *media_notes(deliveries, order, provider),
         ),
