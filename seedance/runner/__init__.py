@@ -7,6 +7,8 @@ shared_runner   the one runner of a process
 lending         the runners that calls from Python share
 takes           the takes of an order before they are started
 quotes          which provider takes an order, what would be sent, and for how much
+new_rows        the rows of orders that are going to be sent
+cancel          a task is cancelled where that costs nothing
 delivery        how each medium reaches the provider: inline, by upload, by the user's bucket, ...
 worker          Worker: one thread an order, the heartbeat of leases, time limits
 active          ActiveOrder: a row that this process brings to its end, and its moves

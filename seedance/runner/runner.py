@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import hashlib
-import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from .. import hosting, providers
-from ..addresses import origin
 from ..errors import (
     BadOrder,
-    Cancelled,
     SeedanceError,
     Unclear,
 )
-from ..journal import Journal, NewRow, Row, State
+from ..journal import Journal, Row, State
 from ..money import Money
 from ..order import MOST_TAKES, Order
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
-from . import clearing, files, graphs, places, prices, quotes, rebuild, repeats, results, tickets
+from . import clearing, files, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
+from .cancel import cancel, check_live, claim_to_cancel
 from .catalogs import Catalogs
 from .client import Client
 from .clients import Clients
@@ -35,7 +30,8 @@ from .finish import prepare_final
 from .graphs import Graph
 from .job import Job
 from .lifecycle import carry
-from .outcomes import error_of, told, was_forgotten
+from .new_rows import adopt, reserve
+from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .spending import Spending, sum_of
@@ -48,7 +44,6 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
 RECOVER_AT_ONCE = 64
-CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
 
 
 @dataclass
@@ -228,46 +223,8 @@ class Runner:
             assert take.row is not None
             there = self._prepared_for(take.row, take.order)
             return self._job(take.row, there, target, overwrite)
-        row = take.row or self._reserve(take.prepared, target, graph)
+        row = take.row or reserve(take.prepared, target, graph, self.journal, self.settings)
         return self._job(row, take.prepared, target, overwrite)
-
-    def _reserve(self, prepared: Prepared, target: Path | None, graph: Graph | None) -> Row:
-        provider, identity = prepared.provider, prepared.fingerprint
-        if prepared.access.problem is not None:
-            raise prepared.access.problem
-        goal = self._goal(target, provider.id, identity, prepared.order.output_format)
-        if not self.journal.newest(1):
-            rebuild.check_new(self.settings.output, identity)
-        budget = self.settings.budget
-        row, is_new = self.journal.reserve(
-            NewRow(
-                fingerprint=identity,
-                asked=prepared.asked,
-                provider=provider.id,
-                account=quotes.account_of(provider.id, prepared.access.key),
-                origin=origin(provider.config.base_url),
-                mark=str(uuid.uuid4()) if provider.random_mark else None,
-                marks=provider.marks,
-                order=prepared.order.describe(),
-                changes=[change.as_dict() for change in prepared.changes],
-                target=goal,
-                estimate=prepared.price,
-                budget_usd=quotes.counted(prepared.price, budget, provider),
-            ),
-            budget,
-        )
-        if is_new:
-            graphs.keep(self.settings, row, graph)
-        return row
-
-    def _goal(
-        self, target: Path | None, provider_id: str, identity: str, ending: str = "mp4"
-    ) -> str:
-        """Where the row says that its video goes: a name in the output folder of whoever saves it,
-        or the file that a person named. Raises BadOrder where that cannot be written."""
-        where = target or files.new_target(self.settings.output, provider_id, identity, ending)
-        files.check_writable(where.parent)
-        return str(target or where.name)
 
     def _job(self, row: Row, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
         """A job for a held row. Starts or joins its order, unless the video is there already."""
@@ -361,7 +318,7 @@ class Runner:
             places.check_free(target, row, overwrite)
             if known is not None:
                 providers.get(known.provider)
-                row = self._adopt(known, target, graph)
+                row = adopt(known, target, graph, self.journal, self.settings)
             assert row is not None
             return self._collect(row, target, overwrite)
         except SeedanceError as error:
@@ -421,28 +378,6 @@ class Runner:
         """Whether it can be found out what became of a row."""
         provider = providers.registry().get(row.provider)
         return row.state == State.UNCLEAR and provider is not None and clearing.has_means(provider)
-
-    def _adopt(self, ticket: Ticket, target: Path | None, graph: Graph | None) -> Row:
-        """A row for a task that this journal does not know."""
-        access = self.settings.access(ticket.provider)
-        if access.problem is not None:
-            access.problem.task, access.problem.spent = str(ticket), "yes"
-            raise access.problem
-        identity = hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
-        goal = self._goal(target, ticket.provider, identity)
-        new = NewRow(
-            fingerprint=identity,
-            asked=identity,
-            provider=ticket.provider,
-            account=quotes.account_of(ticket.provider, access.key),
-            origin=origin(access.config.base_url),
-            order=Order(provider=ticket.provider).describe(),
-            target=goal,
-        )
-        row, is_new = self.journal.adopt(str(ticket), new)
-        if is_new:
-            graphs.keep(self.settings, row, graph)
-        return row
 
     def find_row(self, row_or_ticket: int | str) -> Row:
         """The row of a number or a ticket. Raises BadOrder if there is none."""
@@ -507,50 +442,9 @@ class Runner:
         return row
 
     def _cancel(self, row: Row) -> str:
-        if row.task is not None and was_forgotten(row):
-            raise BadOrder(
-                f"Row {row.id} was forgotten, and nobody cancelled {row.task}: as far as is known "
-                "it goes on at its provider.",
-                hint=f"To take it up again, and fetch its video: seedance collect {row.task}",
-            )
-        if not row.live:
-            raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
+        check_live(row)
         client = self._clients.for_row(row)
-        if row.state in (State.RUNNING, State.SUCCEEDED) and not client.provider.cancel_is_free:
-            raise BadOrder(
-                f"{client.provider.name} does not document that a cancelled task is not billed, so "
-                f"{row.task} goes on and its video is kept.",
-                hint=f"Collect it with: seedance collect {row.task}",
-            )
-        claimed = self.journal.claim(row.id, row.uid)
-        if claimed is None:
-            raise BadOrder(
-                f"Another process works on row {row.id}.",
-                hint="Cancel it there: on the node, in the Seedance tab, or with Ctrl-C.",
-            )
-        if not claimed.live:
-            raise error_of(claimed)
-        active = self._carry(claimed, client)
-        if active.waiters:
-            raise BadOrder(f"Somebody waits for row {row.id}, so it goes on.", hint="Cancel there.")
-        refusal, done = active.request_cancel(), active.done
-        either: list[Future[Any]] = [refusal, done]
-        first = concurrent.futures.FIRST_COMPLETED
-        concurrent.futures.wait(either, CANCEL_SECONDS, return_when=first)
-        if done.done():
-            try:
-                done.result()
-            except Cancelled as cancelled:
-                return cancelled.message
-            return f"It was too late to cancel: row {row.id} is finished and its video is kept."
-        task = active.row.task or f"row {row.id}"
-        reason = (
-            refusal.result() if refusal.done() else f"{client.provider.name} has not answered yet"
-        )
-        raise BadOrder(
-            f"{task} goes on, and its video is kept: {reason.rstrip('.')}.",
-            hint=f"Collect it with: seedance collect {task}" if active.row.task else "",
-        )
+        return cancel(self._carry(claim_to_cancel(row, client, self.journal), client))
 
     def keep_recovering(self) -> None:
         """From now on, recover with each heartbeat the rows that no process works on."""
