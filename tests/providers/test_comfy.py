@@ -38,7 +38,7 @@ def is_create(request: Request) -> bool:
 
 
 def test_a_picture_becomes_a_video_and_its_cost_is_told(desk: Desk, fake: FakeComfy) -> None:
-    result = desk.video(first_frame=picture(), model="seedance-2.5")
+    result = desk.video(first_frame=picture(), model="seedance-2.5", ratio="adaptive")
     assert (result.state, fake.creates) == ("saved", 1)
     assert result.cost == Money(1.081, "USD")  # 228.1 credits, 211 a dollar
     (create,) = filter(is_create, fake.requests)

@@ -6,6 +6,7 @@ What is to be fetched with the key is refused without it; what needs none turns 
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
@@ -113,7 +114,7 @@ class FakeOpenRouter(Fake):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.listed: list[dict[str, Any]] = [dict(each) for each in MODELS]
+        self.listed: list[dict[str, Any]] = copy.deepcopy(MODELS)
 
     def handle(self, request: Request) -> Answer:
         if request.path == "/vendor/clip.mp4":
