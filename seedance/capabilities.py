@@ -191,8 +191,8 @@ def means_table() -> str:
 def _span(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= unit and seconds / unit >= 2:
+    for least, unit, name in ((172800, 86400, "d"), (3600, 3600, "h")):
+        if seconds >= least:
             return f"{seconds / unit:g} {name}"
     return f"{seconds / 60:g} min"
 
