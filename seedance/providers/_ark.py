@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -194,7 +194,7 @@ class Ark(Provider):
         model = self.model(order)
         body: dict[str, Any] = {
             "model": self.model_id(order),
-            "content": list(_content(order, delivered)),
+            "content": list(content(order, delivered)),
             "resolution": order.resolution,
             "ratio": "adaptive" if order.mode in model.source_ratio else order.ratio,
             "duration": -1 if order.mode in model.source_duration else order.duration,
@@ -212,13 +212,7 @@ class Ark(Provider):
             body[MARKED] = int(self.mark)
         if order.mode in OPERATIONS and order.mode not in model.by_prompt:
             body["omni_reference_task_type"] = order.mode
-        size = sum(len(item[item["type"]]["url"]) for item in body["content"] if "role" in item)
-        if size > LARGEST_REQUEST:
-            raise BadOrder(
-                f"The media make the request {size / 2**20:.0f} MB large; {self.name} takes "
-                f"{LARGEST_REQUEST >> 20} MB.",
-                hint="Use fewer or smaller ones, or give them by https address.",
-            )
+        check_size(body["content"], self.name)
         return body
 
     def _list(self) -> Flow[list[dict[str, Any]]]:
@@ -311,7 +305,18 @@ class Ark(Provider):
         return Money(amount, self.currency, estimated=True, as_of=self.prices_as_of)
 
 
-def _content(order: Order, delivered: Delivered) -> Iterator[dict[str, Any]]:
+def check_size(content: Iterable[dict[str, Any]], name: str) -> None:
+    """Raise BadOrder for a content array that makes a request too large for the provider `name`."""
+    size = sum(len(item[item["type"]]["url"]) for item in content if "role" in item)
+    if size > LARGEST_REQUEST:
+        raise BadOrder(
+            f"The media make the request {size / 2**20:.0f} MB large; {name} takes "
+            f"{LARGEST_REQUEST >> 20} MB.",
+            hint="Use fewer or smaller ones, or give them by https address.",
+        )
+
+
+def content(order: Order, delivered: Delivered) -> Iterator[dict[str, Any]]:
     """The content array: the prompt, then the media with their roles, as prompts count them."""
     if order.prompt:
         yield {"type": "text", "text": order.prompt}

@@ -175,10 +175,14 @@ class Job:
         timeout = self._settings.timeout
         if self.task and time.monotonic() - self._began > timeout:
             self.release()
+            why = self._active.client.provider.limits.endless if self._active else ""
+            hint = (
+                f"{why} Collect it later with: seedance collect {self.task}, the node Seedance "
+                "Collect Task, or the Seedance tab; queueing the same order joins it again."
+            )
             raise StillRunning(
                 f"The task is still running after {timeout:.0f} s. It is paid and goes on.",
-                hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
-                "Collect Task, or the Seedance tab; queueing the same order joins it again.",
+                hint=hint.strip(),
                 task=self.task,
                 row=self.row,
             )

@@ -213,7 +213,9 @@ class _Polling:
             return status
         self._say(status)
         if self.elapsed > self.limits.task_life:
-            raise self.active.later(f"{self.ticket} has not come to an end for a long time.")
+            raise self.active.later(
+                f"{self.ticket} has not come to an end for a long time.", self.limits.endless
+            )
         return None
 
     def _say(self, status: Running) -> None:
