@@ -65,10 +65,7 @@ class OpenAIVideos(Routes):
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         call = self.paid_call(self.url(VIDEOS), self._body(order, delivered), self.extra(order))
-        reply = yield from self.paid(call, self.url(GENERATIONS))
-        if is_no_route(reply):
-            raise self.no_route(reply, VIDEOS, GENERATIONS)
-        return self.ticket(reply)
+        return self.ticket((yield from self.paid(call, self.url(GENERATIONS))))
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         ours = self.url(f"{VIDEOS}/{ticket.opaque}")
