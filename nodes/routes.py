@@ -87,6 +87,7 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
     """What each provider can do, and where its key comes from."""
     from ..seedance.capabilities import capabilities
 
+    settings = host.settings()
     return [
         {
             **capabilities(provider),
@@ -95,9 +96,11 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
             },
             "result_life": provider.limits.result_life,
             "cancel_is_free": provider.cancel_is_free,
-            "key": host.settings().key_source(provider.id),
+            "choices": {name: list(values) for name, values in provider.choices.items()},
+            "names_no_models": provider.names_no_models,
+            "key": settings.key_source(provider.id),
         }
-        for provider in providers.registry().values()
+        for provider in map(settings.configured, providers.ids())
     ]
 
 

@@ -36,7 +36,7 @@ from ..wire import (
 )
 from . import _ark_limits, _relay, _spellings
 from ._ark import TASKS, Ark
-from ._fal import Queue
+from ._fal import Queue, queued
 from ._fal_limits import LIMITS as FAL_LIMITS
 from ._fal_limits import PATHS
 from ._openai import VIDEOS, OpenAIVideos, is_no_route
@@ -218,7 +218,7 @@ class FalGateway(Gateway, Queue):
 
     dialect = "fal"
     finished = _spellings.DONE  # no end yet: the result is in a second request
-    words = _spellings.words(_spellings.done, _relay.failed)
+    words = {**_spellings.words(_spellings.done, _relay.failed), "in_queue": queued}
     limits = replace(
         FAL_LIMITS,
         delivery=dict.fromkeys(FAL_LIMITS.delivery, ("address",)),
