@@ -23,7 +23,7 @@ def main(point: str, marker: Path, words: list[str]) -> int:
     from seedance import cli
     from seedance.download import _Attempt
     from seedance.journal import Journal
-    from seedance.journal.journal import AT_ONCE
+    from seedance.journal.database import AT_ONCE
     from seedance.runner import tickets
 
     asleep = point.startswith("asleep ")

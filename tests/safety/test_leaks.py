@@ -39,7 +39,7 @@ from seedance.addresses import origin
 from seedance.download import fetch
 from seedance.errors import OddReply, SeedanceError
 from seedance.order import Medium
-from seedance.providers import get, registry
+from seedance.providers import registry
 from seedance.runner import Runner
 from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
