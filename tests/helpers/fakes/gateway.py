@@ -86,7 +86,7 @@ class FakeGateway(_OfGateway, Fake):
 
     provider = "gateway"
     dialect = "openai"
-    models = _ids("video")
+    models = _ids(UPSTREAM)
     create_at: tuple[str, ...] = (VIDEOS, GENERATIONS)
     poll_at: tuple[str, ...] = (VIDEOS, GENERATIONS)
     endless = False
@@ -150,7 +150,7 @@ class FakeGateway(_OfGateway, Fake):
             "content": [*content, {"type": "text", "text": body["prompt"]}],
             **({"duration": int(seconds)} if seconds else {}),
         }
-        model = sent["model"].removeprefix("video-")
+        model = sent["model"].removeprefix(f"{UPSTREAM}-")
         return _ark._wrong_fields(sent, model) or _ark._wrong_content(sent, model)
 
     # -- tasks
