@@ -160,7 +160,7 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(
-    ("place", "poll_at"), list(zip(PLACES, (VIDEOS, GENERATIONS, VIDEOS))), ids=str
+    ("place", "poll_at"), [*zip(PLACES, (VIDEOS, GENERATIONS, VIDEOS))], ids=str
 )
 def test_the_video_is_fetched_from_wherever_it_is(new_api: Desk, place: str, poll_at: str) -> None:
     fake: Any = new_api.fake
