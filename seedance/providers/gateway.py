@@ -114,7 +114,10 @@ class Gateway(Provider):
                 hint="Check SEEDANCE_GATEWAY_BASE_URL and the model's id; which dialect the "
                 "address answers to tells: seedance key test gateway.",
             )
-        return super().explain(reply)
+        error = super().explain(reply)
+        if reply.status in (401, 403) and type(error) is Refused:
+            error.hint += " One of another dialect refuses it too: seedance key test gateway tells."
+        return error
 
     def question(self, path: str, **query: str) -> Call:
         """A free call, whatever answer to which is one."""

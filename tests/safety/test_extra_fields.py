@@ -157,6 +157,7 @@ def test_whatever_extra_holds_the_payload_says_what_the_order_says(
 ) -> None:
     """It is refused, or the payload has all that it had, and no new name of a part of the order."""
     environment = {f"SEEDANCE_{provider.upper()}_BASE_URL": "https://gateway.example/api/v3"}
+    environment["SEEDANCE_GATEWAY_MODELS"] = '{"seedance-2.0": "its-model"}'
     state = Settings(Path("home"), Path("output"), environment)
     order = Order(prompt="a fox", provider=provider, ratio="16:9")
     plain = quotes.prepare(order, state).call
