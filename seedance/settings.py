@@ -119,6 +119,14 @@ class Settings:
         except BadOrder:
             return providers.get(provider_id)
 
+    def own(self, provider_id: str) -> dict[str, Any]:
+        """What a person sets for a provider beside its address and key: `models`, and a value for
+        each of its `choices`. Raises BadOrder for one that cannot be."""
+        provider = providers.get(provider_id)
+        options = self._options(provider)
+        chosen = {name: options.get(name) or values[0] for name, values in provider.choices.items()}
+        return {"models": self._models(provider_id), **chosen}
+
     def _options(self, provider: type[Provider]) -> dict[str, str]:
         """The provider's switches, from the environment; those that the settings offer also from
         the key file."""

@@ -20,6 +20,7 @@ const PROVIDERS = [
   "BytePlus ModelArk",
   "EvoLink",
   "fal",
+  "Gateway",
   "Leonardo.AI",
   "Lumenfall",
   "Replicate",
@@ -83,6 +84,14 @@ app.registerExtension({
       type: panel(() => import("./seedance/settings/keys.mjs")),
       defaultValue: null,
       sortOrder: 30,
+    },
+    {
+      id: "Seedance.Gateway",
+      category: ["Seedance", "Gateway", "Dialect"],
+      name: "Gateway: address, dialect and models (new-api, one-api, Ark clones, queues)",
+      type: panel(() => import("./seedance/settings/gateway.mjs")),
+      defaultValue: null,
+      sortOrder: 25,
     },
     {
       id: "Seedance.Budget",

@@ -103,7 +103,7 @@ class Gateway(Provider):
         if answers[self.dialect].status in (401, 403):
             raise self.explain(answers[self.dialect])
         surely = "" if ranks[self.dialect] > 1 else "probably "
-        return Balance(f"it answers {surely}to the dialect {self.dialect}")
+        return Balance(f"{surely}a gateway of the dialect {self.dialect}")
 
     def explain(self, reply: Reply) -> SeedanceError:
         if is_no_route(reply):

@@ -219,7 +219,7 @@ def test_the_test_of_a_key_says_which_dialect_the_address_answers_to(
         assert fake.creates == 0
     if there == configured:
         assert ran.code == 0
-        assert ran.json["account"].endswith(f"to the dialect {there}")
+        assert ran.json["account"].endswith(f"a gateway of the dialect {there}")
         return
     assert (ran.code, ran.json["error"]["kind"]) == (2, "BadOrder")
     assert f"to the dialect {there}, not to {configured}" in ran.json["error"]["message"]
