@@ -45,6 +45,7 @@ _OF_A_BUCKET = (
     ("region", re.compile(r"[a-z0-9-]{1,40}"), "eu-central-1, or auto"),
     ("prefix", re.compile(r"[A-Za-z0-9!_.*'()/-]{1,200}"), "seedance/"),
 )
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/{}@-]{0,199}")
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 Work = TypeVar("Work", bound=handler.Work)
@@ -87,6 +88,7 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
     """What each provider can do, and where its key comes from."""
     from ..seedance.capabilities import capabilities
 
+    settings = host.settings()
     return [
         {
             **capabilities(provider),
@@ -95,9 +97,11 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
             },
             "result_life": provider.limits.result_life,
             "cancel_is_free": provider.cancel_is_free,
-            "key": host.settings().key_source(provider.id),
+            "choices": {name: list(values) for name, values in provider.choices.items()},
+            "names_no_models": provider.names_no_models,
+            "key": settings.key_source(provider.id),
         }
-        for provider in providers.registry().values()
+        for provider in map(settings.configured, providers.ids())
     ]
 
 
@@ -131,14 +135,18 @@ def list_said(_path: Path, query: Body) -> list[dict[str, Any]]:
 
 @_route("GET", "/seedance/settings")
 def get_settings(_path: Path, _body: Body) -> dict[str, Any]:
-    """Base URLs, bucket and budget; of a secret only that it is there. `environment` names the
-    variables that are set: what they say wins over what is stored here."""
+    """Base URLs, what else is set for a provider, bucket and budget; of a secret only that it is
+    there. `environment` names the variables that are set: what they say wins over what is stored
+    here."""
     settings = host.settings()
     bucket = settings.section("s3", "SEEDANCE_S3")
     return {
         "base_urls": {provider_id: _base_url(provider_id) for provider_id in providers.ids()},
         "bucket": {
             name: name in SECRET or value for name, value in bucket.items() if name in BUCKET
+        },
+        "providers": {
+            provider_id: _own(provider_id) for provider_id in _with_values_of_their_own()
         },
         "budget": settings.budget,
         "max_usd": settings.max_usd,  # for one queued graph; 0 is no limit
@@ -153,11 +161,26 @@ def _base_url(provider_id: str) -> str | None:
         return None
 
 
+def _with_values_of_their_own() -> list[str]:
+    """The providers for which more is set than an address and a key."""
+    return [
+        name for name, each in providers.registry().items() if each.names_no_models or each.choices
+    ]
+
+
+def _own(provider_id: str) -> dict[str, Any]:
+    try:
+        return host.settings().own(provider_id)
+    except BadOrder:
+        return {}
+
+
 @_route("PUT", "/seedance/settings")
 def put_settings(_path: Path, body: Body) -> dict[str, Any]:
-    """Change what `body` names of `base_urls`, `bucket` and `budget`, all of it or, where a value
-    is refused, nothing; null resets a value."""
+    """Change what `body` names of `base_urls`, `providers`, `bucket` and `budget`, all of it or,
+    where a value is refused, nothing; null resets a value."""
     urls = _group(body, "base_urls", frozenset(providers.ids()))
+    own = _providers(body)
     bucket = _group(body, "bucket", BUCKET)
     budget = _group(body, "budget", BUDGET)
     for name, value in budget.items():
@@ -168,7 +191,7 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     if {"endpoint", "bucket"} & bucket.keys():
         # Like a provider's key, the bucket's is for the place that it was stored for.
         bucket = {**dict.fromkeys(SECRET), **bucket}
-    removed = settings.change(urls, {"s3": bucket, "budget": budget})
+    removed = settings.change(urls, {"s3": bucket, "budget": budget}, own)
     return {**get_settings(_path, {}), "keys_removed": removed}
 
 
@@ -186,6 +209,29 @@ def _check_bucket(values: dict[str, str | None]) -> None:
             raise BadOrder(
                 f"The bucket's {name} cannot be {value[:80]!r}.", hint=f"It looks like {example}."
             )
+
+
+def _providers(body: Body) -> dict[str, dict[str, Any]]:
+    """What is to be set for providers. Raises BadOrder for what cannot be there."""
+    able = _with_values_of_their_own()
+    given = body.get("providers", {})
+    if not isinstance(given, dict) or not given.keys() <= {*able}:
+        raise BadOrder(f"providers must be an object of: {', '.join(able)}.")
+    for provider_id, values in given.items():
+        known = {"models", *providers.get(provider_id).choices}
+        if not isinstance(values, dict) or not values.keys() <= known:
+            raise BadOrder(f"{provider_id} must be an object of: {', '.join(sorted(known))}.")
+        models = values.get("models") or {}
+        ids = models.values() if isinstance(models, dict) else ()
+        if not all(isinstance(one, str) and _MODEL_ID.fullmatch(one) for one in ids):
+            raise BadOrder(
+                "A model's id is a text of at most 200 letters without blanks.",
+                hint="It looks like doubao-seedance-2-0-260128.",
+            )
+    return {
+        provider_id: {name: value or None for name, value in values.items()}
+        for provider_id, values in given.items()
+    }
 
 
 def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None]:

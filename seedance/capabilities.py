@@ -13,8 +13,8 @@ from .providers import registry
 from .wire import Config, ModelLimits, Provider, Source
 
 
-def capabilities(provider: type[Provider]) -> dict[str, Any]:
-    """A provider and its models as JSON-like values."""
+def capabilities(provider: type[Provider] | Provider) -> dict[str, Any]:
+    """A provider, or one as it is configured, and its models as JSON-like values."""
     return {
         "id": provider.id,
         "name": provider.name,
@@ -142,7 +142,9 @@ def choice_table() -> str:
         highest = max((model.resolutions[-1] for model in models), key=RESOLUTIONS.index)
         longest = max(model.durations[1] for model in models)
         drafts = provider.can("finish")
-        page = provider.key_page
+        key = provider.key_variable
+        if key and provider.key_page:
+            key = f"[{key}]({provider.key_page})"
         lines.append(
             _row(
                 (
@@ -150,7 +152,7 @@ def choice_table() -> str:
                     *(_price_of_a_second(provider, model) for model in MOST_ASKED_FOR),
                     f"{highest}, {longest} s",
                     "yes" if drafts else "-",
-                    f"[{provider.key_variable}]({page})" if page else "needs none",
+                    key or "needs none",
                 )
             )
         )

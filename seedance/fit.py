@@ -86,9 +86,7 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     notes: list[str] = []
     if model is None:
         model_name = _nearest_model(order.model, provider)
-        changes.append(
-            Change("model", order.model, model_name, f"{provider.name} does not have {order.model}")
-        )
+        changes.append(Change("model", order.model, model_name, provider.lacks(order.model)))
         model = provider.limits.models[model_name]
         order = replace(order, model=model_name)
     _check_mode(order, model, provider)
@@ -381,6 +379,12 @@ def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
 
 def _nearest_model(asked: str, provider: AnyProvider) -> str:
     offered = provider.limits.models
+    if not offered:
+        raise DoesNotFit(
+            f"{provider.lacks(asked)}, nor for any other model.",
+            hint=f'Name those that it has: SEEDANCE_{provider.id.upper()}_MODELS={{"{asked}": '
+            '"its id there"}, or in the settings.',
+        )
     # The nearest of a family that only gets smaller: 2.5 -> 2.0, mini -> fast -> 2.0.
     rank = [
         "seedance-2.5",

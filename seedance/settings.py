@@ -15,10 +15,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from . import catalogs, providers
-from .addresses import is_loopback, origin
+from .addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from .errors import BadOrder, NeedsKey
 from .key_file import Key, KeyFile
 from .order import MODELS
+from .texts import quoted
 from .wire import Config, Provider
 
 KeySource = Literal["environment", "file", "not needed"]
@@ -108,7 +109,7 @@ class Settings:
     def config(self, provider_id: str) -> Config:
         """The provider's configuration. Raises BadOrder where no usable base URL is known."""
         provider = providers.get(provider_id)
-        base_url, _ = self._base_url(provider)
+        base_url, source = self._base_url(provider)
         if not base_url:
             variable = _variable(provider_id, "BASE_URL")
             raise BadOrder(
@@ -132,16 +133,13 @@ class Settings:
         for url, name in addresses:
             if url:
                 _check_url(url, provider, self._named(provider_id, name))
-        options = {
-            name: value
-            for name in provider.options
-            if (value := self._environment.get(_variable(provider_id, name.upper()))) is not None
-        }
+        if source == "file":
+            _check_stored_url(base_url, provider)
         return Config(
             base_url,
             upload_url,
             self._models(provider_id),
-            options,
+            self._options(provider),
             history_url,
             catalogs.read(self.home, provider, base_url),
         )
@@ -150,6 +148,34 @@ class Settings:
         """The variable that an address comes from; empty where it comes from elsewhere."""
         variable = _variable(provider_id, name)
         return variable if self._environment.get(variable) else ""
+
+    def configured(self, provider_id: str) -> Provider | type[Provider]:
+        """A provider as it is configured here, with the models that are named for it; its class
+        where that cannot be."""
+        try:
+            return providers.get(provider_id)(self.config(provider_id))
+        except BadOrder:
+            return providers.get(provider_id)
+
+    def own(self, provider_id: str) -> dict[str, Any]:
+        """What a person sets for a provider beside its address and key: `models`, and a value for
+        each of its `choices`. Raises BadOrder for one that cannot be."""
+        provider = providers.get(provider_id)
+        options = self._options(provider)
+        chosen = {name: options.get(name) or values[0] for name, values in provider.choices.items()}
+        return {"models": self._models(provider_id), **chosen}
+
+    def _options(self, provider: type[Provider]) -> dict[str, str]:
+        """The provider's switches, from the environment; those that the settings offer also from
+        the key file."""
+        record, found = self._keys.record(provider.id), {}
+        for name in provider.options:
+            value = self._environment.get(_variable(provider.id, name.upper()))
+            if name in provider.choices and (value := value or record.get(name)):
+                _check_choice(provider, name, value)
+            if value is not None:
+                found[name] = str(value)
+        return found
 
     def _base_url(self, provider: type[Provider]) -> tuple[str | None, str]:
         if url := self._environment.get(_variable(provider.id, "BASE_URL")):
@@ -166,14 +192,7 @@ class Settings:
                 models = json.loads(text)
             except ValueError as error:
                 raise BadOrder(f"{variable} is not JSON: {error}.") from error
-        if not isinstance(models, dict) or not all(
-            name in MODELS and isinstance(value, str) and value for name, value in models.items()
-        ):
-            raise BadOrder(
-                f"{variable} must be a JSON object from model names to the provider's ids.",
-                hint=f"Model names are: {', '.join(MODELS)}.",
-            )
-        return models
+        return _check_models(models, variable)
 
     # ------------------------------------------------------------------------------ keys
 
@@ -282,19 +301,27 @@ class Settings:
         self,
         base_urls: Mapping[str, str | None],
         sections: Mapping[Section, Mapping[str, str | None]] | None = None,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[str]:
         """`set_base_url` and `set_section` for several, all of it or, where one is refused,
-        nothing. Returns the providers whose key was removed."""
+        nothing. `own` has, for provider ids, `models` and the provider's `choices`, each with None
+        to remove it. Returns the providers whose key was removed."""
         for provider_id, url in base_urls.items():
             if url:
                 _check_url(url, providers.get(provider_id))
+                _check_stored_url(url, providers.get(provider_id))
+        for provider_id, values in (own or {}).items():
+            for name, value in values.items():
+                if name == "models":
+                    _check_models(value or {}, _variable(provider_id, "MODELS"))
+                elif value is not None:
+                    _check_choice(providers.get(provider_id), name, value)
         with self._editing() as records:
             moved = [_move(records, providers.get(name), url) for name, url in base_urls.items()]
+            for provider_id, values in (own or {}).items():
+                _put(records.setdefault(provider_id, {}), values)
             for section, values in (sections or {}).items():
-                record = records.setdefault(section, {})
-                record.update({key: value for key, value in values.items() if value is not None})
-                for key in [key for key, value in values.items() if value is None]:
-                    record.pop(key, None)
+                _put(records.setdefault(section, {}), values)
         return [name for name, lost in zip(base_urls, moved) if lost]
 
     # ------------------------------------------------------------------- bucket and budget
@@ -377,6 +404,36 @@ class Settings:
         return seconds
 
 
+def _put(record: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Write values into an object of the key file; None removes one."""
+    for name, value in values.items():
+        if value is None:
+            record.pop(name, None)
+        else:
+            record[name] = value
+
+
+def _check_models(models: Any, variable: str) -> dict[str, str]:
+    if not isinstance(models, dict) or not all(
+        name in MODELS and isinstance(value, str) and value for name, value in models.items()
+    ):
+        raise BadOrder(
+            f"{variable} must be a JSON object from model names to the provider's ids.",
+            hint=f"Model names are: {', '.join(MODELS)}.",
+        )
+    return models
+
+
+def _check_choice(provider: type[Provider], name: str, value: object) -> None:
+    """Raise BadOrder for a value that an option with `choices` does not have."""
+    known = provider.choices.get(name)
+    if known is not None and value not in known:
+        raise BadOrder(
+            f"There is no {name} {quoted(str(value))} of {provider.name}.",
+            hint=f"{_variable(provider.id, name.upper())} can be: {', '.join(known)}.",
+        )
+
+
 def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
     """Write a base URL into the key file's records; says whether a key was removed by that."""
     record = records.setdefault(provider.id, {})
@@ -423,21 +480,26 @@ def _clean(key: Key, provider: type[Provider]) -> Key:
 
 
 def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
-    """Raise BadOrder for what cannot be a base URL. `variable` is the one that it comes from."""
+    """Raise BadOrder for what cannot be the address of a provider. What may hold a secret is not
+    repeated. `variable` is the one that it comes from."""
     known = (provider.default_base_url, provider.default_upload_url, provider.default_history_url)
     if url in known:
         return
+    what, source = repr(url[:100]), f" ({variable})" if variable else ""
     try:
         parts = urlsplit(url)
-        usable = bool(parts.hostname and origin(url)) and "@" not in parts.netloc
-        usable = usable and not (parts.query or parts.fragment)
+        usable = bool(parts.hostname and origin(url))
         parts.port  # noqa: B018  (raises ValueError for a port that is none)
     except ValueError:
         usable = False
-    source = f" ({variable})" if variable else ""
+    else:
+        if "@" in parts.netloc:
+            usable, what = False, "An address with a user name or a password"
+        elif parts.query or parts.fragment:
+            usable, what = False, "An address with a query or a fragment"
     if not usable or parts.scheme not in ("https", "http"):
         raise BadOrder(
-            f"{url[:100]!r} cannot be the base URL of {provider.name}{source}.",
+            f"{what} cannot be the base URL of {provider.name}{source}.",
             hint="It looks like https://host/path, without user, query or fragment.",
         )
     if parts.scheme == "http" and not is_loopback(url):
@@ -445,3 +507,18 @@ def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
             f"{url[:100]!r} would carry the key of {provider.name} unencrypted{source}.",
             hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
         )
+
+
+def _check_stored_url(url: str, provider: type[Provider]) -> None:
+    """Raise BadOrder for a private address other than this machine's: whoever can change the
+    settings must not make the server look around in its network."""
+    if is_loopback(url):
+        return
+    try:
+        check_public_url(url)
+    except ForbiddenAddress as error:
+        raise BadOrder(
+            f"The base URL of {provider.name} cannot be stored: {error.message}",
+            hint=f"Only the environment may name a private one: "
+            f"{_variable(provider.id, 'BASE_URL')}.",
+        ) from None

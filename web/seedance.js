@@ -21,6 +21,7 @@ const PROVIDERS = [
   "Comfy",
   "EvoLink",
   "fal",
+  "Gateway",
   "Leonardo.AI",
   "Lumenfall",
   "OpenRouter",
@@ -85,6 +86,14 @@ app.registerExtension({
       type: panel(() => import("./seedance/settings/keys.mjs")),
       defaultValue: null,
       sortOrder: 30,
+    },
+    {
+      id: "Seedance.Gateway",
+      category: ["Seedance", "Gateway", "Dialect"],
+      name: "Gateway: address, dialect and models (new-api, one-api, Ark clones, queues)",
+      type: panel(() => import("./seedance/settings/gateway.mjs")),
+      defaultValue: null,
+      sortOrder: 25,
     },
     {
       id: "Seedance.Budget",

@@ -74,8 +74,8 @@ def providers(args: argparse.Namespace) -> int:
 
     settings = settings_for(args)
     records = [
-        {**capabilities(provider), "key": settings.key_source(provider.id)}
-        for provider in registry().values()
+        {**capabilities(settings.configured(name)), "key": settings.key_source(name)}
+        for name in registry()
     ]
     if args.json:
         show.as_json(records)
@@ -89,6 +89,9 @@ def providers(args: argparse.Namespace) -> int:
                 (*who, model, seconds, ", ".join(able["resolutions"]), ", ".join(able["modes"]))
             )
             who = ("", "")
+        if not record["models"]:
+            variable = f"SEEDANCE_{record['id'].upper()}_MODELS"
+            rows.append((*who, "-", "-", "-", f"name its models: set {variable}"))
     show.table(rows)
     return 0
 

@@ -58,6 +58,15 @@ _CREDIT = re.compile(
 )
 _BAD_INPUT = re.compile(r"invalid[ _](file|image|video|audio)", re.IGNORECASE)
 
+# Where a failed task may have its reason and its code.
+REASONS: tuple[tuple[str, ...], ...] = (
+    *(("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("failMsg",)),
+    *(("message",), ("detail",)),
+)
+CODES: tuple[tuple[str, ...], ...] = (
+    *(("error", "code"), ("error_code",), ("failCode",), ("error", "type"), ("error_type",)),
+)
+
 # Where a create's answer may have the id of the task, the likeliest first. Only `task_id` is surely
 # that; in a refusal sent with HTTP 200 the others hold the request's id, or the reason.
 _TASK_ID = (("task_id",), ("id",), ("data", "task_id"), ("data", "id"), ("data",))
@@ -71,10 +80,9 @@ def done(task: dict[str, Any]) -> Done:
 
 def failed(task: dict[str, Any]) -> Failed:
     """Failed, with the reason and the code wherever they stand."""
-    places = (("error", "message"), ("error",), ("error_msg",), ("fail_reason",), ("message",))
-    said = next(filter(None, (text_at(task, *place) for place in places)), "")
+    said = next(filter(None, (text_at(task, *place) for place in REASONS)), "")
     message = sentence(said)
-    found = (dig(task, "error", "code"), dig(task, "error_code"), dig(task, "error", "type"))
+    found = (dig(task, *place) for place in CODES)
     codes = [str(code)[:LONGEST_CODE] for code in found if code and isinstance(code, (str, int))]
     stage = _stage(" ".join([*codes, message]))
     return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)

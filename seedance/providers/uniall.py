@@ -8,7 +8,6 @@ routes is known to give (new-api and its forks).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from ..errors import Refused
@@ -23,7 +22,6 @@ from ..wire import (
     Limits,
     MediaLimits,
     ModelLimits,
-    Reply,
     Running,
     Source,
     Status,
@@ -31,12 +29,12 @@ from ..wire import (
     Words,
     address,
     dig,
-    error_code,
     given,
 )
-from ._relay import Relay, failed, reserved_credits, video_address
+from ._openai import GENERATIONS as CREATE_PATH
+from ._openai import Routes, is_no_route
+from ._relay import failed, reserved_credits, video_address
 
-CREATE_PATH = "/v1/video/generations"
 PLURAL_CREATE_PATH = "/v1/videos/generations"
 # The newer page's `content` goes before the flat fields; relay software with these routes also
 # takes the others.
@@ -121,7 +119,7 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
     )
 
 
-class UniAll(Relay):
+class UniAll(Routes):
     """UniAll (seed 001)."""
 
     id = "uniall"
@@ -156,25 +154,20 @@ class UniAll(Relay):
             return tuple(way for way in ways if way != "inline")
         return ways
 
-    def url(self, path: str) -> str:
-        """`path`, which begins with /v1, under a base URL that may end with it too."""
-        return self.config.base_url.rstrip("/").removesuffix("/v1") + path
-
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         chosen = self.config.options.get("create_path")
         url = self.url(f"/{chosen.lstrip('/')}" if chosen else CREATE_PATH)
         body = self._body(order, delivered)
         call = self.paid_call(url, body, self.extra(order), others=OTHER_NAMES)
-        reply = yield call
-        if not chosen and _is_no_route(reply):
-            # Seed 001: some clients see the plural path. A missing route has accepted nothing.
-            reply = yield replace(call, url=self.url(PLURAL_CREATE_PATH))
-            if _is_no_route(reply):
-                raise Refused(
-                    f"{self.url('')} has neither {CREATE_PATH} nor {PLURAL_CREATE_PATH} "
-                    f"(HTTP {reply.status}).",
-                    hint="Check SEEDANCE_UNIALL_BASE_URL, or set SEEDANCE_UNIALL_CREATE_PATH.",
-                )
+        # Seed 001: some clients see the plural path.
+        others = () if chosen else (self.url(PLURAL_CREATE_PATH),)
+        reply = yield from self.paid(call, *others)
+        if others and is_no_route(reply):
+            raise Refused(
+                f"{self.url('')} has neither {CREATE_PATH} nor {PLURAL_CREATE_PATH} "
+                f"(HTTP {reply.status}).",
+                hint="Check SEEDANCE_UNIALL_BASE_URL, or set SEEDANCE_UNIALL_CREATE_PATH.",
+            )
         return self.ticket(reply)
 
     def _body(self, order: Order, delivered: Delivered) -> dict[str, Any]:
@@ -204,8 +197,3 @@ class UniAll(Relay):
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         return self.status((yield Call("GET", self.url(f"/v1/videos/{ticket.opaque}"))))
-
-
-def _is_no_route(reply: Reply) -> bool:
-    """Whether a create met no route: 404 or 405, unless the answer speaks of an unknown model."""
-    return reply.status == 405 or (reply.status == 404 and "model" not in error_code(reply).lower())

@@ -98,7 +98,8 @@ class Client:
                     reply = spending = self._spend(step, gate)
                 else:
                     reply = self._ask(step, 1 if polling else ATTEMPTS, stop)
-                    if polling and reply.status in (404, 410) and not step.any_status:
+                    read_by_flow = step.any_status or step.may_be_missing
+                    if polling and reply.status in (404, 410) and not read_by_flow:
                         said = error_text(reply) or f"HTTP {reply.status}"
                         raise UnknownTask(f"it does not know the task ({said})")
         except StopIteration as end:

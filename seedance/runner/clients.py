@@ -16,12 +16,12 @@ from .outcomes import told
 
 
 class Clients:
-    """One transport for each provider, address and key. Safe to use from any thread."""
+    """One transport for each provider, address, key and scheme. Safe to use from any thread."""
 
     def __init__(self, settings: Settings, watchdog: Watchdog) -> None:
         self.settings = settings
         self._watchdog = watchdog
-        self._transports: dict[tuple[str, str, str], Transport] = {}
+        self._transports: dict[tuple[str, ...], Transport] = {}
         self._lock = threading.Lock()
 
     def for_row(self, row: Row, access: Access | None = None) -> Client:
@@ -55,7 +55,7 @@ class Clients:
         provider = providers.get(provider_id)(config, mark)
         account = quotes.account_of(provider_id, key)
         urls = [url for url in (config.base_url, config.upload_url, config.history_url) if url]
-        identity = (provider.id, " ".join(urls), account)
+        identity = (provider.id, provider.auth_scheme, *urls, account)
         with self._lock:
             transport = self._transports.get(identity)
             if transport is None:

@@ -177,10 +177,14 @@ class Job:
             self.release()
             row = self._current
             assert row is not None
+            why = self._active.client.provider.limits.endless if self._active else ""
+            hint = (
+                f"{why} Collect it later with: seedance collect {self.task}, the node Seedance "
+                "Collect Task, or the Seedance tab; queueing the same order joins it again."
+            )
             late = StillRunning(
                 f"The task is still running after {timeout:.0f} s. It {goes_on(row)}.",
-                hint=f"Collect it later with: seedance collect {self.task}, the node Seedance "
-                "Collect Task, or the Seedance tab; queueing the same order joins it again.",
+                hint=hint.strip(),
             )
             raise told(row, late)
 

@@ -215,7 +215,9 @@ class _Polling:
         if status.again_in is not None and self.pace.fixed is None:
             self.wait = max(self.wait, min(status.again_in, LONGEST_WAIT))
         if self.elapsed > self.limits.task_life:
-            raise self.active.later(f"{self.ticket} has not come to an end for a long time.")
+            raise self.active.later(
+                f"{self.ticket} has not come to an end for a long time.", self.limits.endless
+            )
         return None
 
     def _say(self, status: Running) -> None:

@@ -7,7 +7,7 @@ document, a comment beside it and the README say so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from ..order import OPERATIONS, Kind, Mode
@@ -119,6 +119,20 @@ class ModelLimits:
         """Whether nothing but reports of others says what the model can do here."""
         return bool(self.sources) and all(source.reported for source in self.sources)
 
+    def only(self, modes: Iterable[Mode]) -> ModelLimits:
+        """The same model with no other modes than these."""
+        kept = self.modes & frozenset(modes)
+        fewer: dict[str, Any] = {
+            item.name: getattr(self, item.name) & kept
+            for item in fields(self)
+            if isinstance(getattr(self, item.name), frozenset)
+        }
+        if "reference" not in kept:
+            fewer |= dict.fromkeys(("images", "videos", "audios"), 0)
+        if not kept & frozenset(OPERATIONS):
+            fewer["edit_images"] = 0
+        return replace(self, **fewer)
+
     def counts(self, mode: Mode) -> dict[Kind, int]:
         """How many references of each kind an order may have in a mode."""
         if mode in OPERATIONS:
@@ -139,6 +153,8 @@ class Limits:
     seconds that a result can be fetched. `task_life`: seconds that a task can be asked for.
     `forgets_after`: seconds after which, as its document says, the provider does not know a task
     any more. `draft_life`: seconds for which a draft can be finished, None where no document tells.
+    `endless`: why a task may be under way for ever by the provider's answers, in a sentence; empty
+    where no document tells of such tasks.
     """
 
     models: Mapping[str, ModelLimits]
@@ -155,6 +171,7 @@ class Limits:
     task_life: float = 48 * 3600
     forgets_after: float | None = None
     draft_life: float | None = None
+    endless: str = ""
 
     def of(
         self,

@@ -33,6 +33,7 @@ Capability: TypeAlias = Literal[
 ]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
+NO_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 # The statuses by which an API says that it does not cancel a task. Any other is an error of the
 # request.
 NOT_CANCELLED = (400, 404, 405, 409, 410, 422)
@@ -126,6 +127,10 @@ class Provider(ABC):
     auth_header: ClassVar[str] = "Authorization"
     auth_scheme: ClassVar[str] = "Bearer"
     options: ClassVar[tuple[str, ...]] = ()
+    # Those of `options` that the settings offer, each with its values, the default first.
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = NO_CHOICES
+    # Whether it offers only the models that a person named an id for (`SEEDANCE_<ID>_MODELS`).
+    names_no_models: ClassVar[bool] = False
     # True only where a document says that a cancelled task is not billed.
     cancel_is_free: ClassVar[bool] = False
     # Numbers of which each order gets one of its own as its `mark`: it is sent with the order, and
@@ -158,11 +163,21 @@ class Provider(ABC):
         self.mark = mark
         if config.models:
             self.limits = self.limits.with_models(config.models)
+        if self.names_no_models:
+            offered = {name: self.limits.models[name] for name in config.models}
+            self.limits = replace(self.limits, models=offered)
 
     @classmethod
     def can(cls, capability: Capability) -> bool:
         """Whether the provider has an optional capability, such as `find`."""
         return capability in cls._capabilities
+
+    @classmethod
+    def lacks(cls, model: str) -> str:
+        """Why it does not offer a model, without a full stop."""
+        if cls.names_no_models:
+            return f"SEEDANCE_{cls.id.upper()}_MODELS names no id for {model}"
+        return f"{cls.name} does not have {model}"
 
     # -- what every provider describes
 

@@ -193,7 +193,8 @@ def every_field_of_an_order_is_sent(provider: ProviderClass, exchanges: list[Exc
         if provider.id in asked.get("extra", {}):  # which may stand instead of other fields
             continue
         before = first_paid_call(provider, exchange)
-        for field, value in _others(provider, wire_player.order_of(provider, exchange)).items():
+        here = wire_player.configured(provider, exchange.get("config", {}))
+        for field, value in _others(here, wire_player.order_of(here, exchange)).items():
             changed = {**exchange, "order": {**asked, field: value}}
             after = first_paid_call(provider, changed)
             assert (after.url, after.json) != (before.url, before.json), (
@@ -201,7 +202,7 @@ def every_field_of_an_order_is_sent(provider: ProviderClass, exchanges: list[Exc
             )
 
 
-def _others(provider: ProviderClass, order: Order) -> dict[str, Any]:
+def _others(provider: wire.Provider, order: Order) -> dict[str, Any]:
     """Another value for each field of an order that the model has a choice of."""
     model = provider.limits.models[order.model]
     sized = [one for one in model.ratios if one in model.sizes.get(order.resolution, model.ratios)]

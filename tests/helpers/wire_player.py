@@ -75,9 +75,13 @@ STATUSES = {
 
 
 def load(path: Path) -> tuple[str, list[Exchange]]:
-    """The provider id and the exchanges of one file."""
+    """The provider id and the exchanges of one file, each with the `config` that all of them have
+    in common."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    return record["provider"], [one for given in record["exchanges"] for one in _varied(given)]
+    exchanges = [one for given in record["exchanges"] for one in _varied(given)]
+    if common := record.get("config"):
+        exchanges = [{**one, "config": {**common, **one.get("config", {})}} for one in exchanges]
+    return record["provider"], exchanges
 
 
 def _varied(exchange: Exchange) -> Iterator[Exchange]:

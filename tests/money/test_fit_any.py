@@ -78,7 +78,13 @@ orders = st.builds(
 )
 
 # A bucket is set, so that media can travel everywhere.
-ENVIRONMENT = {"SEEDANCE_UNIALL_BASE_URL": "https://gateway.example", "SEEDANCE_S3_BUCKET": "mine"}
+MODELS_OF_A_GATEWAY = wire_player.exchanges_of("gateway")[0]["config"]["models"]
+ENVIRONMENT = {
+    "SEEDANCE_UNIALL_BASE_URL": "https://gateway.example",
+    "SEEDANCE_GATEWAY_BASE_URL": "https://gateway.example",
+    "SEEDANCE_GATEWAY_MODELS": json.dumps(MODELS_OF_A_GATEWAY),
+    "SEEDANCE_S3_BUCKET": "mine",
+}
 # What has no nearest value, in words.
 NO_NEAREST = re.compile(
     "cannot do|takes at most|only together with|prompt is empty|prompt has|prompt names"

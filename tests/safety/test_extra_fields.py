@@ -120,7 +120,8 @@ def test_what_any_payload_of_a_provider_has_is_known_as_a_part_of_an_order(provi
     clip = Medium.from_address("video", f"{URL}.mp4")
 
     def body_of(order: Order, media: Delivered) -> Any:
-        return next(kind(Config(base)).submit(order, media)).json  # type: ignore[union-attr]
+        config = Config(base, models={order.model: "its-model"} if kind.names_no_models else {})
+        return next(kind(config).submit(order, media)).json  # type: ignore[union-attr]
 
     bodies = [body_of(order, media)]
     if provider in ("lumenfall", "uniall", "byteplus", "volcengine"):
@@ -156,6 +157,7 @@ def test_whatever_extra_holds_the_payload_says_what_the_order_says(
 ) -> None:
     """It is refused, or the payload has all that it had, and no new name of a part of the order."""
     environment = {f"SEEDANCE_{provider.upper()}_BASE_URL": "https://gateway.example/api/v3"}
+    environment["SEEDANCE_GATEWAY_MODELS"] = '{"seedance-2.0": "its-model"}'
     state = Settings(Path("home"), Path("output"), environment)
     order = Order(prompt="a fox", provider=provider, ratio="16:9")
     plain = quotes.prepare(order, state).call

@@ -39,7 +39,7 @@ from seedance.addresses import origin
 from seedance.download import fetch
 from seedance.errors import OddReply, SeedanceError
 from seedance.order import Medium
-from seedance.providers import get, registry
+from seedance.providers import registry
 from seedance.runner import Runner
 from seedance.settings import Settings
 from seedance.transport import Credentials, Transport
@@ -47,7 +47,9 @@ from seedance.wire import Blob, Call
 
 pytestmark = [pytest.mark.safety, pytest.mark.slow]
 
-PROVIDERS = sorted(fakes.all())
+# A queue takes no picture but by its address, so that it has a test of its own.
+FAKES = {name: fake for name, fake in fakes.in_every_dialect().items() if name != "gateway-fal"}
+PROVIDERS = sorted(FAKES)
 
 
 @pytest.mark.parametrize("spelling", sorted(spellings(KEY)))
@@ -204,7 +206,7 @@ def a_status_word_that_is_the_key(scene: Scene) -> None:
 
 def crash_inside(flow: str) -> Callable[[Scene], None]:
     def crash(scene: Scene) -> None:
-        cls = get(scene.fake.provider)
+        cls = type(scene.runner.settings.configured(scene.fake.provider))
         real = getattr(cls, flow)
 
         def crashing(self: Any, *args: Any) -> Any:
@@ -271,14 +273,14 @@ def test_whatever_happens_the_key_is_seen_by_its_provider_alone(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("seedance.runner.clearing.FIND_SECONDS", 0.05)
-    with fakes.all()[provider]() as fake, Server(elsewhere) as other:
+    with FAKES[provider]() as fake, Server(elsewhere) as other:
         fake.key = KEY
         desk = Desk(fake, tmp_path)
         settings = desk.settings()
         if PROVIDERS.index(provider) % 2:  # every other key is stored, not in the environment
             variables = {n: v for n, v in desk.settings()._environment.items() if v != KEY}
             settings = Settings(settings.home, settings.output, variables)
-            settings.set_key(provider, KEY)
+            settings.set_key(fake.provider, KEY)
         runner = Runner(settings)
         handle = fake.handle
 

@@ -69,14 +69,25 @@ export function button(words, action, options = {}) {
   );
 }
 
+/** @typedef {HTMLInputElement | HTMLSelectElement} Input */
+
 /**
  * A field with its label.
  * @param {string} words
- * @param {Record<string, any>} attributes - of the input
+ * @param {Record<string, any>} attributes - of the input; with `options` it is a list of these
  * @param {string} [note]
  */
-export function field(words, attributes, note = "") {
-  const input = h("input", { class: "seedance-input", ...attributes });
+export function field(words, { options, ...attributes }, note = "") {
+  /** @type {Input} */
+  const input = options
+    ? h(
+        "select",
+        { class: "seedance-input", disabled: attributes.disabled },
+        ...options.map((/** @type {string} */ value) =>
+          h("option", { value, selected: value === attributes.value }, value),
+        ),
+      )
+    : h("input", { class: "seedance-input", ...attributes });
   const label = h(
     "label",
     { class: "seedance-field" },

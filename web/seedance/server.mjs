@@ -30,7 +30,8 @@ import { known as inWords } from "./words.mjs";
  * @property {string | null} key_variable
  * @property {string | null} key_page - where a key is made
  * @property {string | null} base_url - the default, null where none is published
- * @property {Record<string, Model>} models
+ * @property {Record<string, Model>} models - those that are offered as it is configured
+ * @property {Record<string, string[]>} choices - values of settings that it has of its own
  * @property {Record<string, string[]>} adaptive - by model, the modes that can follow a source
  * @property {number | null} result_life - seconds
  * @property {"environment" | "file" | "not needed" | null} key
@@ -39,6 +40,8 @@ import { known as inWords } from "./words.mjs";
  * @property {Record<string, string | null>} base_urls
  * @property {Record<string, string | true>} bucket - a secret is `true`
  * @property {Record<string, number>} budget
+ * @property {Record<string, { models?: Record<string, string>, dialect?: string }>} providers - what
+ *   is set for them beside address and key
  * @property {string[]} environment - names of variables
  * @property {string[]} [keys_removed]
  *

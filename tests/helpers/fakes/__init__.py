@@ -397,6 +397,15 @@ def all() -> dict[str, type[Fake]]:
     return found
 
 
+def in_every_dialect() -> dict[str, type[Fake]]:
+    """Those of `all`, and of gateways that speak another dialect than the default, by names like
+    `gateway-ark`."""
+    from . import gateway
+
+    others = list(gateway.BY_DIALECT.items())[1:]
+    return {**all(), **{f"gateway-{dialect}": kind for dialect, kind in others}}
+
+
 def _provider_class(provider_id: str) -> Any:
     from seedance.providers import get
 

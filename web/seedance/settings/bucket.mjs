@@ -23,5 +23,5 @@ export const render = (place) =>
     value("access_key_id", { type: "password" }),
     value("secret_access_key", { type: "password" }),
     ],
-    async () => t("bucket.works", await testBucket()),
+    { test: async () => t("bucket.works", await testBucket()) },
   );

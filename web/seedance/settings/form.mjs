@@ -8,35 +8,51 @@ import { ready, t } from "../words.mjs";
  * @property {string} name - in the answer of the settings route
  * @property {string} variable - in the environment
  * @property {Record<string, any>} attributes - of the input
+ * @property {string} [label] - where it is the same in each language
+ *
+ * @typedef {import("../server.mjs").Settings} Settings
+ *
+ * @typedef {object} Options - what a group has that is not simply one of the settings
+ * @property {() => Promise<string>} [test] - tries out what is stored; gives a sentence
+ * @property {(settings: Settings) => Record<string, any>} [read] - its values
+ * @property {(values: Record<string, string | null>, settings: Settings) => object} [write] - what
+ *   is sent to the route for changed values
  */
 
 /**
  * @param {HTMLElement} place
- * @param {"budget" | "bucket"} group
+ * @param {string} group
  * @param {Field[]} fields
- * @param {() => Promise<string>} [test] - tries out what is stored; gives a sentence
+ * @param {Options} [options]
  */
-export async function renderGroup(place, group, fields, test) {
+export async function renderGroup(place, group, fields, options = {}) {
   style();
   await ready();
-  draw(place, group, fields, await server.settings(), { test });
+  draw(place, group, fields, await server.settings(), options);
 }
 
 /**
  * @param {HTMLElement} place
- * @param {"budget" | "bucket"} group
+ * @param {string} group
  * @param {Field[]} fields
- * @param {import("../server.mjs").Settings} settings
- * @param {{ message?: HTMLElement, test?: () => Promise<string> }} [options]
+ * @param {Settings} settings
+ * @param {Options & { message?: HTMLElement }} options
  */
-function draw(place, group, fields, settings, { message, test } = {}) {
-  const made = fields.map(({ name, variable, attributes }) => {
-    const value = settings[group][name];
+function draw(place, group, fields, settings, { message, ...options }) {
+  const {
+    test,
+    read = (/** @type {any} */ all) => all[group],
+    write = (/** @type {object} */ values) => ({ [group]: values }),
+  } = options;
+  const present = read(settings);
+  const made = fields.map(({ name, variable, attributes, label: own }) => {
+    const value = present[name];
     const fixed = settings.environment.includes(variable);
     const secret = attributes.type === "password";
-    const note = fixed ? t("form.fromEnvironment", { variable }) : t(`${group}.${name}Note`);
+    const own_note = own ? "" : t(`${group}.${name}Note`);
+    const note = fixed ? t("form.fromEnvironment", { variable }) : own_note;
     const { label, input } = field(
-      t(`${group}.${name}`),
+      own ?? t(`${group}.${name}`),
       {
         ...attributes,
         autocomplete: "off",
@@ -58,7 +74,7 @@ function draw(place, group, fields, settings, { message, test } = {}) {
    * Removes a stored secret at once: its empty field means that it stays. What is typed in other
    * fields stays there.
    * @param {string} name
-   * @param {HTMLInputElement} input
+   * @param {import("../dom.mjs").Input} input
    */
   function remover(name, input) {
     const remove = button(
@@ -67,7 +83,7 @@ function draw(place, group, fields, settings, { message, test } = {}) {
         remove.disabled = true;
         try {
           await server.putSettings({ [group]: { [name]: null } });
-          input.placeholder = "";
+          input.setAttribute("placeholder", "");
           remove.remove();
           input.focus();
           message_.replaceChildren(said("check", t("form.removed"), "good"));
@@ -94,8 +110,11 @@ function draw(place, group, fields, settings, { message, test } = {}) {
       changed.map(({ name, input }) => [name, input.value.trim() || null]),
     );
     try {
-      const now = await server.putSettings({ [group]: values });
-      draw(place, group, fields, now, { message: said("check", t("form.saved"), "good"), test });
+      const now = await server.putSettings(write(values, settings));
+      const saved = now.keys_removed?.length
+        ? said("exclamation-triangle", t("keys.movedWithout"), "warn")
+        : said("check", t("form.saved"), "good");
+      draw(place, group, fields, now, { ...options, message: saved });
     } catch (error) {
       failed(error);
     }
