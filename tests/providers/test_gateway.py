@@ -26,7 +26,7 @@ def desk(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Desk]:
     """A desk at a gateway of each dialect."""
-    monkeypatch.setattr(submit, "FIND_SECONDS", 0.05)
+    monkeypatch.setattr(clearing, "FIND_SECONDS", 0.05)
     with BY_DIALECT[request.param](polls_until_done=1) as fake:
         yield Desk(fake, tmp_path)
 
