@@ -15,7 +15,7 @@ from running import Desk, is_create, is_poll, is_result, left_running
 
 from seedance.errors import BadOrder, Refused, SeedanceError, StillRunning, TaskFailed, Unclear
 from seedance.order import Medium
-from seedance.runner import poll, submit
+from seedance.runner import clearing, poll
 
 CLIP = Medium.from_address("video", "https://media.example/a.mp4")
 PICTURE = Medium.from_address("image", "https://media.example/a.png")
