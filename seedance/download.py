@@ -18,6 +18,7 @@ from .units import size_in_words
 
 LARGEST_FILE = 4 * 10**9
 LONGEST_SECONDS = 3600.0
+PAUSE_SECONDS = 0.5  # before an attempt that goes on; doubled by each one that brought no byte
 TRIES_WITHOUT_PROGRESS = 5
 # A number of bytes, for `int`, which raises an error for thousands of digits.
 _NUMBER = "[0-9]{1,18}"
@@ -64,7 +65,7 @@ def fetch(
             failures = 0 if attempt.done > before else failures + 1
             if failures >= TRIES_WITHOUT_PROGRESS:
                 raise
-            if attempt.stop.wait(min(2.0**failures / 2, 8.0)):
+            if attempt.stop.wait(min(PAUSE_SECONDS * 2.0**failures, 8.0)):
                 raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import runpy
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import comfyui
 import pytest
+from alembic import command as alembic_command
 from command_line import Command, in_this_process
+from migrations import Replayed
 from paths import HELPERS
 
 import seedance
-from seedance.providers import registry
-from seedance.runner import Runner
+from seedance import download
+from seedance.providers import _ark, leonardo, registry
+from seedance.runner import Runner, client
 
 GUARD = HELPERS / "guard"
 
@@ -35,6 +39,43 @@ def pytest_report_header() -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """For `-n auto`: half of the time of the tests is waiting, for servers and processes."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are known now: the garbage collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def replayed_migrations() -> Iterator[None]:
+    """A new journal is made by what the migrations said to the first one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic_command, "upgrade", Replayed(alembic_command.upgrade))
+        yield
+
+
+@pytest.fixture
+def real_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every new journal is made by alembic."""
+    replayed = alembic_command.upgrade
+    assert isinstance(replayed, Replayed)
+    monkeypatch.setattr(alembic_command, "upgrade", replayed.real)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again after a while is tried again soon."""
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(_ark, "LIST_SECONDS", 0.01)
+    monkeypatch.setattr(leonardo, "CLIP_SECONDS", 0.01)
+
+
+@pytest.fixture
+def quick_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clips of the preview have one frame a second, where a test is not about them."""
+    monkeypatch.setattr("seedance.preview.render.FPS", 1)
 
 
 @pytest.fixture(scope="session")

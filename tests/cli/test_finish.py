@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from command_line import Command
 
 
+@pytest.mark.usefixtures("quick_previews")
 def test_a_draft_is_finished_and_is_paid_once(command: Command, tmp_path: Path) -> None:
     words = ("--provider", "preview", "--prompt", "a kite", "--duration", "4", "--draft", "--json")
     draft = json.loads(command("generate", *words).out)

@@ -49,7 +49,7 @@ class Bucket:
         self._service = DomainDispatcherApplication(create_backend_app)
         files = (str(self.certificate), str(self._key))
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, ssl_context=files)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.client.create_bucket(Bucket=NAME)
         self.requests.clear()
         return self

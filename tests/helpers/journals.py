@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,17 +91,31 @@ def submitted(journal: Journal, fingerprint: str = "f", task: str = "lumenfall:1
     return move(journal, row.id, "running", task=task)
 
 
+_AT_ONCE = """
+import os, sys, traceback
+import alembic.command, seedance.runner, sqlalchemy.dialects.postgresql  # once for all
+
+script, count, folder, first, *rest = sys.argv[1:]
+children = []
+for number in range(int(count)):
+    children.append(os.fork())
+    if not children[-1]:
+        sys.argv = ["", first, str(number), *rest]
+        try:
+            with open(f"{folder}/{number}", "w") as sys.stdout:
+                exec(script, {})
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
 def in_processes(script: str, count: int, *arguments: object) -> list[Any]:
-    """What `count` Python processes at once print as JSON; each is also told its number."""
-    first, *rest = arguments
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(first), str(number), *map(str, rest)],
-            stdout=subprocess.PIPE,
-            env=os.environ,
-        )
-        for number in range(count)
-    ]
-    outputs = [child.communicate(timeout=250)[0] for child in children]
-    assert [child.returncode for child in children] == [0] * count
-    return [json.loads(output) for output in outputs]
+    """What `count` Python processes at once print as JSON; each is also told its number. They are
+    forked from one that has imported all that they need, so that they begin together."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [script, str(count), folder, *map(str, arguments)]
+        subprocess.run([sys.executable, "-c", _AT_ONCE, *words], check=True, timeout=250)
+        return [json.loads((Path(folder) / str(number)).read_text()) for number in range(count)]

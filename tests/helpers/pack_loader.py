@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib
 import importlib.util
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -44,6 +46,10 @@ class Pack:
         """What ComfyUI does with the extension."""
         asyncio.run(self.extension.on_load())
         host("nodes").NODE_CLASS_MAPPINGS.update(self.nodes)
+
+    def quick_previews(self) -> None:
+        """The clips of the preview have one frame a second from now on."""
+        self.core("preview.render").FPS = 1  # type: ignore[attr-defined]
 
     @property
     def server(self) -> Any:
@@ -85,6 +91,7 @@ def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pac
     monkeypatch.delenv("SEEDANCE_HOME", raising=False)
     monkeypatch.delenv("SEEDANCE_OUTPUT", raising=False)
     before = set(sys.modules)
+    filters = {logger.name: list(logger.filters) for logger in _loggers()}
     host("folder_paths").base = tmp_path
     server = host("server").PromptServer.instance = host("server").PromptServer()
     name = str(ROOT).replace(".", "_x_")  # as ComfyUI names it
@@ -99,9 +106,19 @@ def loaded_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pac
         if ran := sys.modules.get(f"{name}.seedance.runner.shared_runner"):
             for runner in ran._shared.values():
                 runner.close()
+        # What would keep this copy of the pack, or let it hear what later ones log.
+        if served := sys.modules.get(f"{name}.nodes.host"):
+            atexit.unregister(served._end)
+        for logger in _loggers():
+            logger.filters[:] = filters.get(logger.name, [])
         for module in set(sys.modules) - before:
             if module.startswith((name, *STUB_MODULES)):
                 del sys.modules[module]
+
+
+def _loggers() -> list[logging.Logger]:
+    found = logging.root.manager.loggerDict.values()
+    return [logger for logger in found if isinstance(logger, logging.Logger)]
 
 
 # -------------------------------------------------------------------- jobs that tests play through

@@ -76,10 +76,11 @@ class Site:
         return reply.json
 
     def made(self, **order: Any) -> Any:
-        """A finished video of the preview provider, of a frame a second."""
-        self.pack.core("preview.render").FPS = 1  # type: ignore[attr-defined]
+        """A finished video of the preview provider, silent, of a frame a second."""
+        self.pack.quick_previews()
         order_of = self.pack.core("order").Order
-        return self.pack.host.runner().start(order_of(**{**PREVIEW, **order}))[0].wait()
+        values = {**PREVIEW, "generate_audio": False, **order}
+        return self.pack.host.runner().start(order_of(**values))[0].wait()
 
 
 def check(site: Site, node: str, sockets: tuple[str, ...] = (), **inputs: Any) -> dict[str, Any]:

@@ -99,6 +99,20 @@ def create_database(url: str, name: str) -> str:
     return f"{url}/{name}"
 
 
+def empty(url: str) -> str:
+    """Make a database as it is when it is new, which is quicker than another one: whoever is
+    connected is no longer. Returns its URL."""
+    import psycopg
+
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    name = url.rpartition("/")[2]
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        connection.execute(f"ALTER DATABASE {name} RESET ALL")
+    return url
+
+
 def _unprivileged() -> dict[str, Any]:
     """Who runs the server, which refuses to run as root: arguments for subprocess."""
     if os.geteuid() != 0:

@@ -33,6 +33,7 @@ class Comfy:
         monkeypatch.setattr(paths, "get_output_directory", lambda: str(self.output))
         name = "get_system_user_directory"
         monkeypatch.setattr(paths, name, lambda name: str(self.user / f"__{name}"))
+        pack.quick_previews()
         pack.run("SeedanceT2V", **PREVIEW)
 
 

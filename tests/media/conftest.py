@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ import fakes
 import pytest
 from bucket import Bucket
 from deliveries import Serve
+
+
+@pytest.fixture(autouse=True)
+def buckets_are_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 pauses for seconds where a bucket is busy."""
+    if importlib.util.find_spec("botocore"):
+        name = "botocore.retries.standard.ExponentialBackoff.delay_amount"
+        monkeypatch.setattr(name, lambda *_: 0)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ from running import Desk
 from seedance.journal import Journal
 from seedance.runner import clearing
 
-_numbers = itertools.count(1)
-
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_database() -> Iterator[str]:
+    """A database that the tests have in turn."""
     with postgres.server() as url:
-        yield url
+        yield postgres.create_database(url, "journal")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -30,14 +28,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty journal."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/journal.db"
-    server: str = request.getfixturevalue("postgres_server")
-    return postgres.create_database(server, f"journal_{next(_numbers)}")
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
+def postgres_url(postgres_database: str) -> str:
     """The URL of a new, empty journal on PostgreSQL."""
-    return postgres.create_database(postgres_server, f"journal_{next(_numbers)}")
+    return postgres.empty(postgres_database)
 
 
 @pytest.fixture

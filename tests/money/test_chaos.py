@@ -22,7 +22,7 @@ from seedance.runner import Job, Runner
 
 pytestmark = pytest.mark.slow
 
-ORDERS = int(os.environ.get("SEEDANCE_CHAOS_ORDERS", "500"))
+ORDERS = int(os.environ.get("SEEDANCE_CHAOS_ORDERS", "200"))
 SEED = int(os.environ.get("SEEDANCE_CHAOS_SEED", "20261121"))
 # What a second process orders too, at the same time.
 SHARED = 40

@@ -121,6 +121,7 @@ def test_what_is_no_draft_or_has_not_ended_is_not_finished(ark: Desk) -> None:
     assert ark.fake.creates == 2
 
 
+@pytest.mark.usefixtures("quick_previews")
 def test_the_preview_does_all_of_it_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDANCE_HOME", str(tmp_path / "home"))
     runner = Runner(Settings.load(output=tmp_path / "out"))

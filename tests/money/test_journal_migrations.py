@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from journals import alembic, reserved
+from migrations import Replayed
 
 from seedance import journal as journal_module
 from seedance.errors import BadOrder
 from seedance.journal import ENDED, HELD, Journal, database, engine, schema
+
+pytestmark = pytest.mark.usefixtures("real_migrations")
 
 VERSIONS = Path(journal_module.__file__).parent / "migrations" / "versions"
 
@@ -95,6 +101,21 @@ def test_a_journal_of_a_newer_version_is_left_alone(journal: Journal, url: str) 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadOrder, match="newer version"):
         Journal(url).get(row.id)
+
+
+def test_the_journals_of_other_tests_are_what_alembic_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "upgrade", Replayed(command.upgrade))
+    made = []
+    for name in "ab":
+        Journal(f"sqlite:///{tmp_path}/{name}.db").newest()
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
+            ((uid,),) = connection.execute("SELECT uid FROM identity")
+            made.append((uid, "\n".join(connection.iterdump()).replace(uid, "UID")))
+    (first, by_alembic), (second, replayed) = made
+    assert replayed == by_alembic
+    assert first != second
 
 
 @pytest.mark.parametrize("name", ["home?uri=true", "home#1", "home%20 x", "家"])

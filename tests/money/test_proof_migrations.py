@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,14 @@ from typing import Any
 import fakes
 import pytest
 import sqlalchemy as sa
-from journals import alembic, dead_holder, sql
+from journals import alembic, dead_holder, in_processes, sql
 from running import Desk, until
 
 from seedance.errors import BadOrder, Unclear
 from seedance.journal import HELD, Journal, State, engine
 from seedance.runner import quotes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("real_migrations")]
 
 
 @pytest.fixture
@@ -157,11 +155,7 @@ def test_processes_that_open_an_old_journal_at_once_bring_it_up_to_date_once(
     alembic(url, "0003")
     for number in range(1, 20):
         insert(url, desk, number, "running", f"lumenfall:{number}")
-    children = [
-        subprocess.Popen([sys.executable, "-c", OPEN, url], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    found = [json.loads(child.communicate(timeout=250)[0]) for child in children]
+    found = in_processes(OPEN, 4, url)
     assert found == [found[0]] * 4
     assert len(set(found[0])) == 19
 

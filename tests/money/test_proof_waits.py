@@ -109,17 +109,18 @@ def test_who_only_looks_waits_for_nobody(file_desk: Desk, stopped_in_a_transacti
 # ------------------------------------------------------------------- PostgreSQL, which says nothing
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[postgres.Server]:
-    """A server of this test alone."""
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """A server of these tests alone."""
     with postgres.server() as url:
+        postgres.create_database(url, "journal")
         yield postgres.Server(url)
 
 
 @pytest.fixture
 def there(server: postgres.Server, tmp_path: Path) -> Iterator[Desk]:
     """A desk whose journal is on that server."""
-    url = postgres.create_database(server.url, "journal")
+    url = postgres.empty(f"{server.url}/journal")
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
         yield Desk(fake, tmp_path, SEEDANCE_JOURNAL_URL=url)
 
@@ -281,7 +282,7 @@ def crowded(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """A journal with thousands of running rows of processes that died; their tasks go on."""
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 1.0)
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
-        desk = Desk(fake, tmp_path, SEEDANCE_JOURNAL_URL=url)
+        desk = Desk(fake, tmp_path, SEEDANCE_JOURNAL_URL=url, SEEDANCE_POLL_INTERVAL="1")
         journal = Journal(url)
         row, _ = journal.reserve(new("model of a row"))
         move(journal, row.id, "cancelled")

@@ -61,10 +61,8 @@ def test_what_is_there_already_costs_nothing_again(desk: Desk) -> None:
         runner.start(desk.order(duration=15, prompt="another fox"), takes=3)
 
 
-def test_the_limit_0_is_none_and_preview_is_free(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("seedance.preview.render.FPS", 1)
+@pytest.mark.usefixtures("quick_previews")
+def test_the_limit_0_is_none_and_preview_is_free(desk: Desk) -> None:
     assert len(desk.runner(SEEDANCE_MAX_USD="0").start(desk.order(duration=15), takes=8)) == 8
     runner = desk.runner(SEEDANCE_MAX_USD="0.01")
     order = replace(desk.order(duration=4, resolution="480p"), provider="preview")

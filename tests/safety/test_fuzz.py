@@ -234,7 +234,6 @@ def test_generated_headers_give_only_our_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TRIES_WITHOUT_PROGRESS", 2)
-    monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
     chance = random.Random(1)
     with Raw(lambda connection: odd_head(connection, chance)) as server:
         own = origin(server.url)
