@@ -97,7 +97,12 @@ class KeyFile:
             raise BadOrder(
                 f"{self.path.parent}, where the key file would be, is not a folder.", hint=HOME
             ) from None
-        except (OSError, ValueError):
+        except OSError as error:
+            raise BadOrder(
+                f"The key file {self.path} cannot be read: {error.strerror}.",
+                hint=f"Give yourself the right to read it. {HOME}",
+            ) from None
+        except ValueError:
             # The parser's message may quote the file, so it is not repeated.
             raise BadOrder(
                 f"The key file {self.path} cannot be read.", hint="Mend or delete it."

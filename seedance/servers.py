@@ -49,10 +49,10 @@ def note(server: Server) -> None:
     """Write a server's folders down. A disk that refuses changes nothing."""
     server = Server(**asdict(server) | {"started": time.time()})
     for folder in {Path(server.home), personal()}:
-        if folder != personal() and not folder.is_dir():
+        if folder != personal() and not os.path.isdir(folder):
             continue  # nothing was ever ordered there
         others = [each for each in _noted(folder) if each.home != server.home]
-        there = [each for each in others if not each.user or Path(each.user).is_dir()]
+        there = [each for each in others if not each.user or os.path.isdir(each.user)]
         records = [asdict(each) for each in (server, *there[: MOST - 1])]
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,10 +94,10 @@ def _homes_of(folder: Path) -> list[Path]:
 def _by_its_form(folder: Path) -> Server:
     """The folders that a ComfyUI has if nothing else was said when it was started."""
     for base in (folder, folder / "ComfyUI", *_desktop(folder)):
-        parts = [name for name in _PARTS if (base / name).is_dir()]
-        if (base / "folder_paths.py").is_file() or ("user" in parts and len(parts) > 1):
+        parts = [name for name in _PARTS if os.path.isdir(base / name)]
+        if os.path.isfile(base / "folder_paths.py") or ("user" in parts and len(parts) > 1):
             return Server(str(base / "user" / HOME), str(base / "output" / "seedance"))
-    if (folder / HOME).is_dir():
+    if os.path.isdir(folder / HOME):
         return Server(str(folder / HOME), str(folder.parent / "output" / "seedance"))
     raise BadOrder(
         f"{folder} is not a ComfyUI installation.",
@@ -114,7 +114,7 @@ def _desktop(folder: Path) -> Iterator[Path]:
         settings = Path("~/Library/Application Support/ComfyUI").expanduser()
     else:
         settings = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "ComfyUI").expanduser()
-    for place in {folder, settings if (folder / "resources" / "ComfyUI").is_dir() else folder}:
+    for place in {folder, settings if os.path.isdir(folder / "resources" / "ComfyUI") else folder}:
         base = _read(place / "config.json")
         if isinstance(base, dict) and isinstance(base.get("basePath"), str):
             yield Path(base["basePath"])

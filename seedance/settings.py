@@ -73,7 +73,7 @@ class Settings:
     @property
     def unused(self) -> bool:
         """Whether nothing was ever ordered here, as far as that shows without opening a journal."""
-        return "SEEDANCE_JOURNAL_URL" not in self._environment and not self._journal.exists()
+        return "SEEDANCE_JOURNAL_URL" not in self._environment and not os.path.exists(self._journal)
 
     @classmethod
     def load(cls, *, home: Path | None = None, output: Path | None = None) -> Settings:

@@ -16,12 +16,13 @@ once.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import Cancelled, SeedanceError
+from ..errors import BadOrder, Cancelled, SeedanceError
 from . import stops
 from .arguments import parser
 from .show import bear_any_letter, failure, trace
@@ -48,13 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sure = not _began(args) or _spent_nothing()
         problem = Cancelled("Interrupted.", hint="" if sure else SEE, spent="no" if sure else None)
     except Exception as error:
-        trace(traceback.format_exc())
         sure = not _began(args)
-        problem = SeedanceError(
-            f"Something unforeseen happened: {error!r}.",
-            hint="" if sure else SEE,
-            spent="no" if sure else "unknown",
-        )
+        if sure and _is_nowhere():
+            problem = BadOrder(
+                "The current folder is gone.", hint="Change to another one, with cd."
+            )
+        else:
+            trace(traceback.format_exc())
+            problem = SeedanceError(
+                f"Something unforeseen happened: {error!r}.",
+                hint="" if sure else SEE,
+                spent="no" if sure else "unknown",
+            )
     finally:
         sent = not _spent_nothing()
         _close()
@@ -62,6 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, json_too="--json" in words, sent=sent or problem.kind == "SeedanceError")
     return problem.exit_code
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder does not exist any more."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _began(args: argparse.Namespace | None) -> bool:

@@ -58,6 +58,9 @@ class Parser(argparse.ArgumentParser):
         if choice and known:
             choices = [each.strip("'") for each in known.rstrip(")").split(", ")]
             return did_you_mean(typed.strip("'"), choices)
+        if message.endswith(": expected one argument"):
+            flag = message.removeprefix("argument ").partition(":")[0].rpartition("/")[2]
+            return f"If it begins with a dash, write it so: {flag}=-... "
         if not message.startswith("unrecognized arguments: "):
             return ""
         words = message.partition(": ")[2]
@@ -159,8 +162,7 @@ def parser() -> Parser:
     ):
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
-        if name == "test":
-            _json_flag(action)
+        _json_flag(action)
     action = _command(actions, "list", setup.key_list, "where the key of each provider comes from")
     _json_flag(action)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from ..order import Order
 from . import orders, prices, show, stops
 from .setup import runner_for
 
@@ -32,12 +33,12 @@ def generate(args: argparse.Namespace) -> int:
     order = orders.order_of(args)
     runner = runner_for(args)
     try:
-        spending = prices.spending_of(args, runner.settings)
+        spending, target = prices.spending_of(args, runner.settings), _target(args)
         args.began = True
         jobs = runner.start(
             order,
             takes=args.takes,
-            target=_target(args),
+            target=target,
             overwrite=args.overwrite,
             confirm=prices.confirm(args, spending),
             spending=spending,
@@ -49,25 +50,28 @@ def generate(args: argparse.Namespace) -> int:
 
 def collect(args: argparse.Namespace) -> int:
     """`seedance collect`: the videos of tasks that were paid for."""
+    from ..runner import Job
+
     if args.all == (args.ticket is not None) or (args.all and args.output):
         raise BadOrder("Give one ticket or row, or --all and no -o.", hint="See: seedance tasks.")
     runner = runner_for(args)
     tickets = _uncollected(runner) if args.all else [runner.ticket_of(args.ticket)]
     if not tickets:
         show.note("There is nothing to collect.")
+        if args.json:
+            show.as_json({"files": [], "takes": []})
+        return 0
     try:
-        args.began = True
         target, jobs = _target(args), []
-        code = 0
+        args.began = True
         for ticket in tickets:
             try:
                 jobs.append(runner.collect(ticket, target=target, overwrite=args.overwrite))
             except SeedanceError as error:
                 if not args.all:
                     raise
-                show.failure(error, json_too=False, sent=runner.may_have_spent)
-                code = code or error.exit_code
-        return _wait_and_report(runner, jobs, as_json=args.json) or code if jobs else code
+                jobs.append(Job(runner.settings, None, Order(), error=error))
+        return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
         _settle(runner)
 
@@ -76,12 +80,12 @@ def finish(args: argparse.Namespace) -> int:
     """`seedance finish`: a draft becomes its final video."""
     runner = runner_for(args)
     try:
-        spending = prices.spending_of(args, runner.settings)
+        spending, target = prices.spending_of(args, runner.settings), _target(args)
         args.began = True
         job = runner.finish(
             runner.ticket_of(args.ticket),
             resolution=args.resolution,
-            target=_target(args),
+            target=target,
             overwrite=args.overwrite,
             confirm=prices.confirm(args, spending),
             spending=spending,
@@ -301,8 +305,8 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
             words = "; ".join(
                 f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
             )
-        rows.append((quote.provider, price, quote.key or "none", show.shortened(words, 45)))
-    show.table(rows)
+        rows.append((quote.provider, price, quote.key or "none", words))
+    show.table(rows, cut=True)
     show.note("In full, with the payload: seedance check --provider ID ...")
 
 

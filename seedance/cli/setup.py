@@ -111,6 +111,8 @@ def key_set(args: argparse.Namespace) -> int:
     show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
     if os.environ.get(provider.key_variable):
         show.note(f"{provider.key_variable} is set too; it comes before the stored key.")
+    if args.json:
+        show.as_json({"provider": provider.id, "key": settings.key_source(provider.id)})
     return 0
 
 
@@ -123,6 +125,9 @@ def _typed_key(name: str) -> str:
         return getpass(f"Key of {name} (not shown): ").strip()
     except EOFError:
         return ""
+    except KeyboardInterrupt:
+        show.write("\n", sys.stderr)  # after the question
+        raise
 
 
 def key_remove(args: argparse.Namespace) -> int:
@@ -130,6 +135,8 @@ def key_remove(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     there = settings.remove_key(args.provider)
     show.note("The stored key is removed." if there else "There was no stored key.")
+    if args.json:
+        show.as_json({"provider": args.provider, "removed": there})
     return 0
 
 
@@ -229,8 +236,8 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
 
 def _writable(folder: Path) -> bool:
     """Whether files can be made in `folder`, or the folder itself where it does not exist yet."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
 
 
 def _journal(settings: Settings) -> tuple[str, str, bool]:
@@ -260,7 +267,7 @@ def _key_file(settings: Settings) -> tuple[str, str, bool]:
         settings.check_key_file()
     except SeedanceError as error:
         return "key file", str(error), False
-    there = settings.key_file.exists()
+    there = os.path.exists(settings.key_file)
     return "key file", str(settings.key_file) if there else "none", True
 
 

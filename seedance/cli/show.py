@@ -148,12 +148,41 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def table(rows: Sequence[Sequence[object]]) -> None:
-    """Rows in columns as wide as their contents; the last column is not padded."""
+def table(rows: Sequence[Sequence[object]], *, cut: bool = False) -> None:
+    """Rows in columns as wide as their contents; the last column is not padded, and cut to what
+    fits a terminal of 80 columns if `cut`."""
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
+    left = max(79 - sum(width + 2 for width in widths[:-1]), 10)
     for row in cells:
+        if cut:
+            row[-1] = shortened(row[-1], left)
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+_ERASE = "\r\x1b[J"  # from the start of this line to the end of the screen
+
+
+def _can_erase(stream: TextIO) -> bool:
+    """Whether a terminal erases its lines itself. tqdm writes blanks over its bars, which whoever
+    keeps what a terminal was sent finds before the next line."""
+    try:
+        return os.name == "posix" and os.isatty(stream.fileno())
+    except OSError:
+        return False
+
+
+class _Screen:
+    """Standard error for bars, until it is switched off."""
+
+    is_on = True
+
+    def write(self, text: str) -> None:
+        if self.is_on:
+            sys.stderr.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 class Display:
@@ -164,20 +193,24 @@ class Display:
         self._takes = takes
         self._codes = [""] * takes
         self._bars: list[Any] = []
+        self._screen = _Screen()
 
     def __enter__(self) -> Display:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from tqdm import tqdm
 
             form = "{elapsed} |{bar:20}| {desc}"
             self._bars = [
-                tqdm(total=100, position=take, leave=False, bar_format=form)
+                tqdm(total=100, position=take, leave=False, bar_format=form, file=self._screen)
                 for take in range(self._takes)
             ]
         return self
 
     def __exit__(self, *_: object) -> None:
         # The first bar last: tqdm puts the cursor at the start of a line for this one only.
+        if self._bars and _can_erase(sys.stderr):
+            self._screen.is_on = False
+            write(_ERASE, sys.stderr)
         for bar in reversed(self._bars):
             bar.close()
 

@@ -176,21 +176,18 @@ def _worth(row: Row) -> str | None:
 def _print_rows(rows: Sequence[Row]) -> None:
     """A line for each row, of 80 columns."""
     head = ("row", "created", "state", "provider", "cost", "prompt")
-    body = [
+    body = (
         (
             row.id,
             row.created.astimezone().strftime("%m-%d %H:%M"),
             row.state,
             row.provider,
             show.money(row.cost).replace(" (estimated)", "~") if row.cost else "",
+            " ".join(row.prompt.split()),
         )
         for row in rows
-    ]
-    left = 79 - sum(
-        2 + max(len(str(cell)) for cell in column) for column in zip(*[head[:5], *body])
     )
-    prompts = [show.shortened(" ".join(row.prompt.split()), max(left, 10)) for row in rows]
-    show.table([head, *((*cells, prompt) for cells, prompt in zip(body, prompts))])
+    show.table([head, *body], cut=True)
     for state in dict.fromkeys(row.state.value for row in rows):
         show.note(f"{state}: {STATES[state]}")
     show.note("Ticket, file and all else: seedance show ROW")

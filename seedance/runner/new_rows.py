@@ -87,6 +87,6 @@ def _goal(
 ) -> str:
     """Where the row says that its video goes: a name in the output folder of whoever saves it, or
     the file that a person named. Raises BadOrder where that cannot be written."""
-    where = target or files.new_target(settings.output, provider_id, identity, ending)
-    files.check_writable(where.parent)
-    return str(target or where.name)
+    output = settings.output
+    files.check_writable(target.parent if target else output)
+    return str(target or files.new_target(output, provider_id, identity, ending).name)

@@ -187,19 +187,36 @@ def check(order: Order, settings: Settings) -> None:
 def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
     """An order, checked already, at one provider. Raises BadOrder, naming the providers that could
     take it as asked."""
+    asked = replace(order, on_unsupported="error")
     try:
-        return _prepared(order, provider_id, settings)
+        prepared = _prepared(order, provider_id, settings)
     except DoesNotFit as error:
-        asked = replace(order, on_unsupported="error")
-        able = [each for each in providers.ids() if _takes(asked, each, settings)]
+        able = [each for each in providers.ids() if _fits(asked, each, settings)]
         raise _naming(error, able) from None
+    if not providers.is_free(provider_id) or order.draft_of:
+        return prepared
+    unable = [each for each in providers.ids() if _fits(asked, each, settings) is False]
+    return replace(prepared, notes=(*prepared.notes, *_only_here(unable)))
 
 
-def _takes(order: Order, provider_id: str, settings: Settings) -> bool:
+def _only_here(unable: Sequence[str]) -> Iterable[str]:
+    """The free provider, which stands for any other until an order is paid, takes what some of them
+    do not."""
+    if unable:
+        yield (
+            f"As it is, the order does not fit these providers: {', '.join(unable)}. Why, say "
+            "Compare providers on the node and: seedance check"
+        )
+
+
+def _fits(order: Order, provider_id: str, settings: Settings) -> bool | None:
+    """Whether a provider takes an order; None for one that is not set up."""
     try:
         _prepared(order, provider_id, settings)
-    except BadOrder:
+    except DoesNotFit:
         return False
+    except BadOrder:
+        return None
     return True
 
 

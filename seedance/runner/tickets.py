@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def keep(home: Path, row: Row) -> None:
     lacking, kept = folder(home) / f"{row.uid}.json", running(home) / f"{row.uid}.json"
     if not row.live:
         remove(home, row)
-    elif not kept.exists():
+    elif not os.path.exists(kept):
         _write(running(home), row, row.task)
     with contextlib.suppress(OSError):
         lacking.unlink(missing_ok=True)

@@ -98,3 +98,15 @@ def test_what_was_forgotten_is_not_called_cancelled(
     lumenfall.polls_until_done = 0
     assert command("collect", running).code == 0
     assert lumenfall.creates == 1
+
+
+def test_collect_all_tells_of_each_as_json(
+    command: Command, lumenfall: fakes.Fake, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cannot be asked for: its base URL is another now."""
+    with monkeypatch.context() as patched, fakes.all()["lumenfall"](polls_until_done=0) as other:
+        for name, value in other.environment().items():
+            patched.setenv(name, value)
+        ran = command("collect", "--all", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (7, "StillRunning")
+    assert ran.json["error"]["task"] == running

@@ -117,6 +117,7 @@ def test_collect_takes_a_row_and_all(
     assert {row["state"] for row in command("tasks", "--json").json} == {"saved"}
     ran = command("collect", "--all")
     assert (ran.code, "nothing to collect" in ran.err) == (0, True)
+    assert command("collect", "--all", "--json").json == {"files": [], "takes": []}
     assert command("collect").code == 2
     assert command("collect", "1", "--all").code == 2
     assert lumenfall.creates == 3

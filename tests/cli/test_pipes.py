@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def own_runners(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
-    monkeypatch.setattr("seedance.runner.runner._shared", {})
+    monkeypatch.setattr("seedance.runner.shared_runner._shared", {})
 
 
 @contextmanager

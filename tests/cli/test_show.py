@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import sys
 
@@ -72,3 +74,35 @@ def test_takes_are_bars_in_their_order_and_leave_nothing_on_the_terminal(
     assert not any(bar.startswith(" ") for bar in bars)
     assert terminal.screen[0] == "Take 1 (seed 0):"
     assert not any(terminal.screen[1:])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_what_a_terminal_is_sent_has_no_blanks_before_the_next_line(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import pty
+    import threading
+
+    sent = bytearray()
+    reader, writer = pty.openpty()
+    monkeypatch.setenv("TERM", kind)
+
+    def receive() -> None:
+        with contextlib.suppress(OSError):
+            while block := os.read(reader, 1 << 16):
+                sent.extend(block)
+
+    receiving = threading.Thread(target=receive)
+    receiving.start()
+    with monkeypatch.context() as patched, os.fdopen(writer, "w") as terminal:
+        patched.setattr(sys, "stderr", terminal)
+        with show.Display(2) as display:
+            display.show(0, Progress("queued"))
+            display.show(1, Progress("saved", fraction=1.0))
+        show.note("Take 1 (seed 0):")
+    receiving.join()
+    os.close(reader)
+    before, _, _ = sent.decode().partition("Take 1 (seed 0):")
+    assert not before.endswith((" ", " \r", " \n"))
+    assert ("\x1b" in before) == (kind == "xterm")

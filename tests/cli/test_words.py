@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import fakes
@@ -160,3 +162,59 @@ def test_what_is_no_video_is_not_named_by_its_part(
 def test_progress_of_a_small_file_is_no_0_of_0(command: Command, lumenfall: fakes.Fake) -> None:
     assert "downloading 0.1 of 0.1 MB" in command(*FOX).err
     assert json.dumps(command("tasks", "--json").json[0]["state"]) == '"saved"'
+
+
+def test_preview_says_where_an_order_would_not_fit(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0")
+    small = tmp_path / "small.png"
+    Image.new("RGB", (20, 20)).save(small)
+    said = command(*PREVIEW[:-1], "x" * 20_000).err
+    assert "the order does not fit these providers: " in said
+    assert "aihubmax" in said
+    assert "byteplus" not in said
+    assert "evolink" in command(*PREVIEW, "--image", small).err
+    assert "does not fit" not in command(*PREVIEW).err
+
+
+def test_a_current_folder_that_is_gone_is_said(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "The current folder is gone." in command(*PREVIEW, "-o", "x.mp4").err
+    monkeypatch.delenv("SEEDANCE_OUTPUT")
+    for words in (("tasks",), PREVIEW, (*PREVIEW, "-o", "x.mp4")):
+        ran = command(*words)
+        assert (ran.code, "The current folder is gone." in ran.err) == (2, True), ran.err
+        assert "Traceback" not in ran.err
+
+
+def test_a_value_that_begins_with_a_dash_gets_a_hint(command: Command) -> None:
+    assert "write it so: --prompt=-..." in command(*PREVIEW[:-1], "-x").err
+    assert "write it so: --output=-..." in command(*PREVIEW, "-o", "-x.mp4").err
+
+
+def test_keys_are_stored_and_removed_with_json(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("sk-0123456789\n"))
+    stored = command("key", "set", "fal", "--json")
+    assert stored.json == {"provider": "fal", "key": "file"}
+    assert "sk-" not in stored.out + stored.err
+    for removed in (True, False):
+        ran = command("key", "remove", "fal", "--json")
+        assert ran.json == {"provider": "fal", "removed": removed}
+
+
+def test_check_fits_80_columns(command: Command) -> None:
+    lines = command(
+        "check", "--prompt", "x", "--duration", "30", "--ratio", "9:21"
+    ).out.splitlines()
+    assert max(map(len, lines)) < 80
+    assert lines[0].split()[:3] == ["provider", "price", "key"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import FOX, Command
 from running import Desk, left_running, until
 
+from seedance.errors import BadOrder
+from seedance.journal import Journal, Row, State
 from seedance.runner import tickets
 
 pytestmark = pytest.mark.slow
@@ -107,3 +110,29 @@ def test_rebuild_brings_saved_videos_and_orders_under_way(
     assert command("collect", "--all").code == 0
     assert command(*FOX, "--json").json["task"] == "lumenfall:vid_0002"
     assert desk.fake.creates == 2
+
+
+def test_an_order_whose_ticket_the_journal_lacks_is_collected_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = True
+    advance = Journal.advance
+
+    def refused(self: Journal, row_id: int, state: str, **values: Any) -> Row:
+        if away and state == State.RUNNING:
+            raise BadOrder("The journal cannot be written.")
+        return advance(self, row_id, state, **values)
+
+    monkeypatch.setattr(Journal, "advance", refused)
+    monkeypatch.setattr("seedance.runner.active.WRITE_PAUSE", 0.01)
+    desk.fake.polls_until_done = 10**6
+    runner = desk.runner()
+    first = runner.start(desk.order())[0]
+    until(lambda: first.task)
+    second = runner.collect(str(first.task))
+    assert second.row == first.row
+    away = False
+    desk.fake.polls_until_done = 0
+    assert second.wait().file == first.wait().file
+    assert [row.state for row in runner.tasks()] == ["saved"]
+    assert desk.fake.creates == 1
