@@ -159,8 +159,9 @@ class Database(Resting):
         except (SQLAlchemyError, OSError) as error:
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-            remedy = "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
             file = database_file(self.url)
+            place = " (of SEEDANCE_HOME)" if file is not None else ""
+            remedy = f"Check the disk and the folder's rights{place}, or set SEEDANCE_JOURNAL_URL."
             if is_damage(cause):
                 remedy = f"The file is damaged. {REBUILD}"
             elif file is not None and os.path.isfile(file.parent):

@@ -79,7 +79,7 @@ def waiting(home: Path) -> list[str]:
 
 def lost(home: Path, journal: Journal) -> bool:
     """Whether the journal was lost: it has no row, and there are tickets that it had."""
-    return any(running(home).glob("*.json")) and not journal.newest(1)
+    return bool(_files(running(home))) and not journal.newest(1)
 
 
 def restore_running(home: Path, journal: Journal) -> int:
@@ -159,9 +159,17 @@ def _take(journal: Journal, row: Row) -> bool:
     return row.holder != journal.holder and journal.claim(row.id, row.uid) is not None
 
 
+def _files(place: Path) -> list[Path]:
+    try:
+        return sorted(place.glob("*.json"))
+    except OSError as error:  # a home that cannot be entered
+        logger.error("The tickets in %s cannot be read: %s", place, error)
+        return []
+
+
 def _records(place: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
-    for file in sorted(place.glob("*.json")):
+    for file in _files(place):
         try:
             record = json.loads(file.read_text("utf-8"))
             _new_row_of(record["row"])
