@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from comfyui import ComfyUI, Host
+from fakes.gateway import FakeArkClone
 from paths import ROOT
 
 from seedance.providers import registry
@@ -106,6 +107,18 @@ def test_a_key_is_set_and_removed_and_leaves_no_trace(server: ComfyUI) -> None:
     assert records["s3"] == {"access_key_id": "an id"}
     assert (found["stored"], found["left"], found["typed"]) == ("stored; never shown", 0, "eu")
     assert "key" not in records.get("uniall", {})
+
+
+@in_browser
+def test_a_gateway_is_set_up_and_tested_by_its_form(server: ComfyUI) -> None:
+    with FakeArkClone() as fake:
+        address = fake.base_url
+        found = play(server, "gateway.mjs", address)
+        assert {request.method for request in fake.requests} == {"GET"}
+    assert found["dialects"] == ["openai", "ark", "fal"]
+    assert "is not a public address" in found["refused"]
+    assert found["kept"] == [address, "ark", "sd-2", ""]
+    assert found["tested"] == "The key works. Account: a gateway of the dialect ark."
 
 
 @in_browser
