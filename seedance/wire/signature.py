@@ -57,7 +57,7 @@ def signature(
     parts = urlsplit(url)
     signed = {
         name.lower(): value
-        for name, value in {"Host": parts.netloc, **headers, **made}.items()
+        for name, value in {"Host": parts.netloc.lower(), **headers, **made}.items()
         if name.lower() in _SIGNED or name.lower().startswith("x-")
     }
     host, _, port = signed["host"].partition(":")
