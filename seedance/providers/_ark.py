@@ -9,7 +9,7 @@ words for refusals; `byteplus` and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from ..errors import BadOrder, OddReply
