@@ -109,9 +109,6 @@ class ArkAssets(AssetLibrary):
         self._provider, self._callback = provider, callback
         self.scope = Scope(region, "ark")
 
-    def handle(self, asset_id: str) -> str:
-        return f"asset://{asset_id}"
-
     # ---------------------------------------------------------------------------------- groups
 
     def groups(self, *, person: bool, name: str = "") -> Flow[list[AssetGroup]]:

@@ -10,6 +10,9 @@ quotes          which provider takes an order, what would be sent, and for how m
 new_rows        the rows of orders that are going to be sent
 cancel          a task is cancelled where that costs nothing
 delivery        how each medium reaches the provider: inline, by upload, by the user's bucket, ...
+assets          assets by name, and what the names in a prompt stand for
+local_assets    those of this machine
+library         those in a provider's library: made once, waited for, removed
 worker          Worker: one thread an order, the heartbeat of leases, time limits
 active          ActiveOrder: a row that this process brings to its end, and its moves
 lifecycle       the order of the steps, each in a file of its own:
@@ -33,6 +36,7 @@ outcomes        the errors that orders end with, in words
 
 from __future__ import annotations
 
+from .assets import ANY, AssetView
 from .files import check_target
 from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
@@ -44,6 +48,8 @@ from .shared_runner import close_shared, shared, spent_nothing
 from .spending import Spending, check_most
 
 __all__ = [
+    "ANY",
+    "AssetView",
     "Confirm",
     "Graph",
     "Job",

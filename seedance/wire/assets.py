@@ -84,10 +84,6 @@ class AssetLibrary(ABC):
     seconds: float
     limits: Mapping[Kind, MediaLimits]
 
-    @abstractmethod
-    def handle(self, asset_id: str) -> str:
-        """What stands for the asset in an order: `asset://...`."""
-
     # -- groups
 
     @abstractmethod
