@@ -348,7 +348,7 @@ class Order:
             elif item.name == "extra":
                 value = plain(value)
             elif item.name == "assets":
-                continue  # they are among the references by now
+                value = [asset.name for asset in value]  # none, once they are references
             record[item.name] = value
         return record
 

@@ -99,6 +99,18 @@ class Assets:
             *map(_view, self._journal.assets.all()),
         ]
 
+    def of(self, name: str) -> list[AssetView]:
+        """Those of a name. Raises BadOrder where there is none."""
+        found = [view for view in self.all() if _same(view.name, name) or view.handle == name]
+        if not found:
+            raise BadOrder(f"There is no asset {quoted(name)}.", hint=self._known_hint())
+        return found
+
+    def probe_key(self, provider_id: str) -> None:
+        """Test the signing key of a provider free of charge. Raises NeedsKey, or Refused where it
+        is not taken."""
+        self._library(provider_id).probe()
+
     def refresh(self) -> list[SeedanceError]:
         """Let the journal know what the libraries have, where a signing key is set; returns why one
         of them could not be asked."""

@@ -309,6 +309,10 @@ class Library:
         """One asset as it is now."""
         return self._ask(self._library.asset(asset_id))
 
+    def probe(self) -> None:
+        """A question that only the right key is answered."""
+        self._ask(self._library.groups(person=False, name="seedance-test"))
+
     def refresh(self) -> None:
         """Let the journal know what the library has: also what another machine has added, and what
         was removed elsewhere."""
