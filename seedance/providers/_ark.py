@@ -54,6 +54,7 @@ class Ark(ArkModels):
     marks = range(172_800, 259_201)
     found_for = 7 * 24 * 3600.0
 
+    refuses_people = "documented"  # docs.byteplus.com/en/docs/ModelArk/2608626
     asset_region: ClassVar[str]
     asset_callback: ClassVar[str]  # the page that ends a person's liveness check
 

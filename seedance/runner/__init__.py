@@ -42,7 +42,7 @@ from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
 from .outcomes import was_forgotten
 from .progress import Progress
-from .quotes import Prepared, Quote
+from .quotes import Prepared, Quote, people_notes
 from .runner import Confirm, Runner
 from .shared_runner import close_shared, shared, spent_nothing
 from .spending import Spending, check_most
@@ -62,6 +62,7 @@ __all__ = [
     "check_most",
     "check_target",
     "close_shared",
+    "people_notes",
     "shared",
     "spent_nothing",
     "wait_all",

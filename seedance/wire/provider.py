@@ -121,6 +121,9 @@ class Provider(ABC):
     name: ClassVar[str]
     key_variable: ClassVar[str | None]
     default_base_url: ClassVar[str | None]
+    # How it is known that pictures and clips of real people are refused: `documented` by the
+    # provider or `reported` by others; empty where nobody tells.
+    refuses_people: ClassVar[Literal["documented", "reported", ""]] = ""
     # Where a person makes a key, or, where no document names that page, the service's own site.
     key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None

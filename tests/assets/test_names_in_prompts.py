@@ -320,3 +320,49 @@ def test_a_handle_of_a_library_is_refused_elsewhere_before_anything_is_sent(
     assert quotes["volcengine"].problem is None  # it may be there
     assert "in the library of byteplus or volcengine" in str(quotes["fal"].problem)
     assert "in the library of byteplus" in str(quotes["leonardo"].problem)
+
+
+# ---------------------------------------------------------------------------------- real people
+
+
+@pytest.mark.parametrize(
+    ("provider", "says"),
+    [
+        ("fal", "fal is reported to refuse pictures and clips of real people, and Anna is marked"),
+        ("byteplus", "BytePlus ModelArk refuses pictures and clips of real people"),
+        ("evolink", "EvoLink refuses pictures and clips of real people"),
+        ("preview", ""),
+        ("lumenfall", ""),
+    ],
+)
+def test_where_people_are_refused_it_is_said_before_it_is_paid(
+    tmp_path: Path, file: Path, provider: str, says: str
+) -> None:
+    runner = runner_at(tmp_path)
+    runner.assets.add(Medium.from_path("image", file), "Anna", "any", person=True)
+    runner.assets.add(Medium.from_path("image", file), "Hero", "any")
+
+    def said(prompt: str) -> list[str]:
+        quotes = runner.check(Order(prompt=prompt, ratio="16:9"))
+        (quote,) = (each for each in quotes if each.provider == provider)
+        return [note for note in quote.notes if "real people" in note]
+
+    found = said("@Asset:Anna smiles")
+    assert len(found) == bool(says)
+    if says:
+        assert found[0].startswith(says)
+        assert "BytePlus ModelArk and Volcano Engine Ark take those who have confirmed" in found[0]
+        assert "--kind person" in found[0]
+    assert said("@Asset:Hero smiles") == []  # nothing looks for faces
+
+
+def test_of_a_person_who_has_confirmed_nothing_is_said(desk: Desk, ark: Any, file: Path) -> None:
+    runner = desk.runner()
+    runner.assets.add(Medium.from_path("image", file), "Anna", "any", person=True)
+    web = Medium.from_address("image", "https://media.example/1.png")
+    runner.assets.add(
+        web, "Anna", "byteplus", person=True, show_link=lambda *_: ark.library.confirm()
+    )
+    quotes = {each.provider: each for each in runner.check(Order(prompt="@Asset:Anna smiles"))}
+    assert not [note for note in quotes["byteplus"].notes if "real people" in note]
+    assert [note for note in quotes["volcengine"].notes if "real people" in note]

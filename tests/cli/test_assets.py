@@ -149,9 +149,8 @@ def test_a_person_confirms_on_the_providers_page(
 
     person = threading.Thread(target=confirm)
     person.start()
-    ran = command(
-        "asset", "add", WEB, "--name", "Anna", "--provider", "byteplus", "--kind", "person"
-    )
+    anna = ("asset", "add", WEB, "--name", "Anna", "--provider", "byteplus")
+    ran = command(*anna, "--kind", "person")
     person.join(60)
     assert (ran.code, ran.out) == (0, f"{HANDLE}\n")
     assert "https://liveness.example/authorization?pl=1&uid=1" in ran.err
