@@ -256,6 +256,11 @@ def is_asset_name(text: str) -> bool:
     return len(text) <= LONGEST_ASSET_NAME and bool(_ASSET_NAME.fullmatch(text))
 
 
+def names_assets(prompt: object) -> bool:
+    """Whether a prompt names an asset (`@Asset:NAME`)."""
+    return isinstance(prompt, str) and "@asset:" in prompt.lower()
+
+
 @dataclass(frozen=True, eq=False)
 class NamedAsset:
     """What the name of an asset stands for: `files` of this machine, which any provider may take,

@@ -517,6 +517,8 @@ def _check_choice(provider: type[Provider], name: str, value: object) -> None:
             f"There is no {name} {quoted(str(value))} of {provider.name}.",
             hint=f"{_variable(provider.id, name.upper())} can be: {', '.join(known)}.",
         )
+
+
 def _asset_url(provider: type[Provider], base_url: str) -> str | None:
     """Where the asset library is: at the official host, or at that of a gateway, to which nothing
     goes that is signed for the official one."""

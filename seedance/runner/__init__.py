@@ -36,7 +36,8 @@ outcomes        the errors that orders end with, in words
 
 from __future__ import annotations
 
-from .assets import ANY, AssetView
+from ..transport import Stop
+from .assets import AssetView
 from .files import check_target
 from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
@@ -48,7 +49,6 @@ from .shared_runner import close_shared, shared, spent_nothing
 from .spending import Spending, check_most
 
 __all__ = [
-    "ANY",
     "AssetView",
     "Confirm",
     "Graph",
@@ -59,6 +59,7 @@ __all__ = [
     "Result",
     "Runner",
     "Spending",
+    "Stop",
     "check_most",
     "check_target",
     "close_shared",

@@ -6,13 +6,24 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from .. import providers
 from ..errors import BadOrder, SeedanceError
 from ..fit import asset_names
 from ..journal import MAKING, AssetRow, Journal
-from ..order import ASSET, LONGEST_ASSET_NAME, Kind, Medium, NamedAsset, Order, is_asset_name
+from ..order import (
+    ASSET,
+    LONGEST_ASSET_NAME,
+    Kind,
+    Medium,
+    NamedAsset,
+    Order,
+    is_asset_name,
+    names_assets,
+)
+from ..providers import ANY
 from ..settings import Settings
 from ..texts import did_you_mean, logger_of, quoted
 from ..transport import Stop
@@ -21,8 +32,6 @@ from .library import Library, ShowLink, Tell
 from .local_assets import LocalAssets
 
 logger = logger_of(__name__)
-
-ANY = "any"  # the provider of an asset of this machine
 
 STATE_WORDS = {
     MAKING: "is being made",
@@ -115,7 +124,7 @@ class Assets:
         """Let the journal know what the libraries have, where a signing key is set; returns why one
         of them could not be asked."""
         problems = []
-        for provider_id in _with_library():
+        for provider_id in providers.WITH_ASSETS:
             try:
                 if self._settings.signing_key_source(provider_id) is not None:
                     self._library(provider_id).refresh()
@@ -143,15 +152,15 @@ class Assets:
             self.local.remove(self._spelled(name))
         return gone
 
-    def address(self, provider_id: str, handle: str) -> str | None:
-        """Where a picture of a library can be seen for now; None where it tells none."""
+    def fetch_picture(self, provider_id: str, handle: str, part: Path) -> None:
+        """Fetch a picture of a library into a file. Raises BadOrder where it shows none, and what
+        `download.fetch` raises."""
         row = self._row(handle, provider_id)
-        asset = self._library(provider_id).asset(row.asset or "")
-        return asset.address if asset is not None else None
-
-    def client(self, provider_id: str) -> Client:
-        """The client that the library of a provider is asked with."""
-        return self._client_for(provider_id)
+        library = self._library(provider_id)
+        asset = library.asset(row.asset or "")
+        if asset is None or asset.address is None or row.kind != "image":
+            raise BadOrder("There is no picture of it.")
+        library.fetch(asset.address, part)
 
     def _row(self, handle: str, provider_id: str) -> AssetRow:
         for row in self._journal.assets.all(provider_id):
@@ -164,8 +173,8 @@ class Assets:
             name = providers.get(provider_id).name
             raise BadOrder(
                 f"{name} has no asset library.",
-                hint=f"These have one: {', '.join(_with_library())}. An asset of this machine, "
-                f"which every provider takes as ordinary references: {ANY}.",
+                hint=f"These have one: {', '.join(providers.WITH_ASSETS)}. An asset of this "
+                f"machine, which every provider takes as ordinary references: {ANY}.",
             )
         return Library(self._client_for(provider_id), self._settings, self._journal)
 
@@ -176,7 +185,7 @@ class Assets:
         handle that the journal knows. Raises BadOrder, saying what is missing, for a name that
         stands for nothing here."""
         order = self._with_libraries(order)
-        if "@asset:" not in order.prompt.lower():
+        if not names_assets(order.prompt):
             return order
         local = {asset.name: asset for asset in self.local.all()}
         rows = self._usable_rows()
@@ -193,7 +202,7 @@ class Assets:
         """The rows of each library: of the account whose signing key is set, or of any where none
         is set here."""
         rows = []
-        for provider_id in _with_library():
+        for provider_id in providers.WITH_ASSETS:
             account = None
             if self._settings.signing_key_source(provider_id) is not None:
                 account = self._client_for(provider_id).account
@@ -253,10 +262,6 @@ def checked_name(name: str) -> str:
 
 def _same(one: str, other: str) -> bool:
     return one.casefold() == unicodedata.normalize("NFC", other.strip()).casefold()
-
-
-def _with_library() -> list[str]:
-    return [name for name, each in providers.registry().items() if each.can("assets")]
 
 
 def _handle(row: AssetRow) -> str | None:

@@ -206,7 +206,7 @@ def _handle_delivery(address: str, medium: Medium, label: str, provider: Provide
     if address.startswith(ASSET):
         if provider.can("assets") and medium.library in ("", provider.id):
             return "handle"
-        libraries = [medium.library] if medium.library else _libraries()
+        libraries = [medium.library] if medium.library else providers.WITH_ASSETS
         raise DoesNotFit(
             f"{label.capitalize()} is {address[:60]!r}, an asset in the library of "
             f"{' or '.join(libraries)}; {provider.name} cannot take it.",
@@ -220,10 +220,6 @@ def _handle_delivery(address: str, medium: Medium, label: str, provider: Provide
             hint=f"Choose the provider {owner}, or give a picture or an https address.",
         )
     return "handle"
-
-
-def _libraries() -> list[str]:
-    return [name for name, each in providers.registry().items() if each.can("assets")]
 
 
 def stand_in(provider: Provider, item: Item) -> str:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from .. import forks, hosting, media
-from ..addresses import ForbiddenAddress, check_public_url, is_loopback
+from .. import download, forks, hosting, media
+from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder, Cancelled, Refused, SeedanceError, StillRunning, Unreachable
 from ..journal import MAKING, AssetKey, AssetRow, Journal
 from ..order import Medium, is_asset_name
@@ -36,6 +36,7 @@ logger = logger_of(__name__)
 CHECK_SECONDS = 3.0  # between two looks at an asset, or for a person's result
 WAIT_SECONDS = 600.0  # for an asset; usually 10 to 30 s
 STALE_SECONDS = 180.0  # after which nobody is making it any more; it takes about a minute at most
+LARGEST_PICTURE = 30 * 2**20  # bytes
 DESCRIPTION = "Made by the Seedance pack for ComfyUI"
 
 T = TypeVar("T")
@@ -352,6 +353,17 @@ class Library:
 
     def _all(self, person: bool) -> list[Asset]:
         return self._ask(self._library.assets(person=person))
+
+    def fetch(self, address: str, part: Path) -> None:
+        """Fetch what the library shows at an address, without any key."""
+        download.fetch(
+            self._client.transport,
+            address,
+            part,
+            own_origin=origin(self.provider.config.asset_url or ""),
+            largest=LARGEST_PICTURE,
+            with_key=False,
+        )
 
     def remove(self, row: AssetRow) -> None:
         """Delete an asset in the library and in the journal."""

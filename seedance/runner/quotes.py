@@ -255,7 +255,7 @@ def people_notes(order: Order, provider: Provider) -> tuple[str, ...]:
     name = next((each.asset for each in order.media if each.person and not each.address), None)
     if name is None or not provider.refuses_people:
         return ()
-    able = [each for each in providers.registry().values() if each.can("assets")]
+    able = [providers.get(each) for each in providers.WITH_ASSETS]
     who = " and ".join(each.name for each in able)
     told = "refuses" if provider.refuses_people == "documented" else "is reported to refuse"
     return (
