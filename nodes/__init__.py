@@ -1,7 +1,7 @@
 """The rim: the pack's only Python that knows ComfyUI or torch.
 
     generate, collect,
-    final               the nodes
+    final, asset        the nodes
     inputs, outputs     what several nodes have of both
     values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
@@ -25,6 +25,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from . import host, routes
+from .asset import SeedanceAsset
 from .collect import SeedanceTask
 from .final import SeedanceFinal
 from .generate import SeedanceFrames, SeedanceI2V, SeedanceReference, SeedanceT2V, SeedanceV2V
@@ -37,6 +38,7 @@ NODES: list[type[io.ComfyNode]] = [
     SeedanceV2V,
     SeedanceTask,
     SeedanceFinal,
+    SeedanceAsset,
 ]
 
 

@@ -6,12 +6,13 @@ not sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from ..seedance.errors import BadOrder
-from ..seedance.order import Kind, Medium, Order, read_extra
+from ..seedance.order import Kind, Medium, Order, names_assets, read_extra
 from .generate import parse_urls
 
 Body = Mapping[str, Any]
@@ -28,6 +29,7 @@ _SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
     "SeedanceV2V": {"video": ("video", "video_url")},
 }
 GENERATING = frozenset(_SINGLE)
+_NUMBERED = re.compile(r"@(?=(image|video|audio)\d)", re.IGNORECASE)
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
 _NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "last_frame_url")
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
@@ -81,23 +83,24 @@ def _of_node(body: Body) -> Order:
         raise BadOrder("sockets must be a list of names.")
     values = {name: value for name, value in inputs.items() if name not in _NOT_PART}
     # How many pictures a socket brings is known only when the graph runs, so the names in the
-    # prompt (@Image2) are not checked here. A price needs no prompt.
-    values["prompt"] = (_words(inputs, "prompt") or "-").replace("@", "#")
+    # prompt (@Image2) are not checked here; those of assets are. A price needs no prompt.
+    values["prompt"] = _NUMBERED.sub("#", _words(inputs, "prompt")) or "-"
     values["extra"] = read_extra(_words(inputs, "extra"))
     for name, (kind, url) in _SINGLE[node_id].items():
         values.pop(url, None)
         values[name] = _medium(kind, _words(inputs, url))
-    values["references"] = _references(node_id, _words(inputs, "urls"), sockets)
+    values["references"] = _references(node_id, inputs, sockets)
     return _order(values)
 
 
-def _references(node_id: str, urls: str, sockets: Sequence[str]) -> tuple[Medium, ...]:
+def _references(node_id: str, inputs: Body, sockets: Sequence[str]) -> tuple[Medium, ...]:
     connected = [
         _medium(kind) for name in sockets if (kind := _GROWING.get(name.partition(".")[0]))
     ]
     if node_id != "SeedanceReference":
         return tuple(connected)
-    return (*connected, *parse_urls(urls)) or (_medium("image"),)
+    given = (*connected, *parse_urls(_words(inputs, "urls")))
+    return given if given or names_assets(inputs.get("prompt")) else (_medium("image"),)
 
 
 def _medium(kind: Kind, address: str = "") -> Medium:

@@ -12,7 +12,14 @@ from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from ..seedance.order import OPERATIONS, Medium, Order, kind_of_reference, read_extra
+from ..seedance.order import (
+    OPERATIONS,
+    Medium,
+    Order,
+    kind_of_reference,
+    names_assets,
+    read_extra,
+)
 from . import execution, inputs, outputs, takes, tensors
 from .graph import graph_of
 from .partial_failures import partial_failures
@@ -299,11 +306,11 @@ class SeedanceReference(_Generating, io.ComfyNode):
         def media() -> dict[str, Any]:
             check_prompt(getattr(cls, "hidden", None), ("images", "videos", "audios"))
             references = (*_references(images, videos, audios), *parse_urls(text("urls", urls)))
-            if not references:
+            if not references and not names_assets(values.get("prompt")):
                 raise BadOrder(
                     "There is no reference.",
-                    hint="Connect a picture, clip or sound or fill in urls, or use Seedance Text "
-                    "to Video.",
+                    hint="Connect a picture, clip or sound, fill in urls, or name an asset in the "
+                    "prompt (@Asset:NAME); or use Seedance Text to Video.",
                 )
             return {"references": references}
 

@@ -174,7 +174,7 @@ def thumbnail(row_id: int) -> bytes:
     picture = _picture(file) if file is not None else None
     if picture is None or not picture.is_file():
         raise BadOrder(f"Row {row_id} has no picture.")
-    return _small(picture, picture.stat().st_mtime_ns)
+    return small(picture, picture.stat().st_mtime_ns)
 
 
 def _picture(file: Path) -> Path:
@@ -184,7 +184,13 @@ def _picture(file: Path) -> Path:
 
 
 @lru_cache(maxsize=512)
-def _small(picture: Path, _changed: int) -> bytes:
+def small(picture: Path, _changed: int) -> bytes:
+    """A picture file, small, as JPEG; made once for each change of it."""
+    return small_of(picture)
+
+
+def small_of(picture: Path) -> bytes:
+    """A picture file, small, as JPEG. Raises BadOrder where it cannot be read."""
     import io
 
     from ..seedance.media.pictures import open_picture

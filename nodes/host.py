@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import folder_paths
 from server import PromptServer
@@ -66,7 +66,8 @@ def attach(nodes: Mapping[str, type]) -> None:
     server: PromptServer | None = getattr(PromptServer, "instance", None)
     if server is None:  # the nodes are used by a script, without a server
         return
-    server.add_on_prompt_handler(lambda request: set_decode_frames(request, nodes))
+    decoding = {name for name, node in nodes.items() if _decodes(node)}
+    server.add_on_prompt_handler(lambda request: set_decode_frames(request, decoding))
 
     async def server_is_starting(_: web.Application) -> None:
         warn_of_taken_ids(nodes)
@@ -74,6 +75,10 @@ def attach(nodes: Mapping[str, type]) -> None:
 
     # aiohttp calls this after every pack was loaded, just before the server listens.
     server.app.on_startup.append(server_is_starting)
+
+
+def _decodes(node: Any) -> bool:
+    return any(item.id == "decode_frames" for item in node.GET_SCHEMA().inputs)
 
 
 def warn_of_taken_ids(ours: Mapping[str, type]) -> None:

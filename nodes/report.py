@@ -8,6 +8,9 @@ at the end:
     {"results": [{provider, row, seed, width, height, duration, cost, reused} or {seed, error}],
      "changes": [{field, asked, given, why}], "notes": [text], "left": bool}
 
+An asset that is being added is one such take, with `link`, the page that a person has to open, or
+null.
+
 `left` is true if nobody waits here any more and the takes go on. A text of a provider, in an error
 for instance, is text: the page never takes it for HTML.
 """
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Union
 from ..seedance.errors import SeedanceError
 
 if TYPE_CHECKING:
-    from ..seedance.runner import Job, Result
+    from ..seedance.runner import AssetView, Job, Progress, Result
 
     Outcome = Union[Result, SeedanceError]
 
@@ -59,6 +62,16 @@ def not_started(error: SeedanceError) -> News:
 def cancelled(notes: Iterable[str]) -> News:
     """A person cancelled; the notes say what becomes of the takes."""
     return _end([], notes=notes)
+
+
+def asset_under_way(progress: Progress, link: str | None) -> News:
+    """How far an asset is, and the page that a person has to open."""
+    return {"takes": [progress.as_dict()], "link": link}
+
+
+def asset_ready(view: AssetView) -> News:
+    """An asset can be used, by its name and by its handle."""
+    return {**_end([]), "asset": {"name": view.name, "handle": view.handle}}
 
 
 def left() -> News:

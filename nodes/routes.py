@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, media_again, queue_sum, said, threads
+from . import asset_list, from_page, handler, history, host, media_again, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -100,6 +100,12 @@ def list_providers(_path: Path, _body: Body) -> list[dict[str, Any]]:
             "choices": {name: list(values) for name, values in provider.choices.items()},
             "names_no_models": provider.names_no_models,
             "key": settings.key_source(provider.id),
+            "assets": {
+                "key": settings.signing_key_source(provider.id),
+                "variables": list(provider.asset_key_variables),
+            }
+            if provider.can("assets")
+            else None,
         }
         for provider in map(settings.configured, providers.ids())
     ]
@@ -122,6 +128,27 @@ def test_key(path: Path, _body: Body) -> dict[str, Any]:
     """A free request that only a good key can make."""
     balance = host.runner().probe_key(path["provider"])
     return {"account": balance.account, "left": balance.left.as_dict() if balance.left else None}
+
+
+@_route("PUT", "/seedance/keys/{provider}/assets")
+def set_signing_key(path: Path, body: Body) -> dict[str, Any]:
+    """The key of a provider's asset library; it goes in and never out."""
+    halves = (from_page.text(body, name) for name in ("access_key_id", "secret_access_key"))
+    host.settings().set_signing_key(path["provider"], *halves)
+    return {"key": host.settings().signing_key_source(path["provider"])}
+
+
+@_route("DELETE", "/seedance/keys/{provider}/assets")
+def remove_signing_key(path: Path, _body: Body) -> dict[str, Any]:
+    host.settings().remove_signing_key(path["provider"])
+    return {"key": host.settings().signing_key_source(path["provider"])}
+
+
+@_route("POST", "/seedance/keys/{provider}/assets/test", threads.in_network_thread)
+def test_signing_key(path: Path, _body: Body) -> dict[str, Any]:
+    """A free request that only a good signing key can make."""
+    host.runner().assets.probe_key(path["provider"])
+    return {"works": True}
 
 
 @_route("GET", "/seedance/said")
@@ -256,13 +283,41 @@ def check(_path: Path, body: Body) -> dict[str, Any]:
 
     if isinstance(body.get("prompt"), dict):
         return queue_sum.answer(body["prompt"])
-    order, runner = from_page.order_of(body), host.runner()
+    runner = host.runner()
+    order = runner.assets.named(from_page.order_of(body))
     found = runner.check(order)
     try:
         auto = quotes.prepare(replace(order, provider=quotes.AUTO), runner.settings).provider.id
     except SeedanceError:
         auto = None
     return {"quotes": [quote.as_dict() for quote in found], "auto": auto}
+
+
+# ------------------------------------------------------------------------------------- assets
+
+
+@_route("GET", "/seedance/assets")
+def list_assets(_path: Path, _query: Body) -> list[dict[str, Any]]:
+    """All assets, as this machine and the journal know them."""
+    return asset_list.rows()
+
+
+@_route("POST", "/seedance/assets/refresh", threads.in_network_thread)
+def refresh_assets(_path: Path, _body: Body) -> dict[str, Any]:
+    """The same after the libraries were asked: `{assets, problems}`."""
+    return asset_list.refreshed()
+
+
+@_route("GET", "/seedance/assets/picture", threads.in_network_thread)
+def asset_picture(_path: Path, query: Body) -> bytes:
+    """A picture of an asset, small, as JPEG."""
+    return asset_list.picture(query)
+
+
+@_route("POST", "/seedance/assets/remove", threads.in_network_thread)
+def remove_asset(_path: Path, body: Body) -> list[dict[str, Any]]:
+    """Delete the assets of a name, or of a handle, at one provider."""
+    return asset_list.remove(body)
 
 
 # ------------------------------------------------------------------------------------- the journal

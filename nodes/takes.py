@@ -67,7 +67,7 @@ async def deliver(
 
 def _jobs(starting: Future[Sequence[Job]], node: execution.Node) -> Sequence[Job]:
     try:
-        return _result(starting)
+        return result_of(starting)
     except SeedanceError as error:
         node.tell(report.not_started(error))
         raise
@@ -104,12 +104,12 @@ async def _values(
     )
     try:
         await node.until_done(reading)
-        return _result(reading)
+        return result_of(reading)
     finally:
         reading.cancel()  # if it has not begun
 
 
-def _result(done: Future[Value]) -> Value:
+def result_of(done: Future[Value]) -> Value:
     """The result. Raises our errors as classes of a module `seedance`: ComfyUI's dialog shows an
     error's module, which would otherwise be the path of the pack's folder."""
     try:

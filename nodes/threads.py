@@ -6,6 +6,7 @@ Cancel.
     in_page_thread       a route that reads files and the journal
     in_check_thread      a route that compares an order with all providers; when a graph is opened,
                          the page asks for each of its nodes
+    in_waiting_thread    a node that waits for a provider's library, or for a person
     in_network_thread    a route that waits for a provider
     in_processor_thread  decoding
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -69,6 +70,14 @@ def in_network_thread(work: Callable[[], Value]) -> Future[Value]:
     if not _network.acquire(blocking=False):
         raise Busy("for providers")
     return _in_daemon_thread(work, "seedance-network", _network_wait)
+
+
+def in_waiting_thread(work: Callable[[], Value]) -> Future[Value]:
+    """Run a node's work that waits for a provider or a person, for up to half an hour.
+
+    The process can end while it waits.
+    """
+    return _in_daemon_thread(work, "seedance-asset", nullcontext)
 
 
 def in_processor_thread(work: Callable[[], Value]) -> Future[Value]:

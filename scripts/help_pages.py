@@ -77,6 +77,9 @@ def _sections(
         yield f"![{alt}]({node_id}/node.jpg)"
     if node_id in MODES:
         yield f"## {heads['line']}\n\n{words['line']}\n\n{words['paid']}"
+    for head, paragraphs in words["ways"].get(node_id, {}).items():
+        yield f"## {head}"
+        yield "\n".join(paragraphs)
     yield f"## {heads['inputs']}"
     yield "\n".join(
         f"- {_named(item.id, **names['inputs'][item.id])}<br>*{_values(item, words)}*"

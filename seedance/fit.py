@@ -7,7 +7,8 @@ sentences about it, and the spelling of prompt handles. Does no I/O: media are o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Union
 
@@ -21,6 +22,7 @@ from .order import (
     RESOLUTIONS,
     SEEDS,
     Kind,
+    Medium,
     Order,
     check_extra,
 )
@@ -76,6 +78,7 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     `"nearest"` the nearest supported value is taken. What has no nearest value (a mode, a reference
     too many, a prompt too long) always raises it.
     """
+    order = _with_references(order, provider)
     check_words(order)
     if order.draft_of:
         return _fit_final(order, provider)
@@ -130,14 +133,83 @@ def _fit_final(order: Order, provider: AnyProvider) -> Fit:
     return Fit(replace(order, provider=provider.id), tuple(changes))
 
 
+def _with_references(order: Order, provider: AnyProvider) -> Order:
+    """The order with its assets among its references, as `provider` can take them: from its own
+    library where that has them, else as files."""
+    if not order.assets:
+        return order
+    media: list[Medium] = []
+    for asset in order.assets:
+        found = asset.handles.get(provider.id, ())
+        if not found and (why := asset.lacking.get(provider.id)):
+            raise DoesNotFit(
+                f"The asset {asset.name} {why} in the library of {provider.name}.",
+                hint="Wait until it is active, or add it again.",
+            )
+        if not found and not asset.files:
+            libraries = ", ".join(asset.handles) or "no library, as an active one"
+            raise DoesNotFit(
+                f"{provider.name} cannot take the asset {asset.name}: it is in {libraries} only.",
+                hint="Choose that provider, or add the files to this machine, for any provider: "
+                f"seedance asset add FILE --name {asset.name} --provider any.",
+            )
+        media += found or asset.files
+    return replace(order, references=(*order.references, *media), assets=())
+
+
+_ASSET = re.compile(r"(?<![\w@])@asset:(\w[\w-]*)", re.IGNORECASE)
+
+
+def asset_names(prompt: str, known: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """The assets that a prompt names, each as it is written there and as it is known; None for one
+    that is not known."""
+    names = list(known)
+    for match in _ASSET.finditer(prompt):
+        yield match[1], _known_asset(match[1], names)[0]
+
+
+def _known_asset(written: str, known: Sequence[str]) -> tuple[str | None, int]:
+    """The known name that a text begins with, and how many of its letters that is. Scripts without
+    blanks go on after a name; all others end it with something that is no letter."""
+    by_form = {name.casefold(): name for name in known}
+    for length in range(len(written), 0, -1):
+        name = by_form.get(unicodedata.normalize("NFC", written[:length]).casefold())
+        if name is not None and (length == len(written) or _ends_at(written, length)):
+            return name, length
+    return None, 0
+
+
+def _ends_at(text: str, at: int) -> bool:
+    wide = any(unicodedata.east_asian_width(each) in "WF" for each in text[at - 1 : at + 1])
+    return wide or text[at] == "-"
+
+
+def _with_numbers(order: Order) -> str:
+    """The prompt with `@Image1` and so on in place of the names of assets."""
+    counts: dict[Kind, int] = {"image": 0, "video": int(order.video is not None), "audio": 0}
+    numbers: dict[str, list[str]] = {}
+    for medium in order.references:
+        counts[medium.kind] += 1
+        if medium.asset:
+            number = f"@{medium.kind.capitalize()}{counts[medium.kind]}"
+            numbers.setdefault(medium.asset, []).append(number)
+
+    def number_of(match: re.Match[str]) -> str:
+        name, length = _known_asset(match[1], list(numbers))
+        return ", ".join(numbers[name]) + match[1][length:] if name is not None else match[0]
+
+    return _ASSET.sub(number_of, order.prompt) if numbers else order.prompt
+
+
 def spelled(order: Order, provider: AnyProvider) -> Order:
-    """The order with `@Image1`, `@Video1`, `@Audio1` in the provider's own spelling."""
+    """The order with `@Image1`, `@Video1`, `@Audio1`, and the names of its assets, in the
+    provider's own spelling."""
 
     def spell(match: re.Match[str]) -> str:
         kind: Kind = match[1].lower()  # type: ignore[assignment]
         return provider.limits.spelling[kind].replace("{n}", match[2])
 
-    return replace(order, prompt=_HANDLE.sub(spell, order.prompt))
+    return replace(order, prompt=_HANDLE.sub(spell, _with_numbers(order)))
 
 
 # ------------------------------------------------------------------ what is wrong at any provider
@@ -196,11 +268,16 @@ def check_words(order: Order) -> None:
         raise BadOrder("There is a last frame without a first.", hint="Give a first frame too.")
     if frames and order.references:
         raise BadOrder(
-            "First and last frames exclude references.",
+            "First and last frames exclude references"
+            + (", and so assets that the prompt names." if _any_asset(order) else "."),
             hint="Use either frames or references; a picture can be named @Image1 as a reference.",
         )
     if order.video is not None and frames:
         raise BadOrder("A clip to work on excludes first and last frames.", hint="Remove one.")
+
+
+def _any_asset(order: Order) -> bool:
+    return any(medium.asset for medium in order.references)
 
 
 def check_handles(order: Order) -> None:

@@ -102,6 +102,8 @@ class Medium:
     `pixels`: uint8 array of shape (height, width, 3), RGB. `path`: a local file. `data`: the bytes
     of a file. `address`: an https address, or a provider's own handle (`asset://...`,
     `leonardo:GENERATED:<id>`), which is sent as it is.
+    `asset`: the name of the asset that it belongs to. `person`: it is marked as showing a real
+    person. `library`: the id of the provider whose asset library has it, where that is known.
     """
 
     kind: Kind
@@ -110,6 +112,9 @@ class Medium:
     data: bytes | None = field(default=None, repr=False)
     address: str | None = None
     unknown: bool = False
+    asset: str = ""
+    person: bool = False
+    library: str = ""
 
     @classmethod
     def stand_in(cls, kind: Kind) -> Medium:
@@ -127,6 +132,11 @@ class Medium:
             )
         contiguous = pixels if pixels.flags.c_contiguous else pixels.copy()
         return cls("image", pixels=contiguous)
+
+    @classmethod
+    def from_library(cls, kind: Kind, handle: str, provider: str, asset: str = "") -> Medium:
+        """A medium in the asset library of a provider."""
+        return cls(kind, address=handle, asset=asset, library=provider)
 
     @classmethod
     def from_path(cls, kind: Kind, path: str | Path) -> Medium:
@@ -190,6 +200,7 @@ class Medium:
         return sha.hexdigest()
 
 
+ASSET = "asset://"
 _HANDLE = re.compile(r"(asset://|[a-z][a-z0-9_]{0,31}:[A-Z]{1,32}:)[A-Za-z0-9._~-]{1,200}")
 _URL = re.compile(r"https?://[^\s/?#@\\]{1,300}([/?#][^\s]*)?", re.IGNORECASE)
 
@@ -234,6 +245,40 @@ def kind_of_reference(text: str) -> tuple[Kind | None, str]:
     return kind_by_ending(text.strip()), text.strip()
 
 
+# A name of an asset: letters of any script, digits, `_` and `-`, so that it can stand in a prompt
+# and be the name of a folder.
+LONGEST_ASSET_NAME = 64
+_ASSET_NAME = re.compile(r"\w[\w-]*")
+
+
+def is_asset_name(text: str) -> bool:
+    """Whether an asset may have this name."""
+    return len(text) <= LONGEST_ASSET_NAME and bool(_ASSET_NAME.fullmatch(text))
+
+
+def names_assets(prompt: object) -> bool:
+    """Whether a prompt names an asset (`@Asset:NAME`)."""
+    return isinstance(prompt, str) and "@asset:" in prompt.lower()
+
+
+@dataclass(frozen=True, eq=False)
+class NamedAsset:
+    """What the name of an asset stands for: `files` of this machine, which any provider may take,
+    and by provider what its asset library has. `lacking` says by provider why what its library has
+    cannot be used now."""
+
+    name: str
+    files: tuple[Medium, ...] = ()
+    handles: Mapping[str, tuple[Medium, ...]] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> list[str]:
+        """What it is made of: its files; without any, what the libraries have."""
+        libraries = (medium for media in self.handles.values() for medium in media)
+        return [medium.digest for medium in self.files] or sorted(m.digest for m in libraries)
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
     """One video, as asked for. Defaults are those of the nodes; `takes` are separate orders.
@@ -243,7 +288,8 @@ class Order:
     that `operation` (`edit` or `extend`) works on. `extra` is keyed by provider id. `draft` asks
     for a cheap 480p video that can be made into a final one. `draft_of` is the ticket of such a
     draft: the order is for its final video, and all but `resolution` is the draft's.
-    `output_format` is `mp4`, or `mov` for a 4:4:4 master.
+    `output_format` is `mp4`, or `mov` for a 4:4:4 master. `assets` are those that the prompt names
+    (`@Asset:NAME`); `fit` makes references of them.
     """
 
     prompt: str = ""
@@ -268,6 +314,7 @@ class Order:
     draft_of: str = ""
     web_search: bool = False
     output_format: str = "mp4"
+    assets: tuple[NamedAsset, ...] = ()
 
     @property
     def mode(self) -> Mode:
@@ -305,12 +352,16 @@ class Order:
                 value = [_medium_record(medium) for medium in value]
             elif item.name == "extra":
                 value = plain(value)
+            elif item.name == "assets":
+                value = [asset.name for asset in value]  # none, once they are references
             record[item.name] = value
         return record
 
 
 def _medium_record(medium: Medium) -> dict[str, str]:
-    record = {"kind": medium.kind, "sha256": medium.digest}
+    record: dict[str, str] = {"kind": medium.kind, "sha256": medium.digest}
+    if medium.asset:
+        record["asset"] = medium.asset
     if medium.address is not None:
         record["address"] = medium.address.split("?", 1)[0]  # a query may carry a signature
     elif medium.path is not None:
@@ -429,6 +480,8 @@ def _identity(order: Order) -> dict[str, Any]:
             value = [value.kind, value.digest]
         elif item.name == "references":
             value = [[medium.kind, medium.digest] for medium in value]
+        elif item.name == "assets":
+            value = [[asset.name, *asset.digests] for asset in value]
         record[item.name] = value
     return record
 

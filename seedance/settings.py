@@ -20,7 +20,7 @@ from .errors import BadOrder, NeedsKey
 from .key_file import Key, KeyFile
 from .order import MODELS
 from .texts import quoted
-from .wire import Config, Provider
+from .wire import Config, Provider, SigningKey
 
 KeySource = Literal["environment", "file", "not needed"]
 Section = Literal["s3", "budget"]
@@ -117,7 +117,10 @@ class Settings:
                 hint=f"Set {variable}, e.g. {variable}=https://gateway.example, and its key.",
             )
         upload_url = self._environment.get(_variable(provider_id, "UPLOAD_URL"))
-        if not upload_url and provider.default_upload_url:
+        asset_url = None
+        if provider.default_asset_url:  # its second host is that of the assets
+            upload_url, asset_url = None, upload_url or _asset_url(provider, base_url)
+        elif not upload_url and provider.default_upload_url:
             # A gateway's key must not travel to the official upload host.
             at_home = base_url == provider.default_base_url
             upload_url = provider.default_upload_url if at_home else base_url
@@ -128,6 +131,7 @@ class Settings:
         addresses = (
             (base_url, "BASE_URL"),
             (upload_url, "UPLOAD_URL"),
+            (asset_url, "UPLOAD_URL"),
             (history_url, "HISTORY_URL"),
         )
         for url, name in addresses:
@@ -142,6 +146,7 @@ class Settings:
             self._options(provider),
             history_url,
             catalogs.read(self.home, provider, base_url),
+            asset_url,
         )
 
     def _named(self, provider_id: str, name: str) -> str:
@@ -258,11 +263,12 @@ class Settings:
 
     def key_in(self, text: str) -> str | None:
         """The name of the provider whose key stands in `text`, None if none does."""
-        records = self._keys.read()
+        self._keys.read()  # its error is raised here
         for provider in providers.registry().values():
-            record = records.get(provider.id)
-            stored = str(record.get("key") or "") if isinstance(record, dict) else ""
-            for key in (self._environment_key(provider), stored):
+            record = self._keys.record(provider.id)
+            stored = (record.get("key"), *_signing_halves(record.get("assets")))
+            typed = self._environment_signing_key(provider)
+            for key in (self._environment_key(provider), *typed, *map(_text, stored)):
                 if len(key) >= 8 and key in text:
                     return provider.name
         return None
@@ -291,6 +297,85 @@ class Settings:
             record = records.get(provider_id, {})
             record.pop("origin", None)
             return record.pop("key", None) is not None
+
+    # ---------------------------------------------------------------------- signing keys
+
+    def signing_key(self, provider_id: str) -> SigningKey:
+        """The key that signs what goes to the provider's asset library, and goes nowhere else.
+
+        Raises BadOrder for a provider that has no such library, NeedsKey if there is no key that
+        may go to the configured host.
+        """
+        provider = providers.get(provider_id)
+        host = self.config(provider_id).asset_url
+        if host is None:
+            raise BadOrder(f"{provider.name} has no asset library.")
+        found = self._environment_signing_key(provider)
+        if any(found):
+            of_file = self._base_url(provider)[1] == "file"
+            if of_file and not self.is_set(_variable(provider_id, "UPLOAD_URL")):
+                raise NeedsKey(
+                    f"{provider.asset_key_variables[0]} is set in the environment, but the base "
+                    f"URL of {provider.name} comes from the key file; nothing is signed for it.",
+                    hint=f"Set {_variable(provider_id, 'UPLOAD_URL')} in the environment too.",
+                )
+            for variable, half in zip(provider.asset_key_variables, found):
+                if not half:
+                    raise NeedsKey(
+                        f"The signing key of {provider.name} is not whole: {variable} is not set.",
+                        hint="It has two parts, the access key's id and its secret.",
+                    )
+        else:
+            record = self._keys.record(provider_id).get("assets")
+            found = _signing_halves(record)
+            stored_for = _origin_in(record)
+            if all(found) and stored_for != origin(host):
+                raise NeedsKey(
+                    f"The stored signing key of {provider.name} belongs to {stored_for}, not to "
+                    f"{origin(host)}, and signs nothing for it.",
+                    hint=f"Store it for this address: seedance key set {provider_id} --assets.",
+                )
+        if not all(found):
+            variables = " and ".join(provider.asset_key_variables)
+            raise NeedsKey(
+                f"There is no signing key for the asset library of {provider.name}.",
+                hint=f"Set {variables} (an access key of your account; the key of the video API is "
+                f"not taken there), or run: seedance key set {provider_id} --assets.",
+            )
+        return SigningKey(*(_clean(half, provider) for half in found))
+
+    def signing_key_source(self, provider_id: str) -> KeySource | None:
+        """Where a usable signing key comes from, None if there is none."""
+        try:
+            self.signing_key(provider_id)
+        except (BadOrder, NeedsKey):
+            return None
+        mine = self._environment_signing_key(providers.get(provider_id))
+        return "environment" if any(mine) else "file"
+
+    def set_signing_key(self, provider_id: str, key_id: str, secret: str) -> None:
+        """Store a signing key for the origin of the present asset host."""
+        provider = providers.get(provider_id)
+        host = self.config(provider_id).asset_url
+        if host is None:
+            raise BadOrder(f"{provider.name} has no asset library.")
+        names = ("access_key_id", "secret_access_key")
+        halves = [_clean(Key(half.strip()), provider) for half in (key_id, secret)]
+        with self._editing() as records:
+            record = records.setdefault(provider_id, {})
+            record["assets"] = {**dict(zip(names, halves)), "origin": origin(host)}
+
+    def remove_signing_key(self, provider_id: str) -> bool:
+        """Forget the stored signing key; says whether there was one."""
+        providers.get(provider_id)
+        with self._editing() as records:
+            return records.get(provider_id, {}).pop("assets", None) is not None
+
+    def _environment_signing_key(self, provider: type[Provider]) -> tuple[Key, ...]:
+        names = provider.asset_key_variables
+        return tuple(Key(self._environment.get(name, "").strip()) for name in names)
+
+    # ----------------------------------------------------------------------- base URLs
 
     def set_base_url(self, provider_id: str, url: str | None) -> bool:
         """Store a base URL, None for the default. A key stored for another origin is removed:
@@ -434,6 +519,27 @@ def _check_choice(provider: type[Provider], name: str, value: object) -> None:
         )
 
 
+def _asset_url(provider: type[Provider], base_url: str) -> str | None:
+    """Where the asset library is: at the official host, or at that of a gateway, to which nothing
+    goes that is signed for the official one."""
+    at_home = base_url == provider.default_base_url
+    return provider.default_asset_url if at_home else origin(base_url)
+
+
+def _signing_halves(record: Any) -> tuple[Key, ...]:
+    """The id and the secret in the key file's record of a signing key, empty where they are not."""
+    values = record if isinstance(record, dict) else {}
+    return tuple(Key(_text(values.get(name))) for name in ("access_key_id", "secret_access_key"))
+
+
+def _origin_in(record: Any) -> str:
+    return _text(record.get("origin")) if isinstance(record, dict) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
     """Write a base URL into the key file's records; says whether a key was removed by that."""
     record = records.setdefault(provider.id, {})
@@ -442,6 +548,9 @@ def _move(records: dict[str, Any], provider: type[Provider], url: str | None) ->
     else:
         record.pop("base_url", None)
     target = url or provider.default_base_url
+    host = _asset_url(provider, target) if target and provider.default_asset_url else None
+    if host and record.get("assets") and _origin_in(record["assets"]) != origin(host):
+        del record["assets"]
     if record.get("key") and (not target or record.get("origin") != origin(target)):
         del record["key"]
         record.pop("origin", None)

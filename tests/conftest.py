@@ -103,6 +103,7 @@ def no_way_off_loopback(guard_log: Path) -> Iterator[None]:
 def clean_environment(guard_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting, key or proxy of the person who runs the tests; folders under `tmp_path`."""
     keys = {provider.key_variable for provider in registry().values()}
+    keys |= {name for each in registry().values() for name in each.asset_key_variables}
     for name in list(os.environ):
         ours = name.startswith("SEEDANCE_") and name != "SEEDANCE_GUARD_LOG"
         if ours or name in keys or name.upper().endswith("_PROXY"):

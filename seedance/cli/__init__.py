@@ -7,6 +7,7 @@ once.
     arguments   the parser
     orders      the order that the flags of `generate` describe
     generate    generate, collect, finish, check
+    assets      asset add, list, show and remove
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON

@@ -22,7 +22,7 @@ from ..order import (
     Order,
 )
 from ..texts import did_you_mean
-from . import generate, setup, show, tasks
+from . import assets, generate, setup, show, tasks
 
 FLAGS = (
     *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
@@ -162,9 +162,14 @@ def parser() -> Parser:
     ):
         action = _command(actions, name, run, help_text)
         action.add_argument("provider", metavar="PROVIDER")
+        action.add_argument(
+            "--assets", action="store_true", help="the signing key of its asset library instead"
+        )
         _json_flag(action)
     action = _command(actions, "list", setup.key_list, "where the key of each provider comes from")
     _json_flag(action)
+
+    _asset_commands(commands)
 
     command = _command(commands, "doctor", setup.doctor, "versions, folders, keys set, codecs")
     command.add_argument(
@@ -174,6 +179,34 @@ def parser() -> Parser:
     )
     _json_flag(command)
     return top
+
+
+def _asset_commands(commands: Any) -> None:
+    asset = commands.add_parser(
+        "asset", help="pictures, clips and sounds by name, for prompts: @Asset:NAME"
+    )
+    actions = asset.add_subparsers(title="actions", metavar="ACTION", required=True)
+    where = "whose library; any: on this machine, for every provider"
+    add = _command(actions, "add", assets.add, "add files to the assets of a name, each once")
+    add.add_argument("files", nargs="+", metavar="FILE", help="a file, or an https address")
+    add.add_argument("--name", required=True, metavar="NAME", help="letters, digits, _ and -")
+    add.add_argument("--provider", default="any", metavar="P", help=f"{where} (default)")
+    add.add_argument(
+        "--kind",
+        choices=assets.KINDS,
+        default=assets.KINDS[1],
+        metavar="|".join(assets.KINDS),
+        help="person: a real one, who confirms on the provider's page; other: all else (default)",
+    )
+    lists = _command(actions, "list", assets.list_all, "the assets, here and in the libraries")
+    one = _command(actions, "show", assets.show_one, "everything about the assets of a name")
+    one.add_argument("name", metavar="NAME")
+    gone = _command(actions, "remove", assets.remove, "delete the assets of a name")
+    gone.add_argument("name", metavar="NAME", help="or a handle: asset://...")
+    for action in (lists, gone):
+        action.add_argument("--provider", metavar="P", help=f"only there: {where}")
+    for action in (add, lists, one, gone):
+        _json_flag(action)
 
 
 def _bare(top: Parser) -> Any:

@@ -28,7 +28,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     above SEEDANCE_MAX_USD (a yes lifts that limit for this command), or the same order may have
     been paid before. Raises OverBudget for a price above `--max-usd`, of which 0 allows only what
     is free."""
-    from ..runner import check_most
+    from ..runner import check_most, people_notes
 
     most = _amount("--max-usd", args.max_usd)
 
@@ -38,7 +38,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
             return
         usd = _usd(price, takes)
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
-        for text in prepared.repeats:
+        for text in (*prepared.repeats, *people_notes(prepared.order, provider)):
             show.note(text)
         check_most(price, takes, most)
         above = usd is not None and 0 < spending.limit < usd

@@ -18,6 +18,7 @@ from . import show
 if TYPE_CHECKING:
     from ..runner import Runner
     from ..settings import Settings
+    from ..wire import Provider
 
 PACKAGES = (
     "requests",
@@ -105,9 +106,11 @@ def key_set(args: argparse.Namespace) -> int:
 
     settings = settings_for(args)
     provider = get(args.provider)
+    if args.assets:
+        return _signing_key_set(settings, provider)
     if provider.key_variable is None:
         raise BadOrder(f"{provider.name} needs no key.")
-    settings.set_key(provider.id, _typed_key(provider.name))
+    settings.set_key(provider.id, _typed("Key", provider.name))
     show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
     if os.environ.get(provider.key_variable):
         show.note(f"{provider.key_variable} is set too; it comes before the stored key.")
@@ -116,13 +119,27 @@ def key_set(args: argparse.Namespace) -> int:
     return 0
 
 
-def _typed_key(name: str) -> str:
+def _signing_key_set(settings: Settings, provider: type[Provider]) -> int:
+    """Store the two halves of a signing key, each a line of standard input."""
+    if not provider.can("assets"):
+        raise BadOrder(f"{provider.name} has no asset library.")
+    halves = [_typed(what, provider.name) for what in ("Access key id", "Secret access key")]
+    settings.set_signing_key(provider.id, *halves)
+    show.note(
+        f"The signing key of {provider.name}'s asset library is stored in {settings.key_file}."
+    )
+    for variable in filter(os.environ.get, provider.asset_key_variables):
+        show.note(f"{variable} is set too; it comes before the stored key.")
+    return 0
+
+
+def _typed(what: str, name: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip()
     from getpass import getpass
 
     try:
-        return getpass(f"Key of {name} (not shown): ").strip()
+        return getpass(f"{what} of {name} (not shown): ").strip()
     except EOFError:
         return ""
     except KeyboardInterrupt:
@@ -133,7 +150,8 @@ def _typed_key(name: str) -> str:
 def key_remove(args: argparse.Namespace) -> int:
     """`seedance key remove PROVIDER`."""
     settings = settings_for(args)
-    there = settings.remove_key(args.provider)
+    remove = settings.remove_signing_key if args.assets else settings.remove_key
+    there = remove(args.provider)
     show.note("The stored key is removed." if there else "There was no stored key.")
     if args.json:
         show.as_json({"provider": args.provider, "removed": there})
@@ -154,16 +172,26 @@ def key_list(args: argparse.Namespace) -> int:
         }
         for provider in registry().values()
     ]
+    with_assets = [each for each in registry().values() if each.can("assets")]
+    signing = {each.id: settings.signing_key_source(each.id) for each in with_assets}
     if args.json:
+        for record in records:
+            if record["provider"] in signing:
+                record["assets"] = signing[str(record["provider"])]
         show.as_json(records)
         return 0
     rows = [(each["provider"], each["key"] or f"set {each['key_variable']}") for each in records]
+    for each in with_assets:
+        words = signing[each.id] or f"set {' and '.join(each.asset_key_variables)}"
+        rows.append((f"{each.id} --assets", words))
     show.table([("provider", "key"), *rows])
     return 0
 
 
 def key_test(args: argparse.Namespace) -> int:
     """`seedance key test PROVIDER`: a free request that only a good key can make."""
+    if args.assets:
+        return _signing_key_test(args)
     balance = runner_for(args).probe_key(args.provider)
     if args.json:
         amount = balance.left.as_dict() if balance.left else None
@@ -171,6 +199,15 @@ def key_test(args: argparse.Namespace) -> int:
         return 0
     left = f", {show.money(balance.left)} left" if balance.left else ""
     show.line(f"The key works: {balance.account or args.provider}{left}.")
+    return 0
+
+
+def _signing_key_test(args: argparse.Namespace) -> int:
+    runner_for(args).assets.probe_key(args.provider)
+    if args.json:
+        show.as_json({"provider": args.provider, "assets": "works"})
+    else:
+        show.line(f"The signing key works: {args.provider}.")
     return 0
 
 
@@ -229,6 +266,9 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     yield _key_file(settings)
     for provider in registry().values():
         yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
+        if provider.can("assets"):
+            source = settings.signing_key_source(provider.id)
+            yield f"signing key of {provider.id}", source or "none", True
     yield from _codecs()
     proxies = [name for name in os.environ if name.upper() in PROXIES]
     yield "proxies", ", ".join(sorted(proxies)) or "none", True

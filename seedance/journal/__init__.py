@@ -10,6 +10,7 @@ over PostgreSQL where several machines share it.
     queries         the queries that only read
     budget          the budget, and what was spent by day
     uploads         which uploads can be used again
+    assets          what providers' asset libraries have of ours
     bucket_objects  which objects in the user's own bucket are still needed
     process         which process works on a row, and whether it still runs
     database        its connections and transactions; whether it is still the same journal
@@ -20,6 +21,7 @@ over PostgreSQL where several machines share it.
 
 from __future__ import annotations
 
+from .assets import MAKING, AssetKey, AssetRow
 from .bucket_objects import BUCKET
 from .budget import Total, believed, sensible
 from .database import REBUILD, JournalReplaced
@@ -34,8 +36,11 @@ __all__ = [
     "ENDED",
     "HELD",
     "LIVE",
+    "MAKING",
     "REBUILD",
     "SPARE_SECONDS",
+    "AssetKey",
+    "AssetRow",
     "IllegalMove",
     "Journal",
     "JournalReplaced",

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import BadOrder
 from ..money import Money
+from .assets import Assets
 from .bucket_objects import BucketObjects
 from .budget import believed, check_budget
 from .database import Database, is_damage
@@ -80,6 +81,7 @@ class Journal(Database, Queries, UnclearRows):
         self._watched: dict[int, tuple[str | None, float, float]] = {}
         self.bucket_objects = BucketObjects(self._writing, clock)
         self.uploads = Uploads(self._reading, self._writing, clock)
+        self.assets = Assets(self._reading, self._writing, clock)
 
     def set_aside(self) -> Path | None:
         """Give a damaged SQLite file another name, so that a new one can take its place; returns

@@ -123,6 +123,36 @@ hosted = sa.Table(
     sa.Column("name", sa.String(1024), primary_key=True),
 )
 
+# The group that a name has in a provider's asset library.
+asset_groups = sa.Table(
+    "asset_groups",
+    metadata,
+    sa.Column("provider", sa.String(32), primary_key=True),
+    sa.Column("account", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("person", sa.Boolean, nullable=False),
+    sa.Column("group_id", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+)
+
+# What a library has of ours. The same bytes under the same name are one asset.
+assets = sa.Table(
+    "assets",
+    metadata,
+    sa.Column("provider", sa.String(32), primary_key=True),
+    sa.Column("account", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("person", sa.Boolean, nullable=False),
+    sa.Column("group_id", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("asset_id", sa.Text),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+)
+
 
 def is_row(row_id: int, uid: str | None) -> sa.ColumnElement[bool]:
     """The condition that a row has a number and, if that is known, an identity."""

@@ -26,6 +26,10 @@ from ..texts import did_you_mean, quoted
 if TYPE_CHECKING:
     from ..wire import Provider
 
+# Those with an asset library, named here because ComfyUI asks while it starts.
+WITH_ASSETS = ("byteplus", "volcengine")
+ANY = "any"  # stands for a provider where an asset is one of this machine, for all of them
+
 
 @cache
 def registry() -> dict[str, type[Provider]]:

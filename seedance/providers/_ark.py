@@ -9,7 +9,7 @@ words for refusals; `byteplus` and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from ..errors import BadOrder, OddReply
@@ -28,6 +28,7 @@ from ..wire import (
     number_at,
     plain_word,
 )
+from ._ark_assets import ArkAssets
 from ._ark_models import OTHER_NAMES, ArkModels
 from ._found import is_of_that_time, the_one
 
@@ -52,6 +53,10 @@ class Ark(ArkModels):
     # (providers.md, BytePlus, "Fields"). Never less than the default, so that no task ends sooner.
     marks = range(172_800, 259_201)
     found_for = 7 * 24 * 3600.0
+
+    refuses_people = "documented"  # docs.byteplus.com/en/docs/ModelArk/2608626
+    asset_region: ClassVar[str]
+    asset_callback: ClassVar[str]  # the page that ends a person's liveness check
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body, extra = self._body(order, delivered), self.extra(order)
@@ -116,6 +121,9 @@ class Ark(ArkModels):
                 if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order, since)
             ],
         )
+
+    def assets(self) -> ArkAssets:
+        return ArkAssets(self, self.asset_region, self.asset_callback)
 
     # ------------------------------------------------------------------------------ the requests
 

@@ -14,6 +14,10 @@ class BytePlus(Ark):
     key_variable = "BYTEPLUS_API_KEY"
     key_page = "https://console.byteplus.com/ark/region:ark+ap-southeast-1/apiKey"
     default_base_url = "https://ark.ap-southeast.bytepluses.com/api/v3"
+    default_asset_url = "https://ark.ap-southeast-1.byteplusapi.com"
+    asset_key_variables = ("BYTEPLUS_ACCESS_KEY_ID", "BYTEPLUS_SECRET_ACCESS_KEY")
+    asset_region = "ap-southeast-1"
+    asset_callback = "https://www.byteplus.com/"
     limits = limits("dreamina")
     currency = "USD"
     prices_as_of = "2026-07-31"  # what is reported of 2026-10-09 is the same

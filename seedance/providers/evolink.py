@@ -149,6 +149,7 @@ class EvoLink(Relay):
     name = "EvoLink"
     key_variable = "EVOLINK_API_KEY"
     key_page = "https://evolink.ai/dashboard/keys"
+    refuses_people = "documented"
     default_base_url = "https://api.evolink.ai"
     default_upload_url = "https://files-api.evolink.ai"
     random_mark = True

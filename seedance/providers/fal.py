@@ -28,6 +28,7 @@ class Fal(Queue):
     name = "fal"
     key_variable = "FAL_KEY"
     key_page = "https://fal.ai/dashboard/keys"
+    refuses_people = "reported"
     default_base_url = QUEUE
     default_upload_url = "https://rest.fal.ai"
     default_history_url = "https://api.fal.ai"

@@ -14,6 +14,10 @@ class VolcEngine(Ark):
     key_variable = "ARK_API_KEY"
     key_page = "https://console.volcengine.com/ark/region:ark+cn-beijing/apiKey"
     default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
+    default_asset_url = "https://ark.cn-beijing.volcengineapi.com"
+    asset_key_variables = ("VOLC_ACCESSKEY", "VOLC_SECRETKEY")
+    asset_region = "cn-beijing"
+    asset_callback = "https://www.volcengine.com/"
     limits = limits("doubao")
     currency = "CNY"
     prices_as_of = "2026-10-25, reported"

@@ -10,6 +10,9 @@ quotes          which provider takes an order, what would be sent, and for how m
 new_rows        the rows of orders that are going to be sent
 cancel          a task is cancelled where that costs nothing
 delivery        how each medium reaches the provider: inline, by upload, by the user's bucket, ...
+assets          assets by name, and what the names in a prompt stand for
+local_assets    those of this machine
+library         those in a provider's library: made once, waited for, removed
 worker          Worker: one thread an order, the heartbeat of leases, time limits
 active          ActiveOrder: a row that this process brings to its end, and its moves
 lifecycle       the order of the steps, each in a file of its own:
@@ -33,17 +36,20 @@ outcomes        the errors that orders end with, in words
 
 from __future__ import annotations
 
+from ..transport import Stop
+from .assets import AssetView
 from .files import check_target
 from .graphs import Graph
 from .job import Job, Result, wait_all, wait_some
 from .outcomes import was_forgotten
 from .progress import Progress
-from .quotes import Prepared, Quote
+from .quotes import Prepared, Quote, people_notes
 from .runner import Confirm, Runner
 from .shared_runner import close_shared, shared, spent_nothing
 from .spending import Spending, check_most
 
 __all__ = [
+    "AssetView",
     "Confirm",
     "Graph",
     "Job",
@@ -53,9 +59,11 @@ __all__ = [
     "Result",
     "Runner",
     "Spending",
+    "Stop",
     "check_most",
     "check_target",
     "close_shared",
+    "people_notes",
     "shared",
     "spent_nothing",
     "wait_all",

@@ -194,6 +194,8 @@ class Client:
                 problem = NoAnswer(error.message)
             except Lost as error:
                 problem = NoAnswer(error.message)
+                if call.once:
+                    attempts = attempt
             if stop.is_set():
                 raise Stopped
             if attempt == attempts:

@@ -9,7 +9,7 @@ from ..addresses import origin
 from ..errors import NeedsKey, StillRunning
 from ..journal import Row
 from ..settings import Access, Settings
-from ..transport import Credentials, Transport, Watchdog
+from ..transport import Credentials, SigningCredentials, Transport, Watchdog
 from . import places, quotes
 from .client import Client
 from .outcomes import told
@@ -63,6 +63,23 @@ class Clients:
                 credentials = Credentials(provider.auth_scheme, key, origins, provider.auth_header)
                 adapters = preview.adapters(config.base_url, self.settings.home)
                 transport = Transport(credentials, adapters, self._watchdog)
+                self._transports[identity] = transport
+        return Client(provider, transport, account)
+
+    def for_assets(self, provider_id: str) -> Client:
+        """A client for the asset library of a provider, by its signing key, which goes to the
+        library's host alone. Raises NeedsKey or BadOrder where there is none."""
+        config, key = self.settings.config(provider_id), self.settings.signing_key(provider_id)
+        provider = providers.get(provider_id)(config)
+        account = quotes.account_of(provider_id, key.id)
+        host = config.asset_url or ""
+        identity = (provider.id, f"{host} assets", account + quotes.account_of("", key.secret))
+        with self._lock:
+            transport = self._transports.get(identity)
+            if transport is None:
+                origins = frozenset({origin(host)})
+                credentials = SigningCredentials(key, provider.assets().scope, origins)
+                transport = Transport(credentials, watchdog=self._watchdog)
                 self._transports[identity] = transport
         return Client(provider, transport, account)
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import hosting, media
+from .. import hosting, media, providers
 from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
 from ..fit import KIND_WORDS, DoesNotFit
-from ..order import Kind, Medium, Order
+from ..order import ASSET, Kind, Medium, Order
 from ..settings import Settings
 from ..wire import Delivered, Delivery, MediaLimits, Provider, Size
 
@@ -154,7 +154,7 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
     possible = provider.delivery(medium.kind)
     address = medium.address
     if address is not None and not re.match(r"https?://", address, re.IGNORECASE):
-        return _handle_delivery(address, medium.kind, label, provider)
+        return _handle_delivery(address, medium, label, provider)
     if address is not None:
         # The user's own gateway can read addresses of its own, public or not.
         if origin(address) != origin(provider.config.base_url):
@@ -165,7 +165,7 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
         if each in ("inline", "upload"):
             return each
         if each == "address" and hosting.configured(settings):
-            _check_bucket(provider, settings)
+            check_bucket(provider.name, provider.config.base_url, settings)
             return "bucket"
     raise DoesNotFit(
         f"{provider.name} takes {KIND_WORDS[medium.kind]} only by a public address, and {label} is "
@@ -186,25 +186,35 @@ def _check_public(address: str, label: str, instead: str) -> None:
         ) from None
 
 
-def _check_bucket(provider: Provider, settings: Settings) -> None:
-    """Raise BadOrder for a bucket that the provider cannot reach: the order would fail after it was
-    paid."""
+def check_bucket(reader: str, at: str, settings: Settings) -> None:
+    """Raise BadOrder for a bucket that a provider of the name `reader`, at the address `at`, cannot
+    reach: the order would fail after it was paid."""
     endpoint = hosting.endpoint(settings)
-    if endpoint is None or is_loopback(provider.config.base_url):
+    if endpoint is None or is_loopback(at):
         return
     try:
         check_public_url(endpoint)
     except ForbiddenAddress as error:
         raise BadOrder(
-            f"{provider.name} cannot read from your bucket: {error.message}",
+            f"{reader} cannot read from your bucket: {error.message}",
             hint="Set SEEDANCE_S3_ENDPOINT to a service that can be reached by https from "
             "everywhere.",
         ) from None
 
 
-def _handle_delivery(address: str, kind: Kind, label: str, provider: Provider) -> Delivery:
+def _handle_delivery(address: str, medium: Medium, label: str, provider: Provider) -> Delivery:
+    if address.startswith(ASSET):
+        if provider.can("assets") and medium.library in ("", provider.id):
+            return "handle"
+        libraries = [medium.library] if medium.library else providers.WITH_ASSETS
+        raise DoesNotFit(
+            f"{label.capitalize()} is {address[:60]!r}, an asset in the library of "
+            f"{' or '.join(libraries)}; {provider.name} cannot take it.",
+            hint=f"Choose the provider {' or '.join(libraries)}, or give a picture or an https "
+            "address.",
+        )
     owner = address.partition(":")[0]
-    if owner not in ("asset", provider.id) or "handle" not in provider.delivery(kind):
+    if owner != provider.id or "handle" not in provider.delivery(medium.kind):
         raise DoesNotFit(
             f"{label.capitalize()} is {address[:60]!r}, which only {owner} knows.",
             hint=f"Choose the provider {owner}, or give a picture or an https address.",

@@ -33,6 +33,8 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "saving": "saving",
         "saved": "saved",
         "not_sent": "not sent",
+        "asset_processing": "the library looks at it, for {seconds} s now",
+        "asset_person": "waiting for the person to confirm, for {minutes} min at most",
         "other_process": "another process works on this order; waiting for it",
     }
 )

@@ -249,6 +249,7 @@ def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
             *fitted.notes,
             *((provider.price_note,) if provider.price_note else ()),
             *_draft_notes(order, provider, settings),
+            *people_notes(order, provider),
             *media_notes(deliveries, order, provider),
         ),
         price=price_of(order, provider, settings),
@@ -263,6 +264,22 @@ def price_of(order: Order, provider: Provider, settings: Settings) -> Money | No
     if UNDOCUMENTED in provider.model(order).sources:
         return None
     return prices.price_of(order, provider, settings.home, clip_seconds(order, provider))
+
+
+def people_notes(order: Order, provider: Provider) -> tuple[str, ...]:
+    """What is known of real people at a provider, where a medium is marked as showing one. What its
+    own library has is taken: the person has confirmed."""
+    name = next((each.asset for each in order.media if each.person and not each.address), None)
+    if name is None or not provider.refuses_people:
+        return ()
+    able = [providers.get(each) for each in providers.WITH_ASSETS]
+    who = " and ".join(each.name for each in able)
+    told = "refuses" if provider.refuses_people == "documented" else "is reported to refuse"
+    return (
+        f"{provider.name} {told} pictures and clips of real people, and {name} is marked as one. "
+        f"{who} take those who have confirmed as assets: seedance asset add FILE --name {name} "
+        f"--kind person --provider {able[0].id}.",
+    )
 
 
 def _draft_notes(order: Order, provider: Provider, settings: Settings) -> Iterable[str]:

@@ -22,6 +22,7 @@ from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
 from . import clearing, files, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
+from .assets import Assets
 from .cancel import cancel, check_live, claim_to_cancel
 from .catalogs import Catalogs
 from .client import Client
@@ -56,12 +57,14 @@ class Runner:
 
     settings: Settings
     journal: Journal = field(init=False)
+    assets: Assets = field(init=False)
 
     def __post_init__(self) -> None:
         self._worker = Worker(self._beat)
         self.journal = Journal(self.settings.journal_url, limit=self._worker.watchdog.limit)
         self._clients = Clients(self.settings, self._worker.watchdog)
         self._catalogs = Catalogs(self.settings, self._clients.at)
+        self.assets = Assets(self.settings, self.journal, self._clients.for_assets)
         self._recovers = False
         self._restored = False
         self._left: set[int] = set()  # rows that could not be recovered and were logged
@@ -129,7 +132,7 @@ class Runner:
                 f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
             )
         typed = order.prompt
-        order, said = quotes.tidy(order)
+        order, said = quotes.tidy(self.assets.named(order))
         quotes.check(order, self.settings)
         self._restore_tickets()
         self._catalogs.refresh(order.provider)
@@ -188,7 +191,7 @@ class Runner:
         """The prices of those takes of an order that would be sent now, as far as that shows before
         its media are known. `prompt` is that of the order, which may have another in its place.
         Raises what `start` raises for an order that cannot be sent."""
-        prepared = self._prepare(order)
+        prepared = self._prepare(self.assets.named(order))
         if providers.is_free(prepared.provider.id):
             return []
         new = (prepared.take(number).order for number in range(takes))
@@ -522,7 +525,7 @@ class Runner:
         """What each provider would make of an order: payload, changes, price. Orders
         nothing; it asks for live prices at most. Raises BadOrder for what is wrong at any
         provider."""
-        order, said = quotes.tidy(order)
+        order, said = quotes.tidy(self.assets.named(order))
         quotes.check(order, self.settings)
         self._catalogs.refresh()
         found = quotes.quotes(order, self.settings)

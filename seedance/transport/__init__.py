@@ -1,6 +1,7 @@
 """Performs a Call over requests. Knows no provider.
 
 session     one attempt to send a Call, and whether anything was sent
+credentials who may see a key, or what it has signed
 bodies      what is sent: JSON, forms, files
 interrupts  time limits, and calls that are cut off
 redaction   takes the key out of what comes back
@@ -8,10 +9,10 @@ redaction   takes the key out of what comes back
 
 from __future__ import annotations
 
+from .credentials import Credentials, SigningCredentials
 from .interrupts import Stop, Watchdog
 from .redaction import Redaction
 from .session import (
-    Credentials,
     Gate,
     Lost,
     NotSent,
@@ -27,6 +28,7 @@ __all__ = [
     "Lost",
     "NotSent",
     "Redaction",
+    "SigningCredentials",
     "Stop",
     "Transport",
     "Watchdog",

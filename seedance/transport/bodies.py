@@ -13,11 +13,12 @@ from ..errors import BadOrder
 from ..wire import Blob, Call, FilePart
 
 
-def body_of(call: Call) -> tuple[Any, str | None]:
-    """What to send, and its content type. A file is streamed, from its start in each attempt."""
+def body_of(call: Call, *, escaped: bool = False) -> tuple[Any, str | None]:
+    """What to send, and its content type. A file is streamed, from its start in each attempt.
+    JSON is UTF-8, or ASCII with escapes."""
     if call.json is not None:
         try:
-            text = json.dumps(call.json, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(call.json, ensure_ascii=escaped, allow_nan=False)
         except ValueError:
             raise BadOrder(
                 "The order holds NaN or Infinity, which is not a number that JSON has.",

@@ -7,10 +7,11 @@ import re
 
 
 class Redaction:
-    """Takes one key out of texts; an empty key is found in none."""
+    """Takes keys out of texts; an empty key is found in none."""
 
-    def __init__(self, key: str) -> None:
-        self._spellings = _spellings(key)
+    def __init__(self, *keys: str) -> None:
+        forms = [form for key in keys for form in _spellings(key)]
+        self._spellings = re.compile("|".join(forms).encode()) if forms else None
 
     def of(self, data: bytes) -> bytes:
         """`data` without the key."""
@@ -21,25 +22,25 @@ class Redaction:
         return self.of(text.encode()).decode()
 
 
-def _spellings(key: str) -> re.Pattern[bytes] | None:
-    """A pattern that finds a key in each of these spellings, None for an empty key.
+def _spellings(key: str) -> list[str]:
+    """Patterns that find a key in each of these spellings; none for an empty key.
 
     As it is; with letters escaped as in JSON, addresses or web pages, also several times over; in
     hexadecimal; in base64 at any offset, but for the letters at either end, which depend on the
     bytes beside the key. The time to search grows only in proportion to the text.
     """
     if not key:
-        return None
+        return []
     letters = "".join(
         rf"(?:\\{{0,8}}{re.escape(letter)}|\\{{1,8}}u00(?i:{ord(letter):02x})"
         rf"|%(?:25){{0,4}}(?i:{ord(letter):02x})|&#(?:{ord(letter)}|[xX](?i:{ord(letter):x}));)"
         for letter in key
     )
     if len(key) < 8:  # a placeholder, whose other spellings would be found in any text
-        return re.compile(letters.encode())
+        return [letters]
     forms = [letters, f"(?i:{key.encode().hex()})"]
     for before in range(3):
         packed = base64.b64encode(bytes(before) + key.encode()).decode()
         whole = packed[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
         forms.append(re.sub("[+/]", lambda found: "[+-]" if found[0] == "+" else "[/_]", whole))
-    return re.compile("|".join(forms).encode())
+    return forms

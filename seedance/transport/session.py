@@ -14,7 +14,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
@@ -35,6 +34,7 @@ from ..errors import OddReply, SeedanceError, Unreachable
 from ..texts import LONGEST_TEXT
 from ..wire import Call, Reply
 from .bodies import body_of, closing
+from .credentials import Authorizing, Header
 from .interrupts import Stop, Watchdog
 from .machine import settings_at_fault
 from .redaction import Redaction
@@ -68,23 +68,6 @@ class Withheld(Exception):
 
 Gate: TypeAlias = Callable[[], bool]
 """Asked when a connection is ready, right before the first byte of a request."""
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """A key, how it is presented, and the origins that may see it. `header_name` is the header
-    that it stands in; an empty `scheme` puts the key there alone."""
-
-    scheme: str
-    key: str = field(repr=False)
-    origins: frozenset[str]
-    header_name: str = "Authorization"
-
-    def header(self, url: str) -> str | None:
-        """The value of that header for `url`, None where there is no key or it may not go."""
-        if not self.key or origin(url) not in self.origins:
-            return None
-        return f"{self.scheme} {self.key}".strip()
 
 
 # ------------------------------------------------------ connections that note how far an attempt is
@@ -232,14 +215,14 @@ class Transport:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Authorizing,
         adapters: Mapping[str, requests.adapters.BaseAdapter] | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self.credentials = credentials
         self._watchdog = watchdog or Watchdog()
         self._own_watchdog = watchdog is None
-        self._redaction = Redaction(credentials.key)
+        self._redaction = Redaction(*credentials.secrets)
         self._adapters = dict(adapters or {})
         self._session = self._new_session()
 
@@ -293,7 +276,7 @@ class Transport:
         }
         if call.spends:
             headers["Connection"] = "close"
-        data, content_type = body_of(call)
+        data, content_type = body_of(call, escaped=self.credentials.escaped)
         if content_type:
             headers["Content-Type"] = content_type
         guard = not self._trusted(call.url)
@@ -314,7 +297,7 @@ class Transport:
                     params=dict(call.query) or None,
                     data=data,
                     headers=headers,
-                    auth=self._authorization(call.url) if call.auth else _Authorization(None),
+                    auth=self.credentials.auth(call.url) if call.auth else Header(),
                     timeout=(CONNECT_SECONDS, seconds),
                     proxies=_proxies(call.url),
                     allow_redirects=False,
@@ -333,9 +316,6 @@ class Transport:
             if _attempt.connected and not isinstance(error, known):
                 raise
             raise self._failure(call.url, error) from None
-
-    def _authorization(self, url: str) -> _Authorization:
-        return _Authorization(self.credentials.header(url), self.credentials.header_name)
 
     def _trusted(self, url: str) -> bool:
         """The provider's own origins, and any port of this machine if the provider is on it."""
@@ -391,7 +371,7 @@ class Transport:
             own = origin(url) == own_origin
             if not own:
                 check_public_url(url)
-            auth = self._authorization(url) if own and authorized else _Authorization(None)
+            auth = self.credentials.auth(url) if own and authorized else Header()
             with (
                 _errors_alone(),
                 _one_attempt(self._watchdog, seconds, stop or Stop(), guard=not own),
@@ -442,18 +422,6 @@ class Transport:
 def _longest(call: Call) -> float:
     """Seconds that a call may take in all."""
     return LONGEST_SPEND_SECONDS if call.spends else LONGEST_REPLY_SECONDS
-
-
-class _Authorization(requests.auth.AuthBase):
-    """Sets our header, or none: without an auth object requests would look into .netrc."""
-
-    def __init__(self, header: str | None, name: str = "Authorization") -> None:
-        self._header, self._name = header, name
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._header:
-            request.headers[self._name] = self._header
-        return request
 
 
 def retry_after(reply: Reply) -> float | None:

@@ -5,6 +5,8 @@ A provider describes a conversation and does not hold it: its methods are genera
 runner, the tests (dictionaries in, dictionaries out) and the free preview of a payload.
 
     calls       what is sent, and what came back
+    assets      a provider's library of assets
+    signature   how requests to one are signed
     statuses    tickets, and how a task stands
     limits      what a provider can do, as data
     provider    the base class, and what it is given
@@ -14,6 +16,7 @@ runner, the tests (dictionaries in, dictionaries out) and the free preview of a 
 
 from __future__ import annotations
 
+from .assets import Asset, AssetGroup, AssetLibrary, AssetState, Liveness, LivenessResult
 from .calls import Blob, Call, FilePart, Flow, Pause, Reply, given
 from .extra import add_extra
 from .limits import UNDOCUMENTED, Delivery, Limits, MediaLimits, ModelLimits, Size, Source
@@ -39,6 +42,7 @@ from .reading import (
     text_at,
     unix_seconds,
 )
+from .signature import Scope, SigningKey
 from .statuses import (
     Cancelling,
     CancelRequested,
@@ -57,6 +61,10 @@ from .statuses import (
 __all__ = [
     "UNDOCUMENTED",
     "AboutKey",
+    "Asset",
+    "AssetGroup",
+    "AssetLibrary",
+    "AssetState",
     "Balance",
     "Blob",
     "Call",
@@ -74,6 +82,8 @@ __all__ = [
     "Flow",
     "Idempotency",
     "Limits",
+    "Liveness",
+    "LivenessResult",
     "MediaLimits",
     "ModelLimits",
     "Pause",
@@ -81,6 +91,8 @@ __all__ = [
     "Provider",
     "Reply",
     "Running",
+    "Scope",
+    "SigningKey",
     "Size",
     "Source",
     "Status",
@@ -98,6 +110,7 @@ __all__ = [
     "number_at",
     "object_at",
     "plain_word",
+    "signature",
     "text_at",
     "unix_seconds",
 ]

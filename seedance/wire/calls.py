@@ -54,8 +54,9 @@ class Call:
 
     `url` is absolute. At most one of `json`, (`form` and `file`) and `body` is set. `auth=False`
     keeps our key away from a storage host. `spends=True` marks the one call that costs money: it
-    is sent once, on a fresh connection, and redirects are not followed. `any_status=True` marks one
-    whose 429 and 5xx are answers that the flow reads, not outages to wait out. With
+    is sent once, on a fresh connection, and redirects are not followed. `once=True` marks one that
+    is free, but makes something: where its answer is lost, it is not sent again. `any_status=True`
+    marks one whose 429 and 5xx are answers that the flow reads, not outages to wait out. With
     `may_be_missing=True` the flow reads a 404 about a task, which may be known at another address.
     `timeout`: seconds without a byte from the other side, None for the transport's default.
     """
@@ -70,6 +71,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     auth: bool = True
     spends: bool = False
+    once: bool = False
     any_status: bool = False
     may_be_missing: bool = False
     timeout: float | None = None

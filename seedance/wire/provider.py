@@ -13,6 +13,7 @@ from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Kind, Order
 from ..texts import LONGEST_CODE, shown
+from .assets import AssetLibrary
 from .calls import Blob, Call, Flow, Reply
 from .extra import add_extra
 from .limits import Delivery, Limits, ModelLimits
@@ -30,6 +31,7 @@ Capability: TypeAlias = Literal[
     "live_price",
     "catalog",
     "idempotency",
+    "assets",
 ]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -45,7 +47,8 @@ class Config:
 
     `models` replaces provider model ids; `options` are the provider's own switches, by their name
     in the environment, lower case (`create_path` for `SEEDANCE_UNIALL_CREATE_PATH`). `catalog` is
-    what the provider's `catalog` gave lately, empty where it has none.
+    what the provider's `catalog` gave lately, empty where it has none. `asset_url` is where its
+    asset library is, None where it has none.
     """
 
     base_url: str
@@ -54,6 +57,7 @@ class Config:
     options: Mapping[str, str] = field(default_factory=dict)
     history_url: str | None = None
     catalog: Mapping[str, Any] = field(default_factory=dict)
+    asset_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,18 @@ class Provider(ABC):
     name: ClassVar[str]
     key_variable: ClassVar[str | None]
     default_base_url: ClassVar[str | None]
+    # How it is known that pictures and clips of real people are refused: `documented` by the
+    # provider or `reported` by others; empty where nobody tells.
+    refuses_people: ClassVar[Literal["documented", "reported", ""]] = ""
     # Where a person makes a key, or, where no document names that page, the service's own site.
     key_page: ClassVar[str | None] = None
     default_upload_url: ClassVar[str | None] = None
     # The host that `find` reads, where it is neither of the two.
     default_history_url: ClassVar[str | None] = None
+    # Of a provider with an asset library: its host, and the variables of the signing key's id and
+    # secret, which alone are sent there.
+    default_asset_url: ClassVar[str | None] = None
+    asset_key_variables: ClassVar[tuple[str, ...]] = ()
     limits: Limits  # of the class; an instance adds the models that its configuration names
     # The header that the key stands in, and the word before it; an empty word for none.
     auth_header: ClassVar[str] = "Authorization"
@@ -257,6 +268,10 @@ class Provider(ABC):
         comes back as `Config.catalog`. Raises BadOrder where there is no such list."""
         raise BadOrder(f"{self.name} has no list of what it can do.")
         yield
+
+    def assets(self) -> AssetLibrary:
+        """The provider's library of assets. Raises BadOrder where it has none."""
+        raise BadOrder(f"{self.name} has no asset library.")
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none. It follows

@@ -41,6 +41,7 @@ EXCHANGE_KEYS = {
         "blob",
         "clip_seconds",
     ),
+    *("action", "arguments"),
 }
 
 
@@ -126,6 +127,8 @@ def play(kind: type[wire.Provider], exchange: Exchange) -> None:
     assert "error" not in exchange, f"no error, but {outcome!r}"
     if exchange["flow"] == "cancel":
         _compare_cancel(outcome, exchange["result"])
+    elif exchange["flow"] == "assets":
+        assert _told(outcome) == exchange["result"]
     else:
         assert outcome == _expected(exchange["flow"], exchange["result"])
     if isinstance(outcome, wire.Ticket):
@@ -147,6 +150,7 @@ def configured(kind: type[wire.Provider], config: dict[str, Any], mark: str = ""
         wire.Config(
             base_url=config.get("base_url") or kind.default_base_url or GATEWAY,
             upload_url=config.get("upload_url") or kind.default_upload_url,
+            asset_url=kind.default_asset_url,
             models=config.get("models", {}),
             options=config.get("options", {}),
             history_url=config.get("history_url"),
@@ -183,6 +187,11 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
             return _estimate(provider, order_of(provider, exchange), exchange.get("clip_seconds"))
         case "live_price":
             return provider.live_price(order_of(provider, exchange), exchange.get("clip_seconds"))
+        case "assets":
+            flow: wire.Flow[Any] = getattr(provider.assets(), exchange["action"])(
+                **exchange.get("arguments", {})
+            )
+            return flow
     raise AssertionError(f"unknown flow {exchange['flow']!r}")
 
 
@@ -316,6 +325,15 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
             return money.Money(**values)
         case _:
             return wire.Balance(**values)
+
+
+def _told(outcome: Any) -> Any:
+    """What a flow about assets gives, as exchanges record it: without what is empty."""
+    if isinstance(outcome, list):
+        return [_told(one) for one in outcome]
+    if dataclasses.is_dataclass(outcome) and not isinstance(outcome, type):
+        return {name: value for name, value in dataclasses.asdict(outcome).items() if value}
+    return outcome
 
 
 def _compare_cancel(outcome: wire.Cancelling, expected: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from seedance.order import (
     RESOLUTIONS,
     SIZES,
     Medium,
+    NamedAsset,
     Order,
     asked_fingerprint,
     fingerprint,
@@ -142,6 +143,7 @@ OTHER_VALUES: dict[str, Any] = {
     "draft_of": "byteplus:cgt-1",
     "web_search": True,
     "output_format": "mov",
+    "assets": (NamedAsset("Hero", (PICTURE,)),),
 }
 NOT_PART = {"on_unsupported"}
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from . import Answer, Fake, Request, Task
+from ._ark_assets import Library
 from ._fields import Check, boolean, integer, one_of, text
 
 TASKS = "/api/v3/contents/generations/tasks"
@@ -65,16 +66,21 @@ ONLY_25: dict[str, Check] = {
 
 
 class FakeArk(Fake):
-    """`prefix`: of the model ids. `fail_with`: a failed task's `error` object, or `expired`."""
+    """`prefix`: of the model ids. `fail_with`: a failed task's `error` object, or `expired`.
+    `library`: its asset library, which is at `/`."""
 
     prefix: ClassVar[str]
+    region: ClassVar[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.created: dict[str, int] = {}
         self.deleted: set[str] = set()
+        self.library = Library(self.region, lambda: self.url)
 
     def handle(self, request: Request) -> Answer:
+        if request.path == "/":
+            return self.library.handle(request)
         if request.path == LAST_FRAME:
             return self._last_frame(request)
         if not self.authorized(request):

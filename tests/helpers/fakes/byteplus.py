@@ -10,3 +10,4 @@ class FakeBytePlus(FakeArk):
 
     provider = "byteplus"
     prefix = "dreamina"
+    region = "ap-southeast-1"

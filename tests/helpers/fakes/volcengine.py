@@ -10,3 +10,4 @@ class FakeVolcEngine(FakeArk):
 
     provider = "volcengine"
     prefix = "doubao"
+    region = "cn-beijing"
