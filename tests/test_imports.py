@@ -28,7 +28,7 @@ FLOORS: tuple[set[str], ...] = (
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
     {"download", "hosting", "preview", "shots"},
     {"runner"},
-    {"lending"},
+    {"batches", "lending"},
     {"api", "cli", "nodes"},
     {"__init__"},
 )

@@ -7,9 +7,11 @@ once.
     arguments   the parser
     orders      the order that the flags of `generate` describe
     generate    generate, collect, finish, check
+    batch       batch
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON
+    live        how far the takes of a batch are
     stops       Ctrl-C, a kill, a terminal that is closed
 """
 

@@ -29,7 +29,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     above `--max-usd`, of which 0 allows only what is free."""
     from ..runner import check_most
 
-    most = _amount("--max-usd", args.max_usd)
+    most = amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
         provider, price = prepared.provider, prepared.price
@@ -50,7 +50,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
 def ask_on_terminal(question: str, yes: bool) -> bool:
     """Ask a person, where there is one and `yes` does not answer for them; says whether that was
     so. Raises Cancelled unless the answer is yes."""
-    if yes or not _is_terminal():
+    if yes or not is_terminal():
         return False
     if not show.ask(question):
         raise Cancelled("You said no.", spent="no")
@@ -68,17 +68,19 @@ def _words(price: Money | None, takes: int) -> str:
     return each if takes == 1 else f"{each} each, {takes} takes"
 
 
-def _amount(name: str, text: str | None) -> float | None:
+def amount(name: str, text: str | None) -> float | None:
+    """A number of dollars that was typed. Raises BadOrder."""
     if text is None:
         return None
     try:
-        amount = float(text)
+        found = float(text)
     except ValueError:
-        amount = -1.0
-    if not 0 <= amount < 1e9:
+        found = -1.0
+    if not 0 <= found < 1e9:
         raise BadOrder(f"{name} must be a number of dollars, not {text[:40]!r}.")
-    return amount
+    return found
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -35,7 +35,8 @@ from .progress import Progress
 from .quotes import Prepared, Quote
 from .runner import Confirm, Runner
 from .shared_runner import close_shared, shared, spent_nothing
-from .spending import Spending, check_most
+from .spending import Spending, Sum, check_most, sum_of
+from .takes import Take
 
 __all__ = [
     "Confirm",
@@ -46,11 +47,14 @@ __all__ = [
     "Result",
     "Runner",
     "Spending",
+    "Sum",
+    "Take",
     "check_most",
     "check_target",
     "close_shared",
     "shared",
     "spent_nothing",
+    "sum_of",
     "wait_all",
     "wait_some",
 ]

@@ -122,16 +122,10 @@ class Runner:
         confirm: Confirm | None,
         spending: Spending | None,
     ) -> list[Job]:
-        if not 1 <= takes <= MOST_TAKES:
-            raise BadOrder(
-                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
-            )
-        typed = order.prompt
+        typed = order
         order, said = quotes.tidy(order)
-        quotes.check(order, self.settings)
-        self._restore_tickets()
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        planned = plan(order, typed, takes, self.journal, self._prepare)
+        planned = self.plan(typed, takes)
         for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)
@@ -159,6 +153,20 @@ class Runner:
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def plan(self, order: Order, takes: int = 1) -> list[Take]:
+        """The takes of an order as `start` would begin them: each with the row that it has already,
+        or with what would be sent for it. An order with a medium that is not at hand has no row.
+        Sends nothing. Raises BadOrder for what is wrong at any provider."""
+        if not 1 <= takes <= MOST_TAKES:
+            raise BadOrder(
+                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
+            )
+        typed = order.prompt
+        order, _ = quotes.tidy(order)
+        quotes.check(order, self.settings)
+        self._restore_tickets()
+        return plan(order, typed, takes, self.journal, self._prepare)
 
     def _count(self, new: Sequence[Prepared], spending: Spending | None) -> None:
         """Count what is going to be ordered. Raises OverBudget where that is more than is left."""

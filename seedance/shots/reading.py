@@ -7,7 +7,7 @@ its line, its column and what may have been meant. No medium is opened here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -63,28 +63,23 @@ class Problem:
 class BadShots(BadOrder):
     """A list with mistakes. Nothing was sent. `problems` has all of them."""
 
-    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = len(self.problems)
-        shown = [sentence(str(each)) for each in self.problems[:MOST_SHOWN]]
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, problems: Sequence[Problem]) -> BadShots:
+        """The error for the list `name`."""
+        count = len(problems)
+        shown = [sentence(str(each)) for each in problems[:MOST_SHOWN]]
         if count > MOST_SHOWN:
             shown.append(f"... and {count - MOST_SHOWN} more.")
         words = "a mistake" if count == 1 else f"{count} mistakes"
-        super().__init__("\n".join([f"{name} has {words}; nothing was sent.", *shown]))
-
-    def __reduce__(self) -> Any:
-        return _bad_shots, (self.__dict__,)
+        error = cls("\n".join([f"{name} has {words}; nothing was sent.", *shown]))
+        error.problems = tuple(problems)
+        return error
 
     def as_dict(self) -> dict[str, Any]:
         """As of any error, with `problems`."""
         return {**super().as_dict(), "problems": [each.as_dict() for each in self.problems]}
-
-
-def _bad_shots(state: dict[str, Any]) -> BadShots:
-    error = BadShots("", state["problems"])
-    error.__dict__.update(state)
-    error.args = (error.message,)
-    return error
 
 
 @dataclass(frozen=True)
@@ -238,7 +233,7 @@ class _Reader:
     def end(self, name: str) -> list[Shot]:
         """The shots, if nothing is wrong with any."""
         if self._problems:
-            raise BadShots(name, self._problems)
+            raise BadShots.of(name, self._problems)
         if not self._shots:
             raise BadOrder(f"{name} has no shots.", hint="Write one a line, or one a paragraph.")
         return self._shots
