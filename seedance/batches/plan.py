@@ -139,8 +139,8 @@ class Plan:
             unknown = f" and {total.unknown} takes have no known price" if total.unknown else ""
             raise OverBudget(
                 f"The {estimate.to_make} takes to make cost about {total.usd:.2f} USD{unknown}; "
-                f"--max-usd is {most:g}; nothing was sent.",
-                hint="Raise --max-usd, shorten the list, or choose another provider.",
+                f"max_usd is {most:g}; nothing was sent.",
+                hint="Raise max_usd, shorten the list, or choose another provider.",
             )
 
 
@@ -187,8 +187,8 @@ class _Planner:
             self.needs = self.needs or error
             return
         except BadOrder as error:
-            place = f"shot {shot.name}"
-            self.problems.append(Problem(place, 0, "", error.message, error.hint))
+            place = f"shot {shot.name}" + (f", line {shot.line}" if shot.line else "")
+            self.problems.append(Problem(place, shot.line, "", error.message, error.hint))
             return
         self.takes += planned
         self._first[shot.name] = planned[0]

@@ -157,7 +157,7 @@ def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -
     if estimate.is_free or not estimate.to_make:
         return
     above = bool(spending.limit) and estimate.total.usd > spending.limit + 1e-9
-    if not args.yes and not prices.is_terminal():
+    if not args.yes and not prices._is_terminal():
         if above:
             spending.plan(estimate.total)
         raise BadOrder(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NARROWEST = 60  # columns of a table
 _BAR = 12
-_UP, _CLEAR = "\x1b[{}A", "\x1b[J"
+_CLEAR = "\x1b[J"
 
 
 def display(takes: int) -> Lines:
@@ -142,7 +142,7 @@ class Table(Lines):
 
     def _wipe(self) -> None:
         if self._drawn:
-            sys.stderr.write(_UP.format(self._drawn) + "\r" + _CLEAR)
+            sys.stderr.write(f"\x1b[{self._drawn}A\r{_CLEAR}")
             sys.stderr.flush()
             self._drawn = 0
 

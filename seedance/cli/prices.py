@@ -50,7 +50,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
 def ask_on_terminal(question: str, yes: bool) -> bool:
     """Ask a person, where there is one and `yes` does not answer for them; says whether that was
     so. Raises Cancelled unless the answer is yes."""
-    if yes or not is_terminal():
+    if yes or not _is_terminal():
         return False
     if not show.ask(question):
         raise Cancelled("You said no.", spent="no")
@@ -81,6 +81,6 @@ def amount(name: str, text: str | None) -> float | None:
     return found
 
 
-def is_terminal() -> bool:
+def _is_terminal() -> bool:
     """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -45,6 +45,7 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
 RECOVER_AT_ONCE = 64
+SEE_TASKS = "See: seedance tasks."
 CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer to a cancel
 
 
@@ -411,10 +412,7 @@ class Runner:
         row = self._row_with(text)
         if row is None:
             Ticket.parse(text)  # raises for what is no ticket at all
-            raise BadOrder(
-                f"The journal does not know the ticket {text}.",
-                hint="See: seedance tasks.",
-            )
+            raise BadOrder(f"The journal does not know the ticket {text}.", hint=SEE_TASKS)
         return row
 
     def ticket_of(self, row_or_ticket: int | str) -> str:
@@ -424,9 +422,7 @@ class Runner:
             return text
         row = self.find_row(text)
         if row.task is None:
-            raise BadOrder(
-                f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks."
-            )
+            raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint=SEE_TASKS)
         return row.task
 
     def _row_with(self, ticket: str) -> Row | None:

@@ -86,13 +86,14 @@ class BadShots(BadOrder):
 class Shot:
     """One shot of a list: a name that no other has, its options as `options.order_of` takes them,
     and `after`, the name of the earlier shot on whose last frame it starts. `number` counts from
-    1."""
+    1; `line` is where it stands in its list, 0 where there are no lines."""
 
     number: int
     name: str
     values: Mapping[str, Any]
     takes: int = 1
     after: str | None = None
+    line: int = 0
 
     def order(self, first_frame: Medium | None = None) -> Order:
         """The order of its first take. `first_frame` is the last frame of the shot that it
@@ -266,7 +267,8 @@ class _Reader:
             if "ratio" not in values and after in self._by_name:
                 values["ratio"] = self._by_name[after].ratio
         number = len(self._shots) + 1
-        shot = Shot(number, self._named(record, name, number), values, takes, after)
+        name = self._named(record, name, number)
+        shot = Shot(number, name, values, takes, after, record.line)
         if len(self._problems) == before:
             self._check_order(record, shot)
         self._shots.append(shot)
@@ -360,7 +362,7 @@ class _Reader:
         return found
 
     def _media_value(self, name: str, value: Any) -> Any:
-        if self._convert is not None and not isinstance(value, str):
+        if self._convert is not None and value is not None and not isinstance(value, str):
             return self._convert(name, value) or None
         if value is None or (isinstance(value, str) and not value.strip()):
             return None

@@ -32,5 +32,5 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return answers.pop(0) if answers else ""
 
     monkeypatch.setattr(sys, "stdin", Typed())
-    monkeypatch.setattr("seedance.cli.prices.is_terminal", lambda: True)
+    monkeypatch.setattr("seedance.cli.prices._is_terminal", lambda: True)
     return answers
