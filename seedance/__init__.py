@@ -9,6 +9,7 @@
     collect                    fetch the video of a paid task by its ticket
     finish                     make a draft into its final video
     check                      what each provider would make of an order; sends nothing
+    batch                      make all shots of a list
     Video                      a finished video: its files, ticket, seed, cost and sizes
     SeedanceError, ...         the errors (see `seedance.errors`)
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import errors as errors
     from .api import Video as Video
+    from .api import batch as batch
     from .api import check as check
     from .api import collect as collect
     from .api import finish as finish
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_API = ("Video", "check", "collect", "finish", "generate", "generate_async")
+_API = ("Video", "batch", "check", "collect", "finish", "generate", "generate_async")
 _ERRORS = (
     *("BadOrder", "Cancelled", "Moderated", "NeedsKey", "OddReply", "OutOfCredit", "OverBudget"),
     *("Refused", "SeedanceError", "StillRunning", "TaskFailed", "Unclear", "Unreachable"),

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from . import media, options
-from .errors import BadOrder
+from .errors import BadOrder, SeedanceError
 from .fit import Change
 from .money import Money
 from .order import Kind, Medium, Order
-from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, check_most
+from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, batches, check_most
+from .runner.batches.here import UnderWay
+from .runner.batches.progress import Standing
 from .runner.lending import lend, lent_runner
+from .shots import Shot, read_file, read_records, read_text
 from .texts import quoted
 
 if TYPE_CHECKING:
@@ -276,6 +279,131 @@ def check(
     return sorted(quotes, key=lambda quote: quote.rank)
 
 
+@dataclass(frozen=True)
+class ShotResult:
+    """What became of one take of a shot: its `video`, or the `error` that it ended with. `take`
+    counts from 1."""
+
+    shot: str
+    take: int
+    video: Video | None = None
+    error: SeedanceError | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of all shots of a list, in its order: a result for each take, and the `film`, if
+    one was asked for and no shot is missing."""
+
+    results: tuple[ShotResult, ...]
+    film: Path | None = None
+
+    def __iter__(self) -> Iterator[ShotResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def videos(self) -> list[Video]:
+        """The videos of all takes that were saved."""
+        return [each.video for each in self.results if each.video is not None]
+
+    @property
+    def errors(self) -> list[SeedanceError]:
+        """The errors of all takes that failed."""
+        return [each.error for each in self.results if each.error is not None]
+
+
+def batch(
+    shots: str | os.PathLike[str] | Iterable[Mapping[str, Any] | str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    join: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    max_usd: float | None = None,
+    on_progress: Callable[[str, Progress], None] | None = None,
+    on_result: Callable[[ShotResult], None] | None = None,
+    **defaults: Any,
+) -> Batch:
+    """Make all shots of a list, as many at once as the providers have slots (`jobs` at most).
+    Again, it makes only what is missing or changed.
+
+    `shots` is the path of a list (CSV, JSON, JSONL or plain text), a text of several lines, or
+    mappings from option to value, of which a text is the prompt; `name`, `after` and `takes` are
+    options too. `defaults` are options for shots that say nothing about them. `out` is the folder
+    to save them in, by their names; `join` the file of a film of all shots; `report` a table of
+    what became of each take (`.csv` or `.json`). `max_usd` refuses the whole list if what is to be
+    made costs more by its estimate; without it SEEDANCE_MAX_USD does. The callbacks are called in
+    this thread, `on_progress` with the name of the take.
+
+    A shot that fails leaves the others: see `Batch.errors`. Raises BadOrder, with all mistakes of
+    the list, NeedsKey and OverBudget before anything is sent.
+    """
+    check_max_usd(max_usd)
+    film, table = _target(join), _target(report)
+    if film is not None:
+        batches.check_film(film)
+    found = _shots(shots, defaults)
+    with lent_runner() as runner:
+        plan = batches.make_plan(found, runner)
+        plan.check_most(max_usd)
+        spending = Spending(runner.settings.max_usd if max_usd is None else max_usd)
+        spending.plan(plan.estimate.total)
+        shooting = batches.Shooting(plan)
+        try:
+            batches.carry(
+                shooting,
+                runner,
+                spending=spending,
+                out=_target(out),
+                jobs=jobs,
+                confirm=_most(max_usd),
+                on_ended=lambda one: on_result(_shot_result(one)) if on_result else None,
+                on_look=_looking(on_progress),
+            )
+        finally:
+            if table is not None:
+                batches.write_report(table, batches.records(shooting))
+        results = shooting.film()
+        made = None
+        if film is not None and results is not None:
+            names = [shot.name for shot in found]
+            made = batches.make_film(list(zip(names, results)), film).file
+    return Batch(tuple(map(_shot_result, shooting.standings)), made)
+
+
+def _shots(given: Any, defaults: Mapping[str, Any]) -> list[Shot]:
+    if isinstance(given, str) and "\n" in given:
+        return read_text(given, folder=Path.cwd(), defaults=defaults)
+    if isinstance(given, (str, os.PathLike)):
+        return read_file(Path(given).expanduser(), defaults=defaults)
+    return read_records(given, defaults=defaults, convert=value_of)
+
+
+def _shot_result(standing: Standing) -> ShotResult:
+    take, outcome = standing.take, standing.outcome
+    video = video_of(outcome) if isinstance(outcome, Result) else None
+    error = outcome if isinstance(outcome, SeedanceError) else None
+    return ShotResult(take.shot.name, take.number + 1, video, error)
+
+
+def _looking(
+    on_progress: Callable[[str, Progress], None] | None,
+) -> Callable[[list[UnderWay]], None]:
+    told: dict[int, Progress] = {}
+
+    def look(under_way: list[UnderWay]) -> None:
+        for one in under_way:
+            progress = one.progress
+            if on_progress is not None and told.get(id(one)) != progress:
+                told[id(one)] = progress
+                on_progress(one.take.name, progress)
+
+    return look
+
+
 # ------------------------------------------------------------------------------------ what is given
 
 
@@ -358,9 +486,14 @@ def _target(output: str | os.PathLike[str] | None) -> Path | None:
     return Path(output).expanduser().absolute() if output is not None else None
 
 
-def _most(max_usd: float | None) -> Callable[[Prepared, int], None]:
+def check_max_usd(max_usd: float | None) -> None:
+    """Raise BadOrder for what is no number of dollars."""
     if max_usd is not None and not 0 <= max_usd < 1e9:
         raise BadOrder(f"max_usd must be a number of dollars, not {quoted(max_usd)}.")
+
+
+def _most(max_usd: float | None) -> Callable[[Prepared, int], None]:
+    check_max_usd(max_usd)
     return lambda prepared, takes: check_most(prepared.price, takes, max_usd)
 
 

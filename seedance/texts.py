@@ -60,6 +60,24 @@ def clean_lines(text: str) -> str:
     return text.translate(_BLANKS)
 
 
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
+_SEPARATORS = ",;|:\t\n"
+
+
+def cell(value: object) -> object:
+    """A cell of a table that no spreadsheet takes for a formula, whichever letter it splits at: an
+    apostrophe stands before what looks like one, at the start and after each separator. Letters
+    that steer a terminal are blanks. What is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    letters: list[str] = []
+    begins = True  # nothing but blanks and quotation marks since the last separator
+    for letter in clean_lines(value):
+        letters += ["'", letter] if begins and letter in _FORMULA else [letter]
+        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
+    return "".join(letters)
+
+
 def shown(text: str, most: int = LONGEST_MESSAGE) -> str:
     """A message as it may be kept and shown: cut, without control characters, and each address
     ends at its question mark, since what follows may be a signature."""

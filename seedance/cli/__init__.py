@@ -8,9 +8,11 @@ once.
     orders      the order that the flags of `generate` describe
     generate    generate, collect, finish, check
     assets      asset add, list, show and remove
+    batch       batch
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON
+    live        how far the takes of a batch are
     stops       Ctrl-C, a kill, a terminal that is closed
 """
 

@@ -22,16 +22,18 @@ from ..order import (
     Order,
 )
 from ..texts import did_you_mean
-from . import assets, generate, setup, show, tasks
+from . import assets, batch, generate, setup, show, tasks
 
 FLAGS = (
     *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
     *("--keep-audio", "--provider", "--model", "--resolution", "--ratio", "--duration", "--seed"),
     *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
     *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
-    *("--draft", "--web-search", "--output-format"),
+    *("--draft", "--web-search", "--output-format", "--out", "--join", "--jobs", "--estimate"),
+    "--report",
 )
 MOST_ROWS = 10**9
+MOST_JOBS = 500
 
 
 class Parser(argparse.ArgumentParser):
@@ -153,6 +155,8 @@ def parser() -> Parser:
     _money_flags(command)
     _output_flags(command)
 
+    _batch_command(commands)
+
     key = commands.add_parser("key", help="store, remove, test or list the keys of providers")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, help_text in (
@@ -207,6 +211,45 @@ def _asset_commands(commands: Any) -> None:
         action.add_argument("--provider", metavar="P", help=f"only there: {where}")
     for action in (add, lists, one, gone):
         _json_flag(action)
+
+
+def _batch_command(commands: Any) -> None:
+    """`batch`. Its options for shots are defaults: what the list says goes before them."""
+    command = _command(
+        commands,
+        "batch",
+        batch.batch,
+        "make all shots of a list; again, it makes only what is missing or changed",
+    )
+    command.add_argument("shots", metavar="SHOTS", help="CSV, JSON, JSONL or plain text")
+    command.add_argument(
+        "--out", action=_Medium, metavar="DIR", help="save them here, by the names of the shots"
+    )
+    command.add_argument(
+        "--join", action=_Medium, metavar="FILE", help="join all shots to this film"
+    )
+    command.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="at most so many at once (as many as the providers have slots)",
+    )
+    command.add_argument(
+        "--estimate", action="store_true", help="say what it costs, and make nothing"
+    )
+    command.add_argument(
+        "--report", action=_Medium, metavar="FILE", help="what became of each take, .csv or .json"
+    )
+    _money_flags(command)
+    _json_flag(command)
+    how = command.add_argument_group("for shots that say nothing about it")
+    how.add_argument("--provider", metavar="ID")
+    how.add_argument("--model", metavar="M", help=", ".join(MODELS))
+    how.add_argument("--resolution", metavar="R", help=", ".join(RESOLUTIONS))
+    how.add_argument("--ratio", metavar="R", help=", ".join(RATIOS))
+    how.add_argument("--duration", metavar="N", help="seconds")
+    how.add_argument("--no-audio", action="store_true", help="silent videos")
+    how.add_argument("--on-unsupported", metavar="error|nearest")
 
 
 def _bare(top: Parser) -> Any:
@@ -346,6 +389,12 @@ def _seconds(text: str) -> int:
 
 
 _seconds.__name__ = "int"  # as argparse calls it in its error
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_JOBS}, not {text[:20]!r}")
+    return int(text)
 
 
 def _limit(text: str) -> int:

@@ -45,7 +45,7 @@ def generate(args: argparse.Namespace) -> int:
         )
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
-        _settle(runner)
+        settle(runner)
 
 
 def collect(args: argparse.Namespace) -> int:
@@ -73,7 +73,7 @@ def collect(args: argparse.Namespace) -> int:
                 jobs.append(Job(runner.settings, None, Order(), error=error))
         return _wait_and_report(runner, jobs, as_json=args.json)
     finally:
-        _settle(runner)
+        settle(runner)
 
 
 def finish(args: argparse.Namespace) -> int:
@@ -92,7 +92,7 @@ def finish(args: argparse.Namespace) -> int:
         )
         return _wait_and_report(runner, [job], as_json=args.json)
     finally:
-        _settle(runner)
+        settle(runner)
 
 
 def _uncollected(runner: Runner) -> list[str]:
@@ -105,7 +105,7 @@ def _target(args: argparse.Namespace) -> Path | None:
     return Path(args.output).expanduser().absolute() if args.output else None
 
 
-def _settle(runner: Runner) -> None:
+def settle(runner: Runner) -> None:
     """Wait until no request that may cost money is on its way. Ctrl-C does not cut this short: the
     answer to such a request holds the only ticket to what was paid."""
     before = stops.ignored()
@@ -155,7 +155,7 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
     for job in jobs:
         job.cancel()
     show.note("Cancelling; a request that may cost money is waited for.")
-    _settle(runner)
+    settle(runner)
     for job in jobs:
         job.cancel()  # a create that was under way has its ticket now, and so other words
     endings = _endings(jobs)

@@ -30,7 +30,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
     is free."""
     from ..runner import check_most, people_notes
 
-    most = _amount("--max-usd", args.max_usd)
+    most = amount("--max-usd", args.max_usd)
 
     def ask(prepared: Prepared, takes: int) -> None:
         provider, price = prepared.provider, prepared.price
@@ -71,17 +71,19 @@ def _words(price: Money | None, takes: int) -> str:
     return each if takes == 1 else f"{each} each, {takes} takes"
 
 
-def _amount(name: str, text: str | None) -> float | None:
+def amount(name: str, text: str | None) -> float | None:
+    """A number of dollars that was typed. Raises BadOrder."""
     if text is None:
         return None
     try:
-        amount = float(text)
+        found = float(text)
     except ValueError:
-        amount = -1.0
-    if not 0 <= amount < 1e9:
+        found = -1.0
+    if not 0 <= found < 1e9:
         raise BadOrder(f"{name} must be a number of dollars, not {text[:40]!r}.")
-    return amount
+    return found
 
 
 def _is_terminal() -> bool:
+    """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -46,6 +46,8 @@ _AS_TYPED = (
         "Give it with --reference, or change the prompt.",
     ),
     ("Connect a reference picture or clip too.", "Give a picture or clip with --reference too."),
+    (" max_usd ", " --max-usd "),
+    ("Raise max_usd,", "Raise --max-usd,"),
     ("connect the file itself", "give the file itself"),
     ("Connect the picture or clip itself", "Give the file itself"),
     ("queue it again", "send it again"),

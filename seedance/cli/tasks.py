@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..texts import clean_lines
+from ..texts import cell
 from . import prices, show
 from .setup import runner_for
 
@@ -198,23 +198,5 @@ def _write_csv(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> None
     for record in records:
         cost = record.get("cost") or {}
         money = {"amount": cost.get("amount"), "currency": cost.get("currency")} if cost else {}
-        flat.append({name: _cell(value) for name, value in {**record, **money}.items()})
+        flat.append({name: cell(value) for name, value in {**record, **money}.items()})
     show.as_csv(fields, flat)
-
-
-_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
-_SEPARATORS = ",;|:\t\n"
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula, whichever letter it splits at: an apostrophe
-    stands before what looks like one, at the start and after each separator. Letters that steer a
-    terminal are blanks."""
-    if not isinstance(value, str):
-        return value
-    letters: list[str] = []
-    begins = True  # nothing but blanks and quotation marks since the last separator
-    for letter in clean_lines(value):
-        letters += ["'", letter] if begins and letter in _FORMULA else [letter]
-        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
-    return "".join(letters)

@@ -9,6 +9,7 @@
     frames.py         clip -> float32 frames; its last frame
     sounds.py         sound track -> samples, WAV
     clips.py          frames -> clip; a clip or a sound converted
+    join.py           clips one after the other as one film
     completeness.py   whether a video file has all of its parts
     colour_tags.py    colour tags that a clip lacks
     graphs.py         ComfyUI's graph in a saved video or picture

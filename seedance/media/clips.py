@@ -50,8 +50,9 @@ _RESAMPLE = BICUBIC | FULL_CHROMA_IN | FULL_CHROMA_OUT | ACCURATE
 class ClipWriter:
     """Writes one MP4: H.264 4:2:0, tagged BT.709 limited, and AAC where `rate` is given.
 
-    `from_rgb` says that arrays are added, not frames of other clips. Use it with `with`; on an
-    error inside the block, or while the rest is written at its end, the unfinished file is removed.
+    `from_rgb` says that arrays are added, not frames of other clips. `container` may be `mov`. Use
+    it with `with`; on an error inside the block, or while the rest is written at its end, the
+    unfinished file is removed.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class ClipWriter:
         crf: int = 18,
         bit_rate: int | None = None,
         from_rgb: bool = False,
+        container: str = "mp4",
     ) -> None:
         self.path = Path(path)
         self.fps = Fraction(fps)
         self.size = (width, height)
         self.container: OutputContainer = av.open(
-            str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
+            str(self.path), "w", format=container, options={"movflags": "+faststart"}
         )
         self.video: Any = self.container.add_stream("libx264", rate=self.fps)
         self.video.width, self.video.height = width, height

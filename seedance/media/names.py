@@ -16,6 +16,8 @@ from .info import ClipInfo as ClipInfo
 from .info import SoundInfo as SoundInfo
 from .info import probe as probe
 from .info import probe_sound as probe_sound
+from .join import Joined as Joined
+from .join import join_clips as join_clips
 from .measuring import Measured as Measured
 from .measuring import check_fits as check_fits
 from .measuring import fitted_size as fitted_size

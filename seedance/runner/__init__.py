@@ -25,6 +25,7 @@ clients         clients for the providers of rows; connections are shared
 job             Job: a take as its caller sees it
 progress        how far an order is, as data
 repeats         orders that are sent again although an earlier one may have been paid
+batches         all shots of a list: what they cost, how they are made, the film, the report
 spending        the most that one queued graph, or one command, may cost
 compare         a finished video and what was ordered
 files           where a video is saved, and its sidecar
@@ -46,7 +47,8 @@ from .progress import Progress
 from .quotes import Prepared, Quote, people_notes
 from .runner import Confirm, Runner
 from .shared_runner import close_shared, shared, spent_nothing
-from .spending import Spending, check_most
+from .spending import Spending, Sum, check_most, sum_of
+from .takes import Take
 
 __all__ = [
     "AssetView",
@@ -60,12 +62,15 @@ __all__ = [
     "Runner",
     "Spending",
     "Stop",
+    "Sum",
+    "Take",
     "check_most",
     "check_target",
     "close_shared",
     "people_notes",
     "shared",
     "spent_nothing",
+    "sum_of",
     "wait_all",
     "wait_some",
     "was_forgotten",

@@ -280,7 +280,7 @@ class Job:
         """Call `tell` with what came of it, from any thread, once it has come to its end."""
 
         def told_end() -> None:
-            outcome = self._look()
+            outcome = self.look()
             assert outcome is not None
             tell(outcome)
 
@@ -289,7 +289,7 @@ class Job:
         else:
             self._active.done.add_done_callback(lambda _: told_end())
 
-    def _look(self) -> Result | SeedanceError | None:
+    def look(self) -> Result | SeedanceError | None:
         """What came of it; None while it is to be waited for."""
         try:
             if not self.ended:
@@ -338,7 +338,7 @@ def wait_some(
             active.done.add_done_callback(lambda _: news.put(None))
         while True:
             for number, job in enumerate(jobs):
-                outcomes[number] = outcomes[number] or job._look()
+                outcomes[number] = outcomes[number] or job.look()
             left = give_up - time.monotonic()
             if all(outcomes) or left <= 0:
                 return outcomes

@@ -45,6 +45,7 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
 RECOVER_AT_ONCE = 64
+SEE_TASKS = "See: seedance tasks."
 
 
 @dataclass
@@ -127,17 +128,10 @@ class Runner:
         spending: Spending | None,
         graph: Graph | None,
     ) -> list[Job]:
-        if not 1 <= takes <= MOST_TAKES:
-            raise BadOrder(
-                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
-            )
-        typed = order.prompt
+        typed = order
         order, said = quotes.tidy(self.assets.named(order))
-        quotes.check(order, self.settings)
-        self._restore_tickets()
-        self._catalogs.refresh(order.provider)
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        planned = plan(order, typed, takes, self.journal, self._prepare)
+        planned = self.plan(typed, takes)
         for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)
@@ -164,6 +158,21 @@ class Runner:
         if len(failures) == takes:
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
+
+    def plan(self, order: Order, takes: int = 1) -> list[Take]:
+        """The takes of an order as `start` would begin them: each with the row that it has already,
+        or with what would be sent for it. An order with a medium that is not at hand has no row.
+        Sends nothing. Raises BadOrder for what is wrong at any provider."""
+        if not 1 <= takes <= MOST_TAKES:
+            raise BadOrder(
+                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
+            )
+        typed = order.prompt
+        order, _ = quotes.tidy(self.assets.named(order))
+        quotes.check(order, self.settings)
+        self._restore_tickets()
+        self._catalogs.refresh(order.provider)
+        return plan(order, typed, takes, self.journal, self._prepare)
 
     def _check_nobodys(self, goal: Path | None, row: Row | None, overwrite: bool) -> None:
         """Raise BadOrder if another order is under way that is to be saved as `goal`."""
@@ -390,10 +399,7 @@ class Runner:
         row = self._row_with(text)
         if row is None:
             Ticket.parse(text)  # raises for what is no ticket at all
-            raise BadOrder(
-                f"The journal does not know the ticket {text}.",
-                hint="See: seedance tasks.",
-            )
+            raise BadOrder(f"The journal does not know the ticket {text}.", hint=SEE_TASKS)
         return row
 
     def ticket_of(self, row_or_ticket: int | str) -> str:
@@ -403,9 +409,7 @@ class Runner:
             return text
         row = self.find_row(text)
         if row.task is None:
-            raise BadOrder(
-                f"Row {row.id} ({row.state}) has no ticket.", hint="See: seedance tasks."
-            )
+            raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint=SEE_TASKS)
         return row.task
 
     def _row_with(self, ticket: str) -> Row | None:

@@ -55,8 +55,8 @@ def check_most(price: Money | None, takes: int, most: float | None) -> None:
     if usd is None or usd > most + 1e-9:
         known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
         raise OverBudget(
-            f"The order {known}, and --max-usd is {most:g}; it was not sent.",
-            hint="Raise --max-usd, or see: seedance check",
+            f"The order {known}, and max_usd is {most:g}; it was not sent.",
+            hint="Raise max_usd, or see: seedance check",
         )
 
 

@@ -34,8 +34,9 @@ def plan(
     planned = []
     for number in range(takes):
         take = order.take(number)
+        unknown = any(medium.unknown for medium in order.media)
         try:
-            row = _held_as_asked(take, typed, journal)
+            row = None if unknown else _held_as_asked(take, typed, journal)
             if row is not None:
                 planned.append(Take(take, row))
                 continue
@@ -43,7 +44,7 @@ def plan(
             if isinstance(prepared, SeedanceError):
                 raise prepared
             mine = prepared.take(number)
-            planned.append(Take(take, _held(mine, typed, journal), mine))
+            planned.append(Take(take, None if unknown else _held(mine, typed, journal), mine))
         except SeedanceError as error:
             planned.append(Take(take, error=error))
     return planned

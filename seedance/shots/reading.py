@@ -7,7 +7,7 @@ its line, its column and what may have been meant. No medium is opened here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -63,41 +63,37 @@ class Problem:
 class BadShots(BadOrder):
     """A list with mistakes. Nothing was sent. `problems` has all of them."""
 
-    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = len(self.problems)
-        shown = [sentence(str(each)) for each in self.problems[:MOST_SHOWN]]
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, problems: Sequence[Problem]) -> BadShots:
+        """The error for the list `name`."""
+        count = len(problems)
+        shown = [sentence(str(each)) for each in problems[:MOST_SHOWN]]
         if count > MOST_SHOWN:
             shown.append(f"... and {count - MOST_SHOWN} more.")
         words = "a mistake" if count == 1 else f"{count} mistakes"
-        super().__init__("\n".join([f"{name} has {words}; nothing was sent.", *shown]))
-
-    def __reduce__(self) -> Any:
-        return _bad_shots, (self.__dict__,)
+        error = cls("\n".join([f"{name} has {words}; nothing was sent.", *shown]))
+        error.problems = tuple(problems)
+        return error
 
     def as_dict(self) -> dict[str, Any]:
         """As of any error, with `problems`."""
         return {**super().as_dict(), "problems": [each.as_dict() for each in self.problems]}
 
 
-def _bad_shots(state: dict[str, Any]) -> BadShots:
-    error = BadShots("", state["problems"])
-    error.__dict__.update(state)
-    error.args = (error.message,)
-    return error
-
-
 @dataclass(frozen=True)
 class Shot:
     """One shot of a list: a name that no other has, its options as `options.order_of` takes them,
     and `after`, the name of the earlier shot on whose last frame it starts. `number` counts from
-    1."""
+    1; `line` is where it stands in its list, 0 where there are no lines."""
 
     number: int
     name: str
     values: Mapping[str, Any]
     takes: int = 1
     after: str | None = None
+    line: int = 0
 
     def order(self, first_frame: Medium | None = None) -> Order:
         """The order of its first take. `first_frame` is the last frame of the shot that it
@@ -238,7 +234,7 @@ class _Reader:
     def end(self, name: str) -> list[Shot]:
         """The shots, if nothing is wrong with any."""
         if self._problems:
-            raise BadShots(name, self._problems)
+            raise BadShots.of(name, self._problems)
         if not self._shots:
             raise BadOrder(f"{name} has no shots.", hint="Write one a line, or one a paragraph.")
         return self._shots
@@ -271,7 +267,8 @@ class _Reader:
             if "ratio" not in values and after in self._by_name:
                 values["ratio"] = self._by_name[after].ratio
         number = len(self._shots) + 1
-        shot = Shot(number, self._named(record, name, number), values, takes, after)
+        name = self._named(record, name, number)
+        shot = Shot(number, name, values, takes, after, record.line)
         if len(self._problems) == before:
             self._check_order(record, shot)
         self._shots.append(shot)
@@ -365,7 +362,7 @@ class _Reader:
         return found
 
     def _media_value(self, name: str, value: Any) -> Any:
-        if self._convert is not None and not isinstance(value, str):
+        if self._convert is not None and value is not None and not isinstance(value, str):
             return self._convert(name, value) or None
         if value is None or (isinstance(value, str) and not value.strip()):
             return None

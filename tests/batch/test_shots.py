@@ -249,7 +249,7 @@ def test_all_mistakes_are_told_at_once_with_line_column_and_what_was_meant(tmp_p
     assert "7 mistakes; nothing was sent" in caught.value.message
     assert caught.value.message.count("\n") == 7
     assert caught.value.as_dict()["kind"] == "BadOrder"
-    assert len(caught.value.as_dict()["problems"]) == 7  # type: ignore[arg-type]
+    assert len(caught.value.as_dict()["problems"]) == 7
     copy = pickle.loads(pickle.dumps(caught.value))
     assert copy.as_dict() == caught.value.as_dict() and str(copy) == str(caught.value)
 

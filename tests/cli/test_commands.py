@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedance import providers
-from seedance.cli.tasks import _cell
+from seedance.texts import cell as cell_of
 
 pytestmark = pytest.mark.slow
 
@@ -82,14 +82,14 @@ def test_tasks_json_is_newest_first(command: Command, lumenfall: fakes.Fake) -> 
     ],
 )
 def test_a_cell_begins_no_formula_at_any_separator(text: str, cell: str) -> None:
-    assert _cell(text) == cell
+    assert cell_of(text) == cell
 
 
 @pytest.mark.safety
 @given(st.text(alphabet="=+-@;,\t\n\r \"'|a1", max_size=30))
 def test_no_cell_holds_a_formula_in_a_spreadsheet_that_splits_elsewhere(text: str) -> None:
     row = io.StringIO()
-    csv.writer(row, lineterminator="\n").writerow(["1", _cell(text), "2"])
+    csv.writer(row, lineterminator="\n").writerow(["1", cell_of(text), "2"])
     for separator in (",", ";", "\t"):
         for quote in ('"', None):
             style: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}

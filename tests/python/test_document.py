@@ -11,6 +11,7 @@ import pytest
 from paths import ROOT
 
 import seedance
+from seedance import shots
 from seedance.preview import render as rendering
 
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -57,6 +58,29 @@ def test_the_readme_has_five_lines_of_python() -> None:
     assert len(block.strip().splitlines()) <= 5
     assert "(docs/python.md)" in readme
     compile(block, "README.md", "exec")
+
+
+@pytest.mark.usefixtures("drawn")
+def test_the_example_of_the_page_on_batches_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(block, "batch.md", "exec"), {})
+    assert (tmp_path / "film.mp4").is_file()
+
+
+@pytest.mark.parametrize(
+    ("language", "ending"), [("csv", "csv"), ("json", "json"), ("text", "txt")]
+)
+def test_the_lists_of_the_page_on_batches_can_be_read(
+    tmp_path: Path, language: str, ending: str
+) -> None:
+    page = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "stills").mkdir()
+    (tmp_path / "stills" / "fox.png").write_bytes(b"x")
+    path = tmp_path / f"shots.{language.replace('text', 'txt')}"
+    path.write_text(block, encoding="utf-8")
+    assert [shot.name for shot in shots.read_file(path)] == ["sh010", "sh020"]
 
 
 @pytest.mark.usefixtures("drawn")

@@ -1,0 +1,293 @@
+"""`batch`: what a list of shots costs, the question, all shots side by side, film and report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from . import live, prices, show
+from .generate import exit_code, settle
+from .setup import runner_for
+
+if TYPE_CHECKING:
+    from ..runner import Runner, Spending
+    from ..runner.batches import Estimate, Film, Plan, Shooting
+    from ..runner.batches.here import UnderWay
+    from ..runner.batches.progress import Standing
+
+MOST_COUNTED = 200  # shots; of a longer list it is shown how many were looked at
+DEFAULTS = ("provider", "model", "resolution", "ratio", "duration", "on_unsupported", "no_audio")
+
+
+def batch(args: argparse.Namespace) -> int:
+    """`seedance batch SHOTS`."""
+    from .. import shots
+    from ..runner import Spending, batches
+
+    film, report = _path(args.join), _path(args.report)
+    if film is not None:
+        batches.check_film(film)
+    if report is not None and not report.parent.is_dir():
+        raise BadOrder(f"There is no folder {report.parent}.", hint="Make it first.")
+    defaults = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name)}
+    try:
+        found = shots.read_file(Path(args.shots).expanduser(), defaults=defaults)
+    except shots.BadShots as error:
+        _print_all(error)
+        raise
+    runner = runner_for(args)
+    plan = _planned(found, runner)
+    estimate = plan.estimate
+    if args.estimate:
+        _print_estimate(estimate, len(found), as_json=args.json)
+        return 0
+    show.note(_in_words(estimate, len(found)))
+    most = prices.amount("--max-usd", args.max_usd)
+    plan.check_most(most)
+    spending = Spending(runner.settings.max_usd if most is None else most)
+    _confirm(args, estimate, spending)
+    shooting = batches.Shooting(plan)
+    made: Film | None = None
+    args.began = True
+    try:
+        _carry(args, shooting, runner, spending, most)
+        made = _film(shooting, film)
+    finally:
+        settle(runner)
+        if report is not None:
+            batches.write_report(report, batches.records(shooting))
+    return _end(shooting, made, wanted=film is not None, as_json=args.json)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _print_all(error: Any) -> None:
+    """The mistakes that do not fit into one message."""
+    from ..shots.reading import MOST_SHOWN
+
+    for problem in error.problems[MOST_SHOWN:]:
+        show.note(str(problem))
+
+
+# ------------------------------------------------------------------------------- before it is paid
+
+
+def _planned(found: Sequence[Any], runner: Runner) -> Plan:
+    from .. import shots
+    from ..runner import batches
+
+    def count(number: int) -> None:
+        if len(found) > MOST_COUNTED and number % MOST_COUNTED == 0:
+            show.note(f"{number} of {len(found)} shots looked at")
+
+    try:
+        return batches.make_plan(found, runner, count)
+    except shots.BadShots as error:
+        _print_all(error)
+        raise
+
+
+def _in_words(estimate: Estimate, shots: int) -> str:
+    """What there is to do, and a line for each provider."""
+    parts = [f"{estimate.there} there"] if estimate.there else []
+    parts += [f"{estimate.going_on} going on"] if estimate.going_on else []
+    parts += [f"{estimate.unclear} unclear"] if estimate.unclear else []
+    following = ""
+    if estimate.following:
+        following = f" ({estimate.following} of them start on the last frame of one to make)"
+    parts.append(f"{estimate.to_make} to make{following}")
+    takes = f", {estimate.takes} takes" if estimate.takes != shots else ""
+    lines = [f"{shots} shots{takes}: {', '.join(parts)}."]
+    for name, one in sorted(estimate.providers.items()):
+        lines.append(f"  {name}: {one.takes} takes, {_amounts(one.amounts, one.unknown)}")
+    if estimate.to_make and not estimate.is_free:
+        lines.append(f"In all about {_total(estimate)}.")
+    return "\n".join(lines)
+
+
+def _amounts(amounts: Any, unknown: int) -> str:
+    from ..money import Money
+
+    parts = [str(Money(amount, currency)) for currency, amount in sorted(amounts.items())]
+    if unknown:
+        parts.append(f"{unknown} without a known price")
+    return ", ".join(parts) or "free"
+
+
+def _total(estimate: Estimate) -> str:
+    unknown = estimate.total.unknown
+    more = f" and {unknown} takes without a known price" if unknown else ""
+    return f"{estimate.total.usd:.2f} USD{more}"
+
+
+def _print_estimate(estimate: Estimate, shots: int, *, as_json: bool) -> None:
+    if not as_json:
+        for line in _in_words(estimate, shots).splitlines():
+            show.line(line)
+        return
+    show.as_json(
+        {
+            "shots": shots,
+            "takes": estimate.takes,
+            "there": estimate.there,
+            "going_on": estimate.going_on,
+            "unclear": estimate.unclear,
+            "to_make": estimate.to_make,
+            "following": estimate.following,
+            "providers": {
+                name: {
+                    "takes": one.takes,
+                    "amounts": {key: round(value, 6) for key, value in one.amounts.items()},
+                    "unknown": one.unknown,
+                }
+                for name, one in sorted(estimate.providers.items())
+            },
+            "total": estimate.total.as_dict(),
+        }
+    )
+
+
+def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -> None:
+    """Ask before money is spent. A yes on a terminal lifts SEEDANCE_MAX_USD for this run, not
+    --max-usd; a script that always says --yes is held to both."""
+    if estimate.is_free or not estimate.to_make:
+        return
+    above = bool(spending.limit) and estimate.total.usd > spending.limit + 1e-9
+    if not args.yes and not prices._is_terminal():
+        if above:
+            spending.plan(estimate.total)
+        raise BadOrder(
+            f"The {estimate.to_make} takes to make cost about {_total(estimate)}, and there is no "
+            "terminal to ask at; nothing was sent.",
+            hint="Say so with --yes, and see what it costs with --estimate.",
+        )
+    limit = f" (SEEDANCE_MAX_USD is {spending.limit:g})" if above else ""
+    question = f"Make {estimate.to_make} takes for about {_total(estimate)}{limit}?"
+    if prices.ask_on_terminal(question, args.yes):
+        if above:
+            spending.limit = 0.0
+    else:
+        spending.plan(estimate.total)
+
+
+# ------------------------------------------------------------------------------ while it goes on
+
+
+def _carry(
+    args: argparse.Namespace,
+    shooting: Shooting,
+    runner: Runner,
+    spending: Spending,
+    most: float | None,
+) -> None:
+    from ..runner import batches, check_most
+
+    said: set[str] = set()
+    left: list[UnderWay] = []
+    with live.display(len(shooting.standings)) as display:
+
+        def remark(one: Any) -> None:
+            notes = (f"Changed {change}" for change in one.job.changes)
+            for text in (*notes, *one.job.notes):
+                if text not in said:
+                    said.add(text)
+                    display.say(f"{one.take.name}: {text}")
+
+        def end(standing: Standing) -> None:
+            failed = isinstance(standing.outcome, SeedanceError)
+            display.end(_ended(standing), failed=failed)
+
+        try:
+            batches.carry(
+                shooting,
+                runner,
+                spending=spending,
+                out=_path(args.out),
+                jobs=args.jobs,
+                confirm=lambda prepared, takes: check_most(prepared.price, takes, most),
+                on_began=remark,
+                on_ended=end,
+                on_look=display.look,
+                on_left=left.extend,
+            )
+        except KeyboardInterrupt:
+            display.say("Stopping; a request that may cost money is waited for.")
+            settle(runner)
+            raise _stopped(shooting, left) from None
+
+
+def _ended(standing: Standing) -> str:
+    outcome = standing.outcome
+    if isinstance(outcome, SeedanceError):
+        return f"{standing.take.name}: {show.as_typed(str(outcome))}"
+    assert outcome is not None
+    cost = "there already" if outcome.reused else show.money(outcome.cost)
+    return f"{standing.take.name}: {outcome.file} ({cost})"
+
+
+def _stopped(shooting: Shooting, left: Sequence[UnderWay]) -> Cancelled:
+    """A person's Ctrl-C, or a kill. What is paid goes on at its provider."""
+    takes = len(shooting.standings)
+    words = [f"{shooting.ended_count} of {takes} takes had ended."]
+    paid = sum(one.job.task is not None for one in left)
+    if paid:
+        words.append(f"{paid} more are paid and go on at their providers.")
+    words.append("The same command goes on.")
+    spent: Spent = "yes" if paid or _has_paid(shooting) else "no"
+    return Cancelled("Stopped.", hint=" ".join(words), spent=spent)
+
+
+def _has_paid(shooting: Shooting) -> bool:
+    """Whether a take that has ended was paid in this run."""
+    from ..runner import Result
+
+    outcomes = (each.outcome for each in shooting.standings)
+    return any(isinstance(each, Result) and each.cost and not each.reused for each in outcomes)
+
+
+# -------------------------------------------------------------------------------------- at its end
+
+
+def _film(shooting: Shooting, target: Path | None) -> Film | None:
+    from ..runner import batches
+
+    results = shooting.film()
+    if target is None or results is None:
+        return None
+    names = [shot.name for shot in shooting.plan.shots]
+    show.note(f"Joining {len(results)} shots")
+    film = batches.make_film(list(zip(names, results)), target)
+    if film.encoded:
+        show.note(f"The pictures were encoded anew, because {film.encoded}.")
+    return film
+
+
+def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) -> int:
+    from ..runner import batches
+
+    outcomes: list[Any] = [each.outcome for each in shooting.standings]
+    failed = sum(isinstance(each, SeedanceError) for each in outcomes)
+    if as_json:
+        show.as_json(
+            {
+                "shots": batches.records(shooting),
+                "film": str(film.file) if film else None,
+                "failed": failed,
+            }
+        )
+    else:
+        for each in outcomes:
+            if not isinstance(each, SeedanceError):
+                show.line(each.file)
+        if film is not None:
+            show.line(film.file)
+    if failed:
+        show.note(f"{failed} of {len(outcomes)} takes failed. The same command tries them again.")
+        if wanted and film is None:
+            show.note("The film was not made, because shots are missing.")
+    return exit_code(outcomes)
