@@ -1,6 +1,6 @@
 // Takes the picture of each node for its help page: web/docs/<node id>/node.jpg.
 //
-//   NODE_PATH=<folder with playwright-core> node scripts/node_pictures.cjs <url of a ComfyUI>
+//   NODE_PATH=<folder with playwright-core> node scripts/node_pictures.cjs <url of a ComfyUI> [<node id>]
 //
 // Start that ComfyUI with any words in BYTEPLUS_API_KEY and EVOLINK_API_KEY, or the pictures tell that
 // there is no key. Nothing is sent to a provider.
@@ -26,6 +26,7 @@ const NODES = {
   },
   SeedanceV2V: { provider: 'preview', prompt: 'Make it winter: snow falls, the trees are bare' },
   SeedanceTask: { task: 'lumenfall:video_123' },
+  SeedanceAsset: { name: 'Hero', provider: 'any', kind: 'other' },
   SeedanceFinal: { draft: 'byteplus:cgt-20261128093000-abc12' },
 }
 
@@ -38,6 +39,7 @@ async function main(url) {
       () => window.app?.graph && window.LiteGraph?.registered_node_types?.SeedanceT2V,
     )
     for (const [type, widgets] of Object.entries(NODES)) {
+      if (process.argv[3] && process.argv[3] !== type) continue
       await build(page, { nodes: [{ name: 'node', type, pos: [0, 0], widgets }], links: [] })
       await page.evaluate(() => {
         const { ds } = window.app.canvas
@@ -47,7 +49,8 @@ async function main(url) {
       })
       await page.waitForTimeout(3000) // until the price is there
       const box = await page.locator('[data-node-id]').boundingBox()
-      const foot = await page.getByText('Show advanced inputs').boundingBox()
+      const advanced = page.getByText('Show advanced inputs')
+      const foot = (await advanced.count()) ? await advanced.boundingBox() : { y: box.y, height: box.height }
       await page.screenshot({
         path: path.join(DOCS, type, 'node.jpg'), type: 'jpeg', quality: 85,
         clip: {

@@ -223,6 +223,7 @@ def test_a_manager_finds_the_nodes_by_reading() -> None:
         *("SeedanceT2V", "SeedanceI2V", "SeedanceFrames", "SeedanceReference", "SeedanceV2V"),
         "SeedanceTask",
         "SeedanceFinal",
+        "SeedanceAsset",
     }
 
 
