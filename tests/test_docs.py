@@ -104,7 +104,12 @@ def test_every_file_in_the_documents_is_there_and_has_what_is_named_beside_it(
     text = document.read_text(encoding="utf-8")
     pairs = re.findall(r"`([\w/]+\.(?:py|m?js))`(?: `([\w.]+)`)?", text)
     # Those are about services, and for who calls the pack.
-    assert len(pairs) > 20 or document.name in ("batch.md", "gateways.md", "providers.md", "python.md")
+    assert len(pairs) > 20 or document.name in (
+        "batch.md",
+        "gateways.md",
+        "providers.md",
+        "python.md",
+    )
     for file, name in pairs:
         assert (ROOT / file).is_file(), file
         assert not name or name in defined(ROOT / file), f"{file} has no {name}"
