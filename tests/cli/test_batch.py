@@ -254,7 +254,11 @@ def test_the_same_order_twice_in_a_list_is_paid_once(film: Film, lumenfall: fake
     assert film.batch("--estimate", "--json", yes=False).json["to_make"] == 1
     ran = film.batch("--out", film.out)
     assert ran.code == 0 and lumenfall.creates == 1
-    assert sorted(path.name for path in film.out.glob("*.mp4")) == ["x.mp4", "y.mp4", "z.mp4"]
+    names = ["x.mp4", "y.mp4", "z.mp4"]
+    assert sorted(path.name for path in film.out.glob("*.mp4")) == names
+    film.shots.reverse()  # each keeps its own file, whichever the order was saved as first
+    again = film.batch("--out", film.out, yes=False)
+    assert again.out.split() == [str(film.out / name) for name in reversed(names)]
 
 
 def test_what_was_paid_elsewhere_is_there(film: Film, lumenfall: fakes.Fake) -> None:

@@ -99,6 +99,7 @@ class _Carrying:
         left = list(self._under_way.values())
         for one in left:
             one.job.release()
+            one.standing.task = one.job.task
         return left
 
     def _begin(self) -> None:
@@ -119,10 +120,10 @@ class _Carrying:
         take = standing.take
         try:
             order = take.order(self._shooting.first_frame(take))
-            (found,) = self._runner.plan(order)
+            row = self._runner.plan(order)[0].row if self._names.matter else None
             (job,) = self._runner.start(
                 order,
-                target=self._names.of(take, found.row),
+                target=self._names.of(take, row),
                 confirm=self._confirm,
                 spending=self._spending,
             )

@@ -29,6 +29,11 @@ class Names:
                 raise BadOrder(f"{folder} is no folder.", hint="Give the name of a folder.")
             files.check_writable(folder)
 
+    @property
+    def matter(self) -> bool:
+        """Whether a person named a folder."""
+        return self._folder is not None
+
     def of(self, take: ShotTake, row: Row | None) -> Path | None:
         """The file of a take. `row` is the one that its order has in the journal."""
         if self._folder is None:

@@ -22,12 +22,13 @@ Outcome = Union[Result, SeedanceError]
 @dataclass
 class Standing:
     """How one take stands: waiting, begun, or ended with an outcome. `number` is its place in the
-    list."""
+    list. `task` is its ticket, where it was left before it ended."""
 
     number: int
     take: ShotTake
     begun: bool = False
     outcome: Outcome | None = None
+    task: str | None = None
 
 
 class Shooting:

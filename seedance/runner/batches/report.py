@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadOrder, SeedanceError, StillRunning, Unclear
+from ...errors import BadOrder, Cancelled, SeedanceError, StillRunning, Unclear
 from ...files import write_atomically
 from ...texts import cell
 from .. import Result
@@ -38,7 +38,7 @@ def record_of(standing: Standing) -> dict[str, Any]:
         "error": None,
         "currency": None,
         "provider": take.provider,
-        "task": take.row.task if take.row else None,
+        "task": standing.task or (take.row.task if take.row else None),
     }
     if isinstance(outcome, Result):
         cost = outcome.cost
@@ -56,6 +56,8 @@ def _state_of(error: SeedanceError) -> str:
         return "running"
     if isinstance(error, Unclear):
         return "unclear"
+    if isinstance(error, Cancelled):
+        return "cancelled"
     return "failed" if error.task else "refused"
 
 
