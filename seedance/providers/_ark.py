@@ -55,8 +55,6 @@ class Ark(ArkModels):
     found_for = 7 * 24 * 3600.0
 
     refuses_people = "documented"  # docs.byteplus.com/en/docs/ModelArk/2608626
-    asset_region: ClassVar[str]
-    asset_callback: ClassVar[str]  # the page that ends a person's liveness check
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body, extra = self._body(order, delivered), self.extra(order)
@@ -122,9 +120,6 @@ class Ark(ArkModels):
             ],
         )
 
-    def assets(self) -> ArkAssets:
-        return ArkAssets(self, self.asset_region, self.asset_callback)
-
     # ------------------------------------------------------------------------------ the requests
 
     def _address(self, ticket: Ticket) -> str:
@@ -157,3 +152,13 @@ class Ark(ArkModels):
             return False
         shown = ("seed", "resolution", "generate_audio")
         return all(task.get(name) in (None, order.get(name)) for name in shown)
+
+
+class ArkWithAssets(Ark):
+    """Ark at those who run it, with their asset libraries."""
+
+    asset_region: ClassVar[str]
+    asset_callback: ClassVar[str]  # the page that ends a person's liveness check
+
+    def assets(self) -> ArkAssets:
+        return ArkAssets(self, self.asset_region, self.asset_callback)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ._ark import Ark
+from ._ark import ArkWithAssets
 from ._ark_limits import limits
 
 
-class BytePlus(Ark):
+class BytePlus(ArkWithAssets):
     """BytePlus ModelArk, region ap-southeast-1."""
 
     id = "byteplus"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ._ark import Ark
+from ._ark import ArkWithAssets
 from ._ark_limits import limits
 
 
-class VolcEngine(Ark):
+class VolcEngine(ArkWithAssets):
     """Volcano Engine Ark, region cn-beijing. No price is known for 4k."""
 
     id = "volcengine"

@@ -469,6 +469,8 @@ class Runner:
         self._restore_tickets()
         tickets.restore(self.settings.home, self.journal)
         count = 0
+        if self._worker.count >= RECOVER_AT_ONCE:
+            return count  # nor are they looked for, which may be thousands of rows
         for row in self.journal.abandoned(active=self._worker.rows):
             if self._worker.count >= RECOVER_AT_ONCE:
                 break

@@ -27,7 +27,7 @@ from seedance.errors import BadOrder, SeedanceError
 from seedance.journal import Journal, engine, schema
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.runner import Runner, active, quotes, worker
-from seedance.runner.runner import RECOVER_AT_ONCE
+from seedance.runner import runner as runner_module
 from seedance.transport import Watchdog
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -274,6 +274,7 @@ def test_an_order_that_nobody_sends_any_more_is_unclear_and_not_held_for_ever(
 
 # ------------------------------------------------------------------------ thousands at start
 
+AT_ONCE = 16  # instead of 64, so that a test polls less
 MANY = int(os.environ.get("SEEDANCE_MANY_ROWS", "3000"))
 
 
@@ -281,6 +282,7 @@ MANY = int(os.environ.get("SEEDANCE_MANY_ROWS", "3000"))
 def crowded(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A journal with thousands of running rows of processes that died; their tasks go on."""
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 1.0)
+    monkeypatch.setattr(runner_module, "RECOVER_AT_ONCE", AT_ONCE)
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path, SEEDANCE_JOURNAL_URL=url, SEEDANCE_POLL_INTERVAL="1")
         journal = Journal(url)
@@ -334,8 +336,8 @@ def test_thousands_of_rows_are_taken_up_in_batches_the_newest_first_and_hold_nob
     desk, fake = crowded, crowded.fake
     runner = desk.runner()
     runner.recover()  # beside the heartbeat, which does so too
-    until(lambda: runner._worker.count == RECOVER_AT_ONCE)
-    newest = {f"/v1/videos/many_{MANY - 1 - number}" for number in range(RECOVER_AT_ONCE)}
+    until(lambda: runner._worker.count == AT_ONCE)
+    newest = {f"/v1/videos/many_{MANY - 1 - number}" for number in range(AT_ONCE)}
 
     def asked() -> set[str]:
         return {item.path for item in list(fake.requests) if is_poll(item)}
@@ -346,17 +348,14 @@ def test_thousands_of_rows_are_taken_up_in_batches_the_newest_first_and_hold_nob
     polls = {path for path in asked() if "/many_" in path}
     assert polls == newest
     # As those end, the next ones are taken up.
-    for number in range(RECOVER_AT_ONCE):
+    for number in range(AT_ONCE):
         fake.tasks.pop(f"many_{MANY - 1 - number}").cancelled = True
     sql(
         str(desk.settings().journal_url),
         "UPDATE orders SET state = 'cancelled', holder = NULL WHERE seed >= :first",
-        first=MANY - RECOVER_AT_ONCE,
+        first=MANY - AT_ONCE,
     )
-    next_ones = {
-        f"/v1/videos/many_{MANY - 1 - number}"
-        for number in range(RECOVER_AT_ONCE, 2 * RECOVER_AT_ONCE)
-    }
+    next_ones = {f"/v1/videos/many_{MANY - 1 - number}" for number in range(AT_ONCE, 2 * AT_ONCE)}
     until(lambda: next_ones <= asked(), 240)
     assert desk.sent_creates == 1
 

@@ -331,6 +331,7 @@ def test_a_download_that_breaks_goes_on(
 # --------------------------------------------------------------------------------- whose key it is
 
 
+@pytest.mark.safety
 def test_the_key_goes_to_no_other_host(desk: Desk) -> None:
     def away(request: Request) -> Answer:
         return Answer(307, headers={"location": f"{other.url}{request.path}"})
@@ -356,6 +357,7 @@ def test_the_key_goes_to_no_other_host(desk: Desk) -> None:
         assert all(desk.fake.key not in str(each.headers) for each in other.requests)
 
 
+@pytest.mark.safety
 def test_content_that_leads_elsewhere_does_not_take_the_key_along(new_api: Desk) -> None:
     fake: Any = new_api.fake
     fake.result = nowhere

@@ -83,7 +83,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "no address": ({}, "publishes no address", "SEEDANCE_GATEWAY_BASE_URL"),
     "a user and a password": (
         {"SEEDANCE_GATEWAY_BASE_URL": f"https://me:{SECRET}@gateway.example"},
-        "An address with a user name or a password cannot be the base URL of Gateway.",
+        "An address with a user name or a password cannot be the base URL of Gateway (SEEDANCE_",
         "https://host/path",
     ),
     "a user": (
@@ -93,7 +93,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "a query": (
         {"SEEDANCE_GATEWAY_BASE_URL": f"https://gateway.example/v1?key={SECRET}"},
-        "An address with a query or a fragment cannot be the base URL of Gateway.",
+        "An address with a query or a fragment cannot be the base URL of Gateway (SEEDANCE_",
         "https://host/path",
     ),
     "a fragment": (

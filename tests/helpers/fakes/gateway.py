@@ -228,6 +228,7 @@ class FakeArkClone(_OfGateway, FakeArk):
     """
 
     prefix = UPSTREAM
+    region = ""
     dialect = "ark"
     models = _ids(UPSTREAM)
     has_list = True
