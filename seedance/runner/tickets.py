@@ -59,10 +59,12 @@ def keep(home: Path, row: Row) -> None:
     lacking, kept = folder(home) / f"{row.uid}.json", running(home) / f"{row.uid}.json"
     if not row.live:
         remove(home, row)
-    elif not os.path.exists(kept):
-        _write(running(home), row, row.task)
+        return
     with contextlib.suppress(OSError):
-        lacking.unlink(missing_ok=True)
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.replace(lacking, kept)
+    if not os.path.exists(kept):  # a ticket from elsewhere, or of an older version
+        _write(kept.parent, row, row.task)
 
 
 def remove(home: Path, row: Row) -> None:
