@@ -76,6 +76,18 @@ ROUTES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "volcengine, extend": ("volcengine", "SeedanceV2V", {"operation": "extend"}),
     "byteplus, search": ("byteplus", "SeedanceT2V", {"web_search": True}),
     "byteplus, master": ("byteplus", "SeedanceT2V", {"model": NEWEST, "output_format": "mov"}),
+    "comfy, 4k": ("comfy", "SeedanceT2V", {"resolution": "4k"}),
+    "comfy, 2.5": ("comfy", "SeedanceT2V", {"model": NEWEST, "duration": 30}),
+    "comfy, reference": ("comfy", "SeedanceReference", {"model": NEWEST, "urls": CLIP}),
+    "comfy, edit": ("comfy", "SeedanceV2V", {"model": NEWEST, "duration": -1}),
+    "comfy, extend": ("comfy", "SeedanceV2V", {"model": NEWEST, "operation": "extend"}),
+    "openrouter, 4k": ("openrouter", "SeedanceT2V", {"resolution": "4k", "ratio": "16:9"}),
+    "openrouter, flash": (
+        "openrouter",
+        "SeedanceT2V",
+        {"model": "seedance-2.5-flash", "ratio": "16:9"},
+    ),
+    "openrouter, reference": ("openrouter", "SeedanceReference", {"urls": CLIP, "ratio": "16:9"}),
 }
 
 
