@@ -36,15 +36,13 @@ await visit(async ({ page }) => {
     await form.getByLabel("seedance-2.5", { exact: true }).inputValue(),
   ];
 
-  await page.evaluate(async (key) => {
-    await fetch("/seedance/keys/gateway", {
-      method: "PUT",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ key }),
-    });
-  }, "sk-test-0123456789abcdef");
+  // The list of keys above has learned the address.
+  await page.getByRole("button", { name: "Gateway: Set key" }).click();
+  await page.getByLabel("Key of Gateway").fill("sk-test-0123456789abcdef");
+  await page.keyboard.press("Enter");
+  await page.locator('section[aria-label="Gateway"]').getByText("Key stored").waitFor();
   await form.getByRole("button", { name: "Gateway: Test" }).click();
-  await form.getByText("ark, not to").or(form.getByText("The key works")).waitFor();
+  await form.getByText("The key works").waitFor();
   found.tested = await form.locator("p.seedance-said").innerText();
   return found;
 });

@@ -17,10 +17,35 @@ export async function render(place) {
   await ready();
   server.forgetProviders();
   const [providers, settings] = await Promise.all([server.providers(), server.settings()]);
+  const rows = providers.map((provider) => row(provider, settings));
   place.replaceChildren(
     h("p", { class: "seedance-note" }, t("keys.about")),
-    h("div", { class: "seedance-keys" }, ...providers.map((provider) => row(provider, settings))),
+    h("div", { class: "seedance-keys" }, ...rows),
   );
+  follow(providers, settings, rows);
+}
+
+/**
+ * Draw the row of a provider again whose address was changed elsewhere on the page.
+ * @param {Provider[]} providers
+ * @param {Settings} settings
+ * @param {HTMLElement[]} rows
+ */
+function follow(providers, settings, rows) {
+  const look = async () => {
+    if (!rows[0]?.isConnected) {
+      server.news.removeEventListener("providers", look);
+      return;
+    }
+    const [now, keys] = await Promise.all([server.settings(), server.providers()]);
+    providers.forEach((provider, index) => {
+      if (now.base_urls[provider.id] === settings.base_urls[provider.id]) return;
+      settings.base_urls[provider.id] = now.base_urls[provider.id];
+      provider.key = keys.find(({ id }) => id === provider.id)?.key ?? null;
+      draw(rows[index], provider, settings);
+    });
+  };
+  server.news.addEventListener("providers", look);
 }
 
 /** @param {Provider} provider @param {Settings} settings */
