@@ -8,6 +8,7 @@ softer. Memory is that of one clip's sound and a few frames.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -189,8 +190,10 @@ class _Copying:
         )
         with open_media(clips[0].path) as source:
             stream = video_stream(source, clips[0].path.name)
-            self._stream: Any = self.container.add_stream_from_template(stream)
-            self._stream.time_base = clips[0].tick
+            # Not for an encoder, which PyAV 14 would open, with headers of its own.
+            self._stream: Any = self.container.add_stream_from_template(stream, opaque=True)
+            with contextlib.suppress(RuntimeError):  # PyAV 14 leaves the unit of time to the file
+                self._stream.time_base = clips[0].tick
 
     def __enter__(self) -> _Copying:
         return self

@@ -65,7 +65,7 @@ NEVER_RUN = ("queue_timeout", "queue_backlog_full", NO_CREDIT, "not_enabled", "m
 NOT_OF_THE_TASK = (401, 402, 403, 404, 408, 410, 429, 500, 502, 503)
 
 _PLACE = re.compile(
-    r"/v2/models/([a-z0-9]+(?:[._-][a-z0-9]+)*)/([a-z0-9]+(?:[._-][a-z0-9]+)*)/requests"
+    r"/v2/models/([a-z0-9][a-z0-9._-]{0,63})/([a-z0-9][a-z0-9._-]{0,99})/requests"
     r"(?:/([0-9A-Za-z_-]{1,64}))?"
 )
 

@@ -24,8 +24,9 @@ _ENDINGS: Mapping[str, Form] = {
 }
 _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"  # in a table of one column, whose prompts may hold commas
-_LENGTH = re.compile(r"\s*([+-]?[\d.,]{1,9})\s*(?:s|sec|seconds)\s*[:\uff1a]\s*", re.IGNORECASE)
-_HEADING = re.compile(r"#+\s*(\S.*)")
+_LENGTH = re.compile(
+    r"\s{0,9}([+-]?[\d.,]{1,9})\s{0,9}(?:seconds|sec|s)\s{0,9}[:\uff1a]\s*", re.IGNORECASE
+)
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LIKE_JSON = 'It looks like {"defaults": {...}, "shots": [{"prompt": "..."}]}.'
 
@@ -159,7 +160,7 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 def _delimiter(head: str) -> str:
     """That of the first line; what stands in quotation marks does not count."""
-    bare = re.sub(r'"[^"]*"', "", head)
+    bare = "".join(head.split('"')[::2])
     best = max(_DELIMITERS, key=bare.count)
     return best if best in bare else _NO_DELIMITER
 
@@ -334,11 +335,11 @@ def _text(text: str) -> Iterator[Found]:
     """A shot a paragraph. Its lines are joined: to wrap them otherwise makes no other order."""
     name, name_line = "", 0
     for line, paragraph in _paragraphs(text):
-        heading = _HEADING.fullmatch(paragraph[0])
-        if heading is not None:
+        heading = paragraph[0].lstrip("#").strip() if paragraph[0].startswith("#") else ""
+        if heading:
             if name:
                 yield _no_shot(name, name_line)
-            name, name_line, paragraph = heading[1].strip(), line, paragraph[1:]
+            name, name_line, paragraph = heading, line, paragraph[1:]
             if not paragraph:
                 continue  # a blank line stands between the name and its shot
         words = " ".join(paragraph)

@@ -47,6 +47,7 @@ def test_a_picture_becomes_a_video_and_its_cost_is_told(desk: Desk, fake: FakeCo
     assert create.path == "/v2/models/byteplus/dreamina-seedance-2-5-260628/requests"
 
 
+@pytest.mark.safety
 def test_the_key_stands_in_its_own_header_and_goes_to_no_storage(
     desk: Desk, fake: FakeComfy
 ) -> None:
@@ -58,6 +59,7 @@ def test_the_key_stands_in_its_own_header_and_goes_to_no_storage(
     assert fake.stored[fake.sent("PUT")[0].path] == fake.sent("PUT")[0].body
 
 
+@pytest.mark.safety
 def test_the_key_does_not_follow_a_redirect_or_a_result_elsewhere(
     fake: FakeComfy, tmp_path: Path
 ) -> None:

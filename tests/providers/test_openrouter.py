@@ -93,6 +93,7 @@ def test_a_failed_video_says_why(desk: Desk, fake: FakeOpenRouter) -> None:
 # -------------------------------------------------------------------------------- who gets the key
 
 
+@pytest.mark.safety
 def test_the_vendors_address_is_fetched_without_the_key(desk: Desk, fake: FakeOpenRouter) -> None:
     assert desk.video().file.read_bytes() == fake.clip
     (fetched,) = fake.sent("GET", "/vendor/clip.mp4")
@@ -110,6 +111,7 @@ def test_where_that_does_not_work_the_route_of_its_own_is_fetched_with_it(
     assert asked == [None, f"Bearer {fake.key}"]  # not before it is asked for
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize("place", ["/vendor/clip.mp4", "/content"])
 def test_the_key_does_not_follow_a_redirect(desk: Desk, fake: FakeOpenRouter, place: str) -> None:
     fake.vendor_address = place != "/content"
@@ -132,6 +134,7 @@ def test_the_key_does_not_follow_a_redirect(desk: Desk, fake: FakeOpenRouter, pl
         )
 
 
+@pytest.mark.safety
 def test_a_vendors_address_at_another_port_gets_no_key(desk: Desk, fake: FakeOpenRouter) -> None:
     with Server(lambda request: Answer(401)) as elsewhere:
         answer = {"id": "x", "status": "completed", "unsigned_urls": [f"{elsewhere.url}/a.mp4"]}
@@ -149,6 +152,7 @@ def test_a_vendors_address_at_another_port_gets_no_key(desk: Desk, fake: FakeOpe
 # -------------------------------------------------------------------------------------- the list
 
 
+@pytest.mark.safety
 def test_the_list_is_read_once_a_day_without_the_key(desk: Desk, fake: FakeOpenRouter) -> None:
     desk.video()
     desk.video(seed=1)

@@ -40,12 +40,9 @@ class Names:
             return None
         mine = (take.shot.name, take.number)
         if row is not None:
-            for known in (row.file, Path(row.target) if row.target else None):
-                if (
-                    known is not None
-                    and known.parent == self._folder
-                    and self._is_ours(known, mine)
-                ):
+            for known in (row.file or Path(), Path(row.target or "")):
+                named = known.parent == self._folder and _is_named(take, known.stem)
+                if named and self._is_ours(known, mine):
                     return self._choose(known, mine)
         ending = take.shot.values.get("output_format") or "mp4"
         for version in range(1, MOST_VERSIONS):
@@ -62,3 +59,12 @@ class Names:
     def _choose(self, target: Path, mine: tuple[str, int]) -> Path:
         self._chosen[target] = mine
         return target
+
+
+def _is_named(take: ShotTake, stem: str) -> bool:
+    """Whether a file of a take may have this name, without its ending."""
+    number = f"-{take.number + 1}" if take.number else ""
+    if not (stem.startswith(take.shot.stem) and stem.endswith(number)):
+        return False
+    version = stem[len(take.shot.stem) : len(stem) - len(number)]
+    return not version or (version.startswith("_v") and version[2:].isdecimal())
