@@ -124,7 +124,7 @@ class Table(Lines):
             f"{self._ended} of {self._takes} takes ended{failed}; {len(under_way)} under way"
         )
         self._wipe()
-        sys.stderr.write("".join(f"{fitted(row, columns - 1)}\n" for row in rows))
+        sys.stderr.write("".join(f"{clean(fitted(row, columns - 1))}\n" for row in rows))
         sys.stderr.flush()
         self._drawn = len(rows)
 

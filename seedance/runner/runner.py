@@ -130,8 +130,8 @@ class Runner:
     ) -> list[Job]:
         typed = order
         order, said = quotes.tidy(self.assets.named(order))
-        goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         planned = self.plan(typed, takes)
+        goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         for goal, take in zip(goals, planned):
             try:
                 files.check_target(goal, order.output_format)

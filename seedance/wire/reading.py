@@ -118,7 +118,10 @@ def unix_seconds(value: Any) -> float | None:
     if not isinstance(value, str) or len(value) > LONGEST_CODE:
         return None
     try:
-        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
+        text = re.sub("[zZ]$", "+00:00", value.strip())
+        # Python 3.10 reads six digits behind the second.
+        text = re.sub(r"\.[0-9]{1,12}", lambda part: f"{part[0]:0<7}"[:7], text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

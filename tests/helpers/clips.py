@@ -97,7 +97,9 @@ def packed(
         av.open(str(target), "w", format="mp4", options=options) as out,
     ):
         out.metadata.update(metadata or {})
-        copies = {each.index: out.add_stream_from_template(each) for each in source.streams}
+        copies = {
+            each.index: out.add_stream_from_template(each, opaque=True) for each in source.streams
+        }
         for packet in source.demux():
             if packet.dts is not None:
                 packet.stream = copies[packet.stream.index]

@@ -210,8 +210,8 @@ HOPELESS: list[tuple[dict[str, Any], str, str]] = [
         "Strict takes at most 2 reference pictures, not 4.",
         "Remove 2.",
     ),
-    ({"references": (CLIP,) * 2}, "Strict takes at most 1 reference clips, not 2.", "Remove 1."),
-    ({"references": (PICTURE, SOUND, SOUND)}, "at most 1 reference sounds, not 2.", "Remove 1."),
+    ({"references": (CLIP,) * 2}, "Strict takes at most 1 reference clip, not 2.", "Remove 1."),
+    ({"references": (PICTURE, SOUND, SOUND)}, "at most 1 reference sound, not 2.", "Remove 1."),
     (
         {"references": (PICTURE, PICTURE, CLIP, SOUND)},
         "Strict takes at most 3 references in all, not 4.",
@@ -238,8 +238,8 @@ def test_references_beside_a_clip_are_counted_by_their_own_limit() -> None:
     edits = strict(modes=frozenset({"edit"}), edit_images=1)
     assert nearest(edits, video=CLIP, references=(PICTURE,)).order.mode == "edit"
     error = refusal(edits, video=CLIP, references=(PICTURE, PICTURE))
-    assert "at most 1 reference pictures, not 2" in error.message
-    assert "at most 0 reference clips" in refusal(edits, video=CLIP, references=(CLIP,)).message
+    assert "at most 1 reference picture, not 2" in error.message
+    assert "takes no reference clips" in refusal(edits, video=CLIP, references=(CLIP,)).message
 
 
 def test_a_sound_alone_is_taken_where_that_is_documented() -> None:
@@ -293,8 +293,8 @@ def test_what_no_provider_can_do_is_refused_by_all(
         ("@Image1", {}, "@Image1, but the order has no pictures"),
         ("@Image3", {"references": (PICTURE,) * 2}, "@Image3, but the order has 2 pictures"),
         ("@video1", {"references": (PICTURE,)}, "@video1, but the order has no clips"),
-        ("(@Audio2)", {"references": (PICTURE, SOUND)}, "@Audio2, but the order has 1 sounds"),
-        ("@Image2", {"first_frame": PICTURE}, "@Image2, but the order has 1 pictures"),
+        ("(@Audio2)", {"references": (PICTURE, SOUND)}, "@Audio2, but the order has 1 sound"),
+        ("@Image2", {"first_frame": PICTURE}, "@Image2, but the order has 1 picture"),
     ],
 )
 def test_a_handle_without_its_medium_is_refused(

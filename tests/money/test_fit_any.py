@@ -87,7 +87,8 @@ ENVIRONMENT = {
 }
 # What has no nearest value, in words.
 NO_NEAREST = re.compile(
-    "cannot do|takes at most|only together with|prompt is empty|prompt has|prompt names"
+    "cannot do|takes at most|takes no reference|only together with|prompt is empty|prompt has"
+    "|prompt names"
 )
 STAND_IN = re.compile(r"(picture|clip|sound)-\d+|the-(first-frame|last-frame|clip)|files\.example")
 

@@ -149,7 +149,8 @@ def test_a_listener_may_leave_while_it_listens(worker: Worker) -> None:
 
 def test_every_sentence_about_progress_has_its_numbers() -> None:
     numbers = dict.fromkeys(
-        ("number", "count", "busy", "seconds", "ahead", "percent", "megabytes", "total"), 7
+        ("number", "count", "busy", "seconds", "ahead", "percent", "megabytes", "total", "minutes"),
+        7,
     )
     for code in ENGLISH:
         text = str(Progress(code, numbers))

@@ -51,7 +51,8 @@ def test_every_example_has_a_picture() -> None:
 
 def test_every_node_has_an_example() -> None:
     shown = {node["type"] for name in EXAMPLES for node in nodes_of(name, "Seedance")}
-    assert shown == {path.name for path in (ROOT / "web" / "docs").iterdir()}
+    pages = {path.name for path in (ROOT / "web" / "docs").iterdir()}
+    assert shown == pages - {"SeedanceAsset"}  # it keeps files on the machine that runs it
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
