@@ -175,10 +175,14 @@ def finish(
         "bytes": files.part.stat().st_size,
         "sha256": sha256_of(files.part),
     }
-    write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
-    with files.part.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(files.part, files.video)
+    try:
+        write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
+        with files.part.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(files.part, files.video)
+    except OSError:  # a full disk: no sidecar stays without its video
+        files.sidecar.unlink(missing_ok=True)
+        raise
     return {name: sidecar[name] for name in KEPT}
 
 
