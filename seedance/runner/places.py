@@ -121,6 +121,9 @@ def claim(video: Path, row: Row) -> bool:
             json.dump({"task": row.task}, file)
     except FileExistsError:
         return read_sidecar(paths).get("task") == row.task
+    except OSError:  # a full disk: what was begun claims nothing
+        paths.sidecar.unlink(missing_ok=True)
+        raise
     return True
 
 
