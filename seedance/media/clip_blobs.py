@@ -219,7 +219,7 @@ def _file(medium: Medium, work_dir: Path) -> Path:
     name = f"{medium.kind}-{medium.digest[:16]}{medium.path.suffix if medium.path else '.bin'}"
 
     def write(target: Path) -> None:
-        with target.open("wb") as file:
+        with target.open("xb") as file:
             file.writelines(pieces)
 
     return _written(work_dir / name, write)

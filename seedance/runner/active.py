@@ -80,6 +80,7 @@ class ActiveOrder:
         self._writing = threading.RLock()
         self._wake = threading.Event()
         self._cancel_wanted = False
+        self._cancelling = False
         self._closing = False
         self._refusals: list[Future[str]] = []
         self._listeners: list[Callable[[Progress], None]] = []
@@ -98,6 +99,22 @@ class ActiveOrder:
         with self._lock:
             if listener in self._listeners:
                 self._listeners.remove(listener)
+
+    def join(self) -> Future[str] | None:
+        """Count one more who waits for the order. Returns None, or, where it is being cancelled just
+        now, what is done when that was carried out (see `done`) or refused."""
+        with self._lock:
+            self.waiters += 1
+            if not self._cancelling:
+                return None
+            refusal: Future[str] = Future()
+            self._refusals.append(refusal)
+            return refusal
+
+    def leave(self) -> None:
+        """Count one less who waits for the order."""
+        with self._lock:
+            self.waiters -= 1
 
     def request_cancel(self) -> Future[str]:
         """Ask the order to cancel, and wake it from any wait.
@@ -161,15 +178,15 @@ class ActiveOrder:
         with self._lock:
             wanted = self._cancel_wanted
             self.stop.clear()
-        if wanted and self.waiters:  # they joined the order after the cancel
+            self._cancelling = wanted and not self.waiters
+        if wanted and not self._cancelling:  # they joined the order after the cancel
             self.refuse_cancel("somebody else waits for the same order")
-            return False
-        return wanted
+        return self._cancelling
 
     def refuse_cancel(self, reason: str) -> None:
         """Answer all requests to cancel with the reason why the order goes on."""
         with self._lock:
-            self._cancel_wanted = False
+            self._cancel_wanted = self._cancelling = False
             if not self._closing:
                 self.stop.clear()
             refusals, self._refusals = self._refusals, []

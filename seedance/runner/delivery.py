@@ -153,12 +153,10 @@ def _parts(order: Order) -> Iterator[tuple[str, int, Medium]]:
 def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings) -> Delivery:
     possible = provider.delivery(medium.kind)
     address = medium.address
-    if address is not None and not re.match(r"https?://", address, re.IGNORECASE):
+    if address is not None and not _is_web(address):
         return _handle_delivery(address, medium, label, provider)
     if address is not None:
-        # The user's own gateway can read addresses of its own, public or not.
-        if origin(address) != origin(provider.config.base_url):
-            _check_public(address, label, "connect the file itself")
+        _check_public(address, label, provider.config.base_url)
         if "address" in possible:
             return "address"
     for each in possible:
@@ -176,13 +174,27 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
     )
 
 
-def _check_public(address: str, label: str, instead: str) -> None:
+def check_addresses(order: Order, base_url: str) -> None:
+    """Raise BadOrder, naming the medium, for an address that a provider with that base URL must not
+    be asked to fetch."""
+    for part, number, medium in _parts(order):
+        if medium.address is not None and _is_web(medium.address):
+            _check_public(medium.address, _label(part, number), base_url)
+
+
+def _is_web(address: str) -> bool:
+    return re.match(r"https?://", address, re.IGNORECASE) is not None
+
+
+def _check_public(address: str, label: str, base_url: str) -> None:
+    if origin(address) == origin(base_url):
+        return  # the user's own gateway can read addresses of its own, public or not
     try:
         check_public_url(address)
     except ForbiddenAddress as error:
         raise BadOrder(
             f"{label.capitalize()}: {error.message}",
-            hint=f"Give an https address that anybody can reach, or {instead}.",
+            hint="Give an https address that anybody can reach, or connect the file itself.",
         ) from None
 
 

@@ -79,9 +79,7 @@ class Job:
         self._settings, self._row, self._active = settings, row, active
         self._copy_to, self._overwrite, self._error = copy_to, overwrite, error
         self._began = time.monotonic()
-        self._waiting = active is not None
-        if active is not None:
-            active.waiters += 1
+        self._waiting = active is not None  # who made this job has joined the order
 
     @property
     def row(self) -> int | None:
@@ -245,7 +243,7 @@ class Job:
         """Count no longer among those who wait for the order, which goes on."""
         if self._waiting and self._active is not None:
             self._waiting = False
-            self._active.waiters -= 1
+            self._active.leave()
 
     def cancel(self) -> None:
         """Cancel for a person. The provider is asked to cancel only where it documents that this

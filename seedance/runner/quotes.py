@@ -22,6 +22,7 @@ from . import prices
 from .delivery import (
     Deliveries,
     Item,
+    check_addresses,
     check_measures,
     check_readable,
     choose_deliveries,
@@ -182,6 +183,8 @@ def check(order: Order, settings: Settings) -> None:
     check_no_key(order, settings)
     check_handles(order)
     check_readable(order)
+    if order.provider != AUTO:
+        check_addresses(order, settings.access(order.provider).config.base_url)
 
 
 def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from .. import hosting, providers
 from ..errors import (
     BadOrder,
+    Cancelled,
     SeedanceError,
     Unclear,
 )
@@ -234,18 +235,32 @@ class Runner:
         if take.prepared is None:
             assert take.row is not None
             there = self._prepared_for(take.row, take.order)
-            return self._job(take.row, there, target, overwrite)
+            return self._job(take.row, there, target, overwrite, graph)
         row = take.row or reserve(take.prepared, target, graph, self.journal, self.settings)
-        return self._job(row, take.prepared, target, overwrite)
+        return self._job(row, take.prepared, target, overwrite, graph)
 
-    def _job(self, row: Row, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
+    def _job(
+        self,
+        row: Row,
+        prepared: Prepared,
+        target: Path | None,
+        overwrite: bool,
+        graph: Graph | None,
+    ) -> Job:
         """A job for a held row. Starts or joins its order, unless the video is there already."""
         try:
-            return self._started(row, prepared, target, overwrite)
+            return self._started(row, prepared, target, overwrite, graph)
         except SeedanceError as error:
             raise told(row, error) from error.__cause__
 
-    def _started(self, row: Row, prepared: Prepared, target: Path | None, overwrite: bool) -> Job:
+    def _started(
+        self,
+        row: Row,
+        prepared: Prepared,
+        target: Path | None,
+        overwrite: bool,
+        graph: Graph | None,
+    ) -> Job:
         active = None
         if not self._is_here(row):
             provider = prepared.provider
@@ -253,6 +268,12 @@ class Runner:
                 raise error_of(row)
             client = self._clients.for_row(row, prepared.access)
             active = self._carry(row, client, prepared, target, overwrite)
+            if (cancelling := active.join()) is not None:
+                cancelling.result()
+            if active.done.done() and isinstance(active.done.exception(), Cancelled):
+                # Somebody else cancelled it, and not who asks now.
+                row = reserve(prepared, target, graph, self.journal, self.settings)
+                return self._started(row, prepared, target, overwrite, graph)
         return Job(
             self.settings,
             row,
@@ -384,6 +405,7 @@ class Runner:
             elif not row.live and row.state != State.SAVED and not self._clears(row):
                 raise error_of(row)
             active = self._carry(row, client, None, target, overwrite)
+            active.join()
         return Job(self.settings, row, order, active=active, copy_to=target, overwrite=overwrite)
 
     def _clears(self, row: Row) -> bool:

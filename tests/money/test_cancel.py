@@ -5,6 +5,7 @@ What Cancel on a node does stands in test_money_waits.py.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from running import Desk, is_poll, move, picture, until
 from seedance.errors import BadOrder, Cancelled, NeedsKey
 from seedance.journal import State
 from seedance.providers import get
+from seedance.runner.active import ActiveOrder
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,7 @@ def ark(tmp_path: Path) -> Iterator[Desk]:
 def test_a_queued_task_is_cancelled(ark: Desk) -> None:
     runner = ark.runner(SEEDANCE_POLL_INTERVAL="30")
     job = ark.start(runner)
-    until(lambda: job.task)
+    until(lambda: ark.row().task)
     job.release()
     assert "nothing is billed" in runner.cancel(TICKET)
     assert ark.row().state == "cancelled"
@@ -52,7 +54,7 @@ def test_a_task_that_renders_goes_on_and_the_provider_s_reason_is_told_at_once(a
 
 def test_what_another_process_works_on_is_not_called_cancelled(ark: Desk) -> None:
     job = ark.start()
-    until(lambda: job.task)
+    until(lambda: ark.row().task)
     with pytest.raises(BadOrder, match="Another process works on row 1"):
         ark.runner().cancel(TICKET)
     ark.fake.polls_until_done = 1
@@ -62,7 +64,7 @@ def test_what_another_process_works_on_is_not_called_cancelled(ark: Desk) -> Non
 def test_a_task_that_somebody_waits_for_goes_on(ark: Desk) -> None:
     runner = ark.runner()
     job = ark.start(runner)
-    until(lambda: job.task)
+    until(lambda: ark.row().task)
     with pytest.raises(BadOrder, match="Somebody waits for row 1"):
         runner.cancel(TICKET)
     ark.fake.polls_until_done = 1
@@ -81,6 +83,37 @@ def test_who_orders_the_same_after_a_cancel_is_not_cancelled_too(tmp_path: Path)
         fake.let_go()
         assert joined.wait().state == "saved"
         assert fake.creates == 1
+
+
+def test_who_orders_the_same_while_it_is_cancelled_orders_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fakes.all()["byteplus"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        runner = desk.runner()
+        fake.fault(lambda request: request.method == "POST", "429:30")
+        mine = desk.start(runner)
+        until(lambda: "busy" in mine.progress.text)
+        decided, go = threading.Event(), threading.Event()
+        cancelled = ActiveOrder.cancelled
+
+        def slowly(active: ActiveOrder) -> bool:
+            answer = cancelled(active)
+            if answer:
+                decided.set()
+                assert go.wait(30)
+            return answer
+
+        monkeypatch.setattr(ActiveOrder, "cancelled", slowly)
+        mine.cancel()
+        assert decided.wait(30)
+        threading.Timer(0.2, go.set).start()
+        again = desk.start(runner)
+        assert again.wait().state == "saved"
+        with pytest.raises(Cancelled, match="nothing was spent"):
+            mine.wait()
+        assert fake.creates == 1
+        assert again.row != mine.row
 
 
 def test_the_one_who_cancels_alone_is_told_that_nothing_was_spent(ark: Desk) -> None:

@@ -210,6 +210,19 @@ def test_a_cancel_counts_only_while_nobody_else_waits(worker: Worker) -> None:
     assert "somebody else waits" in refusal.result(SOON)
 
 
+def test_who_joins_while_an_order_is_cancelled_hears_when_that_is_decided(worker: Worker) -> None:
+    active = order(worker)
+    assert active.join() is None
+    active.leave()
+    active.request_cancel()
+    assert active.cancelled()
+    decided = active.join()
+    assert decided is not None and not decided.done()
+    active.refuse_cancel("the provider goes on")
+    assert decided.result(SOON) == "the provider goes on"
+    assert active.join() is None
+
+
 def test_a_finished_video_is_not_cut_off_by_a_cancel(worker: Worker) -> None:
     active = order(worker, state=State.SUCCEEDED)
     active.request_cancel()
