@@ -101,8 +101,8 @@ class ActiveOrder:
                 self._listeners.remove(listener)
 
     def join(self) -> Future[str] | None:
-        """Count one more who waits for the order. Returns None, or, where it is being cancelled just
-        now, what is done when that was carried out (see `done`) or refused."""
+        """Count one more who waits for the order. Returns None, or, where it is being cancelled
+        just now, what is done when that was carried out (see `done`) or refused."""
         with self._lock:
             self.waiters += 1
             if not self._cancelling:

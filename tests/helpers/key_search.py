@@ -81,13 +81,11 @@ class World:
                 if mine in (process.name, parent):
                     self.add("arguments", (process / "cmdline").read_bytes())
 
-    def add_requests(self, where: str, requests: list[Request], *, own: bool) -> None:
-        """What a server received; at the provider itself the key may be in one header."""
+    def add_requests(self, where: str, requests: list[Request], own: str = "") -> None:
+        """What a server received; at the provider itself the key may be in one header, `own`."""
         for request in requests:
             headers = {
-                name: value
-                for name, value in request.headers.items()
-                if not (own and name == "authorization")
+                name: value for name, value in request.headers.items() if name != own.lower()
             }
             self.add(where, f"{request.method} {request.path} {request.query} {headers}")
             self.add(where, request.body)

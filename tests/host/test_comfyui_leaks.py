@@ -120,5 +120,7 @@ def test_no_key_is_in_what_comfyui_keeps_sends_logs_or_saves(
     for fake, own in ((lumenfall, worlds[0]), (byteplus, worlds[1])):
         assert any(own.key in each.headers.get("authorization", "") for each in fake.requests)
         for world in worlds:
-            world.add_requests(fake.provider, fake.requests, own=world is own)
+            world.add_requests(
+                fake.provider, fake.requests, "authorization" if world is own else ""
+            )
     assert [world.leaks() for world in worlds] == [[], []]
