@@ -24,6 +24,7 @@ from ..journal import (
     believed,
 )
 from ..money import Money
+from ..said import both, say
 from ..settings import Settings
 from ..texts import logger_of
 from ..transport import Stop
@@ -162,7 +163,7 @@ class ActiveOrder:
             wanted = self._cancel_wanted
             self.stop.clear()
         if wanted and self.waiters:  # they joined the order after the cancel
-            self.refuse_cancel("somebody else waits for the same order")
+            self.refuse_cancel(say("somebody else waits for the same order"))
             return False
         return wanted
 
@@ -352,10 +353,6 @@ class ActiveOrder:
     def later(self, message: str, hint: str = "") -> StillRunning:
         """The error for a paid task whose video cannot be had now, but later."""
         task = self.row.task
-        hint = f"{hint} {places.words(self.row)}".strip()
-        return StillRunning(
-            message,
-            hint=f"{hint} Collect it later with: seedance collect {task}".strip(),
-            task=task,
-            row=self.row.id,
-        )
+        how = say("Collect it later with: seedance collect {ticket}", ticket=task)
+        hint = both(both(hint, places.words(self.row)), how)
+        return StillRunning(message, hint=hint, task=task, row=self.row.id)
