@@ -93,14 +93,12 @@ await visit(async ({ page }) => {
   await execute("Comfy.ShowSettingsDialog");
   await page.getByText("Seedance", { exact: true }).first().click();
   await page.locator(".seedance-key").first().waitFor();
-  const settings = page.locator('[data-testid="settings-dialog"]');
-  found.settings = await page.locator(".seedance-keys").innerText();
-  found.stranger = await page.evaluate(async () => {
-    const answer = await window.app.api.fetchApi("/seedance/keys/lumenfall/test", {
-      method: "POST",
-    });
-    return JSON.stringify(Object.keys((await answer.json()).error ?? {}));
-  });
-  void settings;
+  const groups = page.locator(".seedance-keys, .seedance-note, .seedance-group");
+  await page.getByRole("button", { name: "自己的存储桶: 测试" }).click();
+  const tested = page.locator(".seedance-group .seedance-said.bad");
+  await tested.waitFor();
+  found.bucket = await tested.innerText();
+  found.settings = await groups.allInnerTexts();
+  await look(page, "settings");
   return found;
 });
