@@ -11,6 +11,7 @@ from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
+from ..seedance.said import either, listed
 from ..seedance.texts import quoted
 from . import execution, host, inputs, report, takes, tensors, threads
 from .values import text
@@ -107,11 +108,12 @@ def _medium(given: Mapping[str, Any]) -> Medium:
     """The one medium that is connected. Raises BadOrder for none and for several."""
     there = [name for name, value in given.items() if value is not None]
     if len(there) != 1:
-        what = " and ".join(there) or "nothing"
         raise BadOrder(
-            f"{what[:1].upper()}{what[1:]} is connected, and one of image, video and audio is "
-            "meant.",
+            "{what} is connected, and one of image, video and audio is meant."
+            if there
+            else "Nothing is connected, and one of image, video and audio is meant.",
             hint="Use one node for each; all may have the same name.",
+            what=listed(there).capital() if there else "",
         )
     read: Any = {"image": tensors.picture, "video": tensors.clip, "audio": tensors.sound}[there[0]]
     medium: Medium = read(given[there[0]], there[0])
@@ -163,7 +165,10 @@ class _Adding:
             self._stop.set()
         if values["kind"] not in KINDS:
             raise BadOrder(
-                f"There is no kind {quoted(values['kind'])}.", hint=f"Use {' or '.join(KINDS)}."
+                "There is no kind {kind}.",
+                hint="Use {kinds}.",
+                kind=quoted(values["kind"]),
+                kinds=either(KINDS),
             )
         return host.runner().assets.add(
             _medium(given),

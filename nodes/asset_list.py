@@ -86,4 +86,6 @@ def _of_library(provider: str, handle: str) -> bytes:
             host.runner().assets.fetch_picture(provider, handle, part)
             return history.small_of(part)
         except SeedanceError as error:
-            raise BadOrder(f"The library shows no picture of it: {error.message}") from None
+            raise BadOrder(
+                "The library shows no picture of it: {said}", said=error.message
+            ) from None

@@ -57,10 +57,10 @@ def _of_fields(body: Body) -> Order:
 def _order(values: Body) -> Order:
     for name, value in values.items():
         if name not in _FIELDS:
-            raise BadOrder(f"An order has no {name[:40]!r}.")
+            raise BadOrder("An order has no {name}.", name=repr(name[:40]))
         expected = _FIELDS[name]
         if isinstance(expected, (str, int)) and type(value) is not type(expected):
-            raise BadOrder(f"{name} must be {type(expected).__name__}.")
+            raise BadOrder("{name} must be {type}.", name=name, type=type(expected).__name__)
     return Order(**values)
 
 
@@ -78,7 +78,9 @@ def _of_node(body: Body) -> Order:
     inputs, `images.image_1` for one that grew."""
     node_id, inputs, sockets = body.get("node"), body.get("inputs", {}), _list(body, "sockets")
     if not isinstance(node_id, str) or node_id not in _SINGLE or not isinstance(inputs, dict):
-        raise BadOrder(f"node must be one of: {', '.join(_SINGLE)}, and inputs an object.")
+        raise BadOrder(
+            "node must be one of: {nodes}, and inputs an object.", nodes=", ".join(_SINGLE)
+        )
     if not all(isinstance(name, str) for name in sockets):
         raise BadOrder("sockets must be a list of names.")
     values = {name: value for name, value in inputs.items() if name not in _NOT_PART}
@@ -114,7 +116,7 @@ def text(body: Body, name: str) -> str:
     """The text at `name`. Raises BadOrder if there is none."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise BadOrder(f"{name} must be a text that is not empty.")
+        raise BadOrder("{name} must be a text that is not empty.", name=name)
     return value
 
 
@@ -126,5 +128,5 @@ def _words(body: Body, name: str) -> str:
 def _list(body: Body, name: str) -> list[Any]:
     value = body.get(name, [])
     if not isinstance(value, list):
-        raise BadOrder(f"{name} must be a list.")
+        raise BadOrder("{name} must be a list.", name=name)
     return value

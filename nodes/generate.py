@@ -101,8 +101,9 @@ def _url_medium(line: str, number: int) -> Medium:
     kind, address = kind_of_reference(line)
     if kind is None:
         raise BadOrder(
-            f"Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
+            "Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
             hint="Write image:, video: or audio: before the address.",
+            number=number,
         )
     return Medium.from_address(kind, address)
 
@@ -126,7 +127,9 @@ def _given(name: str, value: object, address: object) -> str:
     given = text(f"{name}_url", address).strip()
     if given and value is not None:
         raise BadOrder(
-            f"Both {name} and {name}_url are given.", hint="Disconnect one or empty the other."
+            "Both {name} and {name}_url are given.",
+            hint="Disconnect one or empty the other.",
+            name=name,
         )
     return given
 
@@ -252,9 +255,10 @@ class SeedanceFrames(_Generating, io.ComfyNode):
             if first is None or last is None:
                 missing = "first_frame" if first is None else "last_frame"
                 raise BadOrder(
-                    f"{missing} is missing.",
-                    hint=f"Connect it or fill in {missing}_url. For a first frame alone there is "
+                    "{name} is missing.",
+                    hint="Connect it or fill in {name}_url. For a first frame alone there is "
                     "Seedance Image to Video.",
+                    name=missing,
                 )
             return {"first_frame": first, "last_frame": last}
 

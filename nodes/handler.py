@@ -1,6 +1,7 @@
 """How HTTP reaches the routes: what may come in, in which thread a route runs, how it answers.
 
-Errors are `{"error": {"kind", "message", "hint"}}`, `kind` a class of seedance/errors.py.
+Errors are `{"error": {"kind", "message", "hint"}}`, `kind` a class of seedance/errors.py; with what
+the two sentences are made of (`code`, `values`, `hint_code`, `hint_values`), for the page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import urlsplit
 
 from ..seedance.errors import BadOrder, SeedanceError, Unreachable
+from ..seedance.said import Said, say
 from . import host, threads
 
 if TYPE_CHECKING:
@@ -40,9 +42,9 @@ _HEADERS = {
 class _TurnedAway(Exception):
     """A request that is turned away before its route sees it: the HTTP status and why."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: Said) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.message = status, message
 
 
 def handler_of(work: Work, run: threads.Run[Answer]) -> Handler:
@@ -61,16 +63,16 @@ def handler_of(work: Work, run: threads.Run[Answer]) -> Handler:
             doing = run(lambda: work(request.match_info, body))
             return _answer(await asyncio.wrap_future(doing))
         except _TurnedAway as error:
-            return _refusal(BadOrder(str(error)), error.status)
+            return _refusal(BadOrder(error.message), error.status)
         except threads.Busy as busy:
-            message = f"Too many requests are waiting {busy}."
-            return _refusal(Unreachable(message, hint="Try again in a moment."), 503)
+            turned_away = Unreachable(busy.message, hint="Try again in a moment.")
+            return _refusal(turned_away, 503)
         except SeedanceError as error:
             return _refusal(error, 400 if isinstance(error, BadOrder) else 409)
         except Exception:
             host.log.exception("Seedance: the route %s failed.", work.__name__)
-            message = "This failed inside the Seedance pack; ComfyUI's log says more."
-            return _refusal(SeedanceError(message), 500)
+            failed = SeedanceError("This failed inside the Seedance pack; ComfyUI's log says more.")
+            return _refusal(failed, 500)
 
     return handle
 
@@ -90,7 +92,7 @@ def _answer(result: Answer) -> web.StreamResponse:
 def _refusal(error: SeedanceError, status: int) -> web.Response:
     from aiohttp import web
 
-    said = {"kind": error.kind, "message": error.message, "hint": error.hint}
+    said = {"kind": error.kind, "message": error.message, "hint": error.hint, **error.sentences()}
     return web.json_response({"error": said}, status=status)
 
 
@@ -104,7 +106,7 @@ def _check_origin(request: web.Request) -> None:
     else:
         same = origin is None or _host_of(origin) == request.host.lower()
     if not same:
-        raise _TurnedAway(403, "This request comes from another site.")
+        raise _TurnedAway(403, say("This request comes from another site."))
 
 
 def _host_of(origin: str) -> str | None:
@@ -117,16 +119,20 @@ def _host_of(origin: str) -> str | None:
 
 async def _body(request: web.Request) -> Body:
     if request.content_type != "application/json":
-        raise _TurnedAway(415, "The body must be JSON, with the content type application/json.")
+        raise _TurnedAway(
+            415, say("The body must be JSON, with the content type application/json.")
+        )
     received = bytearray()
     async for block in request.content.iter_chunked(64 * 1024):
         received += block
         if len(received) > MAX_BODY:
-            raise _TurnedAway(413, f"The body is larger than {MAX_BODY // 1024} KiB.")
+            raise _TurnedAway(
+                413, say("The body is larger than {most} KiB.", most=MAX_BODY // 1024)
+            )
     try:
         body = json.loads(received or b"{}")
     except (ValueError, RecursionError):
-        raise _TurnedAway(400, "The body is not JSON.") from None
+        raise _TurnedAway(400, say("The body is not JSON.")) from None
     if not isinstance(body, dict):
-        raise _TurnedAway(400, "The body is not a JSON object.")
+        raise _TurnedAway(400, say("The body is not a JSON object."))
     return body

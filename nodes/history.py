@@ -131,6 +131,7 @@ def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
             "provider": total.provider,
             "currency": total.amount.currency,
             "amount": total.amount.amount,
+            "usd": total.amount.priced()["usd"],
             "videos": total.orders,
             "estimated": total.amount.estimated,
         }
@@ -141,7 +142,9 @@ def totals(query: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _whole(query: Mapping[str, Any], name: str, default: int) -> int:
     value = str(query.get(name, default))
     if not value.isdecimal() or len(value) > 12:
-        raise BadOrder(f"{name} must be a whole number, not {value[:40]!r}.")
+        raise BadOrder(
+            "{name} must be a whole number, not {value}.", name=name, value=repr(value[:40])
+        )
     return int(value)
 
 
@@ -157,14 +160,18 @@ def video(row_id: int) -> Path:
     _check_name(row_id)
     file = host.runner().video(row_id)
     if file is None or kind_by_ending(file.name) != "video":
-        raise BadOrder(f"Row {row_id} has no video file any more.", hint="Collect it again.")
+        raise BadOrder(
+            "Row {number} has no video file any more.", hint="Collect it again.", number=row_id
+        )
     return file
 
 
 def _check_name(row_id: int) -> None:
     file = host.runner().journal.get(row_id).file
     if file is not None and kind_by_ending(file.name) != "video":
-        raise BadOrder(f"The file of row {row_id} is not named like a video, so it is not shown.")
+        raise BadOrder(
+            "The file of row {number} is not named like a video, so it is not shown.", number=row_id
+        )
 
 
 def thumbnail(row_id: int) -> bytes:
@@ -173,7 +180,7 @@ def thumbnail(row_id: int) -> bytes:
     file = host.runner().glance(row_id)
     picture = _picture(file) if file is not None else None
     if picture is None or not picture.is_file():
-        raise BadOrder(f"Row {row_id} has no picture.")
+        raise BadOrder("Row {number} has no picture.", number=row_id)
     return small(picture, picture.stat().st_mtime_ns)
 
 

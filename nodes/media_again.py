@@ -23,7 +23,7 @@ def bring(media: object) -> list[dict[str, Any]]:
     (`seedance/ab12.png`, `clip.mp4 [output]`), None where it is not here. Raises BadOrder for what
     is no list of media."""
     if not isinstance(media, list) or len(media) > MOST or not all(map(_is_medium, media)):
-        raise BadOrder(f"media must be a list of at most {MOST} media of an order.")
+        raise BadOrder("media must be a list of at most {most} media of an order.", most=MOST)
     return [{"file": _named(each) or _kept(each)} for each in media]
 
 
@@ -79,6 +79,9 @@ def _kept(medium: Mapping[str, Any]) -> str | None:
             shutil.copyfile(found, target)
     except OSError as error:
         raise BadOrder(
-            f"{target} cannot be written: {error.strerror}.", hint="Nothing was sent."
+            "{target} cannot be written: {reason}.",
+            hint="Nothing was sent.",
+            target=target,
+            reason=error.strerror,
         ) from error
     return f"{FOLDER}/{name}"

@@ -122,7 +122,12 @@ def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     sentences = list(dict.fromkeys(str(error) for error in errors))
     if len(sentences) == 1:
         return first
-    return type(first)(f"All {len(errors)} takes failed. " + " ".join(sentences), spent=first.spent)
+    return type(first)(
+        "All {count} takes failed. {said}",
+        spent=first.spent,
+        count=len(errors),
+        said=" ".join(sentences),
+    )
 
 
 def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker) -> Values:

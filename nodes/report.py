@@ -11,6 +11,9 @@ at the end:
 An asset that is being added is one such take, with `link`, the page that a person has to open, or
 null.
 
+Sentences of ours have with them what they are made of, so that the page can word them: an error and
+a change also have `code` and `values`, and a note is `{text, code, values}`.
+
 `left` is true if nobody waits here any more and the takes go on. A text of a provider, in an error
 for instance, is text: the page never takes it for HTML.
 """
@@ -21,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from ..seedance.errors import SeedanceError
+from ..seedance.said import Said
 
 if TYPE_CHECKING:
     from ..seedance.runner import AssetView, Job, Progress, Result
@@ -87,7 +91,12 @@ def _end(
     left: bool = False,
 ) -> News:
     unlike = list(dict.fromkeys(notes))
-    return {"results": results, "changes": changes or [], "notes": unlike, "left": left}
+    return {
+        "results": results,
+        "changes": changes or [],
+        "notes": [note.as_dict() if isinstance(note, Said) else note for note in unlike],
+        "left": left,
+    }
 
 
 def _made(result: Result) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
+from ..seedance.said import Said
 from . import asset_list, from_page, handler, history, host, media_again, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
@@ -127,7 +128,12 @@ def remove_key(path: Path, _body: Body) -> dict[str, Any]:
 def test_key(path: Path, _body: Body) -> dict[str, Any]:
     """A free request that only a good key can make."""
     balance = host.runner().probe_key(path["provider"])
-    return {"account": balance.account, "left": balance.left.as_dict() if balance.left else None}
+    account = Said.of(balance.account)
+    return {
+        "account": str(account),
+        **({"said": account.as_dict()} if account.code else {}),
+        "left": balance.left.as_dict() if balance.left else None,
+    }
 
 
 @_route("PUT", "/seedance/keys/{provider}/assets")
@@ -212,7 +218,11 @@ def put_settings(_path: Path, body: Body) -> dict[str, Any]:
     budget = _group(body, "budget", BUDGET)
     for name, value in budget.items():
         if value is not None and not _AMOUNT.fullmatch(value):
-            raise BadOrder(f"The budget's {name} must be an amount in USD, not {value[:40]!r}.")
+            raise BadOrder(
+                "The budget's {name} must be an amount in USD, not {value}.",
+                name=name,
+                value=repr(value[:40]),
+            )
     _check_bucket(bucket)
     settings = host.settings()
     if {"endpoint", "bucket"} & bucket.keys():
@@ -234,7 +244,11 @@ def _check_bucket(values: dict[str, str | None]) -> None:
         value = values.get(name)
         if value is not None and not pattern.fullmatch(value.strip()):
             raise BadOrder(
-                f"The bucket's {name} cannot be {value[:80]!r}.", hint=f"It looks like {example}."
+                "The bucket's {name} cannot be {value}.",
+                hint="It looks like {example}.",
+                name=name,
+                value=repr(value[:80]),
+                example=example,
             )
 
 
@@ -243,11 +257,15 @@ def _providers(body: Body) -> dict[str, dict[str, Any]]:
     able = _with_values_of_their_own()
     given = body.get("providers", {})
     if not isinstance(given, dict) or not given.keys() <= {*able}:
-        raise BadOrder(f"providers must be an object of: {', '.join(able)}.")
+        raise BadOrder("providers must be an object of: {able}.", able=", ".join(able))
     for provider_id, values in given.items():
         known = {"models", *providers.get(provider_id).choices}
         if not isinstance(values, dict) or not values.keys() <= known:
-            raise BadOrder(f"{provider_id} must be an object of: {', '.join(sorted(known))}.")
+            raise BadOrder(
+                "{provider_id} must be an object of: {names}.",
+                provider_id=provider_id,
+                names=", ".join(sorted(known)),
+            )
         models = values.get("models") or {}
         ids = models.values() if isinstance(models, dict) else ()
         if not all(isinstance(one, str) and _MODEL_ID.fullmatch(one) for one in ids):
@@ -264,9 +282,11 @@ def _providers(body: Body) -> dict[str, dict[str, Any]]:
 def _group(body: Body, name: str, known: frozenset[str]) -> dict[str, str | None]:
     values = body.get(name, {})
     if not isinstance(values, dict) or not values.keys() <= known:
-        raise BadOrder(f"{name} must be an object of: {', '.join(sorted(known))}.")
+        raise BadOrder(
+            "{name} must be an object of: {names}.", name=name, names=", ".join(sorted(known))
+        )
     if not all(value is None or isinstance(value, (str, int, float)) for value in values.values()):
-        raise BadOrder(f"A value in {name} is neither text, a number nor null.")
+        raise BadOrder("A value in {name} is neither text, a number nor null.", name=name)
     return {key: None if value in (None, "") else str(value) for key, value in values.items()}
 
 
@@ -373,7 +393,10 @@ def collect(path: Path, _body: Body) -> dict[str, Any]:
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/cancel", threads.in_network_thread)
 def cancel(path: Path, _body: Body) -> dict[str, Any]:
-    return {"message": host.runner().cancel(_row(path))}
+    said = Said.of(host.runner().cancel(_row(path)))
+    parts = said.as_dict()
+    made_of = {"code": parts["code"], "values": parts["values"]} if said.code else {}
+    return {"message": parts["text"], **made_of}
 
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/forget")
@@ -385,5 +408,5 @@ def forget(path: Path, _body: Body) -> dict[str, Any]:
 def _row(path: Path) -> int:
     number = path["row"]
     if len(number) > 18:  # more than a database's integer
-        raise BadOrder(f"There is no row {number[:20]}... in the journal.")
+        raise BadOrder("There is no row {number} in the journal.", number=f"{number[:20]}...")
     return int(number)

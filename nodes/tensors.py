@@ -18,6 +18,7 @@ from comfy_api.latest import InputImpl, Types
 from ..seedance import media
 from ..seedance.errors import BadOrder
 from ..seedance.order import Medium
+from ..seedance.said import say
 from . import threads
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ def picture(image: torch.Tensor, name: str) -> Medium:
     found = list(pictures(image, name))
     if len(found) != 1:
         raise BadOrder(
-            f"{name} holds {len(found)} pictures, and one is meant.",
+            "{name} holds {count} pictures, and one is meant.",
             hint="Choose one, e.g. with Get Image from Batch, or connect them to "
             "Seedance Reference to Video.",
+            name=name,
+            count=len(found),
         )
     return found[0]
 
@@ -50,11 +53,13 @@ def pictures(image: torch.Tensor, name: str) -> Iterator[Medium]:
     laid on white. Raises BadOrder for anything that is no picture."""
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim == 4 and not batch.numel():
-        raise BadOrder(f"{name} holds no picture.", hint="Connect one that is not empty.")
+        raise BadOrder("{name} holds no picture.", hint="Connect one that is not empty.", name=name)
     if batch.ndim != 4 or batch.shape[-1] not in (1, 3, 4):
         raise BadOrder(
-            f"{name} is no picture: its shape is {tuple(image.shape)}.",
+            "{name} is no picture: its shape is {shape}.",
             hint="An IMAGE has the shape (pictures, height, width, 3).",
+            name=name,
+            shape=str(tuple(image.shape)),
         )
     for one in batch:
         yield Medium.from_pixels(_rgb(one))
@@ -107,8 +112,10 @@ def _of_components(components: Types.VideoComponents, name: str) -> bytes:
     images = components.images
     if images.ndim != 4 or not len(images) or min(images.shape[1:3]) < 2:
         raise BadOrder(
-            f"{name} holds no pictures: their shape is {tuple(images.shape)}.",
+            "{name} holds no pictures: their shape is {shape}.",
             hint="Connect a video that is not empty.",
+            name=name,
+            shape=str(tuple(images.shape)),
         )
     height, width = (side - side % 2 for side in images.shape[1:3])
     frames = (_rgb(one[:height, :width]) for one in images)
@@ -129,9 +136,13 @@ def sound(audio: dict[str, Any], name: str) -> Medium:
     """
     waveform = audio["waveform"]
     if not waveform.numel():
-        raise BadOrder(f"{name} holds no sound: it is empty.", hint="Connect one that is not.")
+        raise BadOrder(
+            "{name} holds no sound: it is empty.", hint="Connect one that is not.", name=name
+        )
     if waveform.ndim == 3 and len(waveform) != 1:
-        raise BadOrder(f"{name} holds {len(waveform)} sounds, and one is meant.")
+        raise BadOrder(
+            "{name} holds {count} sounds, and one is meant.", name=name, count=len(waveform)
+        )
     wav = media.encode_wav(_samples(audio), int(audio["sample_rate"]))
     return Medium.from_data("audio", wav)
 
@@ -154,8 +165,9 @@ def memory_for(files: Sequence[Path]) -> AbstractContextManager[Promise]:
     for file in files:
         with suppress(BadOrder):  # which decoding it will say again
             needed += media.frames_bytes(media.probe(file))
-    what = "The frames of the video" if len(files) == 1 else f"The frames of {len(files)} videos"
-    return media.ensure_memory(needed, what)
+    if len(files) == 1:
+        return media.ensure_memory(needed, say("The frames of the video"))
+    return media.ensure_memory(needed, say("The frames of {count} videos", count=len(files)))
 
 
 def frames(file: Path, memory: Promise) -> torch.Tensor:

@@ -22,6 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
+from ..seedance.said import Said, say
+
 Value = TypeVar("Value")
 Run = Callable[[Callable[[], Value]], Future[Value]]
 
@@ -41,6 +43,10 @@ _network = threading.BoundedSemaphore(MOST_NETWORK_WAITS)
 class Busy(Exception):
     """As many requests as there may be are waiting already, for what the message says."""
 
+    def __init__(self, message: Said) -> None:
+        super().__init__(message)
+        self.message = message
+
 
 def in_node_thread(work: Callable[[], Value]) -> Future[Value]:
     """Run a node's start; more than `MOST_STARTS` at once queue."""
@@ -56,7 +62,7 @@ def in_check_thread(work: Callable[[], Value]) -> Future[Value]:
     """Run a check; more than `MOST_CHECKS` at once queue. Raises `Busy` if `MOST_CHECKS_WAITING` do
     so already."""
     if not _checks_waiting.acquire(blocking=False):
-        raise Busy("to be checked")
+        raise Busy(say("Too many requests are waiting to be checked."))
     checking = _checks.submit(work)
     checking.add_done_callback(lambda _: _checks_waiting.release())
     return checking
@@ -68,7 +74,7 @@ def in_network_thread(work: Callable[[], Value]) -> Future[Value]:
     The process can end while it waits.
     """
     if not _network.acquire(blocking=False):
-        raise Busy("for providers")
+        raise Busy(say("Too many requests are waiting for providers."))
     return _in_daemon_thread(work, "seedance-network", _network_wait)
 
 

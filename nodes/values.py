@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..seedance.errors import BadOrder
+from ..seedance.said import Said, say
 
 WHOLE = ("duration", "seed", "takes")
 SWITCHES = (
@@ -30,7 +31,9 @@ def converted(values: Mapping[str, Any]) -> dict[str, Any]:
         growing, dot, socket = name.partition(".")
         if dot:  # ComfyUI hands on what begins like a growing input and is none
             check_names({socket: value}, growing)
-            raise BadOrder(f"This node has no input {name}.", hint="Remove it from the prompt.")
+            raise BadOrder(
+                "This node has no input {name}.", hint="Remove it from the prompt.", name=name
+            )
     return {
         name: _whole(name, value)
         if name in WHOLE
@@ -49,7 +52,7 @@ def text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong(name, value, "a text")
+        raise _wrong(name, value, say("a text"))
     return str(int(value) if float(value).is_integer() else value)
 
 
@@ -59,11 +62,11 @@ def _whole(name: str, value: Any) -> int:
         try:
             number = float(number) if "." in number or "e" in number.lower() else int(number)
         except ValueError:
-            raise _wrong(name, value, "a whole number") from None
+            raise _wrong(name, value, say("a whole number")) from None
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise _wrong(name, value, "a whole number")
+        raise _wrong(name, value, say("a whole number"))
     if not math.isfinite(number) or number != int(number):
-        raise _wrong(name, value, "a whole number")
+        raise _wrong(name, value, say("a whole number"))
     return int(number)
 
 
@@ -74,13 +77,16 @@ def _switch(name: str, value: Any) -> bool:
         return bool(value)
     if isinstance(value, str) and value.strip().lower() in _WORDS:
         return _WORDS[value.strip().lower()]
-    raise _wrong(name, value, "true or false")
+    raise _wrong(name, value, say("true or false"))
 
 
-def _wrong(name: str, value: Any, what: str) -> BadOrder:
+def _wrong(name: str, value: Any, what: Said) -> BadOrder:
     return BadOrder(
-        f"{name} must be {what}, not {repr(value)[:80]}.",
-        hint=f"Correct what is linked to {name}, or remove the link.",
+        "{name} must be {what}, not {value}.",
+        hint="Correct what is linked to {name}, or remove the link.",
+        name=name,
+        what=what,
+        value=repr(value)[:80],
     )
 
 
@@ -91,8 +97,11 @@ def check_names(sockets: Mapping[str, Any] | None, growing: str) -> None:
     for name in sockets or {}:
         if not str(name).removeprefix(f"{stem}_").isdecimal():
             raise BadOrder(
-                f"{growing} has no socket {name!r}, so what is connected would be left out.",
-                hint=f"Name it {growing}.{stem}_1, {growing}.{stem}_2 and so on.",
+                "{growing} has no socket {name}, so what is connected would be left out.",
+                hint="Name it {growing}.{stem}_1, {growing}.{stem}_2 and so on.",
+                growing=growing,
+                name=repr(name),
+                stem=stem,
             )
 
 

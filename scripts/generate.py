@@ -7,6 +7,7 @@ variable has changed:
 README.md                tables of the providers      provider_table.py
 tests/names.json         the names that last          lasting_names.py
 web/docs, locales/en     help pages, English labels   help_pages.py
+locales/en/main.json     what the code says            sentences.py
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from pathlib import Path
 import help_pages
 import lasting_names
 import provider_table
+import sentences
 
 ROOT = Path(__file__).parent.parent
 
 
 def stale() -> Iterator[tuple[Path, str]]:
     """The files that are not as they would be written, and how they would be."""
-    for module in (provider_table, lasting_names, help_pages):
+    for module in (provider_table, lasting_names, help_pages, sentences):
         for file, text in module.files():
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 yield file, text

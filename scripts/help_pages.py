@@ -12,10 +12,13 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pack
 import pytest
+
+if TYPE_CHECKING:
+    from seedance.money import Money as Price
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "web" / "docs"
@@ -209,15 +212,30 @@ def _prices(node_id: str, words: Mapping[str, Any]) -> str:
         except SeedanceError:  # it cannot do this at all
             continue
         price = provider(Config(provider.default_base_url or "")).estimate(order)
-        spoken = words["unknown"] if price is None else str(price).removesuffix(" (estimated)")
+        spoken = words["unknown"] if price is None else _spoken(price, words)
         rows.append(
             (
                 provider.name,
                 words["free"] if price is not None and not price.amount else spoken,
-                (price.as_of if price else None) or "",
+                _dated(price, words) if price else "",
             )
         )
     return _table(words["price_columns"], rows)
+
+
+def _spoken(price: Price, words: Mapping[str, Any]) -> str:
+    """An amount, and about what it is in USD where it is not."""
+    from seedance.money import Money, in_usd
+
+    amount = str(Money(price.amount, price.currency))
+    usd = in_usd(price) if price.is_converted else None
+    return amount if usd is None else f"{amount} ({words['about']} {Money(round(usd, 2), 'USD')})"
+
+
+def _dated(price: Price, words: Mapping[str, Any]) -> str:
+    """The date of the list, and that it is not the provider's own."""
+    date = (price.as_of or "").partition(",")[0]
+    return f"{date}, {words['reported']}" if price.reported else date
 
 
 def _example(node_id: str) -> Any:

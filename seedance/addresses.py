@@ -76,14 +76,14 @@ def check_public_url(url: str) -> None:
     """
     host = _host(url)
     if not host or not url.lower().startswith("https:"):
-        raise ForbiddenAddress(f"{short(url)} is not an https address.")
+        raise ForbiddenAddress("{url} is not an https address.", url=short(url))
     numeric = _numeric(host)
     if numeric:
         private = not is_public(numeric)
     else:  # a name without a dot is one of the local network
         private = "." not in host or host.endswith(_PRIVATE_NAMES)
     if private:
-        raise ForbiddenAddress(f"{short(url)} is not a public address.")
+        raise ForbiddenAddress("{url} is not a public address.", url=short(url))
 
 
 def check_text(text: str) -> None:
@@ -101,7 +101,9 @@ def check_text(text: str) -> None:
         found |= {piece for piece in (whole, *pieces) if _is_one(piece) or _is_one(unquote(piece))}
     for address in found:
         if not _PLAIN.fullmatch(address):
-            raise ForbiddenAddress(f"{short(address)} is not plainly one public https address.")
+            raise ForbiddenAddress(
+                "{address} is not plainly one public https address.", address=short(address)
+            )
         check_public_url(address)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
+from .money import in_usd
 from .order import MODE_WORDS, RATIOS, RESOLUTIONS, Mode, Order
 from .providers import registry
 from .wire import Config, ModelLimits, Provider, Source
@@ -169,8 +170,10 @@ def _price_of_a_second(provider: type[Provider], model: str) -> str:
         return "no price published"
     if not price.amount:
         return "free"
-    reported = ", reported" if "reported" in (price.as_of or "") else ""
-    return f"{price.amount / order.duration:.3f} {price.currency}{reported}"
+    a_second = f"{price.amount / order.duration:.3f} {price.currency}"
+    usd = in_usd(price) if price.is_converted else None
+    about = f" (about {usd / order.duration:.3f} USD)" if usd is not None else ""
+    return f"{a_second}{about}{', reported' if price.reported else ''}"
 
 
 def means_table() -> str:

@@ -122,14 +122,18 @@ class _Attempt:
                 self._authorized = True
                 return
             if status in (401, 403, 404, 410):
-                raise AddressExpired(f"The address of the video no longer works (HTTP {status}).")
+                raise AddressExpired(
+                    "The address of the video no longer works (HTTP {status}).", status=status
+                )
             if status == 416:  # the part that is here is of another file: start again
                 self._restart()
                 raise Lost("The file changed during the download.")
             if status >= 500 or status in (408, 429):
-                raise Lost(f"The file's host answered HTTP {status}.")
+                raise Lost("The file's host answered HTTP {status}.", status=status)
             if status not in (200, 206):
-                raise OddReply(f"The file's host answered HTTP {status}.", spent="yes")
+                raise OddReply(
+                    "The file's host answered HTTP {status}.", spent="yes", status=status
+                )
             packing = response.headers.get("content-encoding", "identity").strip().lower()
             if packing not in ("identity", ""):  # a few bytes might become gigabytes
                 raise OddReply(
@@ -170,7 +174,9 @@ class _Attempt:
         self._validator = etag if etag and not etag.startswith("W/") else get("last-modified")
 
     def _too_large(self) -> OddReply:
-        return OddReply(f"The file is larger than {size_in_words(self.largest)}.", spent="yes")
+        return OddReply(
+            "The file is larger than {size}.", spent="yes", size=size_in_words(self.largest)
+        )
 
     def _restart(self) -> None:
         self.done, self.total = 0, None

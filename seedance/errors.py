@@ -17,12 +17,18 @@
 Each error carries one sentence that says what happened (`message`), one that says what to do
 (`hint`), the ticket of the task if one exists, and whether money was spent. Most also inherit the
 builtin error that a caller would expect.
+
+The two sentences are templates with values, see `said`:
+
+    BadOrder("{name} holds no picture.", hint="Connect one that is not empty.", name="first_frame")
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from .said import Said, said_of, say
 from .texts import shown
 
 Spent = Literal["no", "yes", "unknown"]
@@ -31,9 +37,10 @@ Spent = Literal["no", "yes", "unknown"]
 class SeedanceError(Exception):
     """Base of all errors raised on purpose by this package.
 
-    `message`: what happened, one sentence. `hint`: what to do next, may be empty. Both are cut
-    where they quote too much. `task`: the ticket, if the task has one. `spent`: whether money was
-    spent. `row`: the journal row.
+    `message`: what happened, one sentence. `hint`: what to do next, may be empty. Both have their
+    `{name}`s replaced by `values`, unless they were said already, and are cut where they quote too
+    much. `task`: the ticket, if the task has one. `spent`: whether money was spent. `row`: the
+    journal row.
     """
 
     exit_code = 1
@@ -47,8 +54,10 @@ class SeedanceError(Exception):
         task: str | None = None,
         spent: Spent | None = None,
         row: int | None = None,
+        **values: object,
     ) -> None:
-        self.message, self.hint = shown(message), shown(hint)
+        self.message: str = _said(message, values)
+        self.hint: str = _said(hint, values)
         super().__init__(self.message)
         self.task = task
         self.spent: Spent = spent or self.spent_by_default
@@ -68,14 +77,26 @@ class SeedanceError(Exception):
             parts.append(f"Task: {self.task}")
         return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts)
 
-    def as_dict(self) -> dict[str, str | None]:
-        """The JSON form: `{kind, message, hint, task, spent}`."""
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: `{kind, message, hint, task, spent}`, and what the two sentences are made
+        of: `{code, values, hint_code, hint_values}`."""
         return {
             "kind": self.kind,
-            "message": self.message,
-            "hint": self.hint,
+            "message": str(self.message),
+            "hint": str(self.hint),
             "task": self.task,
             "spent": self.spent,
+            **self.sentences(),
+        }
+
+    def sentences(self) -> dict[str, Any]:
+        """What message and hint are made of: `{code, values, hint_code, hint_values}`."""
+        message, hint = (Said.of(text).as_dict() for text in (self.message, self.hint))
+        return {
+            "code": message["code"],
+            "values": message["values"],
+            "hint_code": hint["code"],
+            "hint_values": hint["values"],
         }
 
 
@@ -170,13 +191,18 @@ KINDS: dict[str, type[SeedanceError]] = {
 }
 
 
-def from_dict(record: dict[str, str | None]) -> SeedanceError:
+def _said(text: str, values: Mapping[str, object]) -> Said:
+    return (text if isinstance(text, Said) else say(text, **values)).each(shown)
+
+
+def from_dict(record: Mapping[str, Any]) -> SeedanceError:
     """The error that `as_dict` described, e.g. one kept in the journal."""
     kind = KINDS.get(record.get("kind") or "", SeedanceError)
     spent = record.get("spent")
+    message = record.get("message") or "unknown error"
     return kind(
-        record.get("message") or "unknown error",
-        hint=record.get("hint") or "",
+        said_of(message, record.get("code"), record.get("values")),
+        hint=said_of(record.get("hint") or "", record.get("hint_code"), record.get("hint_values")),
         task=record.get("task"),
-        spent=spent if spent in ("no", "yes", "unknown") else None,  # type: ignore[arg-type]
+        spent=spent if spent in ("no", "yes", "unknown") else None,
     )

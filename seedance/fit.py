@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, replace
 from typing import Any, Union
 
 from .errors import BadOrder
@@ -27,15 +27,41 @@ from .order import (
     check_extra,
 )
 from .providers import ids, registry
-from .texts import LONGEST_PROMPT, counted, did_you_mean, number_in_words, quoted
+from .said import Said, both, clauses, said_of, say
+from .texts import LONGEST_PROMPT, nearest, number_in_words, quoted
 from .wire import UNDOCUMENTED, ModelLimits, Provider
 
 # A provider as it is everywhere, or as it is configured here.
 AnyProvider = Union[type[Provider], Provider]
 
-KIND_WORDS: dict[Kind, str] = {"image": "pictures", "video": "clips", "audio": "sounds"}
+ONE_WORDS: dict[Kind, Said] = {
+    "image": say("picture"),
+    "video": say("clip"),
+    "audio": say("sound"),
+}
+KIND_WORDS: dict[Kind, Said] = {
+    "image": say("pictures"),
+    "video": say("clips"),
+    "audio": say("sounds"),
+}
+# The fields of an order that may change, and those of their values that are words.
+FIELD_WORDS: Mapping[str, Said] = {
+    "model": say("model"),
+    "resolution": say("resolution"),
+    "ratio": say("ratio"),
+    "duration": say("duration"),
+    "generate_audio": say("generate_audio"),
+    "web_search": say("web_search"),
+    "output_format": say("output_format"),
+    "watermark": say("watermark"),
+    "camera_fixed": say("camera_fixed"),
+    "keep_audio": say("keep_audio"),
+    "draft": say("draft"),
+    "operation": say("operation"),
+    "on_unsupported": say("on_unsupported"),
+}
+VALUE_WORDS: Mapping[str, Said] = {"adaptive": say("adaptive")}
 MOST_REFERENCES = 100  # no provider takes half of that
-
 
 DRAFT_RESOLUTION = "480p"
 
@@ -44,21 +70,57 @@ class DoesNotFit(BadOrder):
     """One provider cannot take the order as it is; another may."""
 
 
+PARTS = ("field", "asked", "given", "why")  # of a change
+
+
 @dataclass(frozen=True)
 class Change:
-    """One thing that is sent other than asked: `field`, `asked`, `given`, and `why` in words."""
+    """One thing that is sent other than asked: `field` (of the order, or a medium in words),
+    `asked`, `given`, and `why` in words."""
 
     field: str
     asked: Any
     given: Any
-    why: str
+    why: Said
+    code: InitVar[str] = ""  # of a record by `as_dict`
+    values: InitVar[Mapping[str, Any] | None] = None
+
+    def __post_init__(self, _: str, values: Mapping[str, Any] | None) -> None:
+        for name, part in said_of("", "", values).values.items():
+            if name in PARTS and isinstance(part, Said):
+                object.__setattr__(self, name, part)
+
+    @property
+    def said(self) -> Said:
+        """The whole in words."""
+        return say(
+            "{field}: {asked} became {given} ({why})",
+            field=FIELD_WORDS.get(self.field, self.field),
+            asked=_in_words(self.asked),
+            given=_in_words(self.given),
+            why=self.why,
+        )
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form: `{field, asked, given, why}`."""
-        return {"field": self.field, "asked": self.asked, "given": self.given, "why": self.why}
+        """The JSON form: `{field, asked, given, why}`, and what the change in words is made of:
+        `{code, values}`."""
+        said = self.said.as_dict()
+        return {
+            **{name: _plain(getattr(self, name)) for name in PARTS},
+            "code": said["code"],
+            "values": said["values"],
+        }
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.asked} became {self.given} ({self.why})"
+        return str(self.said)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def _in_words(value: Any) -> Any:
+    return VALUE_WORDS.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -68,7 +130,7 @@ class Fit:
 
     order: Order
     changes: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
 
 
 def fit(order: Order, provider: AnyProvider) -> Fit:
@@ -86,7 +148,7 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
     asked = order
     model = provider.limits.models.get(order.model)
     changes: list[Change] = []
-    notes: list[str] = []
+    notes: list[Said] = []
     if model is None:
         model_name = _nearest_model(order.model, provider)
         changes.append(Change("model", order.model, model_name, provider.lacks(order.model)))
@@ -103,7 +165,12 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
         changes.append(change)
         values[change.field] = change.given
     if order.seed and not model.seed:
-        notes.append(f"{provider.name} takes no seed; it still makes this order a different one.")
+        notes.append(
+            say(
+                "{provider} takes no seed; it still makes this order a different one.",
+                provider=provider.name,
+            )
+        )
     notes += [note for kind, note in model.notes.items() if order.of_kind(kind)]
     notes += _notes_on_the_model(order, model, provider)
     if changes and order.on_unsupported == "error":
@@ -114,18 +181,28 @@ def fit(order: Order, provider: AnyProvider) -> Fit:
 def _fit_final(order: Order, provider: AnyProvider) -> Fit:
     """The order for the final video of a draft: only its resolution is the order's own."""
     if order.draft_of.partition(":")[0] != provider.id:
-        raise DoesNotFit(f"{provider.name} did not make the draft {order.draft_of}.")
+        raise DoesNotFit(
+            "{provider} did not make the draft {draft}.",
+            provider=provider.name,
+            draft=order.draft_of,
+        )
     if isinstance(provider, Provider):
         finals = provider.finals(order.model)
     else:
         model = provider.limits.models.get(order.model)
         finals = model.finals if model else ()
     if not finals:
-        raise DoesNotFit(f"{provider.name} finishes no drafts of {order.model}.")
+        raise DoesNotFit(
+            "{provider} finishes no drafts of {model}.", provider=provider.name, model=order.model
+        )
     changes = []
     if order.resolution not in finals:
         given = _nearest_resolution(order.resolution, finals)
-        why = f"{provider.name} finishes a draft in {', '.join(finals)}"
+        why = say(
+            "{provider} finishes a draft in {resolutions}",
+            provider=provider.name,
+            resolutions=finals,
+        )
         changes.append(Change("resolution", order.resolution, given, why))
         if order.on_unsupported == "error":
             raise unsupported(order, changes, provider)
@@ -143,15 +220,23 @@ def _with_references(order: Order, provider: AnyProvider) -> Order:
         found = asset.handles.get(provider.id, ())
         if not found and (why := asset.lacking.get(provider.id)):
             raise DoesNotFit(
-                f"The asset {asset.name} {why} in the library of {provider.name}.",
+                "The asset {name} {why} in the library of {provider}.",
                 hint="Wait until it is active, or add it again.",
+                name=asset.name,
+                why=why,
+                provider=provider.name,
             )
         if not found and not asset.files:
-            libraries = ", ".join(asset.handles) or "no library, as an active one"
             raise DoesNotFit(
-                f"{provider.name} cannot take the asset {asset.name}: it is in {libraries} only.",
+                "{provider} cannot take the asset {name}: it is in {libraries} only."
+                if asset.handles
+                else "{provider} cannot take the asset {name}: it is in no library, as an active "
+                "one only.",
                 hint="Choose that provider, or add the files to this machine, for any provider: "
-                f"seedance asset add FILE --name {asset.name} --provider any.",
+                "seedance asset add FILE --name {name} --provider any.",
+                provider=provider.name,
+                name=asset.name,
+                libraries=list(asset.handles),
             )
         media += found or asset.files
     return replace(order, references=(*order.references, *media), assets=())
@@ -223,13 +308,16 @@ def check_words(order: Order) -> None:
     for name in order.extra:
         if name not in registry():
             raise BadOrder(
-                f"extra has fields for {quoted(name)}, which is no provider.",
-                hint=f"{did_you_mean(name, ids())}{_one_of(ids())}",
+                "extra has fields for {name}, which is no provider.",
+                hint=_choose(name, ids()),
+                name=quoted(name),
             )
     if len(order.prompt) > LONGEST_PROMPT:
         raise BadOrder(
-            f"The prompt has {len(order.prompt)} letters.",
-            hint=f"No provider takes as many; use at most {LONGEST_PROMPT}.",
+            "The prompt has {count} letters.",
+            hint="No provider takes as many; use at most {most}.",
+            count=len(order.prompt),
+            most=LONGEST_PROMPT,
         )
     if re.search("[\ud800-\udfff]", order.prompt):
         raise BadOrder(
@@ -245,39 +333,54 @@ def check_words(order: Order) -> None:
         ("on_unsupported", order.on_unsupported, ("error", "nearest")),
     ):
         if value not in known:
-            near = did_you_mean(str(value), known)
-            raise BadOrder(f"There is no {name} {quoted(value)}.", hint=near + _one_of(known))
+            raise BadOrder(
+                "There is no {field} {value}.",
+                hint=_choose(str(value), known),
+                field=FIELD_WORDS[name],
+                value=quoted(value),
+            )
     if order.duration != -1 and not 1 <= order.duration <= 60:
         raise BadOrder(
-            f"A duration of {number_in_words(order.duration)} s is not possible.",
+            "A duration of {duration} s is not possible.",
             hint="Use 4 to 30 seconds, or -1 to let the model decide.",
+            duration=number_in_words(order.duration),
         )
     if not 0 <= order.seed < SEEDS:
         raise BadOrder(
-            f"The seed {number_in_words(order.seed)} is out of range.",
-            hint=f"Use 0 to {SEEDS - 1}. (One of up to 64 bits is taken modulo 2^32; none below 0 "
-            "stands for a random one.)",
+            "The seed {seed} is out of range.",
+            hint="Use 0 to {most}. (One of up to 64 bits is taken modulo 2^32; none "
+            "below 0 stands for a random one.)",
+            seed=number_in_words(order.seed),
+            most=SEEDS - 1,
         )
     if len(order.references) > MOST_REFERENCES:
         raise BadOrder(
-            f"The order has {len(order.references)} references.",
-            hint=f"No provider takes as many; use at most {MOST_REFERENCES}.",
+            "The order has {count} references.",
+            hint="No provider takes as many; use at most {most}.",
+            count=len(order.references),
+            most=MOST_REFERENCES,
         )
     frames = order.first_frame is not None or order.last_frame is not None
     if order.last_frame is not None and order.first_frame is None:
         raise BadOrder("There is a last frame without a first.", hint="Give a first frame too.")
     if frames and order.references:
         raise BadOrder(
-            "First and last frames exclude references"
-            + (", and so assets that the prompt names." if _any_asset(order) else "."),
+            "First and last frames exclude references, and so assets that the prompt names."
+            if any(medium.asset for medium in order.references)
+            else "First and last frames exclude references.",
             hint="Use either frames or references; a picture can be named @Image1 as a reference.",
         )
     if order.video is not None and frames:
         raise BadOrder("A clip to work on excludes first and last frames.", hint="Remove one.")
 
 
-def _any_asset(order: Order) -> bool:
-    return any(medium.asset for medium in order.references)
+def _choose(value: str, known: Iterable[str]) -> Said:
+    """Which values there are, for one that is none of them."""
+    near = nearest(value, known)
+    return both(
+        say("Did you mean {near}?", near=near) if near else "",
+        say("Use one of: {known}.", known=list(known)),
+    )
 
 
 def check_handles(order: Order) -> None:
@@ -294,10 +397,15 @@ def check_handles(order: Order) -> None:
     for match in _HANDLE.finditer(order.prompt):
         kind = match[1].lower()
         if int(match[2]) > have[kind]:
-            there = counted(have[kind], KIND_WORDS[kind])  # type: ignore[index]
+            many = have[kind]
             raise BadOrder(
-                f"The prompt names {match[0]}, but the order has {there}.",
+                "The prompt names {name}, but the order has {count} {kind}."
+                if many
+                else "The prompt names {name}, but the order has no {kind}.",
                 hint="Connect it, or change the prompt; pictures are counted, not sockets.",
+                name=match[0],
+                count=many,
+                kind=(ONE_WORDS if many == 1 else KIND_WORDS)[kind],  # type: ignore[index]
             )
 
 
@@ -306,10 +414,13 @@ def check_handles(order: Order) -> None:
 
 def _check_mode(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if order.mode not in model.modes:
-        can = ", ".join(MODE_WORDS[mode] for mode in MODE_WORDS if mode in model.modes)
         raise DoesNotFit(
-            f"{provider.name} cannot do {MODE_WORDS[order.mode]} with {order.model}.",
-            hint=f"It can do: {can}.",
+            "{provider} cannot do {mode} with {model}.",
+            hint="It can do: {can}.",
+            provider=provider.name,
+            mode=MODE_WORDS[order.mode],
+            model=order.model,
+            can=[words for mode, words in MODE_WORDS.items() if mode in model.modes],
         )
 
 
@@ -317,109 +428,140 @@ def _check_counts(order: Order, model: ModelLimits, provider: AnyProvider) -> No
     for kind, limit in model.counts(order.mode).items():
         count = len(order.of_kind(kind))
         if count > limit:
-            most = counted(limit, f"reference {KIND_WORDS[kind]}")
             raise DoesNotFit(
-                f"{provider.name} takes at most {most}, not {count}."
+                "{provider} takes at most {limit} reference {kind}, not {count}."
                 if limit
-                else f"{provider.name} takes {most}.",
-                hint=f"Remove {count - limit}.",
+                else "{provider} takes no reference {kind}.",
+                hint="Remove {over}.",
+                provider=provider.name,
+                limit=limit,
+                kind=(ONE_WORDS if limit == 1 else KIND_WORDS)[kind],
+                count=count,
+                over=count - limit,
             )
     if model.total is not None and len(order.references) > model.total:
         raise DoesNotFit(
-            f"{provider.name} takes at most {counted(model.total, 'references')} in all, "
-            f"not {len(order.references)}.",
-            hint=f"Remove {len(order.references) - model.total}.",
+            "{provider} takes at most 1 reference in all, not {count}."
+            if model.total == 1
+            else "{provider} takes at most {limit} references in all, not {count}.",
+            hint="Remove {over}.",
+            provider=provider.name,
+            limit=model.total,
+            count=len(order.references),
+            over=len(order.references) - model.total,
         )
     only_sounds = order.references and all(m.kind == "audio" for m in order.references)
     if only_sounds and order.video is None and not model.audio_alone:
         raise DoesNotFit(
-            f"{provider.name} takes a sound only together with a picture or a clip.",
+            "{provider} takes a sound only together with a picture or a clip.",
             hint="Connect a reference picture or clip too.",
+            provider=provider.name,
         )
 
 
 def _check_prompt(order: Order, model: ModelLimits, provider: AnyProvider) -> None:
     if not order.prompt.strip() and order.mode not in model.prompt_optional:
         raise DoesNotFit(
-            "The prompt is empty.", hint=f"{provider.name} needs one for {MODE_WORDS[order.mode]}."
+            "The prompt is empty.",
+            hint="{provider} needs one for {mode}.",
+            provider=provider.name,
+            mode=MODE_WORDS[order.mode],
         )
     length = len(spelled(order, provider).prompt)
     if model.prompt_max is not None and length > model.prompt_max:
         raise DoesNotFit(
-            f"The prompt has {length} characters; {provider.name} takes {model.prompt_max}.",
+            "The prompt has {length} characters; {provider} takes {most}.",
             hint="Shorten it.",
+            length=length,
+            provider=provider.name,
+            most=model.prompt_max,
         )
 
 
 def _value_changes(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[Change]:
-    who = provider.name
+    named: dict[str, Any] = {"provider": provider.name, "model": order.model}
+    mode = MODE_WORDS[order.mode]
     if order.draft and order.mode not in model.drafts:
-        why = f"{who} documents no drafts for {MODE_WORDS[order.mode]} with {order.model}"
+        why = say("{provider} documents no drafts for {mode} with {model}", mode=mode, **named)
         yield Change("draft", True, False, why)
         cheap = _nearest_resolution(DRAFT_RESOLUTION, model.resolutions)
         if order.resolution != cheap:
-            yield Change("resolution", order.resolution, cheap, "as near to a draft as there is")
+            why = say("as near to a draft as there is")
+            yield Change("resolution", order.resolution, cheap, why)
             order = replace(order, resolution=cheap)
     if order.resolution not in model.resolutions:
         given = _nearest_resolution(order.resolution, model.resolutions)
-        yield Change("resolution", order.resolution, given, _offers(who, model.resolutions, order))
+        why = _offers(model.resolutions, named)
+        yield Change("resolution", order.resolution, given, why)
         order = replace(order, resolution=given)
     adaptive = order.mode in model.adaptive
     if order.ratio == "adaptive" and not adaptive:
         given = "16:9" if "16:9" in model.ratios else model.ratios[0]
-        why = f"{who} cannot follow the source's ratio in {MODE_WORDS[order.mode]} mode"
-        yield Change("ratio", "adaptive", given, f"{why}; it offers {', '.join(model.ratios)}")
+        why = say(
+            "{provider} cannot follow the source's ratio in {mode} mode; it offers {ratios}",
+            mode=mode,
+            ratios=model.ratios,
+            **named,
+        )
+        yield Change("ratio", "adaptive", given, why)
     elif order.ratio != "adaptive" and order.ratio not in _ratios(order, model):
         known = _ratios(order, model)
         given = _nearest_ratio(order.ratio, known) if known else "adaptive"
         offered = [*known, *(["adaptive"] if adaptive else [])]
-        yield Change("ratio", order.ratio, given, _offers(who, offered, order))
+        yield Change("ratio", order.ratio, given, _offers(offered, named))
     low, high = model.durations
     if order.mode in model.source_duration:
         if order.duration != -1:
-            why = f"{who} takes the length from the clip in {MODE_WORDS[order.mode]} mode"
+            why = say(
+                "{provider} takes the length from the clip in {mode} mode", mode=mode, **named
+            )
             yield Change("duration", order.duration, -1, why)
     elif order.duration == -1 and not model.auto_duration:
         given_duration = min(max(5, low), high)
-        yield Change("duration", -1, given_duration, f"{who} needs a duration of {low} to {high} s")
+        why = say("{provider} needs a duration of {low} to {high} s", low=low, high=high, **named)
+        yield Change("duration", -1, given_duration, why)
     elif order.duration != -1 and not low <= order.duration <= high:
         given_duration = low if order.duration < low else high
-        yield Change("duration", order.duration, given_duration, f"{who} offers {low} to {high} s")
+        why = say("{provider} offers {low} to {high} s", low=low, high=high, **named)
+        yield Change("duration", order.duration, given_duration, why)
     if order.generate_audio and not model.generates_audio:
-        yield Change("generate_audio", True, False, f"{who} makes no sound with {order.model}")
+        why = say("{provider} makes no sound with {model}", **named)
+        yield Change("generate_audio", True, False, why)
     if order.web_search and order.mode not in model.web_search:
-        why = f"{who} documents no web search for {MODE_WORDS[order.mode]} with {order.model}"
+        why = say("{provider} documents no web search for {mode} with {model}", mode=mode, **named)
         yield Change("web_search", True, False, why)
     if order.output_format not in model.formats:
-        yield Change(
-            "output_format", order.output_format, "mp4", _offers(who, model.formats, order)
-        )
+        yield Change("output_format", order.output_format, "mp4", _offers(model.formats, named))
     for name, able in (
         ("watermark", model.watermark),
         ("camera_fixed", model.camera_fixed),
         ("keep_audio", model.keeps_audio),
     ):
         if getattr(order, name) and not able:
-            yield Change(name, True, False, f"{who} has no such switch")
+            yield Change(name, True, False, say("{provider} has no such switch", **named))
 
 
-def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[str]:
+def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider) -> Iterable[Said]:
     """How far what is sent rests on documents."""
+    named: dict[str, Any] = {"provider": provider.name, "model": order.model}
     if UNDOCUMENTED in model.sources:
-        yield (
-            f"No document of {provider.name} has {order.model}: it is sent under the id that "
-            f"SEEDANCE_{provider.id.upper()}_MODELS names, and {provider.name} decides."
+        yield say(
+            "No document of {provider} has {model}: it is sent under the id that {variable} names, "
+            "and {provider} decides.",
+            variable=f"SEEDANCE_{provider.id.upper()}_MODELS",
+            **named,
         )
     elif model.reported:
-        yield f"What {order.model} can do at {provider.name} is reported, not documented."
+        yield say("What {model} can do at {provider} is reported, not documented.", **named)
     if order.mode in model.by_prompt:
-        yield (
-            f"{provider.name} has no field for {MODE_WORDS[order.mode]} with {order.model}: the "
-            "clip is a reference and the prompt must say what to do with it. That is not "
-            "guaranteed."
+        yield say(
+            "{provider} has no field for {mode} with {model}: the clip is a reference and the "
+            "prompt must say what to do with it. That is not guaranteed.",
+            mode=MODE_WORDS[order.mode],
+            **named,
         )
     if order.mode == "extend" and model.extends_apart:
-        yield "The video is the new part only: join it to the clip."
+        yield say("The video is the new part only: join it to the clip.")
 
 
 def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
@@ -431,8 +573,9 @@ def _ratios(order: Order, model: ModelLimits) -> tuple[str, ...]:
     return tuple(r for r in model.ratios if not sizes or r in sizes)
 
 
-def _offers(who: str, values: Sequence[str], order: Order) -> str:
-    return f"{who} offers {', '.join(values)} with {order.model}"
+def _offers(values: Sequence[str], named: Mapping[str, Any]) -> Said:
+    offered = [_in_words(value) for value in values]
+    return say("{provider} offers {values} with {model}", values=offered, **named)
 
 
 def _nearest_resolution(asked: str, offered: Sequence[str]) -> str:
@@ -458,9 +601,12 @@ def _nearest_model(asked: str, provider: AnyProvider) -> str:
     offered = provider.limits.models
     if not offered:
         raise DoesNotFit(
-            f"{provider.lacks(asked)}, nor for any other model.",
-            hint=f'Name those that it has: SEEDANCE_{provider.id.upper()}_MODELS={{"{asked}": '
-            '"its id there"}, or in the settings.',
+            "{value}, nor for any other model.",
+            hint='Name those that it has: SEEDANCE_{id}_MODELS={"{asked}": "its id '
+            'there"}, or in the settings.',
+            value=provider.lacks(asked),
+            id=provider.id.upper(),
+            asked=asked,
         )
     # The nearest of a family that only gets smaller: 2.5 -> 2.0, mini -> fast -> 2.0.
     rank = [
@@ -475,13 +621,20 @@ def _nearest_model(asked: str, provider: AnyProvider) -> str:
 
 def unsupported(asked: Order, changes: Sequence[Change], provider: AnyProvider) -> DoesNotFit:
     """The error for an order that `provider` could only take with `changes`."""
-    what = "; ".join(f"{change.field} {change.asked} ({change.why})" for change in changes)
-    use = ", ".join(f"{change.field} {change.given}" for change in changes)
+
+    def words(change: Change, value: Any) -> dict[str, object]:
+        field = FIELD_WORDS.get(change.field, change.field)
+        return {"field": field, "value": _in_words(value)}
+
+    what = [
+        say("{field} {value} ({why})", why=change.why, **words(change, change.asked))
+        for change in changes
+    ]
+    use = [say("{field} {value}", **words(change, change.given)) for change in changes]
     return DoesNotFit(
-        f"{provider.name} does not support {what}.",
-        hint=f"Use {use}, or set on_unsupported to nearest.",
+        "{provider} does not support {what}.",
+        hint="Use {use}, or set on_unsupported to nearest.",
+        provider=provider.name,
+        what=clauses(what),
+        use=use,
     )
-
-
-def _one_of(values: Sequence[str]) -> str:
-    return f"Use one of: {', '.join(values)}."

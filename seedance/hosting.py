@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadOrder, Refused, SeedanceError, Unreachable
+from .said import both, say, template
 from .settings import Settings
 from .wire import Blob
 
@@ -131,9 +132,9 @@ def remove(settings: Settings, name: str) -> None:
 
 # What is tried, in this order: the words for it, and the right that it needs.
 _RIGHTS = (
-    ("put objects into", "s3:PutObject"),
-    ("read objects of", "s3:GetObject"),
-    ("delete objects of", "s3:DeleteObject"),
+    (template("The key may not put objects into the bucket: {said}"), "s3:PutObject"),
+    (template("The key may not read objects of the bucket: {said}"), "s3:GetObject"),
+    (template("The key may not delete objects of the bucket: {said}"), "s3:DeleteObject"),
 )
 
 
@@ -154,20 +155,24 @@ def try_out(settings: Settings) -> str:
 
     def read(client: Any, bucket: str) -> None:
         if client.get_object(Bucket=bucket, Key=name)["Body"].read() != body:
-            raise Refused(f"The bucket {bucket} gave back another object than was put there.")
+            raise Refused(
+                "The bucket {bucket} gave back another object than was put there.", bucket=bucket
+            )
 
     def delete(client: Any, bucket: str) -> None:
         client.delete_object(Bucket=bucket, Key=name)
 
     refused: SeedanceError | None = None
-    for step, (words, right) in zip((put, read, delete), _RIGHTS):
+    for step, (text, right) in zip((put, read, delete), _RIGHTS):
         try:
             with _bucket(settings, attempts=1) as (client, bucket):
                 step(client, bucket)
         except Refused as error:
-            lacks = f"The key may not {words} the bucket: {error.message}"
-            hint = f"Give it the right {right}. {error.hint}"
-            refused = refused or Refused(lacks, hint=hint)
+            refused = refused or Refused(
+                text,
+                hint=both(say("Give it the right {right}.", right=right), error.hint),
+                said=error.message,
+            )
             if right == "s3:PutObject":
                 break  # there is nothing to read or delete
     if refused:
@@ -220,16 +225,19 @@ def _bucket(settings: Settings, attempts: int = 4) -> Iterator[tuple[Any, str]]:
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         where = values.get("endpoint") or "Amazon S3"
         raise Unreachable(
-            f"The bucket {bucket} at {where} could not be reached ({type(error).__name__}); "
-            "nothing was spent.",
+            "The bucket {bucket} at {where} could not be reached ({reason}); nothing was spent.",
             hint="Check SEEDANCE_S3_ENDPOINT and the network; it is safe to try again.",
+            bucket=bucket,
+            where=where,
+            reason=type(error).__name__,
         ) from None
     except (exceptions.BotoCoreError, ValueError) as error:
         raise BadOrder(
-            f"The settings of the bucket {bucket} cannot be used ({type(error).__name__}); "
-            "nothing was spent.",
+            "The settings of the bucket {bucket} cannot be used ({reason}); nothing was spent.",
             hint="Check SEEDANCE_S3_BUCKET, SEEDANCE_S3_ENDPOINT, SEEDANCE_S3_REGION, "
             "SEEDANCE_S3_ACCESS_KEY_ID and SEEDANCE_S3_SECRET_ACCESS_KEY.",
+            bucket=bucket,
+            reason=type(error).__name__,
         ) from None
 
 
@@ -239,31 +247,40 @@ def _check_whose_key(settings: Settings, values: dict[str, str]) -> None:
     own = values.get("access_key_id") and values.get("secret_access_key")
     if values.get("endpoint") and not own and not settings.is_set("SEEDANCE_S3_ENDPOINT"):
         raise BadOrder(
-            f"The bucket at {values['endpoint']} has no key of its own; nothing was spent.",
+            "The bucket at {endpoint} has no key of its own; nothing was spent.",
             hint="Store both parts of its key with it, or set SEEDANCE_S3_ENDPOINT in the "
             "environment to use the keys that boto3 finds on this machine.",
+            endpoint=values["endpoint"],
         )
 
 
 _WHAT_TO_CHECK = {
-    "NoSuchBucket": "SEEDANCE_S3_BUCKET: there is no bucket of this name at the endpoint",
-    "InvalidAccessKeyId": "SEEDANCE_S3_ACCESS_KEY_ID: the endpoint does not know it",
-    "SignatureDoesNotMatch": "SEEDANCE_S3_SECRET_ACCESS_KEY and SEEDANCE_S3_REGION",
-    "AccessDenied": "that the key may put and delete objects in the bucket",
-    "PermanentRedirect": "SEEDANCE_S3_REGION and SEEDANCE_S3_ENDPOINT: the bucket is elsewhere",
-    "AuthorizationHeaderMalformed": "SEEDANCE_S3_REGION: the bucket is in another one",
+    "NoSuchBucket": say("SEEDANCE_S3_BUCKET: there is no bucket of this name at the endpoint"),
+    "InvalidAccessKeyId": say("SEEDANCE_S3_ACCESS_KEY_ID: the endpoint does not know it"),
+    "SignatureDoesNotMatch": say("SEEDANCE_S3_SECRET_ACCESS_KEY and SEEDANCE_S3_REGION"),
+    "AccessDenied": say("that the key may put and delete objects in the bucket"),
+    "PermanentRedirect": say(
+        "SEEDANCE_S3_REGION and SEEDANCE_S3_ENDPOINT: the bucket is elsewhere"
+    ),
+    "AuthorizationHeaderMalformed": say("SEEDANCE_S3_REGION: the bucket is in another one"),
 }
 
 
 def _refusal(bucket: str, response: dict[str, Any]) -> Refused | Unreachable:
-    code = str(response.get("Error", {}).get("Code", "no reason given"))
+    code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _BUSY or status >= 500:
         return Unreachable(
-            f"The bucket {bucket} is busy ({code}); nothing was spent.",
+            "The bucket {bucket} is busy ({code}); nothing was spent.",
             hint="It is safe to try again.",
+            bucket=bucket,
+            code=code,
         )
-    check = _WHAT_TO_CHECK.get(code, "its name, region and keys (SEEDANCE_S3_...)")
+    check = _WHAT_TO_CHECK.get(code, say("its name, region and keys (SEEDANCE_S3_...)"))
     return Refused(
-        f"The bucket {bucket} refused ({code}); nothing was spent.", hint=f"Check {check}."
+        "The bucket {bucket} refused ({code}); nothing was spent.",
+        hint="Check {check}.",
+        bucket=bucket,
+        code=code,
+        check=check,
     )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from . import forks
 from .errors import BadOrder
 from .files import write_atomically
+from .said import say
 
 HOME = "SEEDANCE_HOME must name a folder that can be written, or one that can be made."
 LOCK_SECONDS = 30.0  # to wait for other writers, each of which takes milliseconds
@@ -95,17 +96,22 @@ class KeyFile:
             raise
         except NotADirectoryError:
             raise BadOrder(
-                f"{self.path.parent}, where the key file would be, is not a folder.", hint=HOME
+                "{parent}, where the key file would be, is not a folder.",
+                hint=HOME,
+                parent=self.path.parent,
             ) from None
         except OSError as error:
             raise BadOrder(
-                f"The key file {self.path} cannot be read: {error.strerror}.",
-                hint=f"Give yourself the right to read it. {HOME}",
+                "The key file {path} cannot be read: {reason}.",
+                hint="Give yourself the right to read it. {home}",
+                path=self.path,
+                reason=error.strerror,
+                home=say(HOME),
             ) from None
         except ValueError:
             # The parser's message may quote the file, so it is not repeated.
             raise BadOrder(
-                f"The key file {self.path} cannot be read.", hint="Mend or delete it."
+                "The key file {path} cannot be read.", hint="Mend or delete it.", path=self.path
             ) from None
         return _Parsed(version, values if isinstance(values, dict) else {})
 
@@ -116,15 +122,16 @@ class KeyFile:
             return
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise BadOrder(
-                f"Others can read the key file {self.path}, so it is not used.",
-                hint=f"Run: chmod 600 '{self.path}'. If this machine is shared, replace the keys "
-                "in it.",
+                "Others can read the key file {path}, so it is not used.",
+                hint="Run: chmod 600 '{path}'. If this machine is shared, replace the keys in it.",
+                path=self.path,
             )
         if status.st_uid != os.geteuid():
             raise BadOrder(
-                f"The key file {self.path} belongs to another user, so it is not used.",
+                "The key file {path} belongs to another user, so it is not used.",
                 hint="Whoever has put it there chooses which keys are used, and where they go. "
                 "Delete it, and store the keys again.",
+                path=self.path,
             )
         self._check_folders()
 
@@ -137,10 +144,11 @@ class KeyFile:
             with contextlib.suppress(FileNotFoundError):
                 if _others_can_write(folder.stat()):
                     raise BadOrder(
-                        f"Others can write in {folder}, the folder of the key file, so it is not "
-                        "used.",
-                        hint=f"Run: chmod go-w '{folder}'. If this machine is shared, replace the "
+                        "Others can write in {folder}, the folder of the key file, so it is "
+                        "not used.",
+                        hint="Run: chmod go-w '{folder}'. If this machine is shared, replace the "
                         "keys in it.",
+                        folder=folder,
                     )
 
     @contextlib.contextmanager
@@ -158,8 +166,10 @@ class KeyFile:
                 held.enter_context(lock)
             except Timeout:
                 raise BadOrder(
-                    f"The key file {self.path} cannot be written: another program has locked it.",
-                    hint=f"If none is running, delete {lock.lock_file}.",
+                    "The key file {path} cannot be written: another program has locked it.",
+                    hint="If none is running, delete {lock_file}.",
+                    path=self.path,
+                    lock_file=lock.lock_file,
                 ) from None
             except (OSError, NotImplementedError):
                 pass  # The file system has no locks.
@@ -172,7 +182,10 @@ class KeyFile:
             yield
         except OSError as error:
             raise BadOrder(
-                f"The key file {self.path} cannot be written: {error.strerror}.", hint=HOME
+                "The key file {path} cannot be written: {reason}.",
+                hint=HOME,
+                path=self.path,
+                reason=error.strerror,
             ) from error
 
 

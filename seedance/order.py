@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import embedded
 from .errors import BadOrder
+from .said import Said, say
 from .texts import LONGEST_ADDRESS, quoted
 
 if TYPE_CHECKING:
@@ -83,13 +84,13 @@ SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
 
 Kind = Literal["image", "video", "audio"]
 Mode = Literal["text", "image", "frames", "reference", "edit", "extend"]
-MODE_WORDS: dict[Mode, str] = {
-    "text": "text to video",
-    "image": "first frame",
-    "frames": "first and last frame",
-    "reference": "references",
-    "edit": "video editing",
-    "extend": "video extension",
+MODE_WORDS: dict[Mode, Said] = {
+    "text": say("text to video"),
+    "image": say("first frame"),
+    "frames": say("first and last frame"),
+    "reference": say("references"),
+    "edit": say("video editing"),
+    "extend": say("video extension"),
 }
 
 NO_EXTRA: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
@@ -127,8 +128,10 @@ class Medium:
         """A picture from 8-bit RGB pixels of shape (height, width, 3)."""
         if pixels.dtype != "uint8" or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise BadOrder(
-                f"A picture must be 8-bit RGB of shape (height, width, 3), not {pixels.dtype} "
-                f"of shape {pixels.shape}."
+                "A picture must be 8-bit RGB of shape (height, width, 3), not {dtype} "
+                "of shape {shape}.",
+                dtype=pixels.dtype,
+                shape=str(pixels.shape),
             )
         contiguous = pixels if pixels.flags.c_contiguous else pixels.copy()
         return cls("image", pixels=contiguous)
@@ -146,13 +149,19 @@ class Medium:
             is_file, exists = path.is_file(), path.exists()
         except OSError as error:  # a folder that cannot be entered, a name that is too long
             raise BadOrder(
-                f"{quoted(path)} cannot be read: {error.strerror}.", hint="Check the path."
+                "{path} cannot be read: {reason}.",
+                hint="Check the path.",
+                path=quoted(path),
+                reason=error.strerror,
             ) from error
         if exists and not is_file:
-            what = "a folder" if path.is_dir() else "no file"
-            raise BadOrder(f"{path.absolute()} is {what}.", hint="Give the path of a file.")
+            raise BadOrder(
+                "{path} is a folder." if path.is_dir() else "{path} is no file.",
+                hint="Give the path of a file.",
+                path=path.absolute(),
+            )
         if not is_file:
-            raise BadOrder(f"There is no file {path}.", hint="Check the path.")
+            raise BadOrder("There is no file {path}.", hint="Check the path.", path=path)
         return cls(kind, path=path)
 
     @classmethod
@@ -170,8 +179,9 @@ class Medium:
         address = address.strip()
         if not is_address(address):
             raise BadOrder(
-                f"{quoted(address)} is neither an https address nor a provider's handle.",
+                "{address} is neither an https address nor a provider's handle.",
                 hint="Use https://..., asset://... or e.g. leonardo:GENERATED:<id>.",
+                address=quoted(address),
             )
         return cls(kind, address=address)
 
@@ -192,7 +202,9 @@ class Medium:
             try:
                 return embedded.digest(self.path, b"bytes\0")
             except OSError as error:
-                raise BadOrder(f"{self.path} cannot be read: {error.strerror}.") from error
+                raise BadOrder(
+                    "{path} cannot be read: {reason}.", path=self.path, reason=error.strerror
+                ) from error
         elif self.unknown:
             raise BadOrder("The order names a medium that is not at hand, so it cannot be sent.")
         else:
@@ -391,7 +403,9 @@ def check_extra(extra: Mapping[str, Any]) -> None:
         layer = [inner for outer in layer for inner in _inside(outer)]
     if layer:
         raise BadOrder(
-            f"extra is nested more than {DEEPEST_EXTRA} deep.", hint="Remove what is not needed."
+            "extra is nested more than {most} deep.",
+            hint="Remove what is not needed.",
+            most=DEEPEST_EXTRA,
         )
     if not all(isinstance(fields, Mapping) for fields in extra.values()):
         raise BadOrder("extra is not keyed by provider id.", hint=_EXTRA_HINT)
@@ -405,7 +419,9 @@ def check_extra(extra: Mapping[str, Any]) -> None:
             hint="Correct it in extra.",
         ) from None
     if size > LARGEST_EXTRA:
-        raise BadOrder(f"extra is larger than {LARGEST_EXTRA >> 10} KiB.", hint="Shorten it.")
+        raise BadOrder(
+            "extra is larger than {most} KiB.", hint="Shorten it.", most=LARGEST_EXTRA >> 10
+        )
 
 
 def _inside(value: Any) -> Iterable[Any]:
@@ -414,7 +430,7 @@ def _inside(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-_EXTRA_HINT = 'It is keyed by provider id, like {"leonardo": {"public": true}}.'
+_EXTRA_HINT = say('It is keyed by provider id, like {"leonardo": {"public": true}}.')
 
 
 def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
@@ -428,9 +444,13 @@ def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
     try:
         extra = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadOrder(f"{name} is not JSON: {error}.", hint=_EXTRA_HINT) from error
+        raise BadOrder(
+            "{name} is not JSON: {error}.", hint=_EXTRA_HINT, name=name, error=error
+        ) from error
     if not isinstance(extra, dict) or not all(isinstance(item, dict) for item in extra.values()):
-        raise BadOrder(f"{name} is not a JSON object keyed by provider id.", hint=_EXTRA_HINT)
+        raise BadOrder(
+            "{name} is not a JSON object keyed by provider id.", hint=_EXTRA_HINT, name=name
+        )
     return extra
 
 

@@ -100,9 +100,10 @@ def _by_its_form(folder: Path) -> Server:
     if os.path.isdir(folder / HOME):
         return Server(str(folder / HOME), str(folder.parent / "output" / "seedance"))
     raise BadOrder(
-        f"{folder} is not a ComfyUI installation.",
+        "{folder} is not a ComfyUI installation.",
         hint="Give the folder that holds ComfyUI's main.py, or its base folder, which holds "
         "custom_nodes, models, output and user.",
+        folder=folder,
     )
 
 

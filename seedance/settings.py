@@ -19,6 +19,7 @@ from .addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from .errors import BadOrder, NeedsKey
 from .key_file import Key, KeyFile
 from .order import MODELS
+from .said import listed, say
 from .texts import quoted
 from .wire import Config, Provider, SigningKey
 
@@ -113,8 +114,10 @@ class Settings:
         if not base_url:
             variable = _variable(provider_id, "BASE_URL")
             raise BadOrder(
-                f"{provider.name} publishes no address, so its base URL must be set.",
-                hint=f"Set {variable}, e.g. {variable}=https://gateway.example, and its key.",
+                "{provider} publishes no address, so its base URL must be set.",
+                hint="Set {variable}, e.g. {variable}=https://gateway.example, and its key.",
+                provider=provider.name,
+                variable=variable,
             )
         upload_url = self._environment.get(_variable(provider_id, "UPLOAD_URL"))
         asset_url = None
@@ -196,7 +199,9 @@ class Settings:
             try:
                 models = json.loads(text)
             except ValueError as error:
-                raise BadOrder(f"{variable} is not JSON: {error}.") from error
+                raise BadOrder(
+                    "{variable} is not JSON: {error}.", variable=variable, error=error
+                ) from error
         return _check_models(models, variable)
 
     # ------------------------------------------------------------------------------ keys
@@ -227,24 +232,34 @@ class Settings:
             config or self.config(provider_id)  # raises where there is no address to send it to
             if self._base_url(provider)[1] == "file":
                 raise NeedsKey(
-                    f"{provider.key_variable} is set in the environment, but the base URL of "
-                    f"{provider.name} comes from the key file; the key is not sent there.",
-                    hint=f"Set {_variable(provider_id, 'BASE_URL')} in the environment too.",
+                    "{key_variable} is set in the environment, but the base URL of "
+                    "{provider} comes from the key file; the key is not sent there.",
+                    hint="Set {variable} in the environment too.",
+                    key_variable=provider.key_variable,
+                    provider=provider.name,
+                    variable=_variable(provider_id, "BASE_URL"),
                 )
             return _clean(key, provider)
         if key := Key(str(record.get("key") or "").strip()):
             base = origin((config or self.config(provider_id)).base_url)
             if record.get("origin") != base:
                 raise NeedsKey(
-                    f"The stored key of {provider.name} belongs to {record.get('origin')}, not to "
-                    f"{base}, and is not sent there.",
-                    hint=f"Store the key for this address: seedance key set {provider_id}.",
+                    "The stored key of {provider} belongs to {origin}, not to {base}, and "
+                    "is not sent there.",
+                    hint="Store the key for this address: seedance key set {provider_id}.",
+                    provider=provider.name,
+                    origin=record.get("origin"),
+                    base=base,
+                    provider_id=provider_id,
                 )
             return _clean(key, provider)
         raise NeedsKey(
-            f"There is no key for {provider.name}.",
-            hint=f"Set {provider.key_variable}, run: seedance key set {provider_id}, or open "
+            "There is no key for {provider}.",
+            hint="Set {key_variable}, run: seedance key set {provider_id}, or open "
             "Settings > Seedance in ComfyUI. The provider preview needs no key.",
+            provider=provider.name,
+            key_variable=provider.key_variable,
+            provider_id=provider_id,
         )
 
     def key_source(self, provider_id: str) -> KeySource | None:
@@ -284,7 +299,7 @@ class Settings:
         """Store a key for the origin of the present base URL."""
         provider = providers.get(provider_id)
         if provider.key_variable is None:
-            raise BadOrder(f"{provider.name} needs no key.")
+            raise BadOrder("{provider} needs no key.", provider=provider.name)
         key = _clean(Key(key.strip()), provider)
         base = origin(self.config(provider_id).base_url)
         with self._editing() as records:
@@ -309,21 +324,26 @@ class Settings:
         provider = providers.get(provider_id)
         host = self.config(provider_id).asset_url
         if host is None:
-            raise BadOrder(f"{provider.name} has no asset library.")
+            raise BadOrder("{provider} has no asset library.", provider=provider.name)
         found = self._environment_signing_key(provider)
         if any(found):
             of_file = self._base_url(provider)[1] == "file"
             if of_file and not self.is_set(_variable(provider_id, "UPLOAD_URL")):
                 raise NeedsKey(
-                    f"{provider.asset_key_variables[0]} is set in the environment, but the base "
-                    f"URL of {provider.name} comes from the key file; nothing is signed for it.",
-                    hint=f"Set {_variable(provider_id, 'UPLOAD_URL')} in the environment too.",
+                    "{key_variable} is set in the environment, but the base URL of {provider} "
+                    "comes from the key file; nothing is signed for it.",
+                    hint="Set {variable} in the environment too.",
+                    key_variable=provider.asset_key_variables[0],
+                    provider=provider.name,
+                    variable=_variable(provider_id, "UPLOAD_URL"),
                 )
             for variable, half in zip(provider.asset_key_variables, found):
                 if not half:
                     raise NeedsKey(
-                        f"The signing key of {provider.name} is not whole: {variable} is not set.",
+                        "The signing key of {provider} is not whole: {variable} is not set.",
                         hint="It has two parts, the access key's id and its secret.",
+                        provider=provider.name,
+                        variable=variable,
                     )
         else:
             record = self._keys.record(provider_id).get("assets")
@@ -331,16 +351,22 @@ class Settings:
             stored_for = _origin_in(record)
             if all(found) and stored_for != origin(host):
                 raise NeedsKey(
-                    f"The stored signing key of {provider.name} belongs to {stored_for}, not to "
-                    f"{origin(host)}, and signs nothing for it.",
-                    hint=f"Store it for this address: seedance key set {provider_id} --assets.",
+                    "The stored signing key of {provider} belongs to {origin}, not to {here}, and "
+                    "signs nothing for it.",
+                    hint="Store it for this address: seedance key set {provider_id} --assets.",
+                    provider=provider.name,
+                    origin=stored_for,
+                    here=origin(host),
+                    provider_id=provider_id,
                 )
         if not all(found):
-            variables = " and ".join(provider.asset_key_variables)
             raise NeedsKey(
-                f"There is no signing key for the asset library of {provider.name}.",
-                hint=f"Set {variables} (an access key of your account; the key of the video API is "
-                f"not taken there), or run: seedance key set {provider_id} --assets.",
+                "There is no signing key for the asset library of {provider}.",
+                hint="Set {variables} (an access key of your account; the key of the video API is "
+                "not taken there), or run: seedance key set {provider_id} --assets.",
+                provider=provider.name,
+                variables=listed(provider.asset_key_variables),
+                provider_id=provider_id,
             )
         return SigningKey(*(_clean(half, provider) for half in found))
 
@@ -358,7 +384,7 @@ class Settings:
         provider = providers.get(provider_id)
         host = self.config(provider_id).asset_url
         if host is None:
-            raise BadOrder(f"{provider.name} has no asset library.")
+            raise BadOrder("{provider} has no asset library.", provider=provider.name)
         names = ("access_key_id", "secret_access_key")
         halves = [_clean(Key(half.strip()), provider) for half in (key_id, secret)]
         with self._editing() as records:
@@ -439,7 +465,7 @@ class Settings:
         if unknown := self._environment.get("SEEDANCE_UNKNOWN_PRICE") or stored:
             values["unknown_price"] = str(unknown)
         return {
-            name: _amount(value, f"the budget's {name}")
+            name: _amount(value, say("the budget's {name}", name=name))
             for name, value in values.items()
             if name in ("day", "month", "unknown_price")
         }
@@ -470,8 +496,9 @@ class Settings:
     def _editing(self) -> Iterator[dict[str, Any]]:
         if PACK in self.key_file.resolve().parents:
             raise BadOrder(
-                f"{self.home} is inside the pack's own folder, where no key is written.",
+                "{home} is inside the pack's own folder, where no key is written.",
                 hint="Choose another folder (SEEDANCE_HOME): the pack's is shared and replaced.",
+                home=self.home,
             )
         with self._keys.editing() as records:
             yield records
@@ -483,8 +510,10 @@ class Settings:
         seconds = _number(text)
         if seconds is None:
             raise BadOrder(
-                f"{variable} must be a number of seconds, not {text[:40]!r}.",
-                hint=f"Set it like {variable}=60, or leave it out for what fits most.",
+                "{variable} must be a number of seconds, not {text}.",
+                hint="Set it like {variable}=60, or leave it out for what fits most.",
+                variable=variable,
+                text=repr(text[:40]),
             )
         return seconds
 
@@ -503,8 +532,10 @@ def _check_models(models: Any, variable: str) -> dict[str, str]:
         name in MODELS and isinstance(value, str) and value for name, value in models.items()
     ):
         raise BadOrder(
-            f"{variable} must be a JSON object from model names to the provider's ids.",
-            hint=f"Model names are: {', '.join(MODELS)}.",
+            "{variable} must be a JSON object from model names to the provider's ids.",
+            hint="Model names are: {known}.",
+            variable=variable,
+            known=", ".join(MODELS),
         )
     return models
 
@@ -514,8 +545,13 @@ def _check_choice(provider: type[Provider], name: str, value: object) -> None:
     known = provider.choices.get(name)
     if known is not None and value not in known:
         raise BadOrder(
-            f"There is no {name} {quoted(str(value))} of {provider.name}.",
-            hint=f"{_variable(provider.id, name.upper())} can be: {', '.join(known)}.",
+            "There is no {name} {value} of {provider}.",
+            hint="{variable} can be: {known}.",
+            name=name,
+            value=quoted(str(value)),
+            provider=provider.name,
+            variable=_variable(provider.id, name.upper()),
+            known=", ".join(known),
         )
 
 
@@ -574,7 +610,11 @@ def _number(text: str) -> float | None:
 def _amount(text: str, what: str) -> float:
     amount = _number(text)
     if amount is None:
-        raise BadOrder(f"{what} must be a number that is not negative, not {text[:40]!r}.")
+        raise BadOrder(
+            "{what} must be a number that is not negative, not {text}.",
+            what=what,
+            text=repr(text[:40]),
+        )
     return amount
 
 
@@ -582,8 +622,9 @@ def _clean(key: Key, provider: type[Provider]) -> Key:
     """A key that can stand in a header. The key itself is never part of the error."""
     if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > 4096:
         raise BadOrder(
-            f"What is set as the key of {provider.name} is not a key: it is empty, or has blanks, "
-            "line breaks or letters outside ASCII."
+            "What is set as the key of {provider} is not a key: it is empty, or "
+            "has blanks, line breaks or letters outside ASCII.",
+            provider=provider.name,
         )
     return key
 
@@ -594,7 +635,8 @@ def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
     known = (provider.default_base_url, provider.default_upload_url, provider.default_history_url)
     if url in known:
         return
-    what, source = repr(url[:100]), f" ({variable})" if variable else ""
+    what: str = repr(url[:100])
+    source = f" ({variable})" if variable else ""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname and origin(url))
@@ -603,18 +645,24 @@ def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
         usable = False
     else:
         if "@" in parts.netloc:
-            usable, what = False, "An address with a user name or a password"
+            usable, what = False, say("An address with a user name or a password")
         elif parts.query or parts.fragment:
-            usable, what = False, "An address with a query or a fragment"
+            usable, what = False, say("An address with a query or a fragment")
     if not usable or parts.scheme not in ("https", "http"):
         raise BadOrder(
-            f"{what} cannot be the base URL of {provider.name}{source}.",
+            "{url} cannot be the base URL of {provider}{source}.",
             hint="It looks like https://host/path, without user, query or fragment.",
+            url=what,
+            provider=provider.name,
+            source=source,
         )
     if parts.scheme == "http" and not is_loopback(url):
         raise BadOrder(
-            f"{url[:100]!r} would carry the key of {provider.name} unencrypted{source}.",
+            "{url} would carry the key of {provider} unencrypted{source}.",
             hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
+            url=repr(url[:100]),
+            provider=provider.name,
+            source=source,
         )
 
 
@@ -627,7 +675,9 @@ def _check_stored_url(url: str, provider: type[Provider]) -> None:
         check_public_url(url)
     except ForbiddenAddress as error:
         raise BadOrder(
-            f"The base URL of {provider.name} cannot be stored: {error.message}",
-            hint=f"Only the environment may name a private one: "
-            f"{_variable(provider.id, 'BASE_URL')}.",
+            "The base URL of {provider} cannot be stored: {said}",
+            hint="Only the environment may name a private one: {variable}.",
+            provider=provider.name,
+            said=error.message,
+            variable=_variable(provider.id, "BASE_URL"),
         ) from None

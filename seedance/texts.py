@@ -101,13 +101,19 @@ def counted(number: int, words: str) -> str:
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest of the values that there are; empty if none is near."""
+    near = nearest(value, known)
+    return f"Did you mean {near}? " if near else ""
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The value that somebody may have meant, of those that there are; empty if none is near."""
 
     def plain(text: str) -> str:
         return "".join(filter(str.isalnum, text.lower().replace(":", "x")))
 
     by_form = {plain(each): each for each in known}
     near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.8)
-    return f"Did you mean {by_form[near[0]]}? " if near else ""
+    return by_form[near[0]] if near else ""
 
 
 # ------------------------------------------------------------------------------------------- logs

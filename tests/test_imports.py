@@ -20,7 +20,7 @@ CORE = ROOT / "seedance"
 
 # The house: each floor may import what lies below it, and nothing beside or above it.
 FLOORS: tuple[set[str], ...] = (
-    {"forks", "texts"},
+    {"forks", "said", "texts"},
     {"embedded", "errors", "files", "money", "units"},
     {"addresses", "key_file", "order", "servers"},
     {"options", "wire"},
@@ -34,26 +34,27 @@ FLOORS: tuple[set[str], ...] = (
 ONLY: dict[str, set[str]] = {
     "forks": set(),
     "texts": set(),
-    "errors": {"texts"},
-    "money": set(),
+    "said": set(),
+    "errors": {"said", "texts"},
+    "money": {"said"},
     "files": set(),
     "units": set(),
     "embedded": set(),
     "key_file": {"errors", "files", "forks"},
     "servers": {"errors", "files"},
-    "options": {"errors", "order", "texts"},
-    "wire": {"errors", "money", "order", "texts"},
+    "options": {"errors", "order", "said", "texts"},
+    "wire": {"errors", "money", "order", "said", "texts"},
     "catalogs": {"addresses", "files", "wire"},
-    "providers": {"errors", "money", "order", "texts", "wire"},
-    "journal": {"errors", "forks", "money", "texts"},
-    "transport": {"addresses", "errors", "texts", "wire"},
-    "media": {"embedded", "errors", "files", "forks", "order", "units", "wire"},
-    "fit": {"errors", "order", "providers", "texts", "wire"},
-    "capabilities": {"order", "providers", "wire"},
-    "shots": {"errors", "fit", "options", "order", "providers", "texts"},
+    "providers": {"errors", "money", "order", "said", "texts", "wire"},
+    "journal": {"errors", "forks", "money", "said", "texts"},
+    "transport": {"addresses", "errors", "said", "texts", "wire"},
+    "media": {"embedded", "errors", "files", "forks", "order", "said", "units", "wire"},
+    "fit": {"errors", "order", "providers", "said", "texts", "wire"},
+    "capabilities": {"money", "order", "providers", "wire"},
+    "shots": {"errors", "fit", "options", "order", "providers", "said", "texts"},
     "__init__": set(),
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"servers", "settings", "texts", "units"},
+    | {"said", "servers", "settings", "texts", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.

@@ -39,6 +39,15 @@ const RUNS = /** @type {const} */ ([
 ]);
 
 /**
+ * Calls `listener` when a person has changed the graph, or looks into another one.
+ * @param {() => void} listener
+ */
+export function onGraphChanged(listener) {
+  /** @type {EventTarget} */ (app.api).addEventListener("graphChanged", listener);
+  app.canvas?.canvas?.addEventListener("litegraph:set-graph", listener);
+}
+
+/**
  * Calls `listener` with what the server says of a running node of ours (nodes/report.py).
  * @param {(news: any) => void} listener
  */
@@ -129,17 +138,137 @@ export function onOutput(node, listener) {
   };
 }
 
+/**
+ * A node as a run has it, and what its inputs are given by the subgraphs that it is in, by their
+ * names: a value, `LINKED` or `NOTHING`. There the node's own widgets do not count.
+ * @typedef {Map<string, unknown>} Given
+ * @typedef {{ node: ComfyNode, given: Given }} Placed
+ */
+export const LINKED = Symbol("linked");
+export const NOTHING = Symbol("nothing");
+/** @type {Given} */
+const NONE = new Map();
+
 /** The nodes that a run would take: in all subgraphs, without those that are muted or bypassed. */
-export const nodesToRun = () => nodesIn(root());
+export const nodesToRun = () => nodesIn(root().nodes);
+
+/** As `nodesToRun`, of one node and what is inside it. @param {ComfyNode} node */
+export const nodesWithin = (node) => nodesIn([node], new Map([[node.id, givenTo(node)]]));
 
 const MUTED = [2, 4]; // LiteGraph's modes "never" and "bypass"
 
-/** @param {any} graph @returns {ComfyNode[]} */
-function nodesIn(graph) {
-  const running = graph.nodes.filter((/** @type {any} */ { mode }) => !MUTED.includes(mode));
-  return running.flatMap((/** @type {any} */ node) =>
-    node.subgraph ? nodesIn(node.subgraph) : [node],
+/**
+ * @param {any[]} nodes
+ * @param {Map<any, Given>} [given] - by the ids of the nodes
+ * @param {(node: any) => boolean} [wanted]
+ * @returns {Placed[]}
+ */
+function nodesIn(nodes, given = new Map(), wanted = ({ mode }) => !MUTED.includes(mode)) {
+  return nodes.filter(wanted).flatMap((node) => {
+    const mine = given.get(node.id) ?? NONE;
+    return node.subgraph
+      ? nodesIn(node.subgraph.nodes, handedIn(node, mine), wanted)
+      : [{ node, given: mine }];
+  });
+}
+
+/**
+ * What a subgraph hands to the nodes in it, by their ids.
+ * @param {any} outer - its node
+ * @param {Given} given - to that
+ * @returns {Map<any, Given>}
+ */
+function handedIn(outer, given) {
+  const { subgraph } = outer;
+  const handed = new Map();
+  for (const [slot, { name, linkIds }] of (subgraph.inputs ?? []).entries()) {
+    const widget = outer.widgets?.find((/** @type {any} */ each) => each.name === name);
+    let value = widget ? widget.value : NOTHING;
+    if (outer.isInputConnected?.(slot)) value = LINKED;
+    if (given.has(name)) value = given.get(name);
+    for (const id of linkIds ?? []) {
+      const link = subgraph.getLink?.(id) ?? subgraph.links?.get?.(id);
+      const inner = found(subgraph, String(link?.target_id));
+      const input = /** @type {any} */ (inner)?.inputs?.[link?.target_slot]?.name;
+      if (!inner || !input) continue;
+      handed.set(inner.id, new Map(handed.get(inner.id)).set(input, value));
+    }
+  }
+  return handed;
+}
+
+/** Whether a node is in a subgraph. @param {ComfyNode} node */
+export const isInside = (node) => Boolean(node.graph) && node.graph !== root();
+
+/**
+ * What a node's inputs are given by the subgraphs that it is in; of several uses, by the first.
+ * @param {ComfyNode} node
+ * @returns {Given}
+ */
+export function givenTo(node) {
+  if (!isInside(node)) return NONE;
+  const all = nodesIn(root().nodes, new Map(), () => true);
+  return all.find((placed) => placed.node === node)?.given ?? NONE;
+}
+
+/** The nodes of the graph that a person looks at of which no widgets of ours are seen. */
+export const nodesWithoutLine = () =>
+  /** @type {ComfyNode[]} */ (
+    (app.canvas?.graph ?? root()).nodes.filter(
+      (/** @type {any} */ node) => node.subgraph || node.flags?.collapsed,
+    )
   );
+
+/** The words on nodes. @type {WeakMap<ComfyNode, string>} */
+const labels = new WeakMap();
+
+/**
+ * Put a few words above a node: onto the canvas in the classic rendering, in Nodes 2.0 onto the
+ * node's element (style.css). Nothing of it is saved with a workflow.
+ * @param {ComfyNode} node
+ * @param {string} words - none: no label
+ */
+export function labelNode(node, words) {
+  if (words && !labels.has(node)) /** @type {any} */ (node).badges?.push(() => badgeOf(node));
+  if (words || labels.has(node)) labels.set(node, words);
+  const shown = app.canvas?.graph === node.graph;
+  const element = shown && document.querySelector(`[data-node-id="${node.id}"]`);
+  if (element) element.toggleAttribute("data-seedance", Boolean(words));
+  if (element && words) element.setAttribute("data-seedance", words);
+  node.setDirtyCanvas?.(true, true);
+}
+
+const BADGE = { height: 20, padding: 6, font: "12px sans-serif", back: "#353535", text: "#fff" };
+
+/** A label in the form of LiteGraph's badges. @param {ComfyNode} node */
+function badgeOf(node) {
+  const words = labels.get(node) ?? "";
+  const getWidth = (/** @type {CanvasRenderingContext2D} */ context) => {
+    if (!words) return 0;
+    context.save();
+    context.font = BADGE.font;
+    const { width } = context.measureText(words);
+    context.restore();
+    return width + 2 * BADGE.padding;
+  };
+  return {
+    height: BADGE.height,
+    getWidth,
+    draw(/** @type {CanvasRenderingContext2D} */ context, /** @type {number} */ x, /** @type {number} */ y) {
+      if (!words) return;
+      context.save();
+      context.font = BADGE.font;
+      context.fillStyle = BADGE.back;
+      context.beginPath();
+      context.roundRect(x, y, getWidth(context), BADGE.height, 5);
+      context.fill();
+      context.fillStyle = BADGE.text;
+      context.textAlign = "left";
+      context.textBaseline = "middle";
+      context.fillText(words, x + BADGE.padding, y + BADGE.height / 2 + 1);
+      context.restore();
+    },
+  };
 }
 
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
@@ -263,6 +392,17 @@ export function hide(node, name) {
 /** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */
 export const linkedInputs = (node) =>
   (node.inputs ?? []).filter((_, slot) => node.isInputConnected(slot)).map(({ name }) => name);
+
+/**
+ * Show the choices of a list as `label` says. The values stay, and so does what is saved.
+ * @param {ComfyWidget} list
+ * @param {(value: string) => string} label
+ */
+export function labelChoices(list, label) {
+  const { _state: state } = /** @type {any} */ (list);
+  for (const options of new Set([list.options, state?.options]))
+    if (Array.isArray(options?.values)) options.getOptionLabel = label;
+}
 
 /**
  * The choices of a widget, to be changed in place: the page's own view keeps the array that it was

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from ..money import RATES_AS_OF, Money, in_usd
 from ..order import Order
 from . import orders, prices, show, stops
 from .setup import runner_for
@@ -160,10 +161,10 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
         job.cancel()  # a create that was under way has its ticket now, and so other words
     endings = _endings(jobs)
     spent: Spent = "no"
-    words = []
+    words: list[str] = []
     for job, ending in zip(jobs, endings):
         if ending is None:
-            words.append(job.cancel_note)
+            words.append(job.cancel_note or "")
             spent = "yes" if job.task and not is_free(job.provider) else spent
         elif isinstance(ending, SeedanceError):
             words.append(ending.message)
@@ -172,7 +173,9 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
             words.append(f"{ending.file} was finished already.")
             spent = "no" if is_free(job.provider) else "yes"
     task = next((job.task for job in jobs if job.task), None)
-    return Cancelled("Cancelled.", hint=" ".join(dict.fromkeys(words)), task=task, spent=spent)
+    return Cancelled(
+        "Cancelled.", hint=" ".join(filter(None, dict.fromkeys(words))), task=task, spent=spent
+    )
 
 
 def _endings(jobs: Sequence[Job]) -> list[Outcome | None]:
@@ -301,13 +304,23 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
         if quote.problem:
             price, words = "-", show.as_typed(quote.problem.message)
         else:
-            price = show.money(quote.price)
+            price = _in_table(quote.price)
             words = "; ".join(
                 f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
             )
         rows.append((quote.provider, price, quote.key or "none", words))
     show.table(rows, cut=True)
+    if any(quote.price and quote.price.is_converted for quote in quotes):
+        show.note(f"Other currencies are converted to USD at the rate of {RATES_AS_OF}.")
     show.note("In full, with the payload: seedance check --provider ID ...")
+
+
+def _in_table(price: Money | None) -> str:
+    """A price that can be compared with the others of its column."""
+    usd = in_usd(price)
+    if price is None or usd is None or not price.is_converted:
+        return show.money(price)
+    return f"{Money(usd, 'USD')} (about; {Money(price.amount, price.currency)})"
 
 
 def _print_quote(quote: Quote) -> None:
@@ -315,7 +328,7 @@ def _print_quote(quote: Quote) -> None:
         show.line(f"{quote.provider}: no. {show.as_typed(str(quote.problem))}")
         return
     key = "" if quote.key else ", but there is no key"
-    price = show.money(quote.price)
+    price = quote.price.in_words() if quote.price else "unknown"
     if quote.price and quote.price.as_of:
         price += f", price list of {quote.price.as_of}"
     show.line(f"{quote.provider}: yes{key}. Price: {price}.")

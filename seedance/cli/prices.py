@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import BadOrder, Cancelled
+from ..money import in_usd
 from . import show
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def ask_on_terminal(question: str, yes: bool) -> bool:
 
 
 def _usd(price: Money | None, takes: int) -> float | None:
-    return price.amount * takes if price is not None and price.currency == "USD" else None
+    usd = in_usd(price)
+    return None if usd is None else usd * takes
 
 
 def _words(price: Money | None, takes: int) -> str:
     if price is None:
         return "its price is not known before it is paid"
-    each = f"price {price}"
+    each = f"price {price.in_words()}"
     return each if takes == 1 else f"{each} each, {takes} takes"
 
 

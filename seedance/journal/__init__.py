@@ -27,7 +27,7 @@ from .budget import Total, believed, sensible
 from .database import REBUILD, JournalReplaced
 from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
-from .states import ENDED, HELD, LIVE, IllegalMove, State
+from .states import ENDED, HELD, LIVE, STATE_WORDS, IllegalMove, State
 from .unclear import TicketTaken
 from .uploads import SPARE_SECONDS
 
@@ -39,6 +39,7 @@ __all__ = [
     "MAKING",
     "REBUILD",
     "SPARE_SECONDS",
+    "STATE_WORDS",
     "AssetKey",
     "AssetRow",
     "IllegalMove",

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from ..errors import OverBudget
-from ..money import Money
+from ..money import Money, in_usd
 from .schema import orders
 from .states import State
 
@@ -50,10 +50,14 @@ def believed(told: Money | None, price: Money | None) -> Money | None:
     told = sensible(told)
     if told is None or price is None or not price.estimated or price.amount <= 0:
         return told
+    amount, expected = told.amount, price.amount
     if told.currency != price.currency:
-        return told
-    lowest, highest = price.amount / FARTHEST_FROM_PRICE, price.amount * FARTHEST_FROM_PRICE
-    return told if lowest <= told.amount <= highest else None
+        told_usd, price_usd = in_usd(told), in_usd(price)
+        if told_usd is None or price_usd is None:
+            return told
+        amount, expected = told_usd, price_usd
+    lowest, highest = expected / FARTHEST_FROM_PRICE, expected * FARTHEST_FROM_PRICE
+    return told if lowest <= amount <= highest else None
 
 
 def check_budget(
@@ -74,9 +78,16 @@ def check_budget(
         ).scalar_one()
         if gone + cost > limit + 1e-9:
             raise OverBudget(
-                f"This order would cost about ${cost:.2f}, and ${gone:.2f} of the "
-                f"budget of ${limit:.2f} a {name} are spent; it was not sent.",
-                hint=f"Raise SEEDANCE_BUDGET_{name.upper()}, or wait.",
+                "This order would cost about ${cost}, and ${gone} of the budget of ${limit} a day "
+                "are spent; it was not sent."
+                if name == "day"
+                else "This order would cost about ${cost}, and ${gone} of the budget of ${limit} a "
+                "month are spent; it was not sent.",
+                hint="Raise {variable}, or wait.",
+                cost=f"{cost:.2f}",
+                gone=f"{gone:.2f}",
+                limit=f"{limit:.2f}",
+                variable=f"SEEDANCE_BUDGET_{name.upper()}",
             )
 
 

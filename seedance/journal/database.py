@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadOrder
+from ..said import both, say
 from .engine import FILE, File, Limit, cut_when_silent, database_file, file_of, open_engine
 from .resting import Resting
 from .schema import identity, orders
 
-REBUILD = (
+REBUILD = say(
     "What was saved can be taken in again from the files beside the videos: "
     "seedance doctor --rebuild."
 )
@@ -110,7 +111,7 @@ class Database(Resting):
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._explained("read"), self._connected() as connection:
+        with self._explained(reading=True), self._connected() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
@@ -120,7 +121,7 @@ class Database(Resting):
 
         Raises JournalReplaced where the file that was written is not the journal's any more.
         """
-        with self._explained("written"), self._connected() as connection:
+        with self._explained(reading=False), self._connected() as connection:
             news = self._news.known = _Known()
             with connection.begin():
                 if lock is not None and connection.dialect.name == "postgresql":
@@ -147,29 +148,39 @@ class Database(Resting):
                     pool.dispose()
 
     @contextlib.contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explained(self, *, reading: bool) -> Iterator[None]:
         try:
             yield
         except ImportError as error:
             raise BadOrder(
-                f"The journal's database needs the package {error.name}, which is not installed.",
+                "The journal's database needs the package {package}, which is not installed.",
                 hint='Install the extra: pip install "comfyui-seedance[postgres]". In ComfyUI '
                 "install that package. Or correct SEEDANCE_JOURNAL_URL.",
+                package=error.name,
             ) from error
         except (SQLAlchemyError, OSError) as error:
             where = self.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
             file = database_file(self.url)
-            place = " (of SEEDANCE_HOME)" if file is not None else ""
-            remedy = f"Check the disk and the folder's rights{place}, or set SEEDANCE_JOURNAL_URL."
+            remedy = say(
+                "Check the disk and the folder's rights (of SEEDANCE_HOME), or set "
+                "SEEDANCE_JOURNAL_URL."
+                if file is not None
+                else "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+            )
             if is_damage(cause):
-                remedy = f"The file is damaged. {REBUILD}"
+                remedy = both(say("The file is damaged."), REBUILD)
             elif file is not None and os.path.isfile(file.parent):
-                cause = f"{file.parent} is a file, not a folder"
-                remedy = "Set SEEDANCE_HOME to a folder."
+                cause = say("{folder} is a file, not a folder", folder=file.parent)
+                remedy = say("Set SEEDANCE_HOME to a folder.")
             raise BadOrder(
-                f"The journal {where} cannot be {what}: {cause}.",
-                hint=f"Without it nothing is sent, so that nothing can be paid twice. {remedy}",
+                "The journal {where} cannot be read: {cause}."
+                if reading
+                else "The journal {where} cannot be written: {cause}.",
+                hint="Without it nothing is sent, so that nothing can be paid twice. {remedy}",
+                where=where,
+                cause=cause,
+                remedy=remedy,
             ) from error
 
     def close(self) -> None:
@@ -186,9 +197,10 @@ class Database(Resting):
         file = database_file(self.url)
         if file is not None and file.exists() and file.stat().st_nlink > 1:
             raise JournalReplaced(
-                f"The journal {file} has a second name (a hard link). SQLite would keep what is "
-                "written under each name apart, so nothing is sent.",
+                "The journal {file} has a second name (a hard link). SQLite would keep "
+                "what is written under each name apart, so nothing is sent.",
                 hint="Remove the other name, or copy the file.",
+                file=file,
             )
 
     def _check_same(self, connection: sa.Connection) -> None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import BadOrder
-from ..money import Money
+from ..money import Money, in_usd
 from .assets import Assets
 from .bucket_objects import BucketObjects
 from .budget import believed, check_budget
@@ -234,8 +234,9 @@ class Journal(Database, Queries, UnclearRows):
                     sa.update(orders).where(orders.c.id == paid.id).values(**NOT_BILLED)
                 )
             if (cost := believed(cost, new.estimate)) is not None:
-                dollars = cost.amount if cost.currency == "USD" else new.budget_usd
-                new = replace(new, estimate=cost, budget_usd=dollars)
+                usd = in_usd(cost)
+                usd = new.budget_usd if usd is None else usd
+                new = replace(new, estimate=cost, budget_usd=usd)
             taken = connection.execute(
                 sa.select(orders.c.id).where(orders.c.fingerprint == new.fingerprint, is_held)
             ).first()
@@ -457,9 +458,11 @@ class Journal(Database, Queries, UnclearRows):
             ).scalar()
             if held_by is not None:
                 raise BadOrder(
-                    f"Row {row_id} was given up, and its order is held by row {held_by} now.",
-                    hint=f"To go back to row {row_id}: seedance forget {held_by}, then collect "
+                    "Row {number} was given up, and its order is held by row {held_by} now.",
+                    hint="To go back to row {number}: seedance forget {held_by}, then collect "
                     "its task.",
+                    number=row_id,
+                    held_by=held_by,
                 )
             row = self._move(
                 connection,
@@ -486,19 +489,24 @@ class Journal(Database, Queries, UnclearRows):
             row = self.claim(row_id, row.uid)
         if row is None:
             raise BadOrder(
-                f"Row {row_id} is being worked on by another process.",
+                "Row {number} is being worked on by another process.",
                 hint="Cancel it there, or wait until it has ended.",
+                number=row_id,
             )
         if row.state == State.SUBMITTING:
             raise BadOrder(
-                f"Row {row_id} is being sent right now.", hint="Try again in a few seconds."
+                "Row {number} is being sent right now.",
+                hint="Try again in a few seconds.",
+                number=row_id,
             )
         unsent = NOT_BILLED if row.state == State.PREPARING else {}
         with self._writing() as connection:
             same = (is_row(row_id, row.uid), orders.c.state == row.state)
             forgotten = self._move(connection, row_id, State.CANCELLED, *same, **unsent)
         if forgotten is None:
-            raise BadOrder(f"Row {row_id} has just changed.", hint="Look at it again.")
+            raise BadOrder(
+                "Row {number} has just changed.", hint="Look at it again.", number=row_id
+            )
         return forgotten
 
     def _move(
@@ -549,4 +557,4 @@ def _priced(told: Money | None, price: Money | None) -> dict[str, Any]:
         cost_currency=cost.currency[:16],
         cost_estimated=cost.estimated,
     )
-    return columns | ({"budget_usd": cost.amount} if cost.currency == "USD" else {})
+    return columns if (usd := in_usd(cost)) is None else {**columns, "budget_usd": usd}

@@ -45,12 +45,17 @@ class Queries(ABC):
         with self._reading() as connection:
             record = connection.execute(sa.select(orders).where(orders.c.id == row_id)).first()
         if record is None:
-            raise BadOrder(f"There is no row {row_id} in the journal.", hint="See: seedance tasks.")
+            raise BadOrder(
+                "There is no row {number} in the journal.",
+                hint="See: seedance tasks.",
+                number=row_id,
+            )
         if uid is not None and uid != (record.uid or ""):
             raise BadOrder(
-                f"Row {row_id} is another order's now: the journal was replaced, or went back to "
-                "an earlier copy.",
+                "Row {number} is another order's now: the journal was replaced, or "
+                "went back to an earlier copy.",
                 hint="See: seedance tasks.",
+                number=row_id,
             )
         return row_of(record)
 

@@ -13,6 +13,8 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ..said import Said, say
+
 
 class State(str, enum.Enum):
     """Where an order stands. A member equals its name in text: `State.SAVED == "saved"`."""
@@ -74,6 +76,22 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         _S.EXPIRED: frozenset({_S.RUNNING}),
     }
 )
+
+STATE_WORDS: Mapping[State, Said] = MappingProxyType(
+    {
+        State.PREPARING: say("preparing"),
+        State.SUBMITTING: say("submitting"),
+        State.RUNNING: say("running"),
+        State.SUCCEEDED: say("succeeded"),
+        State.SAVED: say("saved"),
+        State.REFUSED: say("refused"),
+        State.FAILED: say("failed"),
+        State.CANCELLED: say("cancelled"),
+        State.EXPIRED: say("expired"),
+        State.UNCLEAR: say("unclear"),
+    }
+)
+"""What a person calls a state; in English, its name."""
 
 LIVE = (_S.PREPARING, _S.SUBMITTING, _S.RUNNING, _S.SUCCEEDED)
 """Under way: a process works on such a row, or recovers it."""

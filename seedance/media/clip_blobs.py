@@ -13,11 +13,14 @@ from .. import embedded
 from ..errors import BadOrder
 from ..files import replacing, sha256_of
 from ..order import Medium
+from ..said import Said, clauses
 from ..wire import Blob, MediaLimits
 from .clips import ClipPlan, convert_clip, convert_sound
 from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
 from .limits import (
+    CLIP,
     accepts,
+    at_most,
     check_long_enough,
     check_shape,
     check_smallest,
@@ -40,7 +43,7 @@ _SOUND_CODECS = {"mp3": "audio/mpeg", "wav": "audio/wav"}  # the preferred first
 
 def clip_blob(
     medium: Medium, limits: MediaLimits, *, nearest: bool, work_dir: Path
-) -> tuple[Blob, list[str]]:
+) -> tuple[Blob, list[Said]]:
     """A clip as it goes up, and what was changed to make it fit, a sentence each.
 
     A clip within the limits goes up byte for byte, streamed from its path. Another is refused with
@@ -50,8 +53,8 @@ def clip_blob(
     path = _file(medium, work_dir)
     info = probe(path)
     check_whole(path)
-    check_smallest(info.width, info.height, "clip")
-    check_shape("clip", info.width, info.height, limits)
+    check_smallest(info.width, info.height, CLIP)
+    check_shape(CLIP, info.width, info.height, limits)
     problems = clip_problems(info, limits)
     if not problems:
         return _clip(path, info), []
@@ -64,7 +67,7 @@ def clip_blob(
 
 def sound_blob(
     medium: Medium, limits: MediaLimits, *, nearest: bool, work_dir: Path
-) -> tuple[Blob, list[str]]:
+) -> tuple[Blob, list[Said]]:
     """A sound as it goes up, and what was changed to make it fit, a sentence each.
 
     Like `clip_blob`; what has to be written anew becomes MP3, or WAV where only that is taken.
@@ -85,7 +88,9 @@ def sound_blob(
 def _converted_clip(path: Path, info: ClipInfo, limits: MediaLimits, work_dir: Path) -> Blob:
     """The clip as MP4 within the limits, with ever fewer bits a second until its bytes fit."""
     if not accepts(limits, "video/mp4"):
-        raise BadOrder(f"A clip cannot be converted to {', '.join(limits.formats)}.")
+        raise BadOrder(
+            "A clip cannot be converted to {formats}.", formats=", ".join(limits.formats)
+        )
     width, height, fps, seconds = _nearest(info, limits)
     rate = None
     while True:
@@ -107,8 +112,9 @@ def _converted_clip(path: Path, info: ClipInfo, limits: MediaLimits, work_dir: P
         rate = int(rate * _SHRINK)
         if rate < _LEAST_RATE:
             raise BadOrder(
-                f"{describe_clip(info)} cannot be made small enough: "
-                f"at most {megabytes(limits.max_bytes)} are taken."
+                "{info} cannot be made small enough: at most {size} are taken.",
+                info=describe_clip(info),
+                size=megabytes(limits.max_bytes),
             )
 
 
@@ -126,13 +132,15 @@ def _nearest(info: ClipInfo, limits: MediaLimits) -> tuple[int, int, Fraction, f
     return _even(info.width * factor, up), _even(info.height * factor, up), fps, seconds
 
 
-def _check_made(described: str, made: str, problems: list[str]) -> None:
+def _check_made(described: Said, made: Said, problems: list[Said]) -> None:
     """Raise BadOrder if what was converted is outside of the limits still."""
     if problems:
         raise BadOrder(
-            f"{described} could not be brought within the limits. {made} came out: "
-            f"{'; '.join(problems)}.",
+            "{described} could not be brought within the limits. {made} came out: {problems}.",
             hint="Change it in a video editor. Nothing was sent.",
+            described=described,
+            made=made,
+            problems=clauses(problems),
         )
 
 
@@ -150,11 +158,15 @@ def _even(side: float, up: bool) -> int:
     return (math.ceil(side / 2) if up else math.floor(side / 2)) * 2
 
 
-def _converted_sound(path: Path, described: str, limits: MediaLimits, work_dir: Path) -> Blob:
+def _converted_sound(path: Path, described: Said, limits: MediaLimits, work_dir: Path) -> Blob:
     """The sound as MP3 or WAV, cut where it is too long."""
     codec = next((c for c, mime in _SOUND_CODECS.items() if accepts(limits, mime)), None)
     if codec is None:
-        raise BadOrder(f"{described} does not fit: only {', '.join(limits.formats)} is taken.")
+        raise BadOrder(
+            "{described} does not fit: only {formats} is taken.",
+            described=described,
+            formats=", ".join(limits.formats),
+        )
     seconds = limits.seconds[1] if limits.seconds else None
 
     def write(target: Path) -> None:
@@ -164,8 +176,7 @@ def _converted_sound(path: Path, described: str, limits: MediaLimits, work_dir: 
     made = probe_sound(target)
     blob = _sound(target, made)
     if limits.max_bytes is not None and blob.size > limits.max_bytes:
-        problem = f"at most {megabytes(limits.max_bytes)} are taken"
-        raise does_not_fit(described, [problem])
+        raise does_not_fit(described, [at_most(megabytes(limits.max_bytes))])
     _check_made(described, describe_sound(made), sound_problems(made, limits))
     return blob
 
@@ -211,7 +222,9 @@ def _file(medium: Medium, work_dir: Path) -> Path:
     try:
         pieces = embedded.without(source)
     except OSError as error:
-        raise BadOrder(f"{source!s} cannot be read: {error.strerror}.") from error
+        raise BadOrder(
+            "{source} cannot be read: {reason}.", source=source, reason=error.strerror
+        ) from error
     if pieces is None:
         if isinstance(source, Path):
             return source
@@ -246,4 +259,6 @@ def _digest(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise BadOrder(f"{path} cannot be read: {error.strerror}.") from error
+        raise BadOrder(
+            "{path} cannot be read: {reason}.", path=path, reason=error.strerror
+        ) from error

@@ -261,9 +261,13 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
     seconds = plan.seconds or max(info.duration - plan.start, 0.0)
     if fps > MAX_FPS or seconds > MAX_SECONDS:  # any number of frames can hide in a small file
         raise BadOrder(
-            f"{source.name} claims {seconds:.0f} s at {float(fps):g} frames a second, which is too "
-            "much to convert.",
-            hint=f"Up to {MAX_SECONDS} s and {MAX_FPS} frames a second are converted.",
+            "{file} claims {seconds} s at {frames} frames a second, which is too much to convert.",
+            hint="Up to {most} s and {most_frames} frames a second are converted.",
+            file=source.name,
+            seconds=f"{seconds:.0f}",
+            frames=f"{float(fps):g}",
+            most=MAX_SECONDS,
+            most_frames=MAX_FPS,
         )
     with open_media(source) as container:
         sound = sound_stream(container, source.name)
@@ -300,7 +304,9 @@ def convert_clip(source: Path, target: Path, plan: ClipPlan) -> None:
                         pictures.add(frame, (frame.time or 0.0) - begin)
             pictures.end()
             if not writer.frames:
-                raise BadOrder(f"{source.name} is not a readable video: no picture can be decoded.")
+                raise BadOrder(
+                    "{file} is not a readable video: no picture can be decoded.", file=source.name
+                )
 
 
 def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes | None:
@@ -320,8 +326,10 @@ def cut_clip(source: Path | bytes, start: float, seconds: float | None) -> bytes
         rest = duration - start
         if rest <= 0:
             raise BadOrder(
-                f"The part of the clip begins at {start:.1f} s, and it is {duration:.1f} s long.",
+                "The part of the clip begins at {start} s, and it is {duration} s long.",
                 hint="Begin earlier.",
+                start=f"{start:.1f}",
+                duration=f"{duration:.1f}",
             )
         wanted = min(seconds or rest, rest)
         if duration - wanted < _NO_FRAME:
@@ -418,7 +426,9 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
     with open_media(source, "sound") as container, av.open(str(target), "w", format=codec) as out:
         sound = sound_stream(container, source.name)
         if sound is None:
-            raise BadOrder(f"{source.name} is not a readable sound: it has no sound track.")
+            raise BadOrder(
+                "{file} is not a readable sound: it has no sound track.", file=source.name
+            )
         rate = min(sound.sample_rate, 48000)
         stream: Any = out.add_stream(name, rate=rate)
         layout = "mono" if sound.codec_context.layout.nb_channels == 1 else "stereo"
@@ -432,13 +442,17 @@ def convert_sound(source: Path, target: Path, codec: str, seconds: float | None 
             if written + frame.samples > most:
                 if seconds is None:
                     raise BadOrder(
-                        f"{source.name} is too long to be converted.",
-                        hint=f"Up to {MAX_SECONDS} s are converted.",
+                        "{file} is too long to be converted.",
+                        hint="Up to {most} s are converted.",
+                        file=source.name,
+                        most=MAX_SECONDS,
                     )
                 break
             frame.pts, frame.time_base = written, Fraction(1, rate)
             written += frame.samples
             out.mux(stream.encode(frame))
         if not written:
-            raise BadOrder(f"{source.name} is not a readable sound: nothing can be decoded.")
+            raise BadOrder(
+                "{file} is not a readable sound: nothing can be decoded.", file=source.name
+            )
         out.mux(stream.encode(None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import BadOrder
+from ..said import Said, say
 from .info import check_whole, is_pcm, open_media
 
 # A container may promise a picture or two more than it holds; a file that was cut off lacks more.
@@ -41,11 +42,23 @@ def check_complete(path: Path) -> None:
         start = max((container.start_time or 0) / 1e6, 0.0)
     for index, count in promised.items():
         if found[index] + max(SPARE_PACKETS, SPARE_PART * count) < count:
-            raise _cut_off(path, f"it holds {found[index]} of {count} pictures or blocks of sound")
+            what = say(
+                "it holds {found} of {count} pictures or blocks of sound",
+                found=found[index],
+                count=count,
+            )
+            raise _cut_off(path, what)
     reached = max(ends.values(), default=0.0) - start
     if length and reached + max(SPARE_SECONDS, SPARE_PART * length) < length:
-        raise _cut_off(path, f"it ends after {reached:.1f} of {length:.1f} s")
+        what = say(
+            "it ends after {reached} of {length} s",
+            reached=f"{reached:.1f}",
+            length=f"{length:.1f}",
+        )
+        raise _cut_off(path, what)
 
 
-def _cut_off(path: Path, what: str) -> BadOrder:
-    return BadOrder(f"{path.name} was cut off: {what}.", hint="Fetch it again.")
+def _cut_off(path: Path, what: Said) -> BadOrder:
+    return BadOrder(
+        "{file} was cut off: {what}.", hint="Fetch it again.", file=path.name, what=what
+    )

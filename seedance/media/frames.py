@@ -17,6 +17,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
+from ..said import say
 from .colours import is_plain, to_srgb
 from .deep_colour import depth_of, planes_format, write_rgb
 from .huge_pages import Pages, empty
@@ -179,13 +180,15 @@ def decode_frames(
         _check_out(out, info)
         most = len(out) if count is None else min(len(out), count)
         return out[: _fill(path, info, (out, Pages()), start, most, Promise(0))[1]]
-    what = f"{expected} frames of {info.width}x{info.height}"
+    what = say("{count} frames of {size}", count=expected, size=f"{info.width}x{info.height}")
     own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
     with own as promise:
         space = empty((expected, info.height, info.width, 3))
         frames, found = _fill(path, info, space, start, count, promise)
         if expected and not found:
-            raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
+            raise BadOrder(
+                "{file} is not a readable video: no picture can be decoded.", file=path.name
+            )
     return frames[:found]
 
 
@@ -227,7 +230,8 @@ def _fill(
                 while waiting:
                     waiting.popleft().result()
                 more = found // 8 + 1
-                with ensure_memory(frames_bytes(info, found + more), f"{found + more} frames"):
+                what = say("{count} frames", count=found + more)
+                with ensure_memory(frames_bytes(info, found + more), what):
                     shorter = frames
                     frames, pages = empty((found + more, *shorter.shape[1:]))
                     frames[:found] = shorter
@@ -284,7 +288,7 @@ def last_frame(path: Path) -> np.ndarray:
         last = _last_from(path, info, near_end=near_end, sparing=sparing)
         if last is not None:
             return last
-    raise BadOrder(f"{path.name} is not a readable video: no picture can be decoded.")
+    raise BadOrder("{file} is not a readable video: no picture can be decoded.", file=path.name)
 
 
 def _last_from(path: Path, info: ClipInfo, *, near_end: bool, sparing: bool) -> np.ndarray | None:
@@ -334,5 +338,7 @@ def _decoded(
         for frame in decoded:
             pixels += frame.width * frame.height
             if pixels > MOST_PIXELS:
-                raise BadOrder(f"{name} is too long: it holds more pictures than can be decoded.")
+                raise BadOrder(
+                    "{name} is too long: it holds more pictures than can be decoded.", name=name
+                )
             yield frame

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from ..errors import BadOrder
+from ..said import say
 from .colours import is_plain
 from .signatures import signature
 from .turns import UPRIGHT, Turn, turn_of
@@ -113,6 +114,8 @@ class SoundInfo:
     size: int
 
 
+_WHAT = {"video": say("video"), "sound": say("sound")}
+
 # A file whose tags are not UTF-8 is not refused. PyAV 19 accepts such tags itself, and has dropped
 # the argument.
 _TOLERANT: dict[str, Any] = (
@@ -128,13 +131,16 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     """
     path = Path(path)
     if not path.is_file():  # also keeps "https://..." and pipes away from FFmpeg
-        raise BadOrder(f"There is no file {path}.", hint="Check the path.")
+        raise BadOrder("There is no file {path}.", hint="Check the path.", path=path)
     try:
         kind, form = signature(path) or ("", "")
         if kind == "image" and form != "GIF":  # FFmpeg would read HEIC as a clip of one picture
             raise BadOrder(
-                f"{path.name} is not a readable {what}: it is a picture ({form}).",
+                "{file} is not a readable {what}: it is a picture ({form}).",
                 hint="Give it as a frame or as a reference picture.",
+                file=path.name,
+                what=_WHAT[what],
+                form=form,
             )
         _check_claims(path, what)
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
@@ -146,8 +152,11 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOrder(
-            f"{path.name} is not a readable {what}: {reason}.",
+            "{file} is not a readable {what}: {reason}.",
             hint="Play it in a video player; if that fails too, make or fetch it again.",
+            file=path.name,
+            what=_WHAT[what],
+            reason=reason,
         ) from error
 
 
@@ -188,7 +197,9 @@ def _check_claims(path: Path, what: str) -> None:
                     samples = max(samples, int.from_bytes(file.read(4), "big"))
                 if samples > size or boxes > _MOST_BOXES:
                     raise BadOrder(
-                        f"{path.name} is not a readable {what}: it claims more than it can hold."
+                        "{file} is not a readable {what}: it claims more than it can hold.",
+                        file=path.name,
+                        what=_WHAT[what],
                     )
                 at += max(length, 8)
 
@@ -208,9 +219,13 @@ def check_whole(path: Path, what: str = "video") -> None:
                 length = int.from_bytes(file.read(8), "big")
             if name == b"mdat" and at + length > size:
                 raise BadOrder(
-                    f"{path.name} is not a readable {what}: it ends after {size - at:,} of the "
-                    f"{length:,} bytes of its pictures and sound.",
+                    "{file} is not a readable {what}: it ends after {at} of the {length} "
+                    "bytes of its pictures and sound.",
                     hint="Make or fetch it again.",
+                    file=path.name,
+                    what=_WHAT[what],
+                    at=f"{size - at:,}",
+                    length=f"{length:,}",
                 )
             at += max(length, 8) if length else size
 
@@ -229,13 +244,17 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
         if context is not None and context.width and context.height and context.pix_fmt:
             if context.width * context.height > MAX_PIXELS:
                 raise BadOrder(
-                    f"{name} is too large: {context.width}x{context.height} pixels, and "
-                    f"{MAX_PIXELS / 1e6:.0f} million are read at most."
+                    "{name} is too large: {width}x{height} pixels, and {most} million are read at "
+                    "most.",
+                    name=name,
+                    width=context.width,
+                    height=context.height,
+                    most=f"{MAX_PIXELS / 1e6:.0f}",
                 )
             if not context.is_open:  # a clip may change its size midway
                 context.options = {"max_pixels": str(MAX_PIXELS)}
             return stream
-    raise BadOrder(f"{name} is not a readable video: it has no picture track.")
+    raise BadOrder("{name} is not a readable video: it has no picture track.", name=name)
 
 
 def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
@@ -245,8 +264,12 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
             rate = stream.codec_context.sample_rate
             if not RATES[0] <= rate <= RATES[1]:
                 raise BadOrder(
-                    f"{name} has no readable sound: it claims {rate:,} samples a second.",
-                    hint=f"{RATES[0]:,} to {RATES[1]:,} are read.",
+                    "{name} has no readable sound: it claims {rate} samples a second.",
+                    hint="{low} to {high} are read.",
+                    name=name,
+                    rate=f"{rate:,}",
+                    low=f"{RATES[0]:,}",
+                    high=f"{RATES[1]:,}",
                 )
             return stream
     return None
@@ -388,7 +411,7 @@ def probe_sound(path: Path) -> SoundInfo:
     with open_media(path, "sound") as container:
         stream = sound_stream(container, path.name)
         if stream is None:
-            raise BadOrder(f"{path.name} is not a readable sound: it has no sound track.")
+            raise BadOrder("{file} is not a readable sound: it has no sound track.", file=path.name)
         context = stream.codec_context
         told = _seconds(container, stream) or 0.0
         found = _packet_seconds(container, stream)

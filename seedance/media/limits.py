@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 
 from ..errors import BadOrder
+from ..said import Said, clauses, listed, say
 from ..wire import MediaLimits
 from .info import ClipInfo, SoundInfo
 from .mime_types import usual
 
+PICTURE, CLIP = say("picture"), say("clip")
 SMALLEST_SIDE = 16  # pixels; no model sees anything in less, whatever a provider documents
 
 _SLACK = 0.05  # seconds, or frames a second: headers round
@@ -70,27 +72,36 @@ def smallest_side(limits: MediaLimits) -> int:
 # -------------------------------------------------------------- what no conversion of ours mends
 
 
-def check_smallest(width: int, height: int, what: str = "picture") -> None:
+def check_smallest(width: int, height: int, what: Said = PICTURE) -> None:
     """Raise BadOrder for a side of fewer pixels than any model can use."""
     if min(width, height) < SMALLEST_SIDE:
         raise BadOrder(
-            f"The {what} is {width}x{height} pixels, and each side must have at least "
-            f"{SMALLEST_SIDE}.",
-            hint=f"Use a larger {what}.",
+            "The {what} is {width}x{height} pixels, and each side must have at least {least}.",
+            hint="Use a larger {what}.",
+            what=what,
+            width=width,
+            height=height,
+            least=SMALLEST_SIDE,
         )
 
 
-def check_shape(what: str, width: int, height: int, limits: MediaLimits) -> None:
+def check_shape(what: Said, width: int, height: int, limits: MediaLimits) -> None:
     """Raise BadOrder for an aspect outside of the limits, and for a picture that has too few pixels
     once it is scaled down to the maxima. A clip is scaled up instead."""
     if limits.aspect and not limits.aspect[0] <= width / height <= limits.aspect[1]:
         low, high = limits.aspect
         raise BadOrder(
-            f"The {what} is {width}x{height} pixels, width / height = {width / height:.2f}, and "
-            f"{low:g} to {high:g} is taken.",
-            hint=f"Crop the {what}.",
+            "The {what} is {width}x{height} pixels, width / height = {aspect}, and "
+            "{low} to {high} is taken.",
+            hint="Crop the {what}.",
+            what=what,
+            width=width,
+            height=height,
+            aspect=f"{width / height:.2f}",
+            low=f"{low:g}",
+            high=f"{high:g}",
         )
-    if what != "picture":
+    if what != PICTURE:
         return
     factor = scale_to_fit(width, height, limits)
     least = min(width, height) * factor
@@ -98,54 +109,69 @@ def check_shape(what: str, width: int, height: int, limits: MediaLimits) -> None
         limits.pixels and width * height * factor * factor < limits.pixels[0]
     ):
         raise BadOrder(
-            f"The {what} is {width}x{height} pixels, and at least {least_pixels(limits)} "
-            "are needed.",
-            hint=f"Use a larger {what}.",
+            "The {what} is {width}x{height} pixels, and at least {least} are needed.",
+            hint="Use a larger {what}.",
+            what=what,
+            width=width,
+            height=height,
+            least=least_pixels(limits),
         )
 
 
-def check_long_enough(described: str, seconds: float, limits: MediaLimits) -> None:
+def check_long_enough(described: Said, seconds: float, limits: MediaLimits) -> None:
     """Raise BadOrder for a clip or sound that is shorter than the limits allow."""
     if limits.seconds and seconds < limits.seconds[0] - max(_SLACK, limits.tolerance[0]):
         raise BadOrder(
-            f"{described} is too short: {limits.seconds[0]:g} to {limits.seconds[1]:g} s are taken."
+            "{described} is too short: {low} to {high} s are taken.",
+            described=described,
+            low=f"{limits.seconds[0]:g}",
+            high=f"{limits.seconds[1]:g}",
         )
 
 
 # ---------------------------------------------------------------------- what a conversion can mend
 
 
-def clip_problems(info: ClipInfo, limits: MediaLimits) -> list[str]:
+def clip_problems(info: ClipInfo, limits: MediaLimits) -> list[Said]:
     """What about a clip is outside of the limits and can be converted, a sentence each, without a
     full stop. Its shape cannot: see `check_shape`."""
     problems = _problems(info, limits)
     if limits.fps and not _within(float(info.fps), limits.fps):
-        problems.append("{:g} to {:g} frames a second are taken".format(*limits.fps))
+        low, high = limits.fps
+        problems.append(say("{low} to {high} frames a second are taken", low=low, high=high))
     if scale_to_fit(info.width, info.height, limits) < 1:
-        problems.append(f"at most {most_pixels(limits)} are taken")
+        problems.append(at_most(most_pixels(limits)))
     elif grow_to_fit(info.width, info.height, limits) > 1:
-        problems.append(f"at least {least_pixels(limits)} are needed")
+        problems.append(say("at least {least} are needed", least=least_pixels(limits)))
     return [*problems, *_size_problem(info.size, limits)]
 
 
-def sound_problems(info: SoundInfo, limits: MediaLimits) -> list[str]:
+def sound_problems(info: SoundInfo, limits: MediaLimits) -> list[Said]:
     """As `clip_problems`, of a sound."""
     return [*_problems(info, limits), *_size_problem(info.size, limits)]
 
 
-def _problems(info: ClipInfo | SoundInfo, limits: MediaLimits) -> list[str]:
+def _problems(info: ClipInfo | SoundInfo, limits: MediaLimits) -> list[Said]:
     problems = []
     if not accepts(limits, info.mime):
-        problems.append(f"{info.mime} is not taken, only {', '.join(limits.formats)}")
+        problems.append(
+            say("{mime} is not taken, only {formats}", mime=info.mime, formats=limits.formats)
+        )
     if limits.seconds and not _within(info.duration, limits.seconds, limits.tolerance):
-        problems.append("{:g} to {:g} s are taken".format(*limits.seconds))
+        low, high = limits.seconds
+        problems.append(say("{low} to {high} s are taken", low=low, high=high))
     return problems
 
 
-def _size_problem(size: int, limits: MediaLimits) -> list[str]:
+def _size_problem(size: int, limits: MediaLimits) -> list[Said]:
     if limits.max_bytes is not None and size > limits.max_bytes:
-        return [f"at most {megabytes(limits.max_bytes)} are taken"]
+        return [at_most(megabytes(limits.max_bytes))]
     return []
+
+
+def at_most(most: str) -> Said:
+    """That a size, or a number of pixels, is the largest that is taken."""
+    return say("at most {most} are taken", most=most)
 
 
 def _within(
@@ -155,47 +181,58 @@ def _within(
     return bounds[0] - below <= value <= bounds[1] + above
 
 
-def does_not_fit(described: str, problems: list[str]) -> BadOrder:
+def does_not_fit(described: Said, problems: list[Said]) -> BadOrder:
     """The error that names the problems of a clip or sound."""
     return BadOrder(
-        f"{described} does not fit: {'; '.join(problems)}.",
+        "{described} does not fit: {problems}.",
         hint="Set on_unsupported to nearest to have it brought within the limits, or change it.",
+        described=described,
+        problems=clauses(problems),
     )
 
 
 # ------------------------------------------------------------------------------------- in words
 
 
-def most_pixels(limits: MediaLimits) -> str:
+def most_pixels(limits: MediaLimits) -> Said:
     """The documented maxima, in words."""
     return _pixels(limits, 1)
 
 
-def least_pixels(limits: MediaLimits) -> str:
+def least_pixels(limits: MediaLimits) -> Said:
     """The documented minima, in words."""
     return _pixels(limits, 0)
 
 
-def _pixels(limits: MediaLimits, bound: int) -> str:
+def _pixels(limits: MediaLimits, bound: int) -> Said:
     parts = []
     if limits.sides:
-        parts.append(f"{limits.sides[bound]} pixels a side")
+        parts.append(say("{count} pixels a side", count=limits.sides[bound]))
     if limits.pixels:
-        parts.append(f"{limits.pixels[bound]:,} pixels in all")
-    return " and ".join(parts)
+        parts.append(say("{count} pixels in all", count=f"{limits.pixels[bound]:,}"))
+    return listed(parts)
 
 
-def describe_clip(info: ClipInfo) -> str:
+def describe_clip(info: ClipInfo) -> Said:
     """A clip with its figures, to begin a sentence with."""
-    return (
-        f"The clip ({info.width}x{info.height}, {info.duration:.1f} s, {float(info.fps):g} fps, "
-        f"{megabytes(info.size)}, {info.mime})"
+    return say(
+        "The clip ({pixels}, {seconds} s, {fps} fps, {size}, {mime})",
+        pixels=f"{info.width}x{info.height}",
+        seconds=f"{info.duration:.1f}",
+        fps=float(info.fps),
+        size=megabytes(info.size),
+        mime=info.mime,
     )
 
 
-def describe_sound(info: SoundInfo) -> str:
+def describe_sound(info: SoundInfo) -> Said:
     """A sound with its figures, to begin a sentence with."""
-    return f"The sound ({info.duration:.1f} s, {megabytes(info.size)}, {info.mime})"
+    return say(
+        "The sound ({seconds} s, {size}, {mime})",
+        seconds=f"{info.duration:.1f}",
+        size=megabytes(info.size),
+        mime=info.mime,
+    )
 
 
 def megabytes(size: int) -> str:

@@ -11,9 +11,12 @@ from PIL import ImageOps
 
 from .. import forks
 from ..order import Kind, Medium
+from ..said import Said, say
 from ..wire import MediaLimits, Size
 from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
 from .limits import (
+    CLIP,
+    PICTURE,
     check_long_enough,
     check_shape,
     check_smallest,
@@ -37,7 +40,7 @@ class Measured:
     size: Size | None = None
     seconds: float | None = None
     info: ClipInfo | SoundInfo | None = None
-    note: str | None = None
+    note: Said | None = None
 
 
 _known: weakref.WeakKeyDictionary[Medium, Measured] = weakref.WeakKeyDictionary()
@@ -72,9 +75,9 @@ def check_fits(
     convert clips and sounds."""
     info = measured.info
     if measured.kind == "image":
-        check_shape("picture", *fitted_size(measured, limits, size, ratio), limits)
+        check_shape(PICTURE, *fitted_size(measured, limits, size, ratio), limits)
     elif isinstance(info, ClipInfo):
-        check_shape("clip", info.width, info.height, limits)
+        check_shape(CLIP, info.width, info.height, limits)
         _check_problems(clip_problems(info, limits), describe_clip(info), info, limits, nearest)
     elif isinstance(info, SoundInfo):
         _check_problems(sound_problems(info, limits), describe_sound(info), info, limits, nearest)
@@ -91,8 +94,8 @@ def fitted_size(
 
 
 def _check_problems(
-    problems: list[str],
-    described: str,
+    problems: list[Said],
+    described: Said,
     info: ClipInfo | SoundInfo,
     limits: MediaLimits,
     nearest: bool,
@@ -121,7 +124,7 @@ def _picture(medium: Medium) -> Measured:
     else:
         with open_picture(medium.path or medium.data or b"") as picture:
             if holds_several(picture):
-                note = "It holds several pictures; the first one is used."
+                note = say("It holds several pictures; the first one is used.")
             picture.load()  # a broken file must be refused here, not by the provider
             width, height = ImageOps.exif_transpose(picture).size
     check_smallest(width, height)
@@ -135,5 +138,5 @@ def _clip_or_sound(kind: Kind, file: Path) -> Measured:
         return Measured(kind, None, sound.duration, sound)
     clip = probe(file)
     check_whole(file)
-    check_smallest(clip.width, clip.height, "clip")
+    check_smallest(clip.width, clip.height, CLIP)
     return Measured(kind, (clip.width, clip.height), clip.duration, clip)

@@ -11,6 +11,7 @@ import psutil
 
 from .. import forks
 from ..errors import BadOrder
+from ..said import Said, say
 from ..units import size_in_words
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def frames_bytes(info: ClipInfo, count: int | None = None) -> int:
     return (info.frames if count is None else count) * info.height * info.width * 3 * 4
 
 
-OF_A_VIDEO = (
+OF_FRAMES = say("The decoded frames")
+OF_A_VIDEO = say(
     "What was made is safe on disk. Use the video output instead of the frames, or a lower "
     "resolution, a shorter duration or fewer takes."
 )
@@ -63,7 +65,7 @@ OF_A_VIDEO = (
 
 @contextmanager
 def ensure_memory(
-    nbytes: int, what: str = "The decoded frames", hint: str = OF_A_VIDEO
+    nbytes: int, what: Said = OF_FRAMES, hint: Said = OF_A_VIDEO
 ) -> Iterator[Promise]:
     """Promise `nbytes` to the `with` block.
 
@@ -75,13 +77,16 @@ def ensure_memory(
     with _lock:
         free = free_memory()
         if free is not None and _promised + nbytes > free:
-            busy = (
-                f" beside {size_in_words(_promised)} for others being decoded" if _promised else ""
-            )
             raise BadOrder(
-                f"{what} need {size_in_words(nbytes)} of memory{busy}, and {size_in_words(free)} "
-                "are free.",
+                "{what} need {need} of memory beside {busy} for others being decoded, and {free} "
+                "are free."
+                if _promised
+                else "{what} need {need} of memory, and {free} are free.",
                 hint=hint,
+                what=what,
+                need=size_in_words(nbytes),
+                busy=size_in_words(_promised),
+                free=size_in_words(free),
             )
         _promised += nbytes
     promise = Promise(nbytes)
@@ -89,7 +94,10 @@ def ensure_memory(
         yield promise
     except MemoryError:
         raise BadOrder(
-            f"{what} need more memory than there is ({size_in_words(nbytes)}).", hint=hint
+            "{what} need more memory than there is ({need}).",
+            hint=hint,
+            what=what,
+            need=size_in_words(nbytes),
         ) from None
     finally:
         promise.end()

@@ -13,9 +13,12 @@ from PIL import Image
 from .. import embedded
 from ..errors import BadOrder
 from ..order import Medium
+from ..said import Said, say
 from ..wire import Blob, MediaLimits
 from .limits import (
+    PICTURE,
     accepts,
+    at_most,
     check_shape,
     check_smallest,
     megabytes,
@@ -38,7 +41,7 @@ def picture_blob(
     *,
     size: tuple[int, int] | None = None,
     ratio: tuple[int, int] | None = None,
-) -> tuple[Blob, str | None]:
+) -> tuple[Blob, Said | None]:
     """A picture as it goes up, and a sentence if it had to be made smaller.
 
     `size` (width, height): cover and centre crop to exactly that; `ratio`, such as (16, 9): centre
@@ -65,7 +68,7 @@ def picture_blob(
     if size is not None:
         pixels = fit_cover(pixels, *size)
         height, width = pixels.shape[:2]
-    check_shape("picture", width, height, limits)
+    check_shape(PICTURE, width, height, limits)
     return _encoded(pixels, limits)
 
 
@@ -96,16 +99,16 @@ def _untouched(
         or length > (limits.max_bytes or length)
     ):
         return None
-    check_shape("picture", width, height, limits)
+    check_shape(PICTURE, width, height, limits)
     data = source if isinstance(source, bytes) else source.read_bytes()
     return _blob(data, mime, width, height)
 
 
-def _encoded(pixels: np.ndarray, limits: MediaLimits) -> tuple[Blob, str | None]:
+def _encoded(pixels: np.ndarray, limits: MediaLimits) -> tuple[Blob, Said | None]:
     """The pixels as a file within the limits, scaled down until they fit, and a sentence if so."""
     was = f"{pixels.shape[1]}x{pixels.shape[0]}"
     original, factor = pixels, scale_to_fit(pixels.shape[1], pixels.shape[0], limits)
-    why = f"at most {most_pixels(limits)} are taken"
+    why = at_most(most_pixels(limits)) if factor < 1 else Said("")
     while True:
         if factor < 1:
             width, height = (max(int(side * factor), 1) for side in original.shape[1::-1])
@@ -115,10 +118,19 @@ def _encoded(pixels: np.ndarray, limits: MediaLimits) -> tuple[Blob, str | None]
         if limits.max_bytes is None or len(data) <= limits.max_bytes:
             break
         factor *= min(math.sqrt(limits.max_bytes / len(data)), 1) * _SHRINK
-        why = f"at most {megabytes(limits.max_bytes)} are taken"
+        why = at_most(megabytes(limits.max_bytes))
         if min(original.shape[:2]) * factor < smallest_side(limits):
-            raise BadOrder(f"A picture of {was} cannot be made small enough: {why}.")
-    note = f"A picture of {was} was scaled down to {width}x{height}: {why}." if factor < 1 else None
+            raise BadOrder(
+                "A picture of {was} cannot be made small enough: {why}.", was=was, why=why
+            )
+    if factor == 1:
+        return _blob(data, mime, width, height), None
+    note = say(
+        "A picture of {was} was scaled down to {now}: {why}.",
+        was=was,
+        now=f"{width}x{height}",
+        why=why,
+    )
     return _blob(data, mime, width, height), note
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import BadOrder
 from ..files import replacing
+from ..said import say
 from .memory import ensure_memory
 from .profiles import from_numbered, in_srgb, numbered_colours
 from .signatures import signature
@@ -46,7 +47,7 @@ _UNREAD = frozenset(
         "ICO",
     ]
 ) | {"JPEG 2000", "JPEG XL"}
-_HINT = (
+_HINT = say(
     "Open it in a picture viewer. If it opens there, convert it to JPEG or PNG; if not, save or "
     "fetch it again."
 )
@@ -80,7 +81,7 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
 
     Pillow's errors, while opening and inside the `with` block, become BadOrder.
     """
-    name = "The picture" if isinstance(source, bytes) else Path(source).name
+    name = say("The picture") if isinstance(source, bytes) else Path(source).name
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
         with warnings.catch_warnings():
@@ -92,38 +93,52 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError
             if picture.width * picture.height > _LARGE_PIXELS:
                 need = picture.width * picture.height * _BYTES_PER_PIXEL
-                with ensure_memory(need, f"{name}: its pixels", "Use a smaller picture."):
+                what = say("{name}: its pixels", name=name)
+                with ensure_memory(need, what, say("Use a smaller picture.")):
                     yield picture
             else:
                 yield picture
     except Image.DecompressionBombError as error:
         raise BadOrder(
-            f"{name} is too large: a picture may have {MAX_PIXELS / 1e6:.0f} million pixels."
+            "{name} is too large: a picture may have {most} million pixels.",
+            name=name,
+            most=f"{MAX_PIXELS / 1e6:.0f}",
         ) from error
     except UnidentifiedImageError as error:
         raise _unreadable(name, source) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         if isinstance(error, BadOrder):
             raise
-        raise BadOrder(f"{name} is not a readable picture: {error}.", hint=_HINT) from error
+        raise BadOrder(
+            "{name} is not a readable picture: {error}.", hint=_HINT, name=name, error=error
+        ) from error
 
 
 def _unreadable(name: str, source: Path | bytes) -> BadOrder:
     """The error for a file that Pillow does not know."""
     kind, form = signature(source) or ("image", "")
     if kind != "image":
-        word = {"video": "clip", "audio": "sound"}[kind]
+        if kind == "video":
+            return BadOrder(
+                "{name} is a clip ({form}), not a picture.",
+                hint="Give it as a clip, or save one of its pictures as JPEG or PNG.",
+                name=name,
+                form=form,
+            )
         return BadOrder(
-            f"{name} is a {word} ({form}), not a picture.",
-            hint=f"Give it as a {word}"
-            + (", or save one of its pictures as JPEG or PNG." if kind == "video" else "."),
+            "{name} is a sound ({form}), not a picture.",
+            hint="Give it as a sound.",
+            name=name,
+            form=form,
         )
     if form in _UNREAD:
         return BadOrder(
-            f"{name} is a picture in the format {form}, which cannot be read here.",
+            "{name} is a picture in the format {form}, which cannot be read here.",
             hint="Convert it to JPEG or PNG.",
+            name=name,
+            form=form,
         )
-    return BadOrder(f"{name} is not a readable picture.", hint=_HINT)
+    return BadOrder("{name} is not a readable picture.", hint=_HINT, name=name)
 
 
 def holds_several(picture: Image.Image) -> bool:
@@ -156,20 +171,24 @@ def pixels_of(value: object) -> np.ndarray | None:
         try:
             return np.asarray(_rgb(ImageOps.exif_transpose(value), None))
         except (OSError, SyntaxError, ValueError) as error:  # its file may be read only now
-            raise BadOrder(f"The picture cannot be read: {error}.", hint=_HINT) from error
+            raise BadOrder(
+                "The picture cannot be read: {error}.", hint=_HINT, error=error
+            ) from error
     if not isinstance(value, np.ndarray):
         return None
     if value.ndim != 3 or value.shape[2] != 3 or not value.size:
         raise BadOrder(
-            f"The array of a picture must have the shape (height, width, 3), not {value.shape}.",
+            "The array of a picture must have the shape (height, width, 3), not {shape}.",
             hint="Of several pictures give one; leave transparency out.",
+            shape=value.shape,
         )
     if value.dtype == np.uint8:
         return np.array(value)  # its owner may paint over it while the order is under way
     if value.dtype.kind != "f":
         raise BadOrder(
-            f"The array of a picture must be uint8 or float, not {value.dtype}.",
+            "The array of a picture must be uint8 or float, not {dtype}.",
             hint="uint8 is in 0..255, float in 0..1.",
+            dtype=value.dtype,
         )
     if (
         float(np.nanmax(value, initial=0.0)) > _BRIGHTEST

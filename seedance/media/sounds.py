@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
+from ..said import say
 from .info import open_media, sound_stream
 from .memory import ensure_memory
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-_WHAT = "The samples of the sound"
+_WHAT = say("The samples of the sound")
 _STEP = 64 * 2**20  # bytes of samples after which free memory is checked again
 
 

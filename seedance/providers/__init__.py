@@ -21,7 +21,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import BadOrder
-from ..texts import did_you_mean, quoted
+from ..said import both, say
+from ..texts import nearest, quoted
 
 if TYPE_CHECKING:
     from ..wire import Provider
@@ -70,8 +71,12 @@ def get(provider_id: str) -> type[Provider]:
     try:
         return registry()[provider_id]
     except KeyError:
-        near = did_you_mean(str(provider_id), ids())
+        near = nearest(str(provider_id), ids())
         raise BadOrder(
-            f"There is no provider {quoted(provider_id)} in this version.",
-            hint=f"{near}Choose one of: {', '.join(['auto', *ids()])}.",
+            "There is no provider {provider} in this version.",
+            hint=both(
+                say("Did you mean {near}?", near=near) if near else "",
+                say("Choose one of: {known}.", known=["auto", *ids()]),
+            ),
+            provider=quoted(provider_id),
         ) from None

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from ..errors import BadOrder, OddReply
 from ..order import Order
+from ..said import say
 from ..wire import (
     Balance,
     Call,
@@ -93,8 +94,11 @@ class Ark(ArkModels):
             return status
         if status != Running(phase="queued"):
             return CannotCancel(
-                f"{self.name} cancels a task only while it is queued; "
-                f"it is {plain_word(task.get('status'))}."
+                say(
+                    "{provider} cancels a task only while it is queued; it is {status}.",
+                    provider=self.name,
+                    status=plain_word(task.get("status")),
+                )
             )
         return self.cancelled((yield Call("DELETE", self._address(ticket))))
 
@@ -109,7 +113,9 @@ class Ark(ArkModels):
         which it expires, of which each order has a number of its own. Raises Unclear where two
         tasks have it."""
         if MARKED in order.get("extra", {}).get(self.id, {}):
-            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its task.")
+            raise BadOrder(
+                "The order sets {marked} itself, so that nothing marks its task.", marked=MARKED
+            )
         tasks = yield from self._list()
         return the_one(
             self.name,
@@ -137,7 +143,7 @@ class Ark(ArkModels):
             if items is None and total == 0:
                 break
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise OddReply(f"{self.name}'s list of tasks cannot be read.")
+                raise OddReply("{provider}'s list of tasks cannot be read.", provider=self.name)
             tasks += items
             if not items or (len(items) < PAGE if total is None else len(tasks) >= total):
                 break

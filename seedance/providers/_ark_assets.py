@@ -161,7 +161,9 @@ class ArkAssets(AssetLibrary):
         token, link = text_at(found, "BytedToken"), address(found.get("H5Link"))
         if not token or link is None:
             raise OddReply(
-                f"{self._provider.name}'s answer has no page for the person.", spent="no"
+                "{provider}'s answer has no page for the person.",
+                spent="no",
+                provider=self._provider.name,
             )
         return Liveness(token, link)
 
@@ -192,7 +194,9 @@ class ArkAssets(AssetLibrary):
             items, total = result.get("Items"), number_at(result, "TotalCount")
             if items is not None and not isinstance(items, list):
                 raise OddReply(
-                    f"{self._provider.name}'s list of assets cannot be read.", spent="no"
+                    "{provider}'s list of assets cannot be read.",
+                    spent="no",
+                    provider=self._provider.name,
                 )
             items = [item for item in items or () if isinstance(item, dict)]
             found += map(read, items)
@@ -269,43 +273,57 @@ class ArkAssets(AssetLibrary):
 
     def _explain(self, reply: Reply) -> SeedanceError:
         """The error for a refusal, in words for a person. Nothing here is ever billed."""
-        name, code = self._provider.name, _code(reply)
-        said = (_said(reply) or code or f"HTTP {reply.status}").rstrip(".")
+        code = _code(reply)
+        told: dict[str, Any] = {
+            "provider": self._provider.name,
+            "code": code or reply.status,
+            "said": (_said(reply) or code or f"HTTP {reply.status}").rstrip("."),
+        }
         if code == "SubscriptionRequired":
             return Refused(
-                f"{name} has not switched on its asset library for this account: {said}.",
+                "{provider} has not switched on its asset library for this account: {said}.",
                 hint="It needs the plan for advanced creation, which is switched on in the console "
                 "for a company's account. The signing key is right.",
+                **told,
             )
         if _WRONG_KEY.search(code) or (not code and reply.status == 401):
             by_clock = re.search("Signature|Time|Expired", code)
-            clock = " Check this machine's clock too." if by_clock else ""
             return Refused(
-                f"{name} refused the signing key of its asset library ({code or 401}): {said}.",
-                hint=f"Check {self._provider.asset_key_variables[0]} and its secret; the key of "
-                f"the video API is not taken there.{clock}",
+                "{provider} refused the signing key of its asset library ({code}): {said}.",
+                hint="Check {variable} and its secret; the key of the video API is not taken there."
+                if not by_clock
+                else "Check {variable} and its secret; the key of the video API is not taken there."
+                " Check this machine's clock too.",
+                variable=self._provider.asset_key_variables[0],
+                **told,
             )
         if _DENIED.search(code) or (not code and reply.status == 403):
             return Refused(
-                f"{name} does not allow this signing key to do that: {said}.",
+                "{provider} does not allow this signing key to do that: {said}.",
                 hint="Give its user access to the assets of ModelArk, and sign the letter of "
                 "authorization in the console, without which no group is made.",
+                **told,
             )
         if reply.status == 429 or _THROTTLED.search(code):
             return Unreachable(
-                f"{name}'s asset library was asked too often, also after a minute: {said}.",
+                "{provider}'s asset library was asked too often, also after a minute: {said}.",
                 hint="Try again later. An account of the free tier may add three assets a minute.",
+                **told,
             )
         if "Quota" in code or "LimitExceed" in code:
-            return OutOfCredit(f"{name}'s asset library is full: {said}.", hint="Remove some.")
+            return OutOfCredit(
+                "{provider}'s asset library is full: {said}.", hint="Remove some.", **told
+            )
         if _CONTENT.search(code):
-            return Moderated(f"{name}'s content policy refused it: {said}.")
+            return Moderated("{provider}'s content policy refused it: {said}.", **told)
         if reply.status >= 500:
             return Unreachable(
-                f"{name}'s asset library answered HTTP {reply.status}: {said}.",
+                "{provider}'s asset library answered HTTP {status}: {said}.",
                 hint="Try again. What it may have made all the same is looked for first.",
+                status=reply.status,
+                **told,
             )
-        return Refused(f"{name}'s asset library refused it ({code or reply.status}): {said}.")
+        return Refused("{provider}'s asset library refused it ({code}): {said}.", **told)
 
 
 def _group_type(person: bool) -> str:
@@ -319,7 +337,7 @@ def _group(item: dict[str, Any]) -> AssetGroup:
 
 def _id(provider: Provider, result: dict[str, Any]) -> str:
     if not (found := text_at(result, "Id")):
-        raise OddReply(f"{provider.name}'s answer carries no id.", spent="no")
+        raise OddReply("{provider}'s answer carries no id.", spent="no", provider=provider.name)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ..errors import BadOrder, SeedanceError
 from ..money import Money
 from ..order import OPERATIONS, Order
+from ..said import say
 from ..wire import (
     Delivered,
     Done,
@@ -30,7 +31,7 @@ from ._ark_limits import FRAMES_A_SECOND, SHORTEST_CLIP, area
 LARGEST_REQUEST = 64 * 2**20  # bytes, data URIs included
 OTHER_NAMES = {"frames": "duration"}
 
-GONE = Expired("the video is no longer there, since its address lives for 24 hours", "yes")
+GONE = Expired(say("the video is no longer there, since its address lives for 24 hours"), "yes")
 
 # USD or CNY per million tokens, by model and resolution: (without, with) a clip among the inputs.
 Prices = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -51,7 +52,9 @@ class ArkModels(Provider):
             "succeeded": self._done,
             "failed": self._failed,
             "cancelled": TaskCancelled(),
-            "expired": Expired("it did not finish within its time, and nothing is billed", "no"),
+            "expired": Expired(
+                say("it did not finish within its time, and nothing is billed"), "no"
+            ),
         }
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
@@ -139,8 +142,14 @@ class ArkModels(Provider):
         said = text_at(task, "error", "message")
         verdict = _ark_errors.verdict(code)
         if verdict is None:
-            return Failed(said or f"{self.name} gives no reason.", code, billed="no")
-        message = f"{verdict.what}: {(said or code).rstrip('.')}. {verdict.advice}"
+            silent = say("{provider} gives no reason.", provider=self.name)
+            return Failed(said or silent, code, billed="no")
+        message = say(
+            "{what}: {said}. {advice}",
+            what=verdict.what,
+            said=(said or code).rstrip("."),
+            advice=verdict.advice,
+        )
         return Failed(message, code, verdict.stage, billed="no")
 
     def _cost(self, task: dict[str, Any]) -> Money | None:
@@ -179,9 +188,11 @@ def check_size(content: Iterable[dict[str, Any]], name: str) -> None:
     size = sum(len(item[item["type"]]["url"]) for item in content if "role" in item)
     if size > LARGEST_REQUEST:
         raise BadOrder(
-            f"The media make the request {size / 2**20:.0f} MB large; {name} takes "
-            f"{LARGEST_REQUEST >> 20} MB.",
+            "The media make the request {size} MB large; {name} takes {most} MB.",
             hint="Use fewer or smaller ones, or give them by https address.",
+            size=f"{size / 2**20:.0f}",
+            name=name,
+            most=LARGEST_REQUEST >> 20,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..order import Order
+from ..said import say, template
 from ..texts import LONGEST_CODE, LONGEST_NAME
 from ..wire import (
     Call,
@@ -100,7 +101,11 @@ class Queue(Provider):
         result = yield from self.ask(Call("GET", response_url))
         draft_id = text_at(result, "draft_id")
         if not draft_id:
-            raise Refused(f"{self.name}'s result of {draft} has no draft id: it was no draft.")
+            raise Refused(
+                "{provider}'s result of {draft} has no draft id: it was no draft.",
+                provider=self.name,
+                draft=draft,
+            )
         model_id = self.model_id(order, COMPLETE).strip("/")
         body = {"draft_id": draft_id, "resolution": order.resolution}
         reply = yield self.paid_call(self.url(f"/{model_id}"), body, {}, headers=NO_RETRY)
@@ -118,11 +123,15 @@ class Queue(Provider):
         stops. The answer is the same."""
         *_, cancel_url = self._urls(ticket)
         reply = yield Call("PUT", cancel_url)
-        outcome = self.cancelled(reply, "cancels no request that is over")
+        outcome = self.cancelled(
+            reply, template("{provider} cancels no request that is over: {said}")
+        )
         if isinstance(outcome, CannotCancel):
             return outcome
         if dig(reply.object(), "success") is False:
-            return CannotCancel(f"{self.name} did not take the request to cancel.")
+            return CannotCancel(
+                say("{provider} did not take the request to cancel.", provider=self.name)
+            )
         return CancelRequested()
 
     def explain(self, reply: Reply) -> SeedanceError:
@@ -130,16 +139,26 @@ class Queue(Provider):
         said = error_text(reply)
         if problem.code == MODERATED:
             return Moderated(
-                f"{self.name}'s content policy refused the order: {said}",
+                "{provider}'s content policy refused the order: {said}",
                 hint="Change the prompt or the media. Pictures and clips with real people are "
                 "reported to be refused.",
+                provider=self.name,
+                said=said,
             )
         if reply.status == 403 and "balance" in said.lower():
             return OutOfCredit(
-                f"{self.name} says that the balance is used up: {said}", hint=self.credit
+                "{provider} says that the balance is used up: {said}",
+                hint=self.credit,
+                provider=self.name,
+                said=said,
             )
         if reply.status == 422:
-            return Refused(f"{self.name} did not accept {problem.field or 'a value'}: {said}")
+            return Refused(
+                "{provider} did not accept {field}: {said}",
+                provider=self.name,
+                field=problem.field or "a value",
+                said=said,
+            )
         return super().explain(reply)
 
     # ----------------------------------------------------------------------- the end of a request
@@ -179,7 +198,7 @@ class Queue(Provider):
         three; or the documented path, if they are not at the queue's host."""
         request_id = text_at(answer, "request_id")
         if not request_id:
-            raise OddReply(f"{self.name}'s answer carries no request id.")
+            raise OddReply("{provider}'s answer carries no request id.", provider=self.name)
         names = ("response_url", "status_url", "cancel_url")
         paths = [self._path(text_at(answer, name)) for name in names]
         if not all(paths):
@@ -203,8 +222,11 @@ class Queue(Provider):
             paths = _three(paths[0])
         if len(paths) != 3 or not all(map(_is_path, paths)):
             raise BadOrder(
-                f"{ticket} is not a ticket of {self.name}.",
-                hint=f"It looks like {self.id}:bytedance~seedance-2.0~requests~<request id>.",
+                "{ticket} is not a ticket of {provider}.",
+                hint="It looks like {id}:bytedance~seedance-2.0~requests~<request id>.",
+                ticket=ticket,
+                provider=self.name,
+                id=self.id,
             )
         return [self.url(f"/{path}") for path in paths]
 

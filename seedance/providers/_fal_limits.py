@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..order import Mode
+from ..said import say
 from ..wire import Limits, MediaLimits, ModelLimits, Source
 
 PATHS: dict[Mode, str] = {
@@ -109,9 +110,15 @@ FLASH = replace(
     # Other services of this model take 10, 5 and 5; fal's own numbers could not be read, so that
     # those of 2.5 are the limit here, and fal decides.
     notes={
-        "image": "fal may take fewer than 30 pictures with seedance-2.5-flash; elsewhere it is 10.",
-        "video": "fal may take fewer than 10 clips with seedance-2.5-flash; elsewhere it is 5.",
-        "audio": "fal may take fewer than 10 sounds with seedance-2.5-flash; elsewhere it is 5.",
+        "image": say(
+            "fal may take fewer than 30 pictures with seedance-2.5-flash; elsewhere it is 10."
+        ),
+        "video": say(
+            "fal may take fewer than 10 clips with seedance-2.5-flash; elsewhere it is 5."
+        ),
+        "audio": say(
+            "fal may take fewer than 10 sounds with seedance-2.5-flash; elsewhere it is 5."
+        ),
     },
     sources=(PAGES_FLASH,),
 )

@@ -30,9 +30,11 @@ def the_one(name: str, found: Iterable[Ticket]) -> Ticket | None:
     alike = {str(ticket): ticket for ticket in found}
     if len(alike) > 1:
         raise Unclear(
-            f"{name} has {len(alike)} tasks that this order may have made: "
-            f"{', '.join(list(alike)[:5])}.",
+            "{provider} has {count} tasks that this order may have made: {tickets}.",
             hint="Collect the right one with seedance collect, or clear the order with "
             "seedance forget if none is.",
+            provider=name,
+            count=len(alike),
+            tickets=list(alike)[:5],
         )
     return next(iter(alike.values()), None)

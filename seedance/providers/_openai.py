@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..order import Order
+from ..said import say
 from ..wire import (
     Call,
     Delivered,
@@ -73,7 +74,7 @@ class OpenAIVideos(Routes):
         if reply.status in (404, 405, 410):
             reply = yield Call("GET", self.url(f"{GENERATIONS}/{ticket.opaque}"))
         if reply.status == 400 and error_code(reply) == UNKNOWN_TASK:
-            return Expired("the gateway does not know the task", may_appear=True)
+            return Expired(say("the gateway does not know the task"), may_appear=True)
         status = self.status(reply)
         if isinstance(status, Done):
             # Also in place of the address of this route that a gateway makes with the name that it

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..errors import Moderated, OddReply, OutOfCredit, SeedanceError
 from ..money import Money
 from ..order import Mode
+from ..said import say
 from ..texts import LONGEST_CODE, quoted, sentence
 from ..wire import (
     Call,
@@ -85,7 +86,7 @@ def failed(task: dict[str, Any]) -> Failed:
     found = (dig(task, *place) for place in CODES)
     codes = [str(code)[:LONGEST_CODE] for code in found if code and isinstance(code, (str, int))]
     stage = _stage(" ".join([*codes, message]))
-    return Failed(message or "The provider gave no reason.", next(iter(codes), ""), stage)
+    return Failed(message or say("The provider gave no reason."), next(iter(codes), ""), stage)
 
 
 # The status words of the unified task route (seed 004, docs.sinancode.com, docs.evolink.ai).
@@ -107,14 +108,17 @@ class Relay(Provider):
         said, words = error_text(reply), _words(reply)
         if _MODERATION.search(words):
             return Moderated(
-                f"{self.name} refused the prompt or an input by its content policy"
-                f"{f': {said}' if said else '.'}",
+                "{provider} refused the prompt or an input by its content policy{tail}",
                 hint="Change what it names; the same order would be refused again.",
+                provider=self.name,
+                tail=f": {said}" if said else ".",
             )
         if reply.status == 402 or _CREDIT.search(words):
             return OutOfCredit(
-                f"{self.name} says that there is not enough credit{f': {said}' if said else '.'}",
+                "{provider} says that there is not enough credit{tail}",
                 hint=self.credit,
+                provider=self.name,
+                tail=f": {said}" if said else ".",
             )
         return super().explain(reply)
 
@@ -141,12 +145,15 @@ class Relay(Provider):
             doubtful = doubtful or found
         if doubtful and not refused:  # the strange code may be this relay's word for success
             raise OddReply(
-                f"{self.name} answered the create with the code {quoted(strange)} and with "
-                f"{quoted(doubtful)}, which may be a task id."
+                "{provider} answered the create with the code {strange} and with "
+                "{doubtful}, which may be a task id.",
+                provider=self.name,
+                strange=quoted(strange),
+                doubtful=quoted(doubtful),
             )
         if _says_no(body):
             raise self.explain(reply)
-        raise OddReply(f"{self.name} answered the create without a task id.")
+        raise OddReply("{provider} answered the create without a task id.", provider=self.name)
 
     def part(self, reply: Reply, *names: str) -> dict[str, Any]:
         """The object that has one of `names` as a text: the answer, or the `data` in it.
@@ -162,7 +169,7 @@ class Relay(Provider):
                 return candidate
         if _says_no(body):
             raise self.explain(reply)
-        raise OddReply(f"{self.name} answered without {' or '.join(names)}.")
+        raise OddReply("{provider} answered without {names}.", provider=self.name, names=names)
 
     def check(self, ticket: Ticket) -> Flow[Status]:
         return self.status((yield Call("GET", self.url(f"/v1/tasks/{ticket.opaque}"))))

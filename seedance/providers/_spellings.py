@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import OddReply
+from ..said import say
 from ..wire import (
     Done,
     Expired,
@@ -37,10 +38,10 @@ CANCELLED = ("cancelled", "canceled", "aborted")
 # Ends that say by their word alone what happened.
 TELLING: Mapping[str, Status] = MappingProxyType(
     {
-        "expired": Expired("it did not finish within its time"),
-        "timeout": Failed("It did not finish within its time.", "timeout"),
-        "nsfw": Failed("A content policy refused it.", "nsfw", "output"),
-        "deleted": Failed("It was deleted at the gateway.", "deleted"),
+        "expired": Expired(say("it did not finish within its time")),
+        "timeout": Failed(say("It did not finish within its time."), "timeout"),
+        "nsfw": Failed(say("A content policy refused it."), "nsfw", "output"),
+        "deleted": Failed(say("It was deleted at the gateway."), "deleted"),
     }
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..money import Money
 from ..order import Order
+from ..said import say
 from ..wire import (
     Balance,
     Blob,
@@ -62,7 +63,7 @@ class AIHubMax(Relay):
     name = "AIHubMax"
     key_variable = "AIHUBMAX_API_KEY"
     key_page = "https://aihubmax.com"
-    where_to_look = (
+    where_to_look = say(
         "AIHubMax documents no list of tasks: look whether the credits on its site became fewer."
     )
     default_base_url = "https://api.aihubmax.com"
@@ -126,7 +127,7 @@ class AIHubMax(Relay):
         account = body["data"] if isinstance(body.get("data"), dict) else body
         names = ("email", "username", "name")
         who = next(filter(None, (text_at(account, name) for name in names)), "")
-        return Balance(who or f"{self.name} account", _credits_left(account))
+        return Balance(who or say("{provider} account", provider=self.name), _credits_left(account))
 
 
 def _credits_left(account: dict[str, Any]) -> Money | None:

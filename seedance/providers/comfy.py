@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Order
+from ..said import say, template
 from ..wire import (
     AboutKey,
     Balance,
@@ -121,11 +122,11 @@ class Comfy(ArkModels):
     random_mark = True
     keeps_create = True
     idempotency = Idempotency("Idempotency-Key", 24 * 3600.0)
-    where_to_look = "Look at the usage on platform.comfy.org."
+    where_to_look = say("Look at the usage on platform.comfy.org.")
     limits = _limits()
     currency = "USD"
     prices_as_of = "2026-10"
-    price_note = "Comfy's price is 1.43 times the list price of BytePlus."
+    price_note = say("Comfy's price is 1.43 times the list price of BytePlus.")
     prices = {
         "seedance-2.0": {
             "480p": (10.01, 6.149),
@@ -155,7 +156,9 @@ class Comfy(ArkModels):
             raise OddReply("Comfy's storage did not say where to upload the file.")
         stored = yield Call("PUT", upload_url, body=blob, auth=False)
         if not stored.ok:
-            raise Refused(f"Comfy's storage did not take the file (HTTP {stored.status}).")
+            raise Refused(
+                "Comfy's storage did not take the file (HTTP {status}).", status=stored.status
+            )
         return Uploaded(file_url, unix_seconds(place.get("expires_at")))
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
@@ -193,7 +196,7 @@ class Comfy(ArkModels):
         reply = yield Call("PUT", self._address(ticket, "/cancel"))
         if reply.ok:
             return CancelRequested()
-        return self.cancelled(reply, "cancels no request that is over")
+        return self.cancelled(reply, template("{provider} cancels no request that is over: {said}"))
 
     def probe_key(self) -> Flow[Balance]:
         yield from self.ask(Call("GET", self.url("/v2/models"), query={"limit": "1"}))
@@ -213,28 +216,36 @@ class Comfy(ArkModels):
         tail = f": {said}" if said else "."
         if kind == MODERATED:
             return Moderated(
-                f"Comfy refused the order by a content policy{tail}",
+                "Comfy refused the order by a content policy{tail}",
                 hint="Change what it names. A refusal by a policy may be charged: look at the "
                 "usage on platform.comfy.org.",
+                tail=tail,
             )
         if kind == NO_CREDIT or reply.status == 402:
             return OutOfCredit(
-                f"Comfy says that the workspace has too few credits{tail}",
+                "Comfy says that the workspace has too few credits{tail}",
                 hint="Add credits at platform.comfy.org. Comfy looks at them first, so that other "
                 "faults of the order may show after that.",
+                tail=tail,
             )
         if kind == "not_enabled":
             return Refused(
-                f"Comfy Router is not switched on for this key, or not for the queue{tail}",
+                "Comfy Router is not switched on for this key, or not for the queue{tail}",
                 hint="Make a key inside a workspace, at platform.comfy.org/profile/api-keys.",
+                tail=tail,
             )
         if kind == "model_not_found":
             return Refused(
-                f"Comfy Router does not have this model{tail}",
+                "Comfy Router does not have this model{tail}",
                 hint="SEEDANCE_COMFY_MODELS replaces model ids.",
+                tail=tail,
             )
         if reply.status == 422:
-            return Refused(f"Comfy did not accept {_field(reply) or 'a value'}{tail}")
+            return Refused(
+                "Comfy did not accept {field}{tail}",
+                field=_field(reply) or say("a value"),
+                tail=tail,
+            )
         return super(ArkModels, self).explain(reply)
 
     # ----------------------------------------------------------------------- the end of a request
@@ -254,16 +265,18 @@ class Comfy(ArkModels):
         if told or (kind and reply.status not in NOT_OF_THE_TASK):
             return (yield from self._failure(ticket, kind, reply))
         if reply.status in (404, 410):
-            return Expired(error_text(reply) or f"HTTP {reply.status}", may_appear=True)
+            return Expired(
+                error_text(reply) or say("HTTP {status}", status=reply.status), may_appear=True
+            )
         if reply.status >= 500 or reply.status in (408, 429):
             return Running(phase="fetching_result")
         raise self.explain(reply)
 
     def _failure(self, ticket: Ticket, kind: str, reply: Reply) -> Flow[Failed]:
-        said = error_text(reply) or f"Comfy gives no reason ({kind})."
+        said: str = error_text(reply) or say("Comfy gives no reason ({kind}).", kind=kind)
         upstream = text_at(_object(reply), "upstream_detail")
         if upstream and upstream not in said:
-            said = f"{said.rstrip('.')}: {upstream}"
+            said = say("{said}: {upstream}", said=said.rstrip("."), upstream=upstream)
         billed: Literal["yes", "no", "unknown"] = "unknown"
         if kind in NEVER_RUN or reply.status == 422:
             billed = "no"
@@ -289,8 +302,9 @@ class Comfy(ArkModels):
         path = "/v2/models/{}/{}/requests/{}".format(*parts) if len(parts) == 3 else ""
         if not _PLACE.fullmatch(path):
             raise BadOrder(
-                f"{ticket} is not a ticket of Comfy.",
+                "{ticket} is not a ticket of Comfy.",
                 hint="It looks like comfy:byteplus~dreamina-seedance-2-5-260628~<request id>.",
+                ticket=ticket,
             )
         return parts[0], parts[1], parts[2]
 
@@ -301,9 +315,10 @@ def _place_of(model_id: str) -> str:
     full = model_id.strip("/") if "/" in model_id else f"{PARTNER}/{model_id}"
     if not full.startswith(f"{PARTNER}/") or not _PLACE.fullmatch(f"/v2/models/{full}/requests"):
         raise BadOrder(
-            f"{model_id!r} is no model of BytePlus at Comfy Router.",
+            "{model_id} is no model of BytePlus at Comfy Router.",
             hint="SEEDANCE_COMFY_MODELS names ids like byteplus/dreamina-seedance-2-5-260628: "
             "models of other vendors take other orders.",
+            model_id=repr(model_id),
         )
     return full
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from ..errors import Moderated, SeedanceError
 from ..money import Money
 from ..order import Mode, Order
+from ..said import say
 from ..wire import (
     AboutKey,
     Balance,
@@ -220,13 +221,16 @@ class EvoLink(Relay):
     def status(self, reply: Reply) -> Status:
         if reply.status == 400 and UNKNOWN_TASK in error_codes(reply):
             said = error_text(reply) or UNKNOWN_TASK
-            return Expired(f"it does not know the task ({said})", may_appear=True)
+            return Expired(say("it does not know the task ({said})", said=said), may_appear=True)
         return super().status(reply)
 
     def probe_key(self) -> Flow[Balance]:
         account = yield from self.ask(Call("GET", self.url("/v1/credits")))
         left = number_at(account, "data", "user", "remaining_credits")
-        return Balance(f"{self.name} account", None if left is None else Money(left, "credits"))
+        return Balance(
+            say("{provider} account", provider=self.name),
+            None if left is None else Money(left, "credits"),
+        )
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by seconds; with clips, of the longer of input and output beside the output. A
@@ -291,7 +295,9 @@ class EvoLink(Relay):
         said = error_text(reply)
         if reply.status == 400 and _FACES.search(said):
             return Moderated(
-                f"{self.name}'s content policy refused the order: {said}",
+                "{provider}'s content policy refused the order: {said}",
                 hint="Realistic faces are refused: use other pictures or clips, or another prompt.",
+                provider=self.name,
+                said=said,
             )
         return super().explain(reply)

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import BadOrder, OddReply, Refused, Unclear
 from ..money import Money
 from ..order import SIZES, Order
+from ..said import say
 from ..wire import Blob, Call, Flow, Ticket, Uploaded, text_at, unix_seconds
 from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal import COMPLETE, QUEUE, Queue
@@ -37,7 +38,7 @@ class Fal(Queue):
     mark_field = MARKED
     keeps_create = True
     found_for = 30 * 24 * 3600.0  # what was sent is kept for so long
-    where_to_look = "Look at the requests on fal.ai/dashboard/requests."
+    where_to_look = say("Look at the requests on fal.ai/dashboard/requests.")
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
         place = yield from self.ask(
@@ -53,7 +54,9 @@ class Fal(Queue):
             raise OddReply("fal's storage did not say where to upload the file.")
         stored = yield Call("PUT", upload_url, body=blob, auth=False)
         if not stored.ok:
-            raise Refused(f"fal's storage did not take the file (HTTP {stored.status}).")
+            raise Refused(
+                "fal's storage did not take the file (HTTP {status}).", status=stored.status
+            )
         return Uploaded(file_url)
 
     def find(
@@ -69,7 +72,9 @@ class Fal(Queue):
             template = template or self.limits.models[order["model"]].id
             endpoint = template.replace("{mode}", COMPLETE).strip("/")
         elif MARKED in order.get("extra", {}).get(self.id, {}):
-            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its request.")
+            raise BadOrder(
+                "The order sets {marked} itself, so that nothing marks its request.", marked=MARKED
+            )
         elif create is None:
             raise BadOrder("What was sent was not kept, so that its request is not looked for.")
         else:
@@ -88,9 +93,11 @@ class Fal(Queue):
         tickets = [Ticket.issue(self.id, path.replace("/", "~")) for path in paths]
         if bare and not found:
             raise Unclear(
-                f"fal's history has {len(bare)} requests of that time without what was sent, one "
-                f"of which may be this order's: {', '.join(map(str, tickets[:5]))}.",
+                "fal's history has {count} requests of that time without what was "
+                "sent, one of which may be this order's: {tickets}.",
                 hint="Collect the right one with seedance collect.",
+                count=len(bare),
+                tickets=tickets[:5],
             )
         return the_one(self.name, tickets)
 

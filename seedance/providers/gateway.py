@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..errors import BadOrder, OddReply, Refused, SeedanceError
+from ..said import both, say
 from ..wire import (
     Balance,
     Call,
@@ -42,7 +43,7 @@ from ._fal_limits import PATHS
 from ._openai import VIDEOS, OpenAIVideos, is_no_route
 from ._openai import limits as openai_limits
 
-ENDLESS = (
+ENDLESS = say(
     'Some gateways say "in progress" for ever of a task that expired or was cancelled behind them; '
     "their own log of tasks tells."
 )
@@ -97,26 +98,41 @@ class Gateway(Provider):
             raise self._no_dialect(control)
         if self.dialect not in best:
             raise BadOrder(
-                f"The address answers to the dialect {' or '.join(best)}, not to {self.dialect}.",
-                hint=f"Set SEEDANCE_GATEWAY_DIALECT={best[0]}, or choose it in the settings.",
+                "The address answers to the dialect {best}, not to {dialect}.",
+                hint="Set SEEDANCE_GATEWAY_DIALECT={first}, or choose it in the settings.",
+                best=" or ".join(best),
+                dialect=self.dialect,
+                first=best[0],
             )
         if answers[self.dialect].status in (401, 403):
             raise self.explain(answers[self.dialect])
-        surely = "" if ranks[self.dialect] > 1 else "probably "
-        return Balance(f"{surely}a gateway of the dialect {self.dialect}")
+        return Balance(
+            say(
+                "a gateway of the dialect {dialect}"
+                if ranks[self.dialect] > 1
+                else "probably a gateway of the dialect {dialect}",
+                dialect=self.dialect,
+            )
+        )
 
     def explain(self, reply: Reply) -> SeedanceError:
         if is_no_route(reply):
             said = self.said(reply)
             return Refused(
-                f"{self.name} does not answer to the dialect {self.dialect} there (HTTP "
-                f"{reply.status}){f': {said}' if said else '.'}",
+                "{provider} does not answer to the dialect {dialect} there (HTTP {status}){tail}",
                 hint="Check SEEDANCE_GATEWAY_BASE_URL and the model's id; which dialect the "
                 "address answers to tells: seedance key test gateway.",
+                provider=self.name,
+                dialect=self.dialect,
+                status=reply.status,
+                tail=f": {said}" if said else ".",
             )
         error = super().explain(reply)
         if reply.status in (401, 403) and type(error) is Refused:
-            error.hint += " One of another dialect refuses it too: seedance key test gateway tells."
+            error.hint = both(
+                error.hint,
+                say("One of another dialect refuses it too: seedance key test gateway tells."),
+            )
         return error
 
     def question(self, path: str, **query: str) -> Call:
@@ -149,13 +165,18 @@ class Gateway(Provider):
     def _no_dialect(self, control: Reply) -> SeedanceError:
         if control.status >= 500 or control.status == 429:
             return OddReply(
-                f"{self.name} answered HTTP {control.status}.", hint="It is safe to try again."
+                "{provider} answered HTTP {status}.",
+                hint="It is safe to try again.",
+                provider=self.name,
+                status=control.status,
             )
         return BadOrder(
-            f"The address answers to none of the dialects {', '.join(DIALECTS)} (HTTP "
-            f"{control.status}).",
-            hint="Set SEEDANCE_GATEWAY_BASE_URL to what stands before /v1/videos, before "
-            f"{TASKS}, or before the id of a model.",
+            "The address answers to none of the dialects {dialects} (HTTP {status}).",
+            hint="Set SEEDANCE_GATEWAY_BASE_URL to what stands before /v1/videos, "
+            "before {tasks}, or before the id of a model.",
+            dialects=", ".join(DIALECTS),
+            status=control.status,
+            tasks=TASKS,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import SIZES, Order
+from ..said import say
 from ..wire import (
     Balance,
     Blob,
@@ -93,7 +94,7 @@ def _complete(generation: dict[str, Any]) -> Done:
     withheld = None
     if not url and dig(video, "nsfw") is True:
         # Flagged videos have addresses too, and any address may come later than COMPLETE.
-        message = "Leonardo.AI withheld the video as not safe for work."
+        message = say("Leonardo.AI withheld the video as not safe for work.")
         withheld = Failed(message, "nsfw", "output")
     return Done(
         url or None,
@@ -106,8 +107,9 @@ def _failed(generation: dict[str, Any]) -> Failed:
     found = dig(generation, "prompt_moderations", 0, "moderationClassification")
     if found:
         labels = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
-        return Failed(f"Leonardo.AI's moderation refused the prompt: {labels}.", labels, "prompt")
-    return Failed("Leonardo.AI reports a failure and gives no reason.")
+        said = say("Leonardo.AI's moderation refused the prompt: {labels}.", labels=labels)
+        return Failed(said, labels, "prompt")
+    return Failed(say("Leonardo.AI reports a failure and gives no reason."))
 
 
 class Leonardo(Provider):
@@ -144,7 +146,10 @@ class Leonardo(Provider):
         extension = EXTENSIONS.get(blob.mime)
         if blob.kind == "audio" or extension is None:
             raise BadOrder(
-                f"Leonardo.AI takes no {blob.mime}.", hint=f"It takes {', '.join(EXTENSIONS)}."
+                "Leonardo.AI takes no {mime}.",
+                hint="It takes {known}.",
+                mime=blob.mime,
+                known=", ".join(EXTENSIONS),
             )
         path, answer, id_name = (
             ("/v1/init-image", "uploadInitImage", "id")
@@ -176,8 +181,9 @@ class Leonardo(Provider):
             if word in CLIP_FAILED:
                 reason = text_at(clip, "statusReason") or "no reason given"
                 raise BadOrder(
-                    f"Leonardo.AI does not take the clip: {reason}.",
+                    "Leonardo.AI does not take the clip: {reason}.",
                     hint="Use another clip, or convert it to H.264 MP4.",
+                    reason=reason,
                 )
             if word in CLIP_READY:
                 return
@@ -190,8 +196,9 @@ class Leonardo(Provider):
         public, enhance = extra.pop("public", False), extra.pop("prompt_enhance", "OFF")
         if not isinstance(public, bool) or not isinstance(enhance, str):
             raise BadOrder(
-                f"extra.{self.id}.public must be true or false, and prompt_enhance a text.",
+                "extra.{id}.public must be true or false, and prompt_enhance a text.",
                 hint='For example {"leonardo": {"public": true, "prompt_enhance": "ON"}}.',
+                id=self.id,
             )
         parameters = _parameters(order, delivered, enhance)
         body = {"model": self.model_id(order), "public": public, "parameters": parameters}
@@ -211,7 +218,7 @@ class Leonardo(Provider):
         answer = yield from self.ask(Call("GET", self.url(f"/v1/generations/{ticket.opaque}")))
         generation = answer.get("generations_by_pk")
         if generation is None and "generations_by_pk" in answer:
-            return Expired("it does not know the task", may_appear=True)
+            return Expired(say("it does not know the task"), may_appear=True)
         if not isinstance(generation, dict):
             raise OddReply("Leonardo.AI's answer shows no generation.")
         return self.standing(generation)
@@ -225,7 +232,8 @@ class Leonardo(Provider):
         known = [amount for amount in amounts if amount is not None]
         account = text_at(details, "user", "username") or text_at(details, "user", "id")
         return Balance(
-            account or "Leonardo.AI account", Money(sum(known), "credits") if known else None
+            account or say("{provider} account", provider=self.name),
+            Money(sum(known), "credits") if known else None,
         )
 
     def explain(self, reply: Reply) -> SeedanceError:
@@ -233,26 +241,32 @@ class Leonardo(Provider):
         if reply.status == 403 and reply.body.lstrip().startswith(b"<"):
             return Refused(
                 "Leonardo.AI answered with a web page: it does not know the address (HTTP 403).",
-                hint=f"The base URL must end in /api/rest; it is {self.config.base_url}.",
+                hint="The base URL must end in /api/rest; it is {base_url}.",
+                base_url=self.config.base_url,
             )
         if KEY_WORDS.search(said):
             return Refused(
-                f"Leonardo.AI refused the key (HTTP {reply.status}): {said}",
-                hint=f"Check it with: seedance key test {self.id}.",
+                "Leonardo.AI refused the key (HTTP {status}): {said}",
+                hint="Check it with: seedance key test {id}.",
+                status=reply.status,
+                said=said,
+                id=self.id,
             )
         if MODERATION_WORDS.search(said):
             return Moderated(
-                f"Leonardo.AI's moderation refused the order: {said}",
+                "Leonardo.AI's moderation refused the order: {said}",
                 hint="Change the prompt or the pictures; nothing was billed.",
+                said=said,
             )
         if _lacks_credit(said):
             return OutOfCredit(
-                f"Leonardo.AI says there is no credit left: {said}", hint=self.credit
+                "Leonardo.AI says there is no credit left: {said}", hint=self.credit, said=said
             )
         if "not supported within the Production API" in said:
             return Refused(
-                f"Leonardo.AI does not offer this model to the account: {said}",
+                "Leonardo.AI does not offer this model to the account: {said}",
                 hint="Choose another model, or ask Leonardo.AI to enable it for the API.",
+                said=said,
             )
         return super().explain(reply)
 
@@ -262,7 +276,7 @@ class Leonardo(Provider):
         extra = dict(self.extra(order))
         inner = extra.pop("parameters", {})
         if not isinstance(inner, Mapping):
-            raise BadOrder(f"extra.{self.id}.parameters must be an object.")
+            raise BadOrder("extra.{id}.parameters must be an object.", id=self.id)
         return {**extra, **inner}
 
 
@@ -300,8 +314,9 @@ def _item(kind: str, reference: str) -> dict[str, Any]:
     match = HANDLE.fullmatch(reference)
     if not match:
         raise BadOrder(
-            f"{reference[:80]!r} is not a medium at Leonardo.AI.",
+            "{reference} is not a medium at Leonardo.AI.",
             hint="Connect the picture or clip itself, or use leonardo:GENERATED:<id>.",
+            reference=repr(reference[:80]),
         )
     return {kind: {"id": match[2], "type": match[1]}}
 
@@ -330,8 +345,11 @@ def _storage_error(reply: Reply, blob: Blob) -> Refused:
     said = re.search(rb"<Message>([^<]{1,200})", reply.body)
     why = f": {said[1].decode(errors='replace')}" if said else "."
     return Refused(
-        f"Leonardo.AI's storage did not take {blob.name} (HTTP {reply.status}){why}",
+        "Leonardo.AI's storage did not take {file} (HTTP {status}){why}",
         hint="Nothing was spent. An upload form is valid for two minutes; try again.",
+        file=blob.name,
+        status=reply.status,
+        why=why,
     )
 
 

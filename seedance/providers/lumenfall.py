@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import BadOrder, Moderated, OddReply, OutOfCredit, Refused, SeedanceError, Unclear
 from ..money import Money
 from ..order import Order
+from ..said import say
 from ..wire import (
     Balance,
     Call,
@@ -81,7 +82,7 @@ MODEL = ModelLimits(
     # Seed 003 lists `audio_urls` for text to video as well, so a sound needs no company.
     audio_alone=True,
     # "Provider-specific passthrough fields, available only when the request is routed to" fal.
-    notes={"audio": "Sounds are heard only where Lumenfall sends the order on to fal."},
+    notes={"audio": say("Sounds are heard only where Lumenfall sends the order on to fal.")},
     edit_images=9,
     keeps_audio=True,
     sources=(Source("lumenfall.ai/models/bytedance/seedance-2.0/api", "2026-11"),),
@@ -104,7 +105,7 @@ def _done(video: dict[str, Any]) -> Done:
 
 def _failed(video: dict[str, Any]) -> Failed:
     code = text_at(video, "error", "code")
-    message = text_at(video, "error", "message") or "Lumenfall gives no reason."
+    message = text_at(video, "error", "message") or say("Lumenfall gives no reason.")
     return Failed(message, code, _moderated_stage(message) if code == MODERATED else "service")
 
 
@@ -135,7 +136,7 @@ class Lumenfall(Provider):
     default_base_url = "https://api.lumenfall.ai/v1"
     options = ("video_field",)
     random_mark = True
-    where_to_look = "Look at the requests on lumenfall.ai/app/requests."
+    where_to_look = say("Look at the requests on lumenfall.ai/app/requests.")
     limits = Limits(
         models={"seedance-2.0": MODEL},
         delivery={"image": ("inline", "address"), "video": ("address",), "audio": ("address",)},
@@ -175,7 +176,9 @@ class Lumenfall(Provider):
         """Look through the list of requests for our `user`. That a request's id is also its
         video's is what Lumenfall's own client does, so that the video is asked for first."""
         if MARKED in order.get("extra", {}).get(self.id, {}):
-            raise BadOrder(f"The order sets {MARKED} itself, so that nothing marks its request.")
+            raise BadOrder(
+                "The order sets {marked} itself, so that nothing marks its request.", marked=MARKED
+            )
         query = {
             "limit": "100",
             "created_after": iso_time(since - CLOCK_SLACK),
@@ -199,9 +202,10 @@ class Lumenfall(Provider):
             reply = yield Call("GET", self.url(f"/videos/{ticket.opaque}"))
             if not reply.ok:
                 raise Unclear(
-                    f"Lumenfall's list of requests has this order as {unquote(ticket.opaque)}, but "
-                    "no video of that id.",
+                    "Lumenfall's list of requests has this order as {name}, but no video "
+                    "of that id.",
                     hint="Look it up there: whether it was accepted is in its status.",
+                    name=unquote(ticket.opaque),
                 )
         return ticket
 
@@ -216,7 +220,9 @@ class Lumenfall(Provider):
         amount = number_at(balance, "available", "amount")  # null for postpaid accounts
         currency = text_at(balance, "available", "currency").upper() or "USD"
         left = None if amount is None else Money(amount, currency)
-        return Balance(text_at(balance, "billing_type") or "Lumenfall account", left)
+        return Balance(
+            text_at(balance, "billing_type") or say("{provider} account", provider=self.name), left
+        )
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         amount = round(PRICES[order.mode] * order.duration, 4)
@@ -227,18 +233,21 @@ class Lumenfall(Provider):
         said = error_text(reply) or code
         if code == MODERATED:
             return Moderated(
-                f"Lumenfall's content policy refused the order: {said}",
+                "Lumenfall's content policy refused the order: {said}",
                 hint="Change the prompt or the media; nothing was billed.",
+                said=said,
             )
         if code == "INSUFFICIENT_BALANCE":
             return OutOfCredit(
-                f"Lumenfall says the balance is too low: {said}",
+                "Lumenfall says the balance is too low: {said}",
                 hint="Add credit in Lumenfall's dashboard.",
+                said=said,
             )
         if code in ("MODEL_NOT_FOUND", "MODEL_DISABLED"):
             return Refused(
-                f"Lumenfall does not serve this model: {said}",
+                "Lumenfall does not serve this model: {said}",
                 hint="SEEDANCE_LUMENFALL_MODELS replaces the model id, if it has changed.",
+                said=said,
             )
         return super().explain(reply)
 
@@ -273,7 +282,9 @@ class Lumenfall(Provider):
         field = self.config.options.get("video_field") or VIDEO_FIELDS[0]
         if field not in VIDEO_FIELDS:
             raise BadOrder(
-                f"SEEDANCE_LUMENFALL_VIDEO_FIELD is {field!r}.",
-                hint=f"Use one of: {', '.join(VIDEO_FIELDS)}.",
+                "SEEDANCE_LUMENFALL_VIDEO_FIELD is {field}.",
+                hint="Use one of: {known}.",
+                field=repr(field),
+                known=", ".join(VIDEO_FIELDS),
             )
         return field

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import Moderated, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import RESOLUTIONS, SIZES, Mode, Order
+from ..said import say
 from ..wire import (
     Balance,
     Call,
@@ -81,9 +82,9 @@ FLASH = replace(
     id="bytedance/seedance-2.5-flash",
     audio_alone=False,
     notes={
-        "image": "Other services take 10 pictures at the most with seedance-2.5-flash.",
-        "video": "Other services take 5 clips at the most with seedance-2.5-flash.",
-        "audio": "Other services take 5 sounds at the most with seedance-2.5-flash.",
+        "image": say("Other services take 10 pictures at the most with seedance-2.5-flash."),
+        "video": say("Other services take 5 clips at the most with seedance-2.5-flash."),
+        "audio": say("Other services take 5 sounds at the most with seedance-2.5-flash."),
     },
     sources=(PAGE_FLASH,),
 )
@@ -118,7 +119,7 @@ class OpenRouter(Provider):
     key_variable = "OPENROUTER_API_KEY"
     key_page = "https://openrouter.ai/keys"
     default_base_url = "https://openrouter.ai/api/v1"
-    where_to_look = (
+    where_to_look = say(
         "OpenRouter documents no list of tasks: look at openrouter.ai/activity, or whether what "
         "the key has left became less (seedance key test openrouter)."
     )
@@ -159,7 +160,7 @@ class OpenRouter(Provider):
             "completed": self._done,
             "failed": _failed,
             "cancelled": TaskCancelled(),
-            "expired": Expired("it did not finish within its time"),
+            "expired": Expired(say("it did not finish within its time")),
         }
 
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
@@ -186,7 +187,9 @@ class OpenRouter(Provider):
     def probe_key(self) -> Flow[Balance]:
         answer = yield from self.ask(Call("GET", self.url("/key")))
         left = number_at(answer, "data", "limit_remaining")  # null for a key without a limit
-        return Balance(f"{self.name} key", None if left is None else Money(left, "USD"))
+        return Balance(
+            say("{provider} key", provider=self.name), None if left is None else Money(left, "USD")
+        )
 
     def catalog(self) -> Flow[dict[str, Any]]:
         """The models of ours in the public list, with what is read of them."""
@@ -237,18 +240,21 @@ class OpenRouter(Provider):
         tail = f": {said}" if said else "."
         if reply.status == 403 and dig(_metadata(reply), "reasons") is not None:
             return Moderated(
-                f"OpenRouter's moderation refused the order{tail}",
+                "OpenRouter's moderation refused the order{tail}",
                 hint="Change what it names; nothing was billed.",
+                tail=tail,
             )
         if reply.status == 402:
             return OutOfCredit(
-                f"OpenRouter says that the credits are used up{tail}",
+                "OpenRouter says that the credits are used up{tail}",
                 hint="Add credits at openrouter.ai/credits, or raise the limit of the key.",
+                tail=tail,
             )
         if reply.status == 404:
             return Refused(
-                f"OpenRouter does not know this model or task (HTTP 404){tail}",
+                "OpenRouter does not know this model or task (HTTP 404){tail}",
                 hint="SEEDANCE_OPENROUTER_MODELS replaces model ids.",
+                tail=tail,
             )
         return super().explain(reply)
 
@@ -266,7 +272,7 @@ class OpenRouter(Provider):
 
 def _failed(task: dict[str, Any]) -> Failed:
     said = text_at(task, "error") or text_at(task, "error", "message")
-    return Failed(said or "OpenRouter gives no reason.")
+    return Failed(said or say("OpenRouter gives no reason."))
 
 
 def _metadata(reply: Reply) -> Any:

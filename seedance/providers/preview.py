@@ -145,9 +145,10 @@ class Preview(Provider):
         reply = yield self.paid_call(self.url("/tasks"), body, {})
         if reply.status == 404:
             raise Refused(
-                f"There is no draft {draft} on this machine.",
+                "There is no draft {draft} on this machine.",
                 hint="Its ticket is in: seedance tasks. A draft can be finished with the home "
                 "(SEEDANCE_HOME) that made it.",
+                draft=draft,
             )
         return self.ticket(reply)
 

@@ -1,7 +1,7 @@
 """Replicate: predictions of the models bytedance/seedance-*. Sources: the schemas on
 replicate.com/bytedance/seedance-2.0, sdks.replicate.com, and Replicate's own Python client.
 
-No page has its prices; those of 2.5 are reported by who uses it.
+No page has its prices; those there are were reported by who uses it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ..errors import BadOrder, Moderated, OddReply, Refused, SeedanceError, Unclear
 from ..money import Money
 from ..order import Mode, Order
+from ..said import say
 from ..wire import (
     Balance,
     Blob,
@@ -54,7 +55,7 @@ AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
 # Error texts carry codes; E005 says that an input or the output was flagged as sensitive.
 _CODE = re.compile(r"\bE\d{3,5}\b")
 MODERATED = "E005"
-FALSE_ALARM = (
+FALSE_ALARM = say(
     "This is often a false alarm, above all about faces and cars, and no fault of the order: try "
     "again with another seed, other words or another picture."
 )
@@ -119,15 +120,16 @@ def _failed(prediction: dict[str, Any]) -> Failed:
     # E005 stands for a flagged input and a flagged output; what can be changed is the input.
     stage: Literal["input", "service"] = "input" if code == MODERATED else "service"
     if code == MODERATED:
-        said = f"{said.rstrip('.')}. {FALSE_ALARM}"
-    return Failed(said or "Replicate gives no reason.", code, stage)
+        said = say("{said}. {advice}", said=said.rstrip("."), advice=FALSE_ALARM)
+    return Failed(said or say("Replicate gives no reason."), code, stage)
 
 
 # USD per second of output by resolution: (without, with) a clip among the inputs, None where
 # nothing is reported.
-PRICES_25: Mapping[str, tuple[float, float | None]] = {
-    "480p": (0.1028, None),
-    "720p": (0.2312, 0.9676),
+PRICES: Mapping[str, Mapping[str, tuple[float, float | None]]] = {
+    "seedance-2.0": {"480p": (0.08, None), "720p": (0.18, None)},
+    "seedance-2.0-mini": {"480p": (0.04, None)},
+    "seedance-2.5": {"480p": (0.1028, None), "720p": (0.2312, 0.9676)},
 }
 PRICES_AS_OF = "2026-09, reported"
 
@@ -163,7 +165,7 @@ class Replicate(Provider):
     )
     keeps_create = True
     found_for = 3600.0  # then the inputs are removed
-    where_to_look = "Look at replicate.com/predictions."
+    where_to_look = say("Look at replicate.com/predictions.")
     words = {
         "starting": Running(phase="queued"),
         "processing": Running(),
@@ -208,7 +210,9 @@ class Replicate(Provider):
         reply = yield Call("POST", f"{self._address(ticket)}/cancel")
         word = plain_word(reply.object().get("status")) if reply.ok else ""
         if word in ("succeeded", "failed"):
-            return CannotCancel(f"The prediction has already {word}.")
+            if word == "failed":
+                return CannotCancel(say("The prediction has already failed."))
+            return CannotCancel(say("The prediction has already succeeded."))
         return self.cancelled(reply)
 
     def find(
@@ -244,22 +248,25 @@ class Replicate(Provider):
             query = {**query, "cursor": cursor}
         if bare and not found:
             raise Unclear(
-                f"Replicate has {len(bare)} predictions of that time whose inputs are removed, one "
-                f"of which may be this order's: {', '.join(map(str, bare[:5]))}.",
+                "Replicate has {count} predictions of that time whose inputs are "
+                "removed, one of which may be this order's: {tickets}.",
                 hint="Collect the right one with seedance collect.",
+                count=len(bare),
+                tickets=bare[:5],
             )
         return the_one(self.name, found)
 
     def probe_key(self) -> Flow[Balance]:
         account = yield from self.ask(Call("GET", self.url("/v1/account")))
-        return Balance(text_at(account, "username") or "Replicate account")
+        return Balance(
+            text_at(account, "username") or say("{provider} account", provider=self.name)
+        )
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price by seconds of output; the flat price with a clip covers clips of any length."""
-        if order.model != "seedance-2.5" or order.resolution not in PRICES_25:
-            return None
+        prices = PRICES.get(order.model, {}).get(order.resolution)
         with_clip = order.video is not None or bool(order.of_kind("video"))
-        price = PRICES_25[order.resolution][with_clip]
+        price = prices[with_clip] if prices else None
         if price is None:
             return None
         longest = self.model(order).durations[1]
@@ -270,11 +277,13 @@ class Replicate(Provider):
         said = error_text(reply)
         if MODERATED in _CODE.findall(said):
             return Moderated(
-                f"Replicate's content policy refused the order: {said}",
-                hint=FALSE_ALARM,
+                "Replicate's content policy refused the order: {said}", hint=FALSE_ALARM, said=said
             )
         if reply.status == 422:
-            return Refused(f"Replicate did not accept the input: {said or 'it gives no reason'}")
+            return Refused(
+                "Replicate did not accept the input: {said}",
+                said=said or say("it gives no reason"),
+            )
         return super().explain(reply)
 
     def _address(self, ticket: Ticket) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..order import Mode, Order
+from ..said import say
 from ..wire import (
     Blob,
     Call,
@@ -48,7 +49,7 @@ class SinanCode(Relay):
     name = "SinanCode"
     key_variable = "SINANCODE_API_KEY"
     key_page = "https://docs.sinancode.com"
-    where_to_look = (
+    where_to_look = say(
         "SinanCode documents no list of tasks: look at the history or the balance on its site."
     )
     default_base_url = "https://api.sinancode.com"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import Refused
 from ..order import Kind, Mode, Order
+from ..said import say
 from ..wire import (
     Call,
     Delivered,
@@ -126,7 +127,7 @@ class UniAll(Routes):
     name = "UniAll"
     key_variable = "UNIALL_API_KEY"
     key_page = "https://docs.uniall.ai"
-    where_to_look = (
+    where_to_look = say(
         "UniAll documents no list of tasks: look at the history or the balance on its site."
     )
     default_base_url = None  # the document has only a placeholder
@@ -164,9 +165,12 @@ class UniAll(Routes):
         reply = yield from self.paid(call, *others)
         if others and is_no_route(reply):
             raise Refused(
-                f"{self.url('')} has neither {CREATE_PATH} nor {PLURAL_CREATE_PATH} "
-                f"(HTTP {reply.status}).",
+                "{address} has neither {path} nor {other} (HTTP {status}).",
                 hint="Check SEEDANCE_UNIALL_BASE_URL, or set SEEDANCE_UNIALL_CREATE_PATH.",
+                address=self.url(""),
+                path=CREATE_PATH,
+                other=PLURAL_CREATE_PATH,
+                status=reply.status,
             )
         return self.ticket(reply)
 

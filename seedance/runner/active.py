@@ -24,6 +24,7 @@ from ..journal import (
     believed,
 )
 from ..money import Money
+from ..said import both, say
 from ..settings import Settings
 from ..texts import logger_of
 from ..transport import Stop
@@ -180,7 +181,7 @@ class ActiveOrder:
             self.stop.clear()
             self._cancelling = wanted and not self.waiters
         if wanted and not self._cancelling:  # they joined the order after the cancel
-            self.refuse_cancel("somebody else waits for the same order")
+            self.refuse_cancel(say("somebody else waits for the same order"))
         return self._cancelling
 
     def refuse_cancel(self, reason: str) -> None:
@@ -369,10 +370,6 @@ class ActiveOrder:
     def later(self, message: str, hint: str = "") -> StillRunning:
         """The error for a paid task whose video cannot be had now, but later."""
         task = self.row.task
-        hint = f"{hint} {places.words(self.row)}".strip()
-        return StillRunning(
-            message,
-            hint=f"{hint} Collect it later with: seedance collect {task}".strip(),
-            task=task,
-            row=self.row.id,
-        )
+        how = say("Collect it later with: seedance collect {ticket}", ticket=task)
+        hint = both(both(hint, places.words(self.row)), how)
+        return StillRunning(message, hint=hint, task=task, row=self.row.id)

@@ -24,8 +24,9 @@ from ..order import (
     names_assets,
 )
 from ..providers import ANY
+from ..said import Said, both, say
 from ..settings import Settings
-from ..texts import did_you_mean, logger_of, quoted
+from ..texts import logger_of, nearest, quoted
 from ..transport import Stop
 from .client import Client
 from .library import Library, ShowLink, Tell
@@ -34,9 +35,9 @@ from .local_assets import LocalAssets
 logger = logger_of(__name__)
 
 STATE_WORDS = {
-    MAKING: "is being made",
-    "processing": "is still being looked at",
-    "failed": "has failed",
+    MAKING: say("is being made"),
+    "processing": say("is still being looked at"),
+    "failed": say("has failed"),
 }
 
 
@@ -112,7 +113,7 @@ class Assets:
         """Those of a name. Raises BadOrder where there is none."""
         found = [view for view in self.all() if _same(view.name, name) or view.handle == name]
         if not found:
-            raise BadOrder(f"There is no asset {quoted(name)}.", hint=self._known_hint())
+            raise BadOrder("There is no asset {name}.", hint=self._known_hint(), name=quoted(name))
         return found
 
     def probe_key(self, provider_id: str) -> None:
@@ -142,8 +143,14 @@ class Assets:
             and provider_id in (None, view.provider)
         ]
         if not gone:
-            where = f" at {provider_id}" if provider_id else ""
-            raise BadOrder(f"There is no asset {quoted(name)}{where}.", hint=self._known_hint())
+            raise BadOrder(
+                "There is no asset {name} at {provider}."
+                if provider_id
+                else "There is no asset {name}.",
+                hint=self._known_hint(),
+                name=quoted(name),
+                provider=provider_id,
+            )
         handles = {view.handle for view in gone}
         for row in self._journal.assets.all():
             if _view(row) in gone and _view(row).handle in handles:
@@ -166,15 +173,17 @@ class Assets:
         for row in self._journal.assets.all(provider_id):
             if row.asset is not None and _handle(row) == handle:
                 return row
-        raise BadOrder(f"The journal knows no asset {quoted(handle)}.")
+        raise BadOrder("The journal knows no asset {handle}.", handle=quoted(handle))
 
     def _library(self, provider_id: str) -> Library:
         if not providers.get(provider_id).can("assets"):
-            name = providers.get(provider_id).name
             raise BadOrder(
-                f"{name} has no asset library.",
-                hint=f"These have one: {', '.join(providers.WITH_ASSETS)}. An asset of this "
-                f"machine, which every provider takes as ordinary references: {ANY}.",
+                "{provider} has no asset library.",
+                hint="These have one: {known}. An asset of this machine, which every provider "
+                "takes as ordinary references: {any}.",
+                provider=providers.get(provider_id).name,
+                known=providers.WITH_ASSETS,
+                any=ANY,
             )
         return Library(self._client_for(provider_id), self._settings, self._journal)
 
@@ -228,19 +237,22 @@ class Assets:
         )
 
     def _missing(self, written: str, known: Iterable[str]) -> BadOrder:
-        near = did_you_mean(written, known)
+        near = nearest(written, known)
+        there = self._known_hint(known)
         return BadOrder(
-            f"The prompt names the asset {quoted(written)}, which is missing here: it is neither "
-            "on this machine nor in an asset library that the journal knows.",
-            hint=f"{near}{self._known_hint(known)} One of another machine is a folder there: copy "
-            f"it to {self.local.folder / written}. What a library has is taken in by: seedance "
-            "asset list.",
+            "The prompt names the asset {name}, which is missing here: it is neither on this "
+            "machine nor in an asset library that the journal knows.",
+            hint="{there} One of another machine is a folder there: copy it to {folder}. What a "
+            "library has is taken in by: seedance asset list.",
+            name=quoted(written),
+            there=both(say("Did you mean {near}?", near=near), there) if near else there,
+            folder=self.local.folder / written,
         )
 
-    def _known_hint(self, known: Iterable[str] | None = None) -> str:
+    def _known_hint(self, known: Iterable[str] | None = None) -> Said:
         names = list(dict.fromkeys(view.name for view in self.all())) if known is None else known
-        listed = ", ".join(list(names)[:20])
-        return f"There are: {listed}." if listed else "There is none yet."
+        shown = list(names)[:20]
+        return say("There are: {known}.", known=shown) if shown else say("There is none yet.")
 
     def _spelled(self, name: str) -> str:
         """A name as it is known already, whatever its capitals."""
@@ -253,9 +265,10 @@ def checked_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if not is_asset_name(name):
         raise BadOrder(
-            f"{quoted(name)} cannot be the name of an asset.",
-            hint=f"Use letters, digits, _ and -, at most {LONGEST_ASSET_NAME}: a prompt names it "
-            "@Asset:NAME.",
+            "{name} cannot be the name of an asset.",
+            hint="Use letters, digits, _ and -, at most {most}: a prompt names it @Asset:NAME.",
+            name=quoted(name),
+            most=LONGEST_ASSET_NAME,
         )
     return name
 
@@ -291,5 +304,7 @@ def _named(name: str, files: tuple[Medium, ...], rows: Iterable[AssetRow]) -> Na
             handles.setdefault(provider, []).append(medium)
         else:
             words = STATE_WORDS.get(row.state, row.state)
-            lacking[provider] = f"{words}{f' ({row.problem})' if row.problem else ''}"
+            lacking[provider] = (
+                say("{what} ({why})", what=words, why=row.problem) if row.problem else words
+            )
     return NamedAsset(name, files, {each: tuple(m) for each, m in handles.items()}, lacking)

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..errors import BadOrder, Cancelled
-from ..journal import Journal, Row, State
+from ..journal import STATE_WORDS, Journal, Row, State
+from ..said import Said, say
 from .active import ActiveOrder
 from .client import Client
 from .outcomes import error_of, was_forgotten
@@ -20,12 +21,18 @@ def check_live(row: Row) -> None:
     """Raise BadOrder for a row that has nothing to cancel."""
     if row.task is not None and was_forgotten(row):
         raise BadOrder(
-            f"Row {row.id} was forgotten, and nobody cancelled {row.task}: as far as is known "
-            "it goes on at its provider.",
-            hint=f"To take it up again, and fetch its video: seedance collect {row.task}",
+            "Row {number} was forgotten, and nobody cancelled {ticket}: as far as "
+            "is known it goes on at its provider.",
+            hint="To take it up again, and fetch its video: seedance collect {ticket}",
+            number=row.id,
+            ticket=row.task,
         )
     if not row.live:
-        raise BadOrder(f"Row {row.id} has ended as {row.state}; there is nothing to cancel.")
+        raise BadOrder(
+            "Row {number} has ended as {state}; there is nothing to cancel.",
+            number=row.id,
+            state=STATE_WORDS[row.state],
+        )
 
 
 def claim_to_cancel(row: Row, client: Client, journal: Journal) -> Row:
@@ -34,27 +41,32 @@ def claim_to_cancel(row: Row, client: Client, journal: Journal) -> Row:
     meanwhile, its error."""
     if row.state in (State.RUNNING, State.SUCCEEDED) and not client.provider.cancel_is_free:
         raise BadOrder(
-            f"{client.provider.name} does not document that a cancelled task is not billed, so "
-            f"{row.task} goes on and its video is kept.",
-            hint=f"Collect it with: seedance collect {row.task}",
+            "{provider} does not document that a cancelled task is not billed, so "
+            "{ticket} goes on and its video is kept.",
+            hint="Collect it with: seedance collect {ticket}",
+            provider=client.provider.name,
+            ticket=row.task,
         )
     claimed = journal.claim(row.id, row.uid)
     if claimed is None:
         raise BadOrder(
-            f"Another process works on row {row.id}.",
+            "Another process works on row {number}.",
             hint="Cancel it there: on the node, in the Seedance tab, or with Ctrl-C.",
+            number=row.id,
         )
     if not claimed.live:
         raise error_of(claimed)
     return claimed
 
 
-def cancel(active: ActiveOrder) -> str:
+def cancel(active: ActiveOrder) -> Said:
     """Cancel an active order; returns the sentence to show. Raises BadOrder, with the reason, where
     it goes on; after half a minute at the latest."""
     number, name = active.row.id, active.client.provider.name
     if active.waiters:
-        raise BadOrder(f"Somebody waits for row {number}, so it goes on.", hint="Cancel there.")
+        raise BadOrder(
+            "Somebody waits for row {number}, so it goes on.", hint="Cancel there.", number=number
+        )
     refusal, done = active.request_cancel(), active.done
     either: list[Future[Any]] = [refusal, done]
     first = concurrent.futures.FIRST_COMPLETED
@@ -63,11 +75,17 @@ def cancel(active: ActiveOrder) -> str:
         try:
             done.result()
         except Cancelled as cancelled:
-            return cancelled.message
-        return f"It was too late to cancel: row {number} is finished and its video is kept."
-    task = active.row.task or f"row {number}"
-    reason = refusal.result() if refusal.done() else f"{name} has not answered yet"
+            return Said.of(cancelled.message)
+        return say(
+            "It was too late to cancel: row {number} is finished and its video is kept.",
+            number=number,
+        )
+    task = active.row.task
+    silent = say("{provider} has not answered yet", provider=name)
+    reason = refusal.result() if refusal.done() else silent
     raise BadOrder(
-        f"{task} goes on, and its video is kept: {reason.rstrip('.')}.",
-        hint=f"Collect it with: seedance collect {task}" if active.row.task else "",
+        "{ticket} goes on, and its video is kept: {reason}.",
+        hint="Collect it with: seedance collect {ticket}" if task else "",
+        ticket=task or say("row {number}", number=number),
+        reason=reason.rstrip("."),
     )

@@ -16,6 +16,7 @@ from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, Unclear
 from ..journal import Journal, LeaseLost, Row, State, TicketTaken
 from ..providers import registry
+from ..said import Said, both, say
 from ..texts import logger_of
 from ..transport import NotSent, Withheld
 from ..wire import Call, Flow, Provider, Reply, Ticket
@@ -68,8 +69,11 @@ def clear(active: ActiveOrder) -> None:
     if not active.same_sender:
         _tell(
             active,
-            f"It was sent to {provider.name} with another key or to another address than the "
-            "present one, so it is not looked for.",
+            say(
+                "It was sent to {provider} with another key or to another address than the present "
+                "one, so it is not looked for.",
+                provider=provider.name,
+            ),
         )
         return
     active.say("clearing")
@@ -127,8 +131,12 @@ def _repeat(active: ActiveOrder, life: float) -> None:
         if not _in_time(active.row, life):
             _tell(
                 active,
-                f"{provider.name} makes one task of creates with the same idempotency key for "
-                f"{_hours(life)} only. That is over, so it is not sent again by itself.",
+                say(
+                    "{provider} makes one task of creates with the same idempotency key for {time} "
+                    "only. That is over, so it is not sent again by itself.",
+                    provider=provider.name,
+                    time=_hours(life),
+                ),
             )
             return
         again = _Again(provider, call)
@@ -142,24 +150,32 @@ def _repeat(active: ActiveOrder, life: float) -> None:
             told = getattr(error, "seconds", None)
             over = isinstance(error, NotSent) and error.setting
             if isinstance(error, NoClearAnswer) and error.spent_key:
-                _tell(active, f"{said}. It is not sent again by itself.")
+                _tell(active, say("{said}. It is not sent again by itself.", said=said))
                 return
         except BadOrder:
             raise
         except SeedanceError as error:
             _tell(
                 active,
-                f"It was sent again with the same idempotency key, and {error.message} Whether the "
-                "first one arrived is not known.",
+                say(
+                    "It was sent again with the same idempotency key, and {said} Whether the first "
+                    "one arrived is not known.",
+                    said=error.message,
+                ),
             )
             return
         wait = max(told or 0.0, min(2.0 ** (failures - 1), LONGEST_WAIT))
         if over or answers >= MOST_ANSWERS or time.monotonic() + wait > deadline:
             _tell(
                 active,
-                f"{said}. {provider.name} makes one task of creates with the same idempotency key, "
-                f"for {_hours(life)}: until then it is sent again when the same order is queued "
-                "again, and by ComfyUI by itself.",
+                say(
+                    "{said}. {provider} makes one task of creates with the same idempotency key, "
+                    "for {time}: until then it is sent again when the same order is queued again, "
+                    "and by ComfyUI by itself.",
+                    said=said,
+                    provider=provider.name,
+                    time=_hours(life),
+                ),
             )
             return
         active.say("provider_unreachable", seconds=round(wait))
@@ -220,8 +236,10 @@ def _in_time(row: Row, life: float) -> bool:
     return -CLOCK_BACK_SECONDS <= time.time() - _sent_at(row) < life - min(SPARE_SECONDS, life / 10)
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:g} hours" if seconds >= 7200 else f"{seconds / 60:g} minutes"
+def _hours(seconds: float) -> Said:
+    if seconds >= 7200:
+        return say("{count} hours", count=seconds / 3600)
+    return say("{count} minutes", count=seconds / 60)
 
 
 # ------------------------------------------------------------------------- looked for in the list
@@ -237,8 +255,12 @@ def _find(active: ActiveOrder) -> None:
     if provider.found_for is not None and time.time() - _sent_at(row) > provider.found_for:
         _tell(
             active,
-            f"{name}'s list shows what an order was for {_hours(provider.found_for)}, so that it "
-            "cannot be recognised there any more. It is not sent again by itself.",
+            say(
+                "{provider}'s list shows what an order was for {time}, so that it cannot be "
+                "recognised there any more. It is not sent again by itself.",
+                provider=name,
+                time=_hours(provider.found_for),
+            ),
         )
         return
     deadline = time.monotonic() + min(active.settings.timeout, RECONNECT_SECONDS)
@@ -249,11 +271,10 @@ def _find(active: ActiveOrder) -> None:
             flow = provider.find(row.order, _sent_at(row), create)
             ticket = active.client.run(flow, stop=active.stop)
         except Unclear as error:  # several
-            hint = f"{error.hint} {look_first(row)}".strip()
-            _note(active, Unclear(error.message, hint=hint))
+            _note(active, Unclear(error.message, hint=both(error.hint, look_first(row))))
             return
         except BadOrder as error:
-            _tell(active, f"{error.message} It is not sent again by itself.")
+            _tell(active, both(error.message, say("It is not sent again by itself.")))
             return
         except (NotSent, NoAnswer) as error:
             failures += 1
@@ -286,8 +307,12 @@ def _found(active: ActiveOrder, ticket: Ticket) -> None:
     except TicketTaken:
         _tell(
             active,
-            f"{active.client.provider.name}'s list has {ticket}, which another order has already. "
-            "It is not sent again by itself.",
+            say(
+                "{provider}'s list has {ticket}, which another order has already. It is not sent "
+                "again by itself.",
+                provider=active.client.provider.name,
+                ticket=ticket,
+            ),
         )
         return
     if row is None:
@@ -297,12 +322,17 @@ def _found(active: ActiveOrder, ticket: Ticket) -> None:
 
 def _unread(active: ActiveOrder, error: SeedanceError) -> None:
     logger.info("Looking for the task of row %s: %s", active.row.id, error)
-    what = "made no sense" if isinstance(error, OddReply) else "could not be read"
     _tell(
         active,
-        f"{active.client.provider.name}'s list of tasks {what} ({error.message.rstrip('.')}). "
-        "Queue the same order again later, and it is looked for once more; it is not sent again "
-        "by itself.",
+        say(
+            "{provider}'s list of tasks made no sense ({said}). Queue the same order again later, "
+            "and it is looked for once more; it is not sent again by itself."
+            if isinstance(error, OddReply)
+            else "{provider}'s list of tasks could not be read ({said}). Queue the same order "
+            "again later, and it is looked for once more; it is not sent again by itself.",
+            provider=active.client.provider.name,
+            said=error.message.rstrip("."),
+        ),
     )
 
 
@@ -311,23 +341,26 @@ def _not_there(active: ActiveOrder) -> None:
     counts = row.looked is None or time.time() - row.looked >= LOOK_SECONDS
     looks = row.looks + counts
     if looks < LOOKS:
-        sentence = (
-            f"Its task is not in {name}'s list now, which proves nothing: the list may be late. "
-            "Queue the same order again in some minutes, and it is looked for once more. It is "
-            "not sent again by itself."
+        sentence = say(
+            "Its task is not in {provider}'s list now, which proves nothing: the list may be late. "
+            "Queue the same order again in some minutes, and it is looked for once more. It is not "
+            "sent again by itself.",
+            provider=name,
         )
     else:
-        sentence = (
-            f"Its task was not in {name}'s list in {looks} looks, minutes apart: it was probably "
-            "not created. It is not sent again by itself."
+        sentence = say(
+            "Its task was not in {provider}'s list in {count} looks, minutes apart: it was "
+            "probably not created. It is not sent again by itself.",
+            provider=name,
+            count=looks,
         )
     _tell(active, sentence, counts=counts)
 
 
-def _tell(active: ActiveOrder, sentence: str, *, counts: bool = False) -> None:
+def _tell(active: ActiveOrder, sentence: Said, *, counts: bool = False) -> None:
     """Say in the row's error what is known of it now."""
     known = error_of(active.row)
-    error = Unclear(known.message, hint=f"{sentence} {look_first(active.row)}")
+    error = Unclear(known.message, hint=both(sentence, look_first(active.row)))
     _note(active, error, counts=counts)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
+from ..said import say, template
 from ..transport import Gate, Lost, NotSent, Stop, Transport, retry_after, seconds_until
 from ..wire import Call, Flow, Pause, Provider, Reply, error_text
 
@@ -18,6 +19,9 @@ T = TypeVar("T")
 ATTEMPTS = 4
 QUOTED_BYTES = 4096  # of the last answer; the rest of it is not kept
 FIRST_PAUSE = 0.5  # seconds before the second attempt; each pause is twice the one before
+
+
+ANSWERED = template("{provider} answered the order with HTTP {status}{tail}")
 
 
 class Busy(SeedanceError):
@@ -101,7 +105,7 @@ class Client:
                     read_by_flow = step.any_status or step.may_be_missing
                     if polling and reply.status in (404, 410) and not read_by_flow:
                         said = error_text(reply) or f"HTTP {reply.status}"
-                        raise UnknownTask(f"it does not know the task ({said})")
+                        raise UnknownTask("it does not know the task ({said})", said=said)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except Exception as error:
@@ -126,22 +130,29 @@ class Client:
         After a 2xx, only a Refused (the provider's own clear no) means that nothing was accepted.
         """
         if spending.ok and not isinstance(error, Refused):
-            said = str(error) if isinstance(error, SeedanceError) else repr(error)
+            said = error.message if isinstance(error, SeedanceError) else repr(error)
             return self._unclear(
-                f"accepted the request, but its answer makes no sense: {said}", spending
+                template("{provider} accepted the request, but its answer makes no sense: {said}"),
+                spending,
+                said=said,
             )
         if isinstance(error, OddReply):
             return Refused(
-                f"{self.provider.name} refused the request (HTTP {spending.status}).",
+                "{provider} refused the request (HTTP {status}).",
                 hint="Its answer could not be read; check the base URL.",
+                provider=self.provider.name,
+                status=spending.status,
             )
         return error
 
-    def _unclear(self, what: str, reply: Reply | None = None) -> NoClearAnswer:
+    def _unclear(self, what: str, reply: Reply | None = None, **values: object) -> NoClearAnswer:
         error = NoClearAnswer(
-            f"{self.provider.name} {what}",
-            hint="The order may have been accepted and billed"
-            + ("." if self.provider.idempotency else ", so it is not sent again by itself."),
+            what,
+            hint="The order may have been accepted and billed."
+            if self.provider.idempotency
+            else "The order may have been accepted and billed, so it is not sent again by itself.",
+            provider=self.provider.name,
+            **values,  # type: ignore[arg-type]
         )
         if reply is not None:
             error.answered, error.seconds = True, retry_after(reply)
@@ -154,27 +165,36 @@ class Client:
         except NotSent:
             raise
         except Lost as error:
-            raise self._unclear(f"may have received the order: {error.message}") from None
+            what = template("{provider} may have received the order: {said}")
+            raise self._unclear(what, said=error.message) from None
         except OddReply as error:
-            raise self._unclear(f"gave an answer that cannot be read: {error.message}") from None
+            what = template("{provider} gave an answer that cannot be read: {said}")
+            raise self._unclear(what, said=error.message) from None
         said = error_text(reply)
         tail = f": {said}" if said else "."
+        told = {"status": reply.status, "tail": tail}
         if not reply.ok and self.provider.about_key(reply) != "nothing":
-            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}", reply)
+            raise self._unclear(ANSWERED, reply, **told)
         if reply.status == 429:
             if self.provider.quota_used_up(reply):
                 raise OutOfCredit(
-                    f"{self.provider.name} says that a quota is used up{tail}",
+                    "{provider} says that a quota is used up{tail}",
                     hint=self.provider.credit,
+                    provider=self.provider.name,
+                    tail=tail,
                 )
-            raise Busy(f"{self.provider.name} is busy (HTTP 429){tail}", retry_after(reply))
+            raise Busy(
+                say("{provider} is busy (HTTP 429){tail}", provider=self.provider.name, tail=tail),
+                retry_after(reply),
+            )
         if reply.status in (408, 409) or reply.status >= 500 or reply.status < 200:
-            raise self._unclear(f"answered the order with HTTP {reply.status}{tail}", reply)
+            raise self._unclear(ANSWERED, reply, **told)
         if 300 <= reply.status < 400:
             raise Refused(
-                f"{self.provider.name} redirects the order (HTTP {reply.status}); an order is "
-                "never sent on.",
+                "{provider} redirects the order (HTTP {status}); an order is never sent on.",
                 hint="Check the base URL.",
+                provider=self.provider.name,
+                status=reply.status,
             )
         return reply
 
@@ -212,7 +232,12 @@ class Client:
             return None
         said = error_text(reply)
         return NoAnswer(
-            f"{self.provider.name} answered HTTP {reply.status}{f': {said}' if said else '.'}",
+            say(
+                "{provider} answered HTTP {status}{tail}",
+                provider=self.provider.name,
+                status=reply.status,
+                tail=f": {said}" if said else ".",
+            ),
             status=reply.status,
             seconds=retry_after(reply),
         )

@@ -8,6 +8,7 @@ from .. import preview, providers
 from ..addresses import origin
 from ..errors import NeedsKey, StillRunning
 from ..journal import Row
+from ..said import both
 from ..settings import Access, Settings
 from ..transport import Credentials, SigningCredentials, Transport, Watchdog
 from . import places, quotes
@@ -30,17 +31,21 @@ class Clients:
         try:
             client = self.at(row.provider, access, row.mark or "")
         except NeedsKey as error:
-            error.hint = f"{error.hint} {places.words(row)}".strip()
+            error.hint = both(error.hint, places.words(row))
             raise told(row, error) from None
         here = origin(client.provider.config.base_url)
         if row.origin is not None and row.origin != here and row.task is not None:
             raise told(
                 row,
                 StillRunning(
-                    f"{row.task} was ordered at {row.origin}, and the base URL is {here} now. "
+                    "{ticket} was ordered at {origin}, and the base URL is {here} now. "
                     "Another address is not asked for it.",
-                    hint=f"Set the base URL of {client.provider.name} to that of the order, then: "
-                    f"seedance collect {row.task}",
+                    hint="Set the base URL of {provider} to that of the order, then: seedance "
+                    "collect {ticket}",
+                    ticket=row.task,
+                    origin=row.origin,
+                    here=here,
+                    provider=client.provider.name,
                 ),
             )
         return client

@@ -17,6 +17,7 @@ from .. import download
 from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..journal import LeaseLost, Row, State
+from ..said import Said, say
 from ..texts import logger_of
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
@@ -87,10 +88,18 @@ def _paths(active: ActiveOrder, process: str) -> Files:
         except BadOrder as error:
             problem = problem or error
         except OSError as error:
-            problem = problem or BadOrder(f"{video} cannot be used: {error.strerror}.")
+            problem = problem or BadOrder(
+                "{video} cannot be used: {reason}.", video=video, reason=error.strerror
+            )
     assert problem is not None
     raise active.later(
-        f"The video is {_finished(active)}, but cannot be saved: {problem.message}", problem.hint
+        say(
+            "The video is finished, but cannot be saved: {said}"
+            if costs_nothing(active.row)
+            else "The video is finished and paid, but cannot be saved: {said}",
+            said=problem.message,
+        ),
+        problem.hint,
     )
 
 
@@ -104,10 +113,6 @@ def _targets(active: ActiveOrder) -> Iterator[tuple[Path, bool]]:
     if target.is_absolute() and _is_folder(target.parent):
         yield target, False
     yield output / (target.name or f"{row.fingerprint[:10]}.mp4"), False
-
-
-def _finished(active: ActiveOrder) -> str:
-    return "finished" if costs_nothing(active.row) else "finished and paid"
 
 
 def _is_folder(place: Path) -> bool:
@@ -146,8 +151,14 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
     words = problem.strerror if isinstance(problem, OSError) else None
     message = words or getattr(problem, "message", None) or str(problem)
     raise active.later(
-        f"The video is {_finished(active)}, but could not be saved: {message}",
-        getattr(problem, "hint", "") or f"It is to be saved in {paths.video.parent}.",
+        say(
+            "The video is finished, but could not be saved: {said}"
+            if costs_nothing(active.row)
+            else "The video is finished and paid, but could not be saved: {said}",
+            said=message,
+        ),
+        getattr(problem, "hint", "")
+        or say("It is to be saved in {folder}.", folder=paths.video.parent),
     ) from None
 
 
@@ -156,16 +167,22 @@ def _of_what_was_sent(error: Exception, active: ActiveOrder, paths: Files) -> Ex
     if not isinstance(error, BadOrder) or paths.part.name not in error.message:
         return error
     who = active.client.provider.name
+    sent = say("what {who} sent", who=who)
+
+    def named(text: str) -> str:
+        return sent if text == paths.part.name else text.replace(paths.part.name, sent)
+
     return BadOrder(
-        error.message.replace(paths.part.name, f"what {who} sent"),
-        hint=f"If the same is sent later too, ask {who} about the task.",
+        Said.of(error.message).each(named),
+        hint="If the same is sent later too, ask {who} about the task.",
+        who=who,
     )
 
 
 def _fresh_address(active: ActiveOrder) -> Done:
     """Ask for the address of a finished task again."""
     asking = Asking(active)
-    problem = "the provider gives no address for it"
+    problem: str = say("the provider gives no address for it")
     for _ in range(QUESTIONS):
         try:
             status = asking.ask(patient=False)
@@ -181,11 +198,13 @@ def _fresh_address(active: ActiveOrder) -> Done:
             if isinstance(status, Done) and status.video_url:
                 return status
             if not active.same_sender:
-                problem = "another key than the one that ordered it is told of no video"
+                problem = say("another key than the one that ordered it is told of no video")
             elif isinstance(status, (Failed, Expired, TaskCancelled)):
-                raise _lost(active, getattr(status, "message", "it was cancelled"))
+                raise _lost(active, getattr(status, "message", say("it was cancelled")))
         active.pause(active.settings.poll_interval or UNDOCUMENTED_INTERVAL)
-    raise active.later(f"{active.ticket()} is finished, but {problem}.")
+    raise active.later(
+        say("{ticket} is finished, but {said}.", ticket=active.ticket(), said=problem)
+    )
 
 
 def _download_video(active: ActiveOrder, done: Done, part: Path) -> None:
@@ -244,20 +263,26 @@ def _lost(active: ActiveOrder, why: str) -> SeedanceError:
     row = active.row
     if row.file is None:
         gone = TaskFailed(
-            f"The task is finished, but its video cannot be fetched any more: {why}.",
+            "The task is finished, but its video cannot be fetched any more: {why}.",
             hint="To make the video again (and pay again), queue the order again.",
             spent="yes",
+            why=why.rstrip("."),
         )
         return active.end(State.EXPIRED, gone)
     # Back to `saved`, not to an end: after an end, the next click would pay for the video again.
     active.advance(State.SAVED)
     return Refused(
-        f"The saved video {row.file} is not here, and cannot be fetched again: {why}.",
-        hint=f"{places.words(row)} Put it back into the output folder {active.settings.output}, or "
-        "a folder below it, and it is found. "
-        f"To make it again (and pay again), first run: seedance forget {row.id}.",
+        "The saved video {file} is not here, and cannot be fetched again: {why}.",
+        hint="{places} Put it back into the output folder {output}, or a folder "
+        "below it, and it is found. To make it again (and pay again), first "
+        "run: seedance forget {number}.",
         task=row.task,
         row=row.id,
+        file=row.file,
+        why=why.rstrip("."),
+        places=places.words(row),
+        output=active.settings.output,
+        number=row.id,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..fit import Change
 from ..order import SIZES
+from ..said import say
 
-WHY = "that is what the provider delivered"
+WHY = say("that is what the provider delivered")
 RATIO_OFF = 0.05  # of a ratio: sizes are rounded to what codecs take
 SECONDS_OFF = 0.6  # clips end on a whole number of frames of the model
 SMALLEST = 80  # pixels: no model makes less; it is a gateway's stand-in for a video

@@ -14,6 +14,7 @@ from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
 from ..fit import KIND_WORDS, DoesNotFit
 from ..order import ASSET, Kind, Medium, Order
+from ..said import Said, either, listed, say, template
 from ..settings import Settings
 from ..wire import Delivered, Delivery, MediaLimits, Provider, Size
 
@@ -27,12 +28,12 @@ DELIVERY_WORDS: dict[Delivery, str] = {
 
 # The part that a medium has in its order, and what a person calls it.
 _NAMES: dict[str, str] = {
-    "first_frame": "the first frame",
-    "last_frame": "the last frame",
-    "video": "the clip",
-    "image_reference": "picture {number}",
-    "video_reference": "clip {number}",
-    "audio_reference": "sound {number}",
+    "first_frame": template("the first frame"),
+    "last_frame": template("the last frame"),
+    "video": template("the clip"),
+    "image_reference": template("picture {number}"),
+    "video_reference": template("clip {number}"),
+    "audio_reference": template("sound {number}"),
 }
 
 
@@ -50,7 +51,7 @@ class Item:
     ratio: Size | None = None
 
     @property
-    def label(self) -> str:
+    def label(self) -> Said:
         """What a person calls it: `the first frame`, `picture 2`."""
         return _label(self.part, self.number)
 
@@ -62,8 +63,8 @@ class Item:
         return f"{self.label}: {DELIVERY_WORDS[self.delivery]}"
 
 
-def _label(part: str, number: int) -> str:
-    return _NAMES[part].replace("{number}", str(number))
+def _label(part: str, number: int) -> Said:
+    return say(_NAMES[part], number=number)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _parts(order: Order) -> Iterator[tuple[str, int, Medium]]:
         yield f"{medium.kind}_reference", counts[medium.kind], medium
 
 
-def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings) -> Delivery:
+def _delivery(medium: Medium, label: Said, provider: Provider, settings: Settings) -> Delivery:
     possible = provider.delivery(medium.kind)
     address = medium.address
     if address is not None and not _is_web(address):
@@ -166,11 +167,13 @@ def _delivery(medium: Medium, label: str, provider: Provider, settings: Settings
             check_bucket(provider.name, provider.config.base_url, settings)
             return "bucket"
     raise DoesNotFit(
-        f"{provider.name} takes {KIND_WORDS[medium.kind]} only by a public address, and {label} is "
-        "a file.",
+        "{provider} takes {kind} only by a public address, and {label} is a file.",
         hint="Give an https address instead, or set up your own S3-compatible bucket: "
         "SEEDANCE_S3_BUCKET, SEEDANCE_S3_ENDPOINT, SEEDANCE_S3_ACCESS_KEY_ID and "
         "SEEDANCE_S3_SECRET_ACCESS_KEY (see the README).",
+        provider=provider.name,
+        kind=KIND_WORDS[medium.kind],
+        label=label,
     )
 
 
@@ -186,15 +189,17 @@ def _is_web(address: str) -> bool:
     return re.match(r"https?://", address, re.IGNORECASE) is not None
 
 
-def _check_public(address: str, label: str, base_url: str) -> None:
+def _check_public(address: str, label: Said, base_url: str) -> None:
     if origin(address) == origin(base_url):
         return  # the user's own gateway can read addresses of its own, public or not
     try:
         check_public_url(address)
     except ForbiddenAddress as error:
         raise BadOrder(
-            f"{label.capitalize()}: {error.message}",
+            "{label}: {said}",
             hint="Give an https address that anybody can reach, or connect the file itself.",
+            label=label.capital(),
+            said=error.message,
         ) from None
 
 
@@ -208,28 +213,36 @@ def check_bucket(reader: str, at: str, settings: Settings) -> None:
         check_public_url(endpoint)
     except ForbiddenAddress as error:
         raise BadOrder(
-            f"{reader} cannot read from your bucket: {error.message}",
+            "{provider} cannot read from your bucket: {said}",
             hint="Set SEEDANCE_S3_ENDPOINT to a service that can be reached by https from "
             "everywhere.",
+            provider=reader,
+            said=error.message,
         ) from None
 
 
-def _handle_delivery(address: str, medium: Medium, label: str, provider: Provider) -> Delivery:
+def _handle_delivery(address: str, medium: Medium, label: Said, provider: Provider) -> Delivery:
     if address.startswith(ASSET):
         if provider.can("assets") and medium.library in ("", provider.id):
             return "handle"
         libraries = [medium.library] if medium.library else providers.WITH_ASSETS
         raise DoesNotFit(
-            f"{label.capitalize()} is {address[:60]!r}, an asset in the library of "
-            f"{' or '.join(libraries)}; {provider.name} cannot take it.",
-            hint=f"Choose the provider {' or '.join(libraries)}, or give a picture or an https "
-            "address.",
+            "{label} is {address}, an asset in the library of {libraries}; {provider} cannot take "
+            "it.",
+            hint="Choose the provider {libraries}, or give a picture or an https address.",
+            label=label.capital(),
+            address=repr(address[:60]),
+            libraries=either(libraries),
+            provider=provider.name,
         )
     owner = address.partition(":")[0]
     if owner != provider.id or "handle" not in provider.delivery(medium.kind):
         raise DoesNotFit(
-            f"{label.capitalize()} is {address[:60]!r}, which only {owner} knows.",
-            hint=f"Choose the provider {owner}, or give a picture or an https address.",
+            "{label} is {address}, which only {owner} knows.",
+            hint="Choose the provider {owner}, or give a picture or an https address.",
+            label=label.capital(),
+            address=repr(address[:60]),
+            owner=owner,
         )
     return "handle"
 
@@ -301,17 +314,17 @@ def clip_seconds(order: Order, provider: Provider) -> float | None:
 CROP_SAID = 0.05  # of a frame; a smaller crop is not worth a word
 
 
-def media_notes(deliveries: Deliveries, order: Order, provider: Provider) -> tuple[str, ...]:
+def media_notes(deliveries: Deliveries, order: Order, provider: Provider) -> tuple[Said, ...]:
     """What is not used of the media, a sentence each. The media are measured already."""
     return tuple(
-        f"{item.label.capitalize()}: {note}"
+        say("{label}: {said}", label=item.label.capital(), said=note)
         for item in deliveries.items
         if _at_hand(item.medium)
         for note in notes_of(item, item.medium, limits_of(provider, order, item.medium.kind))
     )
 
 
-def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[str]:
+def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[Said]:
     """The sentences about one medium, which is that of the item or was fetched for it."""
     measured = media.measure(medium)
     if measured.note:
@@ -321,10 +334,12 @@ def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[str]:
         across, down = media.fitted_size(measured, limits, item.size, item.ratio)
         kept = min(width * down, height * across) / max(width * down, height * across)
         if 1 - kept > CROP_SAID:
-            sides = "left and right" if width * down > height * across else "top and bottom"
-            yield (
-                f"It is {width}x{height}; {1 - kept:.0%} of it, at its {sides}, is cut off to fit "
-                "the ratio."
+            beside = width * down > height * across
+            yield say(
+                "It is {size}; {part} of it, at its {sides}, is cut off to fit the ratio.",
+                size=f"{width}x{height}",
+                part=f"{1 - kept:.0%}",
+                sides=say("left and right") if beside else say("top and bottom"),
             )
 
 
@@ -334,18 +349,27 @@ def limits_of(provider: Provider, order: Order, kind: Kind) -> MediaLimits:
 
 
 def wrong_total(
-    kind: Kind, ours: Sequence[tuple[str, float]], bounds: tuple[float, float], provider: Provider
+    kind: Kind, ours: Sequence[tuple[Said, float]], bounds: tuple[float, float], provider: Provider
 ) -> DoesNotFit:
     """The error for clips or sounds (label, seconds) that are not within `bounds` together."""
     total = sum(seconds for _, seconds in ours)
-    named = " and ".join(f"{label} ({seconds:.1f} s)" for label, seconds in ours)
-    together = f" are {total:.1f} s long together" if len(ours) > 1 else " does not fit"
+    named = [
+        say("{label} ({seconds} s)", label=label, seconds=f"{seconds:.1f}")
+        for label, seconds in ours
+    ]
     return DoesNotFit(
-        f"{named[:1].upper()}{named[1:]}{together}: {provider.name} takes "
-        f"{bounds[0]:g} to {bounds[1]:g} s of {KIND_WORDS[kind]} in all.",
+        "{named} are {total} s long together: {provider} takes {low} to {high} s of {kind} in all."
+        if len(ours) > 1
+        else "{named} does not fit: {provider} takes {low} to {high} s of {kind} in all.",
         hint="Set on_unsupported to nearest to have them shortened, or change them yourself."
         if total > bounds[1]
         else "Use longer ones.",
+        named=listed(named).capital(),
+        total=f"{total:.1f}",
+        provider=provider.name,
+        low=f"{bounds[0]:g}",
+        high=f"{bounds[1]:g}",
+        kind=KIND_WORDS[kind],
     )
 
 
@@ -354,9 +378,11 @@ def _at_hand(medium: Medium) -> bool:
 
 
 @contextlib.contextmanager
-def _named(label: str) -> Iterator[None]:
+def _named(label: Said) -> Iterator[None]:
     """Say of which medium an error is."""
     try:
         yield
     except BadOrder as error:
-        raise DoesNotFit(f"{label.capitalize()}: {error.message}", hint=error.hint) from error
+        raise DoesNotFit(
+            "{label}: {said}", hint=error.hint, label=label.capital(), said=error.message
+        ) from error

@@ -18,6 +18,7 @@ from typing import Any
 from .. import media
 from ..errors import BadOrder
 from ..files import sha256_of, write_atomically
+from ..said import say
 from ..texts import logger_of
 from ..units import size_in_words
 
@@ -81,7 +82,11 @@ def new_target(output: Path, provider: str, fingerprint: str, ending: str = "mp4
         path = output / f"{stem}{f'-{number}' if number > 1 else ''}.{ending}"
         if not path.exists() and not Files(path).sidecar.exists():
             return path
-    raise BadOrder(f"There are too many versions of {stem}.{ending} in {output}.")
+    raise BadOrder(
+        "There are too many versions of {file} in {output}.",
+        file=f"{stem}.{ending}",
+        output=output,
+    )
 
 
 def numbered(target: Path, number: int) -> Path:
@@ -95,27 +100,37 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
     folder that does not exist or cannot be written."""
     if video is None:
         return
-    hint = f"Give the name of a file to save as, such as {video.stem or 'video'}.{ending}."
+    hint = say(
+        "Give the name of a file to save as, such as {name}.",
+        name=f"{video.stem or 'video'}.{ending}",
+    )
     try:
         if video.exists() and not video.is_file():
-            what = "a folder" if video.is_dir() else "a device"
-            raise BadOrder(f"{video} is {what}.", hint=hint)
+            what = say("a folder") if video.is_dir() else say("a device")
+            raise BadOrder("{file} is {what}.", hint=hint, file=video, what=what)
         if video.suffix.lower() != f".{ending}":
-            kind = "an MP4" if ending == "mp4" else f"a {ending.upper()}"
             raise BadOrder(
-                f"{video.name!r} is not the name of {kind}, which is written.", hint=hint
+                "{file} is not the name of an MP4, which is written."
+                if ending == "mp4"
+                else "{file} is not the name of a MOV, which is written.",
+                hint=hint,
+                file=repr(video.name),
             )
         if not video.parent.is_dir():
-            raise BadOrder(f"There is no folder {video.parent}.", hint="Make it first.")
+            raise BadOrder(
+                "There is no folder {folder}.", hint="Make it first.", folder=video.parent
+            )
     except OSError as error:  # a folder that cannot be entered, a name that is too long
-        raise BadOrder(f"{video} cannot be used: {error.strerror}.", hint=hint) from error
+        raise BadOrder(
+            "{file} cannot be used: {reason}.", hint=hint, file=video, reason=error.strerror
+        ) from error
     check_writable(video.parent)
 
 
 def check_writable(folder: Path) -> None:
     """Raise BadOrder unless a video can be written to `folder`. To be called before anything is
     spent."""
-    hint = "Choose another folder (SEEDANCE_OUTPUT, or -o on the command line)."
+    hint = say("Choose another folder (SEEDANCE_OUTPUT, or -o on the command line).")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -123,12 +138,19 @@ def check_writable(folder: Path) -> None:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise BadOrder(
-            f"The output folder {folder} cannot be written: {error.strerror}.", hint=hint
+            "The output folder {folder} cannot be written: {reason}.",
+            hint=hint,
+            folder=folder,
+            reason=error.strerror,
         ) from error
     if free < SMALLEST_FREE:
         raise BadOrder(
-            f"The disk of the output folder {folder} has only {size_in_words(free)} free.",
-            hint=f"Free at least {size_in_words(SMALLEST_FREE)}. {hint}",
+            "The disk of the output folder {folder} has only {free} free.",
+            hint="Free at least {least}. {advice}",
+            folder=folder,
+            free=size_in_words(free),
+            least=size_in_words(SMALLEST_FREE),
+            advice=hint,
         )
 
 

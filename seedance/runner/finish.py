@@ -12,8 +12,9 @@ from typing import Any
 
 from .. import providers
 from ..errors import BadOrder
-from ..journal import Row, State
+from ..journal import STATE_WORDS, Row, State
 from ..order import Medium, Order
+from ..said import say
 from ..settings import Settings
 from ..wire import Ticket
 from . import quotes
@@ -39,16 +40,19 @@ def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Setti
         return quotes.prepare_at(final, known.provider, settings)
     if row.state not in FINISHED:
         raise BadOrder(
-            f"The draft {known} is {row.state}; only one that has succeeded can be finished.",
+            "The draft {ticket} is {state}; only one that has succeeded can be finished.",
             hint="Wait for it, or choose another.",
+            ticket=known,
+            state=STATE_WORDS[row.state],
         )
     if row.order.get("draft"):
         return _of_draft(str(known), row, resolution, settings)
     if any(change.get("field") == "draft" for change in row.changes):
         return _anew(row, resolution, settings)
     raise BadOrder(
-        f"{known} is no draft, so that it cannot be finished.",
+        "{ticket} is no draft, so that it cannot be finished.",
         hint="Order it with draft switched on.",
+        ticket=known,
     )
 
 
@@ -79,16 +83,22 @@ def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
     name = providers.get(row.provider).name
     if order.media:
         raise BadOrder(
-            f"{name} has no drafts, and the journal keeps no media, so that {row.task} cannot be "
-            "ordered anew from here.",
-            hint=f"Queue the order again with draft switched off, {resolution} and the seed "
-            f"{row.seed}. It will be another video.",
+            "{provider} has no drafts, and the journal keeps no media, so that "
+            "{ticket} cannot be ordered anew from here.",
+            hint="Queue the order again with draft switched off, {resolution} and the "
+            "seed {seed}. It will be another video.",
+            provider=name,
+            ticket=row.task,
+            resolution=resolution,
+            seed=row.seed,
         )
     quotes.check(order, settings)
     prepared = quotes.prepare_at(order, row.provider, settings)
-    note = (
-        f"{name} has no drafts: this is a new order with the same seed, and so another video than "
-        f"{row.task}."
+    note = say(
+        "{provider} has no drafts: this is a new order with the same seed, and so another video "
+        "than {ticket}.",
+        provider=name,
+        ticket=row.task,
     )
     return replace(prepared, notes=(*prepared.notes, note))
 

@@ -20,11 +20,12 @@ from ..fit import Change
 from ..journal import Row
 from ..money import Money
 from ..order import Order
+from ..said import Said, both, say
 from ..settings import Settings
 from . import compare, files, places
 from .active import ActiveOrder
 from .files import Files
-from .outcomes import goes_on, told
+from .outcomes import costs_nothing, told
 from .progress import Progress
 
 LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
@@ -68,14 +69,14 @@ class Job:
         *,
         active: ActiveOrder | None = None,
         changes: tuple[Change, ...] | None = None,
-        notes: tuple[str, ...] = (),
+        notes: tuple[Said, ...] = (),
         copy_to: Path | None = None,
         overwrite: bool = False,
         error: SeedanceError | None = None,
     ) -> None:
         self.order, self.notes = order, notes
         self._fit_changes = changes
-        self.cancel_note = ""
+        self.cancel_note: Said | None = None
         self._settings, self._row, self._active = settings, row, active
         self._copy_to, self._overwrite, self._error = copy_to, overwrite, error
         self._began = time.monotonic()
@@ -176,13 +177,17 @@ class Job:
             row = self._current
             assert row is not None
             why = self._active.client.provider.limits.endless if self._active else ""
-            hint = (
-                f"{why} Collect it later with: seedance collect {self.task}, the node Seedance "
-                "Collect Task, or the Seedance tab; queueing the same order joins it again."
+            how = say(
+                "Collect it later with: seedance collect {ticket}, the node Seedance Collect Task, "
+                "or the Seedance tab; queueing the same order joins it again.",
+                ticket=self.task,
             )
             late = StillRunning(
-                f"The task is still running after {timeout:.0f} s. It {goes_on(row)}.",
-                hint=hint.strip(),
+                "The task is still running after {timeout} s. It goes on."
+                if costs_nothing(row)
+                else "The task is still running after {timeout} s. It is paid and goes on.",
+                hint=both(why, how),
+                timeout=f"{timeout:.0f}",
             )
             raise told(row, late)
 
@@ -217,8 +222,10 @@ class Job:
         found = places.find(row, output)
         if found is None:
             problem = BadOrder(
-                f"The saved video {row.file} was changed or removed just now.",
-                hint=f"Take it again with: seedance collect {row.task}",
+                "The saved video {file} was changed or removed just now.",
+                hint="Take it again with: seedance collect {ticket}",
+                file=row.file,
+                ticket=row.task,
             )
             raise told(row, problem)
         if self._copy_to is None:
@@ -232,8 +239,10 @@ class Job:
             raise FileExistsError(errno.EEXIST, "another order's file is there")
         except OSError as error:
             problem = BadOrder(
-                f"The video is saved as {found.video}, but cannot be copied to {self._copy_to}: "
-                f"{error.strerror}."
+                "The video is saved as {file}, but cannot be copied to {target}: {reason}.",
+                file=found.video,
+                target=self._copy_to,
+                reason=error.strerror,
             )
             raise told(row, problem) from error
 
@@ -254,18 +263,23 @@ class Job:
             return
         self.release()
         if active.waiters:
-            self.cancel_note = "Somebody else waits for the same order, so it goes on."
+            self.cancel_note = say("Somebody else waits for the same order, so it goes on.")
             return
-        keep = f"its video will be kept. Collect it with: seedance collect {task}"
         if task is None:
-            self.cancel_note = (
+            self.cancel_note = say(
                 "Cancelled before a task was made; if nothing was sent, nothing is spent."
             )
         elif active.client.provider.cancel_is_free:
-            self.cancel_note = f"The provider is asked to cancel {task}; if it cannot, {keep}."
+            self.cancel_note = say(
+                "The provider is asked to cancel {ticket}; if it cannot, its video will be kept. "
+                "Collect it with: seedance collect {ticket}.",
+                ticket=task,
+            )
         else:
-            self.cancel_note = (
-                f"The provider cannot cancel {task} free of charge, so it goes on; {keep}."
+            self.cancel_note = say(
+                "The provider cannot cancel {ticket} free of charge, so it goes on; its video will "
+                "be kept. Collect it with: seedance collect {ticket}.",
+                ticket=task,
             )
         active.request_cancel()
 

@@ -22,6 +22,7 @@ from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder, Cancelled, Refused, SeedanceError, StillRunning, Unreachable
 from ..journal import MAKING, AssetKey, AssetRow, Journal
 from ..order import Medium, is_asset_name
+from ..said import say
 from ..settings import Settings
 from ..texts import logger_of
 from ..transport import Stop
@@ -82,9 +83,10 @@ class Library:
                 return self._add(medium, name, person, tell, show_link, stop)
         except Stopped:
             raise Cancelled(
-                f"Stopped waiting for the asset {name}; nothing was spent.",
+                "Stopped waiting for the asset {name}; nothing was spent.",
                 hint="What the library has of it is found again next time.",
                 spent="no",
+                name=name,
             ) from None
 
     def _add(
@@ -168,7 +170,9 @@ class Library:
     def _noted(self, key: AssetKey, state: str, asset: str | None = None) -> AssetRow:
         row = self._journal.assets.note(key, state, asset=asset)
         if row is None:
-            raise BadOrder(f"The asset {key.name} was removed meanwhile.", hint="Add it again.")
+            raise BadOrder(
+                "The asset {name} was removed meanwhile.", hint="Add it again.", name=key.name
+            )
         return row
 
     def _still_there(self, row: AssetRow, stop: Stop) -> AssetRow | None:
@@ -194,20 +198,24 @@ class Library:
             asset = self._looked_at(row.asset, stop)
             if asset is not None and asset.state == "failed":
                 self._journal.assets.note(row.key, "failed", problem=asset.problem)
-                why = asset.problem or "no reason is given"
                 raise Refused(
-                    f"{self.provider.name} does not take {row.key.name} as an asset: {why}.",
+                    "{provider} does not take {name} as an asset: {why}.",
                     hint="Nothing is billed. Change the file, or add it again to have it looked at "
                     "once more.",
+                    provider=self.provider.name,
+                    name=row.key.name,
+                    why=asset.problem or say("no reason is given"),
                 )
             if asset is not None and asset.state == "active":
                 return self._noted(row.key, "active")
             if time.monotonic() - began > WAIT_SECONDS:
                 raise StillRunning(
-                    f"{self.provider.name} still looks at the asset {row.key.name} after "
-                    f"{WAIT_SECONDS / 60:g} minutes.",
+                    "{provider} still looks at the asset {name} after {minutes} minutes.",
                     hint="Add it again later: it is not made twice.",
                     spent="no",
+                    provider=self.provider.name,
+                    name=row.key.name,
+                    minutes=WAIT_SECONDS / 60,
                 )
             _pause(stop, CHECK_SECONDS)
         return row
@@ -220,7 +228,11 @@ class Library:
             logger.info("An asset could not be looked at: %s", error)
             return None
         if asset is None:
-            raise Refused(f"{self.provider.name} does not have the asset {asset_id} any more.")
+            raise Refused(
+                "{provider} does not have the asset {asset} any more.",
+                provider=self.provider.name,
+                asset=asset_id,
+            )
         if asset.unknown:
             logger.warning("The asset %s is %r, which no document has.", asset_id, asset.unknown)
         return asset
@@ -248,11 +260,16 @@ class Library:
 
     def _check_kind(self, there: bool, asked: bool, name: str) -> None:
         if there != asked:
-            kind, other = ("a real person", "other") if there else ("no real person", "person")
             raise BadOrder(
-                f"The asset {name} is {kind} at {self.provider.name}, and the kind asked for is "
-                f"{'person' if asked else 'other'}.",
-                hint=f"Use another name for what is of the kind {other}.",
+                "The asset {name} is a real person at {provider}, and the kind asked for is "
+                "{asked}."
+                if there
+                else "The asset {name} is no real person at {provider}, and the kind asked for is "
+                "{asked}.",
+                hint="Use another name for what is of the kind {asked}.",
+                name=name,
+                provider=self.provider.name,
+                asked="person" if asked else "other",
             )
 
     def _confirmed(self, name: str, tell: Tell, show_link: ShowLink | None, stop: Stop) -> str:
@@ -260,9 +277,11 @@ class Library:
         stays at the provider."""
         if show_link is None:
             raise BadOrder(
-                f"{name} has not confirmed at {self.provider.name} yet.",
+                "{name} has not confirmed at {provider} yet.",
                 hint="The person opens the provider's page, which the node Seedance Asset and "
                 "seedance asset add --kind person show.",
+                name=name,
+                provider=self.provider.name,
             )
         asked = self._ask(self._library.ask_liveness(), stop)
         self._check_link(asked.link)
@@ -284,9 +303,13 @@ class Library:
             if result.over:
                 break
         raise Refused(
-            f"{name} was not confirmed at {self.provider.name}"
-            f"{f': {said}' if said else ' in time'}.",
+            "{name} was not confirmed at {provider}: {said}."
+            if said
+            else "{name} was not confirmed at {provider} in time.",
             hint="Nothing was made and nothing is billed. Start again for a new page.",
+            name=name,
+            provider=self.provider.name,
+            said=said,
         )
 
     def _name(self, group: str, name: str, stop: Stop) -> None:
@@ -302,7 +325,11 @@ class Library:
         try:
             check_public_url(link)
         except ForbiddenAddress as error:
-            raise Refused(f"{self.provider.name}'s page for the person: {error.message}") from None
+            raise Refused(
+                "{provider}'s page for the person: {said}",
+                provider=self.provider.name,
+                said=error.message,
+            ) from None
 
     # ------------------------------------------------------------------- looking, removing
 
@@ -391,11 +418,12 @@ class _Sending:
         media.check_fits(media.measure(medium), limits, nearest=False)
         if not hosting.configured(self._settings):
             raise BadOrder(
-                f"{provider.name}'s asset library takes media only by a public address, and this "
-                "is a file.",
+                "{provider}'s asset library takes media only by a public address, and this is a "
+                "file.",
                 hint="Give an https address instead, or set up your own S3-compatible bucket: "
                 "SEEDANCE_S3_BUCKET and what belongs to it (see the README). For an asset of this "
                 "machine, which needs none of it, the provider is any.",
+                provider=provider.name,
             )
         check_bucket(provider.name, host, self._settings)
         make = media.clip_blob if medium.kind == "video" else media.sound_blob

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from ..errors import Cancelled, SeedanceError
 from ..journal import IllegalMove, LeaseLost, Row, State
+from ..said import say
 from . import tickets
 from .active import ActiveOrder
 from .clearing import clear
 from .client import Stopped
 from .collect import bring_here, collect
-from .outcomes import error_of, goes_on, told
+from .outcomes import costs_nothing, error_of, told
 from .poll import poll
 from .submit import submit
 from .upload import clear_bucket
@@ -64,7 +65,9 @@ def _closed(active: ActiveOrder) -> SeedanceError:
     """The error for those who still wait when the runner closes. (`submit` has its own for an order
     of this process that was not sent.)"""
     if active.row.task is not None:
-        return active.later(f"The program ends. The task {goes_on(active.row)}.")
+        if costs_nothing(active.row):
+            return active.later(say("The program ends. The task goes on."))
+        return active.later(say("The program ends. The task is paid and goes on."))
     if active.row.state == State.UNCLEAR:
         return error_of(active.row)
     return Cancelled(

@@ -90,14 +90,17 @@ class LocalAssets:
                 if known.digest == medium.digest and known.path is not None:
                     return known.path
             if there.person != person:
-                kind = "person" if there.person else "other"
                 raise BadOrder(
-                    f"The asset {name} of this machine is of the kind {kind}.",
+                    "The asset {name} of this machine is of the kind {kind}.",
                     hint="Use another name, or the same kind.",
+                    name=name,
+                    kind="person" if there.person else "other",
                 )
         count = len(there.media) if there is not None else 0
         if count >= MOST_FILES:
-            raise BadOrder(f"The asset {name} has {count} files; more are not used.")
+            raise BadOrder(
+                "The asset {name} has {count} files; more are not used.", name=name, count=count
+            )
         folder = self._folder(name) or self.folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -107,7 +110,11 @@ class LocalAssets:
             if person:
                 write_atomically(folder / ABOUT, json.dumps({"person": True}))
         except OSError as error:
-            raise BadOrder(f"The folder {folder} cannot be written: {error.strerror}.") from error
+            raise BadOrder(
+                "The folder {folder} cannot be written: {reason}.",
+                folder=folder,
+                reason=error.strerror,
+            ) from error
         return file
 
     def remove(self, name: str) -> bool:

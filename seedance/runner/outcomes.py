@@ -13,55 +13,64 @@ from ..errors import (
     Unreachable,
     from_dict,
 )
-from ..journal import Row, State
+from ..journal import STATE_WORDS, Row, State
 from ..providers import registry
+from ..said import Said, say
 from ..transport import Lost
 from ..wire import Failed
 from .client import Busy, NoAnswer
 
+SAFE = say("It is safe to try again.")
 BILLED_WORDS = {
-    "yes": "It is billed.",
-    "no": "It is not billed.",
-    "unknown": "Whether it is billed is not documented.",
+    "yes": say("It is billed."),
+    "no": say("It is not billed."),
+    "unknown": say("Whether it is billed is not documented."),
 }
 STAGE_WORDS = {
-    "prompt": ", the prompt was refused",
-    "input": ", an input was refused",
-    "output": ", the finished video was refused",
-    "service": "",
+    "prompt": say(", the prompt was refused"),
+    "input": say(", an input was refused"),
+    "output": say(", the finished video was refused"),
+    "service": Said(""),
 }
 NEXT_STEPS = {
-    "prompt": "Change the prompt",
-    "input": "Change the picture, clip or sound that it is about",
-    "output": "Change the prompt, or take another seed",
-    "service": "If it is about the prompt or the media, change them",
+    "prompt": say("Change the prompt"),
+    "input": say("Change the picture, clip or sound that it is about"),
+    "output": say("Change the prompt, or take another seed"),
+    "service": say("If it is about the prompt or the media, change them"),
 }
 
 
 def failure(status: Failed) -> TaskFailed:
     """The error for a failed task: its stage, the provider's reason, and whether it is billed."""
-    said = " ".join(status.message.split())[:400].rstrip(".") or "no reason was given"
-    code = " ".join(status.code.split())[:100]
+    said = status.message.rstrip(".") or say("no reason was given")
+    code = " ".join(status.code.split())
     code = f" ({code})" if code and code not in said else ""
     error = TaskFailed(
-        f"The task failed{STAGE_WORDS[status.stage]}: {said}{code}.",
-        hint=f"{BILLED_WORDS[status.billed]} {NEXT_STEPS[status.stage]}, then queue it again: that "
-        "is a new order.",
+        "The task failed{stage}: {said}{code}.",
+        hint="{billed} {next}, then queue it again: that is a new order.",
         spent=status.billed,
+        stage=STAGE_WORDS[status.stage],
+        said=said,
+        code=code,
+        billed=BILLED_WORDS[status.billed],
+        next=NEXT_STEPS[status.stage],
     )
     error.stage = status.stage
     return error
 
 
-def look_first(row: Row) -> str:
+def look_first(row: Row) -> Said:
     """What to do about an unclear order."""
     provider = registry().get(row.provider)
-    where = (provider.where_to_look if provider else "") or (
-        f"Look at {provider.name if provider else row.provider}'s own list of tasks."
+    where = (provider.where_to_look if provider else "") or say(
+        "Look at {provider}'s own list of tasks.",
+        provider=provider.name if provider else row.provider,
     )
-    return (
-        f"{where} If there is none, the order can be sent again: run seedance forget {row.id} (or "
-        "use the Seedance tab) and queue it again, or change the seed."
+    return say(
+        "{where} If there is none, the order can be sent again: run seedance forget {number} (or "
+        "use the Seedance tab) and queue it again, or change the seed.",
+        where=where,
+        number=row.id,
     )
 
 
@@ -69,9 +78,9 @@ def as_public(error: SeedanceError) -> SeedanceError:
     """An error of the client or the transport as one of the documented kinds. For use only where
     nothing was spent."""
     if isinstance(error, (NoAnswer, Lost, Busy)):
-        return Unreachable(error.message, hint=error.hint or "It is safe to try again.")
+        return Unreachable(error.message, hint=error.hint or SAFE)
     if isinstance(error, OddReply):
-        hint = error.hint or "The order was not sent. Check the base URL, and try again."
+        hint = error.hint or say("The order was not sent. Check the base URL, and try again.")
         return OddReply(error.message, hint=hint, spent="no")
     return error
 
@@ -86,7 +95,7 @@ def error_of(row: Row) -> SeedanceError:
             hint=look_first(row),
         )
     else:
-        error = Cancelled(f"The order ended as {row.state}.")
+        error = Cancelled("The order ended as {state}.", state=STATE_WORDS[row.state])
     error.task, error.row = row.task, row.id
     return error
 
@@ -111,11 +120,6 @@ _SPENT: dict[State, Spent] = {
 def costs_nothing(row: Row) -> bool:
     """Whether the order of a row is free, whatever becomes of it: its provider is."""
     return row.provider in providers.registry() and providers.is_free(row.provider)
-
-
-def goes_on(row: Row) -> str:
-    """What the task of an accepted order does, in words."""
-    return "goes on" if costs_nothing(row) else "is paid and goes on"
 
 
 def told(row: Row, error: SeedanceError) -> SeedanceError:

@@ -21,6 +21,7 @@ from ..errors import BadOrder, SeedanceError
 from ..files import replacing, sha256_of, write_atomically
 from ..journal import Row
 from ..order import kind_by_ending
+from ..said import Said, say
 from ..texts import logger_of
 from .files import MEASURED, Files, read_sidecar
 
@@ -141,9 +142,12 @@ def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
     there = next(path for path in reversed(Files(target).all) if os.path.lexists(path))
     lost = row is None and "task" in read_sidecar(Files(target))
     raise BadOrder(
-        f"{there} is there already, and the journal does not say that this order made it.",
-        hint="Choose another name, or replace it with --overwrite."
-        + (" If the journal was lost, first run: seedance doctor --rebuild." if lost else ""),
+        "{there} is there already, and the journal does not say that this order made it.",
+        hint="Choose another name, or replace it with --overwrite. If the journal was lost, first "
+        "run: seedance doctor --rebuild."
+        if lost
+        else "Choose another name, or replace it with --overwrite.",
+        there=there,
     )
 
 
@@ -156,13 +160,16 @@ def _looks_alike(video: Path, row: Row) -> bool:
     return all(getattr(info, name) == row.result.get(name) for name in _SAME)
 
 
-def words(row: Row) -> str:
+def words(row: Row) -> Said:
     """Where the video of a row was saved, for errors; empty if it never was."""
     if row.file is None:
-        return ""
+        return Said("")
     machine = row.result.get("machine")
-    there = f" on the machine {machine}" if machine and machine != socket.gethostname() else ""
-    return f"It was saved as {row.file}{there}."
+    if machine and machine != socket.gethostname():
+        return say(
+            "It was saved as {file} on the machine {machine}.", file=row.file, machine=machine
+        )
+    return say("It was saved as {file}.", file=row.file)
 
 
 def bring_below(output: Path, found: Files) -> Files:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
 from ..journal import State, believed
+from ..said import Said, say
 from ..texts import logger_of
 from ..transport import NotSent
 from ..wire import (
@@ -130,9 +131,12 @@ class Asking:
         if self._is_forgotten_by_document():
             return status
         raise NotFound(
-            f"{self.active.row.task} cannot be found at {client.provider.name} now: "
-            f"{status.message}. That is no proof that it has ended.",
+            "{ticket} cannot be found at {provider} now: {said}. That is no proof "
+            "that it has ended.",
             hint="Check that the key and the base URL are those that ordered it.",
+            ticket=self.active.row.task,
+            provider=client.provider.name,
+            said=status.message,
         )
 
     def _is_forgotten_by_document(self) -> bool:
@@ -198,9 +202,12 @@ class _Polling:
             told = getattr(error, "seconds", None) or 0.0
             self.wait = max(self.wait, time.monotonic() - self.asked + told)
             if self.elapsed > self.limits.task_life and not isinstance(error, NotKnownYet):
-                raise self.active.later(
-                    f"{self.ticket} could not be asked for: {error.message}"
-                ) from None
+                text = say(
+                    "{ticket} could not be asked for: {said}",
+                    ticket=self.ticket,
+                    said=error.message,
+                )
+                raise self.active.later(text) from None
             return None
         except NotFound as error:
             raise self.active.later(error.message, error.hint) from None
@@ -216,7 +223,8 @@ class _Polling:
             self.wait = max(self.wait, min(status.again_in, LONGEST_WAIT))
         if self.elapsed > self.limits.task_life:
             raise self.active.later(
-                f"{self.ticket} has not come to an end for a long time.", self.limits.endless
+                say("{ticket} has not come to an end for a long time.", ticket=self.ticket),
+                self.limits.endless,
             )
         return None
 
@@ -251,7 +259,10 @@ class _Polling:
             return None
         if status.without_address is None:
             raise self.active.later(
-                f"{self.ticket} is finished, but the provider gives no address for it."
+                say(
+                    "{ticket} is finished, but the provider gives no address for it.",
+                    ticket=self.ticket,
+                )
             )
         return status.without_address
 
@@ -260,9 +271,13 @@ class _Polling:
         active, provider = self.active, self.active.client.provider
         if not isinstance(status, Done) and not active.same_sender:
             raise active.later(
-                f"{provider.name} was asked with another key than the one that ordered "
-                f"{self.ticket}, so its answer proves nothing.",
-                "Set the key that ordered it again.",
+                say(
+                    "{provider} was asked with another key than the one that ordered {ticket}, so "
+                    "its answer proves nothing.",
+                    provider=provider.name,
+                    ticket=self.ticket,
+                ),
+                say("Set the key that ordered it again."),
             )
         if isinstance(status, Done):
             price = active.row.cost
@@ -282,9 +297,11 @@ class _Polling:
             raise active.end(State.FAILED, failure(status), not_billed=free)
         if isinstance(status, Expired):
             gone = TaskFailed(
-                f"{provider.name} gave the task up: {status.message}.",
+                "{provider} gave the task up: {said}.",
                 hint="To send the order again, queue it again.",
                 spent=status.billed,
+                provider=provider.name,
+                said=status.message,
             )
             raise active.end(State.EXPIRED, gone, not_billed=status.billed == "no")
         free = provider.cancel_is_free
@@ -298,25 +315,30 @@ class _Polling:
         if not active.cancelled():
             return
         if not provider.cancel_is_free:
-            active.refuse_cancel(
-                f"{provider.name} does not document that a cancelled task is not billed"
+            reason = say(
+                "{provider} does not document that a cancelled task is not billed",
+                provider=provider.name,
             )
+            active.refuse_cancel(reason)
             return
         if not active.same_sender:
-            active.refuse_cancel("only the key that ordered it can cancel it")
+            active.refuse_cancel(say("only the key that ordered it can cancel it"))
             return
         try:
             outcome = active.client.run(provider.cancel(self.ticket))
         except SeedanceError as error:
             outcome = CannotCancel(error.message)
         if isinstance(outcome, TaskCancelled):
-            text = "Cancelled at the provider; nothing is billed."
-            raise active.end(State.CANCELLED, Cancelled(text, spent="no"), not_billed=True)
+            cancelled = Cancelled("Cancelled at the provider; nothing is billed.", spent="no")
+            raise active.end(State.CANCELLED, cancelled, not_billed=True)
         if isinstance(outcome, CancelRequested):
             # Only the end of the task tells whether it stopped, and what is billed.
-            reason = f"{provider.name} was asked to cancel, and has not said yet whether it does"
+            reason = say(
+                "{provider} was asked to cancel, and has not said yet whether it does",
+                provider=provider.name,
+            )
         else:
-            reason = outcome.reason
+            reason = Said.of(outcome.reason)
         logger.info("%s goes on: %s", self.ticket, reason)
         active.refuse_cancel(reason)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from .. import providers
@@ -13,8 +14,9 @@ from ..addresses import ForbiddenAddress, check_text
 from ..errors import BadOrder, NeedsKey, OverBudget, SeedanceError
 from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
 from ..journal import sensible
-from ..money import Money
+from ..money import Money, in_usd
 from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
+from ..said import Said, both, clauses, listed, say
 from ..settings import Access, Settings
 from ..texts import LONGEST_MESSAGE, cut
 from ..wire import UNDOCUMENTED, Call, Provider
@@ -49,11 +51,11 @@ class Prepared:
     order: Order
     asked_order: Order
     changes: tuple[Change, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
     price: Money | None
     deliveries: Deliveries
     call: Call | None
-    repeats: tuple[str, ...] = ()
+    repeats: tuple[Said, ...] = ()
 
     @property
     def asked(self) -> str:
@@ -83,7 +85,7 @@ class Quote:
     payload: Any = None
     url: str = ""
     changes: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
     price: Money | None = None
     deliveries: tuple[Item, ...] = ()
     key: str | None = None
@@ -97,9 +99,8 @@ class Quote:
     @property
     def rank(self) -> tuple[bool, bool, float, str]:
         """Sorts quotes: the cheapest in USD first, those that cannot last."""
-        usd = self.price if self.price and self.price.currency == "USD" else None
-        amount = usd.amount if usd else 0.0
-        return (self.problem is not None, usd is None, amount, self.provider)
+        usd = in_usd(self.price)
+        return (self.problem is not None, usd is None, usd or 0.0, self.provider)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form for the command line and the page."""
@@ -108,8 +109,9 @@ class Quote:
             "url": self.url,
             "payload": self.payload,
             "changes": [change.as_dict() for change in self.changes],
-            "notes": list(self.notes),
-            "price": {**self.price.as_dict(), "as_of": self.price.as_of} if self.price else None,
+            "notes": list(map(str, self.notes)),
+            "notes_said": [note.as_dict() for note in self.notes],
+            "price": self.price.priced() if self.price else None,
             "media": list(self.media),
             "deliveries": [item.as_dict() for item in self.deliveries],
             "key": self.key,
@@ -125,15 +127,19 @@ def account_of(provider_id: str, key: str) -> str:
 # ---------------------------------------------------------------------------------------- preparing
 
 
-def tidy(order: Order) -> tuple[Order, tuple[str, ...]]:
+def tidy(order: Order) -> tuple[Order, tuple[Said, ...]]:
     """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
     make no other video, and seeds that other nodes share may have 64 bits."""
-    said: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
     if SEEDS <= order.seed < SEEDS**2:
         seed = order.seed % SEEDS
         said = (
-            f"The seed {order.seed} is out of range (0 to {SEEDS - 1}); it is taken modulo 2^32: "
-            f"{seed}.",
+            say(
+                "The seed {asked} is out of range (0 to {most}); it is taken modulo 2^32: {seed}.",
+                asked=order.seed,
+                most=SEEDS - 1,
+                seed=seed,
+            ),
         )
         order = replace(order, seed=seed)
     return replace(order, prompt=order.prompt.strip()), said
@@ -144,13 +150,15 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     work; NeedsKey if `auto` finds no provider with a key.
 
     `auto` takes, among providers with a key, the cheapest in USD that fits without a change;
-    unknown prices and other currencies come after, then the name decides.
+    prices that are not known in USD come after, then the name decides.
     """
     check(order, settings)
     if order.provider != AUTO:
         return prepare_at(order, order.provider, settings)
     settings.check_key_file()  # its error is raised here, instead of once for each provider
-    found, lacks, keyless = [], [], []
+    found: list[Prepared] = []
+    lacks: list[Said] = []
+    keyless: list[str] = []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
             continue
@@ -160,7 +168,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
         except NeedsKey:
             keyless.append(provider_id)
         except BadOrder as error:
-            lacks.append(f"{provider_id}: {error.message}")
+            lacks.append(say("{provider}: {said}", provider=provider_id, said=error.message))
     if found:
         best = min(found, key=_price_rank)
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
@@ -170,10 +178,13 @@ def prepare(order: Order, settings: Settings) -> Prepared:
             hint="Set one in Settings > Seedance or with: seedance key set PROVIDER. The provider "
             "preview is free and needs none.",
         )
-    lines = "\n".join([*lacks, *([f"no key: {', '.join(keyless)}"] if keyless else [])])
+    if keyless:
+        lacks.append(say("no key: {providers}", providers=keyless))
+    lines = reduce(lambda a, b: say("{line}\n{next}", line=a, next=b), lacks)
     raise BadOrder(
-        f"No provider with a key can take this order as it is.\n{lines}\n",
+        "No provider with a key can take this order as it is.\n{lines}\n",
         hint="Set a key, change the order, choose a provider, or try it free with preview.",
+        lines=lines,
     )
 
 
@@ -202,13 +213,14 @@ def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
     return replace(prepared, notes=(*prepared.notes, *_only_here(unable)))
 
 
-def _only_here(unable: Sequence[str]) -> Iterable[str]:
+def _only_here(unable: Sequence[str]) -> Iterable[Said]:
     """The free provider, which stands for any other until an order is paid, takes what some of them
     do not."""
     if unable:
-        yield (
-            f"As it is, the order does not fit these providers: {', '.join(unable)}. Why, say "
-            "Compare providers on the node and: seedance check"
+        yield say(
+            "As it is, the order does not fit these providers: {providers}. Why, say Compare "
+            "providers on the node and: seedance check",
+            providers=unable,
         )
 
 
@@ -227,8 +239,8 @@ def _naming(error: DoesNotFit, able: Sequence[str]) -> DoesNotFit:
     """The same error, with the providers that could take the order as asked."""
     if not able:
         return error
-    others = f"As asked it would work with: {', '.join(able)}."
-    return DoesNotFit(error.message, hint=f"{error.hint} {others}".strip())
+    others = say("As asked it would work with: {providers}.", providers=able)
+    return DoesNotFit(error.message, hint=both(error.hint, others))
 
 
 def _prepared(asked: Order, provider_id: str, settings: Settings) -> Prepared:
@@ -269,23 +281,31 @@ def price_of(order: Order, provider: Provider, settings: Settings) -> Money | No
     return prices.price_of(order, provider, settings.home, clip_seconds(order, provider))
 
 
-def people_notes(order: Order, provider: Provider) -> tuple[str, ...]:
+def people_notes(order: Order, provider: Provider) -> tuple[Said, ...]:
     """What is known of real people at a provider, where a medium is marked as showing one. What its
     own library has is taken: the person has confirmed."""
     name = next((each.asset for each in order.media if each.person and not each.address), None)
     if name is None or not provider.refuses_people:
         return ()
     able = [providers.get(each) for each in providers.WITH_ASSETS]
-    who = " and ".join(each.name for each in able)
-    told = "refuses" if provider.refuses_people == "documented" else "is reported to refuse"
     return (
-        f"{provider.name} {told} pictures and clips of real people, and {name} is marked as one. "
-        f"{who} take those who have confirmed as assets: seedance asset add FILE --name {name} "
-        f"--kind person --provider {able[0].id}.",
+        say(
+            "{provider} refuses pictures and clips of real people, and {name} is marked as one. "
+            "{who} take those who have confirmed as assets: seedance asset add FILE --name {name} "
+            "--kind person --provider {id}."
+            if provider.refuses_people == "documented"
+            else "{provider} is reported to refuse pictures and clips of real people, and {name} "
+            "is marked as one. {who} take those who have confirmed as assets: seedance asset add "
+            "FILE --name {name} --kind person --provider {id}.",
+            provider=provider.name,
+            name=name,
+            who=listed([each.name for each in able]),
+            id=able[0].id,
+        ),
     )
 
 
-def _draft_notes(order: Order, provider: Provider, settings: Settings) -> Iterable[str]:
+def _draft_notes(order: Order, provider: Provider, settings: Settings) -> Iterable[Said]:
     """What finishing a draft will cost, and how long it can be finished."""
     if not order.draft:
         return
@@ -293,10 +313,16 @@ def _draft_notes(order: Order, provider: Provider, settings: Settings) -> Iterab
     for resolution in provider.finals(order.model):
         final = replace(order, draft=False, resolution=resolution)
         price = price_of(final, provider, settings)
-        said.append(f"{resolution}: {price or 'price not known'}")
+        words = price.in_words() if price else say("price not known")
+        said.append(say("{resolution}: {price}", resolution=resolution, price=words))
     life = provider.limits.draft_life
-    until = f" within {life / 86400:g} days" if life else ""
-    yield f"This is a 480p draft. It can be finished{until} ({'; '.join(said)})."
+    yield say(
+        "This is a 480p draft. It can be finished within {days} days ({prices})."
+        if life
+        else "This is a 480p draft. It can be finished ({prices}).",
+        days=(life or 0.0) / 86400,
+        prices=clauses(said),
+    )
 
 
 def check_no_key(order: Order, settings: Settings) -> None:
@@ -305,9 +331,10 @@ def check_no_key(order: Order, settings: Settings) -> None:
     words = (order.prompt, json.dumps(plain(order.extra), ensure_ascii=False), *addresses)
     if name := settings.key_in("\n".join(words)):
         raise BadOrder(
-            f"The order holds the key of {name}, in its prompt, extra or an address; it was not "
-            "sent.",
+            "The order holds the key of {name}, in its prompt, extra or an "
+            "address; it was not sent.",
             hint="Take it out, and out of saved workflows. A key belongs into Settings > Seedance.",
+            name=name,
         )
 
 
@@ -324,29 +351,31 @@ def _check_addresses(value: Any) -> None:
         try:
             check_text(value)
         except ForbiddenAddress as error:
-            raise BadOrder(f"extra: {error.message}", hint="Use public https addresses.") from None
+            raise BadOrder(
+                "extra: {said}", hint="Use public https addresses.", said=error.message
+            ) from None
 
 
 def _price_rank(prepared: Prepared) -> tuple[bool, float, str]:
-    price = prepared.price
-    usd = price if price and price.currency == "USD" else None
-    return (usd is None, usd.amount if usd else 0.0, prepared.provider.id)
+    usd = in_usd(prepared.price)
+    return (usd is None, usd or 0.0, prepared.provider.id)
 
 
 def counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:
     """What an order counts against the budget, in USD. Raises OverBudget for an unknown price."""
     if type(provider).key_variable is None:
         return 0.0
-    if (price := sensible(price)) is not None and price.currency == "USD":
-        return price.amount
+    if (usd := in_usd(sensible(price))) is not None:
+        return usd
     if "unknown_price" in budget:
         return budget["unknown_price"]
     if "day" in budget or "month" in budget:
         raise OverBudget(
-            f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
-            "was not sent.",
+            "What this order costs at {provider} is not known in USD, and a budget "
+            "is set; it was not sent.",
             hint="Set SEEDANCE_UNKNOWN_PRICE to what such an order should count as, or remove the "
             "budget.",
+            provider=provider.name,
         )
     return None
 

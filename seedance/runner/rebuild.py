@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import BadOrder, SeedanceError
 from ..journal import REBUILD, Journal, NewRow, State, sensible
-from ..money import Money
+from ..money import Money, in_usd
 from ..texts import logger_of
 from ..wire import Ticket
 from .files import KEPT, Files
@@ -56,9 +56,11 @@ def check_new(output: Path, fingerprint: str) -> None:
     for video, record in _sidecars(output):
         if record.get("fingerprint") == fingerprint and video.exists():
             raise BadOrder(
-                f"The journal has no orders, but {video} was made by this one. The journal may "
-                "have been lost, so nothing is sent.",
-                hint=f"Put the journal back. {REBUILD} (With --comfyui DIR for that of ComfyUI.)",
+                "The journal has no orders, but {video} was made by this one. The "
+                "journal may have been lost, so nothing is sent.",
+                hint="Put the journal back. {rebuild} (With --comfyui DIR for that of ComfyUI.)",
+                video=video,
+                rebuild=REBUILD,
             )
 
 
@@ -97,7 +99,7 @@ def _read(record: dict[str, Any]) -> tuple[NewRow, dict[str, Any]]:
         order=order,
         changes=[dict(change) for change in record["changes"]],
         estimate=price,
-        budget_usd=price.amount if price and price.currency == "USD" else None,
+        budget_usd=in_usd(price),
         origin=record.get("origin"),
         created=datetime.fromisoformat(record["created"].replace("Z", "+00:00")).timestamp(),
     )

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from .. import providers
-from ..journal import Journal, Row
+from ..journal import Journal, Row, State
+from ..said import Said, say
 from .quotes import Prepared
 
 BILLED = {
-    "yes": "it was billed",
-    "unknown": "it is not known whether it was billed",
+    "yes": say("it was billed"),
+    "unknown": say("it is not known whether it was billed"),
 }
 
 
@@ -20,7 +21,7 @@ def noted(new: Iterable[Prepared], journal: Journal) -> list[Prepared]:
     return [replace(each, repeats=_words(each, journal)) for each in new]
 
 
-def _words(prepared: Prepared, journal: Journal) -> tuple[str, ...]:
+def _words(prepared: Prepared, journal: Journal) -> tuple[Said, ...]:
     """A row that a person has forgotten is left out: they were told then."""
     if providers.is_free(prepared.provider.id):
         return ()
@@ -29,8 +30,14 @@ def _words(prepared: Prepared, journal: Journal) -> tuple[str, ...]:
     if row is None or billed is None:
         return ()
     return (
-        f"The same order was sent before, as row {row.id} ({row.task}): it {_ended(row)}, and "
-        f"{billed}. This one is paid on its own.",
+        say(
+            "The same order was sent before, as row {number} ({ticket}): {ended}, and {billed}. "
+            "This one is paid on its own.",
+            number=row.id,
+            ticket=row.task,
+            ended=_ended(row),
+            billed=billed,
+        ),
     )
 
 
@@ -38,5 +45,9 @@ def _spent(row: Row) -> str:
     return str((row.error or {}).get("spent"))
 
 
-def _ended(row: Row) -> str:
-    return {"failed": "failed", "expired": "gave no video"}.get(row.state.value, "was cancelled")
+def _ended(row: Row) -> Said:
+    if row.state == State.FAILED:
+        return say("it failed")
+    if row.state == State.EXPIRED:
+        return say("it gave no video")
+    return say("it was cancelled")

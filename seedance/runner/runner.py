@@ -18,6 +18,7 @@ from ..errors import (
 from ..journal import Journal, Row, State
 from ..money import Money
 from ..order import MOST_TAKES, Order
+from ..said import Said, template
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Ticket
@@ -46,7 +47,7 @@ Confirm: TypeAlias = Callable[[Prepared, int], None]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
 RECOVER_AT_ONCE = 64
-SEE_TASKS = "See: seedance tasks."
+SEE_TASKS = template("See: seedance tasks.")
 
 
 @dataclass
@@ -106,7 +107,9 @@ class Runner:
                 raise
             logger.exception("Before anything was sent")
             raise SeedanceError(
-                f"Something unforeseen happened before anything was sent: {error!r}.", spent="no"
+                "Something unforeseen happened before anything was sent: {error}.",
+                spent="no",
+                error=repr(error),
             ) from error
 
     @property
@@ -166,7 +169,10 @@ class Runner:
         Sends nothing. Raises BadOrder for what is wrong at any provider."""
         if not 1 <= takes <= MOST_TAKES:
             raise BadOrder(
-                f"{number_in_words(takes)} takes are not possible.", hint=f"Use 1 to {MOST_TAKES}."
+                "{takes} takes are not possible.",
+                hint="Use 1 to {most}.",
+                takes=number_in_words(takes),
+                most=MOST_TAKES,
             )
         typed = order.prompt
         order, _ = quotes.tidy(self.assets.named(order))
@@ -180,13 +186,16 @@ class Runner:
         other = None if goal is None or overwrite else self.journal.going_to(goal)
         if other is not None and (row is None or other.uid != row.uid):
             raise BadOrder(
-                f"Row {other.id} is {other.state}, and is to be saved as {goal}.",
+                "Row {id} is {state}, and is to be saved as {goal}.",
                 hint="Choose another name, or give --overwrite.",
+                id=other.id,
+                state=other.state,
+                goal=goal,
             )
 
     def _confirmed(
         self, new: Sequence[Prepared], confirm: Confirm | None, spending: Spending | None
-    ) -> tuple[str, ...]:
+    ) -> tuple[Said, ...]:
         """Have what is going to be ordered confirmed, and count it; returns what is to be said of
         it where nobody confirms. Raises what `confirm` raises, and OverBudget where it costs more
         than is left."""
@@ -421,7 +430,9 @@ class Runner:
         row = self._row_with(text)
         if row is None:
             Ticket.parse(text)  # raises for what is no ticket at all
-            raise BadOrder(f"The journal does not know the ticket {text}.", hint=SEE_TASKS)
+            raise BadOrder(
+                "The journal does not know the ticket {text}.", hint=SEE_TASKS, text=text
+            )
         return row
 
     def ticket_of(self, row_or_ticket: int | str) -> str:
@@ -431,7 +442,12 @@ class Runner:
             return text
         row = self.find_row(text)
         if row.task is None:
-            raise BadOrder(f"Row {row.id} ({row.state}) has no ticket.", hint=SEE_TASKS)
+            raise BadOrder(
+                "Row {number} ({state}) has no ticket.",
+                hint=SEE_TASKS,
+                number=row.id,
+                state=row.state,
+            )
         return row.task
 
     def _row_with(self, ticket: str) -> Row | None:
@@ -454,7 +470,7 @@ class Runner:
         name. Raises what `hosting.try_out` raises."""
         return hosting.try_out(self.settings)
 
-    def cancel(self, row_or_ticket: int | str) -> str:
+    def cancel(self, row_or_ticket: int | str) -> Said:
         """Cancel a task where its provider documents that this costs nothing; returns the sentence
         to show. Raises BadOrder, with the reason, where it goes on; at the latest after half a
         minute."""
@@ -470,7 +486,7 @@ class Runner:
             return self.journal.by_uid(row.uid) or row
         return row
 
-    def _cancel(self, row: Row) -> str:
+    def _cancel(self, row: Row) -> Said:
         check_live(row)
         client = self._clients.for_row(row)
         return cancel(self._carry(claim_to_cancel(row, client, self.journal), client))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OverBudget
 from ..journal import sensible
-from ..money import Money
-
-# What a unit of a currency is worth in USD, roughly, as of 2026-11-20. Credits of providers are
-# not among them: each has its own.
-IN_USD: Mapping[str, float] = {"USD": 1.0, "CNY": 0.14}
+from ..money import Money, in_usd
 
 
 @dataclass(frozen=True)
@@ -37,10 +33,9 @@ def sum_of(prices: Iterable[Money | None], unknown_price: float | None = None) -
     """The sum of prices. One that is not known counts as `unknown_price`, if that is set."""
     total = Sum()
     for price in prices:
-        price = sensible(price)
-        worth = IN_USD.get(price.currency) if price else None
-        if price is not None and (worth is not None or price.amount == 0):
-            total += Sum(price.amount * (worth or 0.0), 1)
+        usd = in_usd(sensible(price))
+        if usd is not None:
+            total += Sum(usd, 1)
         else:
             total += Sum(unknown_price or 0.0, 1, 0 if unknown_price is not None else 1)
     return total
@@ -51,12 +46,16 @@ def check_most(price: Money | None, takes: int, most: float | None) -> None:
     which 0 allows only what is free. A price that is not known is too much."""
     if most is None or (price is not None and price.amount == 0):
         return
-    usd = price.amount * takes if price is not None and price.currency == "USD" else None
+    one = in_usd(price)
+    usd = None if one is None else one * takes
     if usd is None or usd > most + 1e-9:
-        known = "has no known price in USD" if usd is None else f"costs about {usd:.4g} USD"
         raise OverBudget(
-            f"The order {known}, and max_usd is {most:g}; it was not sent.",
+            "The order has no known price in USD, and max_usd is {most}; it was not sent."
+            if usd is None
+            else "The order costs about {usd} USD, and max_usd is {most}; it was not sent.",
             hint="Raise max_usd, or see: seedance check",
+            usd=f"{usd or 0.0:.4g}",
+            most=f"{most:g}",
         )
 
 
@@ -83,9 +82,11 @@ class Spending:
     def _check(self, usd: float) -> None:
         if self.limit and usd > self.limit + 1e-9:
             raise OverBudget(
-                f"All that is ordered here at once would cost about ${usd:.2f}, and at most "
-                f"${self.limit:.2f} may be spent by one queued graph or one command "
+                "All that is ordered here at once would cost about ${usd}, and at most "
+                "${limit} may be spent by one queued graph or one command "
                 "(SEEDANCE_MAX_USD); it was not sent.",
                 hint="Order less at once, or raise SEEDANCE_MAX_USD in the environment or in "
                 "Settings > Seedance (0: no limit). On the command line, --max-usd goes before it.",
+                usd=f"{usd:.2f}",
+                limit=f"{self.limit:.2f}",
             )

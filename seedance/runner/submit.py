@@ -19,6 +19,7 @@ from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
 from ..fit import spelled
 from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
 from ..order import Order
+from ..said import both
 from ..texts import logger_of
 from ..transport import NotSent, Withheld
 from ..wire import Call, Delivered, Ticket
@@ -71,8 +72,9 @@ def submit(active: ActiveOrder) -> None:
     except Exception as error:
         if active.row.state == State.SUBMITTING:
             problem = Unclear(
-                f"Something unforeseen happened while the order was being sent: {error!r}.",
+                "Something unforeseen happened while the order was being sent: {error}.",
                 hint="It may have been accepted and billed, so it is not sent again by itself.",
+                error=repr(error),
             )
             raise _unclear(active, problem) from error
         with contextlib.suppress(LeaseLost):
@@ -154,9 +156,9 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
             wait = error.seconds if error.seconds is not None else min(2.0**failures, 60.0)
             code = "provider_busy"
             problem: SeedanceError = Refused(
-                f"{error.message.rstrip('.')}; it was still busy when the time to wait was "
-                "over. Nothing was accepted.",
+                "{said}; it was still busy when the time to wait was over. Nothing was accepted.",
                 hint="Try again later, or raise SEEDANCE_TIMEOUT.",
+                said=error.message.rstrip("."),
             )
         except NotSent as error:
             failures += 1
@@ -217,9 +219,10 @@ def keep_paid(active: ActiveOrder, ticket: Ticket) -> None:
         tickets.remove(active.settings.home, active.row)
         active.row = replace(active.row, task=None, state=State.SUBMITTING)
         raise Unclear(
-            f"{active.client.provider.name} gave this order the task {task}, which another order "
-            "has already.",
+            "{provider} gave this order the task {ticket}, which another order has already.",
             hint="Whether it made a second task is not known.",
+            provider=active.client.provider.name,
+            ticket=task,
         ) from None
     except (LeaseLost, IllegalMove):
         # The computer slept for longer than the lease, and another process moved the row to
@@ -239,9 +242,11 @@ def _take_slot(active: ActiveOrder, deadline: float) -> None:
             return
         if time.monotonic() > deadline:
             raise Unreachable(
-                f"{provider.name} runs at most {limit} tasks at once, and no slot became free in "
-                "time; nothing was sent.",
+                "{provider} runs at most {limit} tasks at once, and no slot became "
+                "free in time; nothing was sent.",
                 hint="Try again later, or raise SEEDANCE_TIMEOUT.",
+                provider=provider.name,
+                limit=limit,
             )
         active.say("waiting_for_slot", busy=busy)
         _pause_before_money(active, SLOT_SECONDS)
@@ -255,7 +260,7 @@ def _pause_before_money(active: ActiveOrder, seconds: float) -> None:
 
 def _unclear(active: ActiveOrder, error: Unclear) -> SeedanceError:
     """Move the row to `unclear`; returns the error to raise."""
-    error.hint = f"{error.hint} {look_first(active.row)}"
+    error.hint = both(error.hint, look_first(active.row))
     return active.end(State.UNCLEAR, error)
 
 

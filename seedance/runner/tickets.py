@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import BadOrder
 from ..files import write_atomically
 from ..journal import Journal, NewRow, Row, sensible
-from ..money import Money
+from ..money import Money, in_usd
 from ..texts import logger_of
 
 logger = logger_of(__name__)
@@ -137,7 +137,7 @@ def new_row(row: Row) -> NewRow:
         changes=row.changes,
         target=row.target,
         estimate=price,
-        budget_usd=price.amount if price and price.currency == "USD" else None,
+        budget_usd=in_usd(price),
         origin=row.origin,
         mark=row.mark,
         created=row.created.timestamp(),
@@ -185,6 +185,7 @@ def _records(place: Path) -> list[tuple[Path, dict[str, Any]]]:
 def explain_lost(row: Row) -> BadOrder:
     """The error for an unpaid row that is no longer in the journal."""
     return BadOrder(
-        f"Row {row.id} is not in the journal any more, or is another order's.",
+        "Row {number} is not in the journal any more, or is another order's.",
         hint="The journal was replaced, or went back to an earlier copy. Start the program again.",
+        number=row.id,
     )

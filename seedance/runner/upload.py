@@ -18,6 +18,7 @@ from ..errors import BadOrder, SeedanceError
 from ..fit import Change
 from ..journal import BUCKET, SPARE_SECONDS, Journal
 from ..order import Kind, Medium
+from ..said import Said, clauses, say
 from ..settings import Settings
 from ..texts import logger_of
 from ..wire import Blob, Delivered, MediaLimits
@@ -119,18 +120,18 @@ class _Uploading:
                 if fetched:
                     reasons = [*notes_of(item, medium, limits), *reasons]
         except BadOrder as error:
-            text = f"{item.label.capitalize()}: {error.message}"
+            text = say("{label}: {said}", label=item.label.capital(), said=error.message)
             raise BadOrder(text, hint=error.hint) from error
         change = None
         if reasons:
-            why = "; ".join(reasons).rstrip(".")
-            change = Change(item.label, "as given", described(blob), why)
+            why = clauses(reasons).rstrip(".")
+            change = Change(item.label, say("as given"), described(blob), why)
         return _Encoded(item, medium, blob, change)
 
     def _limits(self, kind: Kind) -> MediaLimits:
         return limits_of(self.provider, self.order, kind)
 
-    def _encode(self, item: Item, medium: Medium, limits: MediaLimits) -> tuple[Blob, list[str]]:
+    def _encode(self, item: Item, medium: Medium, limits: MediaLimits) -> tuple[Blob, list[Said]]:
         if medium.kind == "image":
             blob, note = media.picture_blob(medium, limits, size=item.size, ratio=item.ratio)
             return blob, [note] if note else []
@@ -155,8 +156,10 @@ class _Uploading:
             self.active.check_stop()
             said = error.message if isinstance(error, SeedanceError) else error.strerror
             raise BadOrder(
-                f"{item.label.capitalize()} could not be fetched from its address: {said}",
+                "{label} could not be fetched from its address: {said}",
                 hint="Check the address, or connect the file itself.",
+                label=item.label.capital(),
+                said=said,
             ) from error
         return Medium.from_path(item.medium.kind, part)
 
@@ -175,7 +178,7 @@ class _Uploading:
             if total > high + above and self.order.on_unsupported == "nearest":
                 # A written file may be longer than asked by the rest of a block of sound.
                 share = (high - SLACK_SECONDS * len(ours)) / total
-                why = f"{low:g} to {high:g} s in all are taken"
+                why = say("{low} to {high} s in all are taken", low=low, high=high)
                 for number in ours:
                     encoded[number] = self._shortened(encoded[number], share, why)
                 total = sum(encoded[number].seconds_of(kind) for number in ours)
@@ -187,7 +190,7 @@ class _Uploading:
                 raise wrong_total(kind, named, limits.total_seconds, self.provider)
         return encoded
 
-    def _shortened(self, one: _Encoded, share: float, why: str) -> _Encoded:
+    def _shortened(self, one: _Encoded, share: float, why: Said) -> _Encoded:
         limits = self._limits(one.item.medium.kind)
         low = limits.seconds[0] if limits.seconds else 0.0
         most = max(one.seconds_of(one.item.medium.kind) * share, low)
@@ -196,7 +199,7 @@ class _Uploading:
         if short.change is None:
             return short
         reasons = [one.change.why, why] if one.change else [why]
-        return replace(short, change=replace(short.change, why="; ".join(reasons)))
+        return replace(short, change=replace(short.change, why=clauses(reasons)))
 
     # ----------------------------------------------------------------------- sending it
 

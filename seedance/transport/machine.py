@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ..said import Said, say
+
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def settings_at_fault(url: str, error: BaseException) -> tuple[str, str] | None:
+def settings_at_fault(url: str, error: BaseException) -> tuple[Said, Said] | None:
     """What is wrong and what to do, if an attempt failed because of a setting of this machine;
     None if that does not show. To be asked only where no connection was made."""
     text = repr(error)
@@ -20,33 +22,54 @@ def settings_at_fault(url: str, error: BaseException) -> tuple[str, str] | None:
         name, file = next(((n, os.environ[n]) for n in CERTIFICATES if os.environ.get(n)), ("", ""))
         if name:
             return (
-                f"The file of certificates {file} cannot be used ({name} names it).",
-                f"Correct {name}, or remove it from the environment. Nothing was sent.",
+                say(
+                    "The file of certificates {file} cannot be used ({variable} names it).",
+                    file=file,
+                    variable=name,
+                ),
+                _corrected(name),
             )
     if re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", text):
         return (
-            "The certificate of the other side is not one that this machine trusts.",
-            "If your network inspects connections (a company's, or a virus scanner), set "
-            "REQUESTS_CA_BUNDLE to the file with its certificate. Nothing was sent.",
+            say("The certificate of the other side is not one that this machine trusts."),
+            say(
+                "If your network inspects connections (a company's, or a virus scanner), set "
+                "REQUESTS_CA_BUNDLE to the file with its certificate. Nothing was sent."
+            ),
         )
     name, proxy = _proxy(url)
     if not proxy:
         return None
-    where = f"The proxy {_shown(proxy)} ({name})"
-    remedy = f"Correct {name}, or remove it from the environment. Nothing was sent."
+    where = say("The proxy {proxy} ({variable})", proxy=_shown(proxy), variable=name)
     if "Missing dependencies for SOCKS" in text:
         return (
-            f"{where} is a SOCKS proxy, for which the package PySocks is not installed.",
-            f"Install PySocks with pip, or remove {name} from the environment. Nothing was sent.",
+            say(
+                "{proxy} is a SOCKS proxy, for which the package PySocks is not installed.",
+                proxy=where,
+            ),
+            say(
+                "Install PySocks with pip, or remove {variable} from the environment. Nothing was "
+                "sent.",
+                variable=name,
+            ),
         )
     if isinstance(error, (UnicodeError, ValueError)) or re.search(
         r"ProxyScheme|InvalidProxyURL|SOCKS version|InvalidURL|LocationParseError|Latin|codec", text
     ):
-        return f"{where} cannot be used: its address makes no sense.", remedy
+        text = say("{proxy} cannot be used: its address makes no sense.", proxy=where)
+        return text, _corrected(name)
     # Behind a proxy, only the proxy is connected to and looked up by name.
     if re.search(r"Proxy|SOCKS|NewConnection|NameResolution|getaddrinfo|ConnectTimeout", text):
-        return f"{where} gives no connection.", f"Start it. {remedy}"
+        remedy = say("Start it. {remedy}", remedy=_corrected(name))
+        return say("{proxy} gives no connection.", proxy=where), remedy
     return None
+
+
+def _corrected(variable: str) -> Said:
+    return say(
+        "Correct {variable}, or remove it from the environment. Nothing was sent.",
+        variable=variable,
+    )
 
 
 def _proxy(url: str) -> tuple[str, str]:
@@ -60,7 +83,7 @@ def _proxy(url: str) -> tuple[str, str]:
         for variable in (name, name.lower()):
             if proxy and os.environ.get(variable) == proxy:
                 return variable, proxy
-    return "the system's proxy", proxy
+    return say("the system's proxy"), proxy
 
 
 def _shown(proxy: str) -> str:

@@ -31,6 +31,7 @@ from ..addresses import (
     short,
 )
 from ..errors import OddReply, SeedanceError, Unreachable
+from ..said import say
 from ..texts import LONGEST_TEXT
 from ..wire import Call, Reply
 from .bodies import body_of, closing
@@ -97,7 +98,9 @@ def _watched(pool: Any, *, proxied: bool) -> Any:
                 if not is_public(address):
                     sock.close()
                     raise ForbiddenAddress(
-                        f"{self.host} is at {address}, which is not a public address."
+                        "{host} is at {address}, which is not a public address.",
+                        host=self.host,
+                        address=address,
                     )
             return sock
 
@@ -325,29 +328,40 @@ class Transport:
     def _failure(self, url: str, error: Exception) -> SeedanceError:
         """The error for a failed attempt. The library's message may quote a signed URL, so that
         only the kind of its error is kept."""
-        host = urlsplit(url).hostname or "the provider"
-        reason = "no answer in time" if _attempt.overdue.is_set() else _reason(error)
+        host = urlsplit(url).hostname or say("the provider")
+        late = _attempt.overdue.is_set()
+        reason = say("no answer in time") if late else _reason(error)
         if not _attempt.connected:
             if (wrong := settings_at_fault(url, error)) is not None:
-                not_sent = NotSent(f"{wrong[0]} {host} was not reached.", hint=wrong[1])
+                not_sent = NotSent(
+                    "{wrong} {host} was not reached.", hint=wrong[1], wrong=wrong[0], host=host
+                )
                 not_sent.setting = True
                 return not_sent
             return NotSent(
-                f"{host} could not be reached ({reason}).",
+                "{host} could not be reached ({reason}).",
                 hint="Check the network, the proxy and the address; it is safe to try again.",
+                host=host,
+                reason=reason,
             )
-        return Lost(f"The connection to {host} broke before its answer was complete ({reason}).")
+        return Lost(
+            "The connection to {host} broke before its answer was complete ({reason}).",
+            host=host,
+            reason=reason,
+        )
 
     def _read(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
         # Other packings, or several at once, would unpack a few bytes to any size uncounted.
         packing = headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", ""):
-            raise OddReply(f"The answer is packed in a way not asked for ({packing[:40]}).")
+            raise OddReply(
+                "The answer is packed in a way not asked for ({packing}).", packing=packing[:40]
+            )
         body = bytearray()
         for block in response.iter_content(1 << 14):
             body += block
             if len(body) > LARGEST_REPLY:
-                raise OddReply(f"The answer is larger than {LARGEST_REPLY >> 20} MB.")
+                raise OddReply("The answer is larger than {most} MB.", most=LARGEST_REPLY >> 20)
         return self._redaction.of(bytes(body))
 
     @contextlib.contextmanager
@@ -409,8 +423,8 @@ class Transport:
             try:
                 url = urljoin(url, self._redaction.of_text(response.headers["location"]))
             except ValueError:
-                raise ForbiddenAddress(f"{short(url)} redirects to no address.") from None
-        raise OddReply(f"{short(url)} redirects in a circle.")
+                raise ForbiddenAddress("{url} redirects to no address.", url=short(url)) from None
+        raise OddReply("{url} redirects in a circle.", url=short(url))
 
     def close(self) -> None:
         """Close pooled connections, and the watchdog if it is its own."""

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..errors import OddReply
 from ..order import Kind
+from ..said import Said, say
 from ..texts import LONGEST_NUMBER, LONGEST_TEXT, cut
 
 
@@ -106,21 +107,28 @@ class Reply:
             return _with_cut_texts(value) if len(text) > LONGEST_TEXT else value
         except (ValueError, RecursionError) as error:
             raise OddReply(
-                f"The provider answered HTTP {self.status} with {self._no_json()}."
+                "The provider answered HTTP {status} with {kind}.",
+                status=self.status,
+                kind=self._no_json(),
             ) from error
 
-    def _no_json(self) -> str:
+    def _no_json(self) -> Said:
         """What came in place of JSON."""
         if not self.body.strip():
-            return "nothing where JSON was expected"
-        kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
-        return "JSON that is broken" if "json" in kind else f"{kind} where JSON was expected"
+            return say("nothing where JSON was expected")
+        kind = self.headers.get("content-type", "").split(";")[0][:60]
+        if "json" in kind:
+            return say("JSON that is broken")
+        return say("{kind} where JSON was expected", kind=kind or say("no content type"))
 
     def object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises OddReply if it is none."""
         value = self.json()
         if not isinstance(value, dict):
-            raise OddReply(f"The provider answered HTTP {self.status} with JSON that is no object.")
+            raise OddReply(
+                "The provider answered HTTP {status} with JSON that is no object.",
+                status=self.status,
+            )
         return value
 
 

@@ -81,10 +81,14 @@ def _add(body: dict[str, Any], extra: Mapping[str, Any], where: str, own: dict[s
             continue
         for spelled in _spellings(name):
             if (mine := own.get(spelled) or OF_AN_ORDER.get(spelled)) is not None:
-                also = "" if mine == name else f", as {quoted(name)}"
                 raise BadOrder(
-                    f"{where} may not replace {quoted(mine)}, which the node sets itself{also}.",
+                    "{where} may not replace {mine}, which the node sets itself."
+                    if mine == name
+                    else "{where} may not replace {mine}, which the node sets itself, as {name}.",
                     hint="Use the node's own input, or remove the field from extra.",
+                    where=where,
+                    mine=quoted(mine),
+                    name=quoted(name),
                 )
         body[name] = _checked(value, f"{where}.{name}", own)
 
@@ -92,12 +96,21 @@ def _add(body: dict[str, Any], extra: Mapping[str, Any], where: str, own: dict[s
 def _check_name(name: str, where: str) -> None:
     if len(name) > LONGEST_NAME:
         raise BadOrder(
-            f"{where} has a field of {len(name)} letters, {quoted(name)}.",
-            hint=f"A field's name has at most {LONGEST_NAME} letters. Remove it from extra.",
+            "{where} has a field of {count} letters, {name}.",
+            hint="A field's name has at most {most} letters. Remove it from extra.",
+            where=where,
+            count=len(name),
+            name=quoted(name),
+            most=LONGEST_NAME,
         )
     for spelled in _spellings(name):
         if NO_EXTRA_FIELDS.fullmatch(spelled) or any(word in spelled for word in _WHO_IS_TOLD):
-            raise BadOrder(f"{where} may not set {quoted(name)}.", hint="Remove it from extra.")
+            raise BadOrder(
+                "{where} may not set {name}.",
+                hint="Remove it from extra.",
+                where=where,
+                name=quoted(name),
+            )
 
 
 def _checked(value: Any, where: str, own: dict[str, str]) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from ..order import OPERATIONS, Kind, Mode
+from ..said import Said
 
 MOST_IMAGES, MOST_CLIPS, MOST_SOUNDS = 30, 10, 10  # references of the largest model, 2.5
 LONGEST_SECONDS = 30
@@ -31,6 +32,7 @@ class Source:
 
 
 # Of a model that a person named (`SEEDANCE_<ID>_MODELS`) and that the provider documents nowhere.
+NOT_SAID = Said("")
 UNDOCUMENTED = Source("no document: named by SEEDANCE_<ID>_MODELS", "", reported=True)
 
 
@@ -104,7 +106,7 @@ class ModelLimits:
     media: Mapping[Kind, MediaLimits] = field(default_factory=dict)
     mode_media: Mapping[Mode, Mapping[Kind, MediaLimits]] = field(default_factory=dict)
     clip_pixels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    notes: Mapping[Kind, str] = field(default_factory=dict)
+    notes: Mapping[Kind, Said] = field(default_factory=dict)
     by_prompt: frozenset[Mode] = frozenset()
     drafts: frozenset[Mode] = frozenset()
     finals: tuple[str, ...] = ()
@@ -171,7 +173,7 @@ class Limits:
     task_life: float = 48 * 3600
     forgets_after: float | None = None
     draft_life: float | None = None
-    endless: str = ""
+    endless: Said = NOT_SAID
 
     def of(
         self,

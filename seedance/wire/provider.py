@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Kind, Order
+from ..said import Said, say, template
 from ..texts import LONGEST_CODE, shown
 from .assets import AssetLibrary
 from .calls import Blob, Call, Flow, Reply
@@ -39,6 +40,7 @@ NO_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 # The statuses by which an API says that it does not cancel a task. Any other is an error of the
 # request.
 NOT_CANCELLED = (400, 404, 405, 409, 410, 422)
+DID_NOT_CANCEL = template("{provider} did not cancel the task: {said}")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Balance:
     left: Money | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "account", shown(self.account[:LONGEST_CODE]))
+        account = Said.of(self.account).each(lambda text: shown(text[:LONGEST_CODE]))
+        object.__setattr__(self, "account", account)
 
 
 class Provider(ABC):
@@ -157,9 +160,9 @@ class Provider(ABC):
     # is known.
     found_for: ClassVar[float | None] = None
     # Where a person sees which tasks were made, or what was spent.
-    where_to_look: ClassVar[str] = ""
+    where_to_look: ClassVar[Said] = Said("")
     # What is to be known of every price, one sentence.
-    price_note: ClassVar[str] = ""
+    price_note: ClassVar[Said] = Said("")
 
     _capabilities: ClassVar[frozenset[str]] = frozenset()
 
@@ -184,11 +187,12 @@ class Provider(ABC):
         return capability in cls._capabilities
 
     @classmethod
-    def lacks(cls, model: str) -> str:
+    def lacks(cls, model: str) -> Said:
         """Why it does not offer a model, without a full stop."""
         if cls.names_no_models:
-            return f"SEEDANCE_{cls.id.upper()}_MODELS names no id for {model}"
-        return f"{cls.name} does not have {model}"
+            variable = f"SEEDANCE_{cls.id.upper()}_MODELS"
+            return say("{variable} names no id for {model}", variable=variable, model=model)
+        return say("{provider} does not have {model}", provider=cls.name, model=model)
 
     # -- what every provider describes
 
@@ -218,13 +222,13 @@ class Provider(ABC):
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
         """Send one picture, clip or sound up. Raises BadOrder where there is no upload."""
-        raise BadOrder(f"{self.name} has no upload for a {blob.kind}.")
+        raise BadOrder("{provider} has no upload for this kind of file.", provider=self.name)
         yield  # makes this a generator
 
     def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
         """Create the final video of a draft, in the order's resolution. One Call has `spends=True`.
         Raises as `submit` does, and BadOrder where there are no drafts."""
-        raise BadOrder(f"{self.name} has no drafts.")
+        raise BadOrder("{provider} has no drafts.", provider=self.name)
         yield
 
     def finals(self, model: str) -> tuple[str, ...]:
@@ -234,12 +238,14 @@ class Provider(ABC):
     def cancel(self, ticket: Ticket) -> Flow[Cancelling]:
         """Ask the provider to cancel. CancelRequested where its answer does not say that the task
         has stopped."""
-        return CannotCancel(f"{self.name} documents no way to cancel a task.")
+        return CannotCancel(
+            say("{provider} documents no way to cancel a task.", provider=self.name)
+        )
         yield
 
     def probe_key(self) -> Flow[Balance]:
         """Check the key free of charge; says whose it is. Raises Refused if it is not taken."""
-        raise BadOrder(f"{self.name} documents no free way to test a key.")
+        raise BadOrder("{provider} documents no free way to test a key.", provider=self.name)
         yield
 
     def find(
@@ -251,7 +257,7 @@ class Provider(ABC):
 
         Raises BadOrder where nothing lists tasks, Unclear where several tasks have the mark.
         """
-        raise BadOrder(f"{self.name} has no list of tasks to look into.")
+        raise BadOrder("{provider} has no list of tasks to look into.", provider=self.name)
         yield
 
     def repeat(self, create: Call) -> Flow[Ticket]:
@@ -266,12 +272,12 @@ class Provider(ABC):
     def catalog(self) -> Flow[dict[str, Any]]:
         """What the provider says now of its models and prices, as small JSON, free of charge; it
         comes back as `Config.catalog`. Raises BadOrder where there is no such list."""
-        raise BadOrder(f"{self.name} has no list of what it can do.")
+        raise BadOrder("{provider} has no list of what it can do.", provider=self.name)
         yield
 
     def assets(self) -> AssetLibrary:
         """The provider's library of assets. Raises BadOrder where it has none."""
-        raise BadOrder(f"{self.name} has no asset library.")
+        raise BadOrder("{provider} has no asset library.", provider=self.name)
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
         """The price of a fitted order by the published list, or None if there is none. It follows
@@ -355,7 +361,9 @@ class Provider(ABC):
         no word."""
         word = plain_word(task.get(at))
         if not word:
-            raise OddReply(f"{self.name}'s answer about the task has no {at}.")
+            raise OddReply(
+                "{provider}'s answer about the task has no {at}.", provider=self.name, at=at
+            )
         meaning = self.words.get(word, Running(unknown=text_at(task, at)))
         status = meaning(task) if callable(meaning) else meaning
         if isinstance(status, Running) and progress is not None:
@@ -363,16 +371,17 @@ class Provider(ABC):
         return status
 
     def cancelled(
-        self, reply: Reply, rule: str = "did not cancel the task"
+        self, reply: Reply, refusal: str = DID_NOT_CANCEL
     ) -> TaskCancelled | CannotCancel:
-        """What the answer to a cancel means. `rule` follows the provider's name where it did not
-        cancel. Raises what `explain` gives for errors that are not about the task."""
+        """What the answer to a cancel means. `refusal` is the template where it did not cancel, of
+        `provider` and what it `said`. Raises what `explain` gives for errors that are not about the
+        task."""
         if reply.ok:
             return TaskCancelled()
         if reply.status not in NOT_CANCELLED:
             raise self.explain(reply)
         said = self.said(reply) or f"HTTP {reply.status}"
-        return CannotCancel(f"{self.name} {rule}: {said}")
+        return CannotCancel(say(refusal, provider=self.name, said=said))
 
     # -- reading answers
 
@@ -391,18 +400,36 @@ class Provider(ABC):
         tail = f": {said}" if said else "."
         if reply.status in (401, 403):
             return Refused(
-                f"{self.name} refused the key (HTTP {reply.status}){tail}",
-                hint=f"Correct {self.key_variable} where it is set in the environment; replace a "
-                f"stored key with: seedance key set {self.id}.",
+                "{provider} refused the key (HTTP {status}){tail}",
+                hint="Correct {key_variable} where it is set in the environment; replace a "
+                "stored key with: seedance key set {id}.",
+                provider=self.name,
+                status=reply.status,
+                tail=tail,
+                key_variable=self.key_variable,
+                id=self.id,
             )
         if reply.status == 402:
-            return OutOfCredit(f"{self.name} says there is no credit left{tail}", hint=self.credit)
-        return Refused(f"{self.name} refused the request (HTTP {reply.status}){tail}")
+            return OutOfCredit(
+                "{provider} says there is no credit left{tail}",
+                hint=self.credit,
+                provider=self.name,
+                tail=tail,
+            )
+        return Refused(
+            "{provider} refused the request (HTTP {status}){tail}",
+            provider=self.name,
+            status=reply.status,
+            tail=tail,
+        )
 
     @property
-    def credit(self) -> str:
+    def credit(self) -> Said:
         """What to do where credit or a quota is used up."""
-        return f"Add credit, or raise the limit, at {self.name}; then send the order again."
+        return say(
+            "Add credit, or raise the limit, at {provider}; then send the order again.",
+            provider=self.name,
+        )
 
     def quota_used_up(self, reply: Reply) -> bool:
         """Whether a 429 means that a quota is used up, so that waiting does not help."""

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import BadOrder, OddReply
 from ..money import Money
+from ..said import Said, say
 from ..texts import LONGEST_CODE, LONGEST_NAME, LONGEST_SENTENCE, quoted, sentence, shown
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]{0,31}):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
@@ -40,7 +41,7 @@ class Ticket:
             raise OddReply("The provider's answer carries no task id.")
         text = str(task_id)
         if len(text) > LONGEST_ID:
-            raise OddReply(f"The provider's task id {quoted(text)} cannot be used.")
+            raise OddReply("The provider's task id {text} cannot be used.", text=quoted(text))
         opaque = quote(text, safe=":~", errors="replace")
         if opaque[0] in ".~:":  # ids that a path reads as something else
             opaque = f"%{ord(opaque[0]):02X}{opaque[1:]}"
@@ -58,8 +59,9 @@ class Ticket:
         task_id = unquote(match[2]) if match else ""
         if not match or (not known and (_NOT_IN_A_PATH.search(task_id) or not _is_ours(match[2]))):
             raise BadOrder(
-                f"{quoted(text.strip())} is not a ticket.",
+                "{text} is not a ticket.",
                 hint="A ticket looks like lumenfall:video_123; the task output of a node gives it.",
+                text=quoted(text.strip()),
             )
         return cls(match[1], match[2])
 
@@ -69,9 +71,9 @@ def _is_ours(opaque: str) -> bool:
     return Ticket.issue("any", unquote(opaque)).opaque == opaque
 
 
-def _said(text: str) -> str:
+def _said(text: str) -> Said:
     """What a provider says of a task, with our own words around it."""
-    return shown(sentence(text, 2 * LONGEST_SENTENCE))
+    return Said.of(text).each(lambda part: shown(sentence(part, 2 * LONGEST_SENTENCE)))
 
 
 Billed = Literal["yes", "no", "unknown"]
@@ -140,7 +142,7 @@ class Expired:
     task is new. The runner then asks again before it believes that the task has expired.
     """
 
-    message: str = "the provider no longer has the task"
+    message: str = say("the provider no longer has the task")
     billed: Billed = "unknown"
     may_appear: bool = False
 

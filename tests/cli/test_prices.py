@@ -69,11 +69,15 @@ def test_max_usd_sends_nothing_that_costs_more(command: Command, lumenfall: fake
 
 
 def test_check_is_a_table_with_the_cheapest_first(command: Command, lumenfall: fakes.Fake) -> None:
-    lines = command("check", "--prompt", "a fox").out.splitlines()
+    ran = command("check", "--prompt", "a fox")
+    assert "USD at the rate of 20" in ran.err
+    lines = ran.out.splitlines()
     assert lines[0].split()[:3] == ["provider", "price", "key"]
     prices = [float(line.split()[1]) for line in lines[1:] if line.split()[2] == "USD"]
     assert prices == sorted(prices)
     assert len(prices) > 2
+    yuan = next(line for line in lines if line.startswith("volcengine"))
+    assert yuan.split()[2] == "USD" and "CNY" in yuan
     assert "{" not in "".join(lines)
     full = command("check", "--prompt", "a fox", "--provider", "lumenfall").out
     assert '"prompt": "a fox"' in full

@@ -120,15 +120,22 @@ def test_auto_takes_a_known_price_before_an_unknown_one(folder: Folder) -> None:
     assert chosen() == "steep"
 
 
-@pytest.mark.parametrize("currency", ["CNY", "credits"])
-def test_auto_does_not_compare_currencies(currency: str, folder: Folder) -> None:
-    folder.add("cheap", f'Money(0.1, "{currency}")')
+def test_auto_compares_currencies_that_have_a_rate(folder: Folder) -> None:
+    folder.add("fair", 'Money(1.0, "USD")')
+    folder.add("yuan", 'Money(7.0, "CNY")')  # 0.98 USD
+    assert chosen() == "yuan"
+    folder.add("cheaper", 'Money(0.97, "USD")')
+    assert chosen() == "cheaper"
+
+
+def test_auto_takes_credits_last(folder: Folder) -> None:
+    folder.add("cheap", 'Money(0.1, "credits")')
     folder.add("steep", 'Money(300.0, "USD")')
     assert chosen() == "steep"
 
 
 def test_auto_goes_by_the_name_where_prices_do_not_tell(folder: Folder) -> None:
-    folder.add("banana", 'Money(0.1, "CNY")')
+    folder.add("banana", 'Money(0.1, "credits")')
     folder.add("apple")
     assert chosen() == "apple"
     folder.add("cherry", 'Money(1.0, "USD")')

@@ -117,6 +117,16 @@ def test_a_cost_far_from_the_known_price_leaves_that_in_the_budget(
     assert journal.reserve(new("c", budget_usd=1.0), budget)[1]
 
 
+def test_a_budget_counts_what_a_provider_told_in_another_currency(url: str) -> None:
+    journal = Journal(url)
+    price = Money(20.0, "CNY", estimated=True)
+    row, _ = journal.reserve(new("a", estimate=price, budget_usd=2.8), {"day": 4.0})
+    move(journal, row.id, "succeeded", cost=Money(25.0, "CNY"))
+    with pytest.raises(OverBudget, match=r"\$3\.50"):
+        journal.reserve(new("b", budget_usd=0.6), {"day": 4.0})
+    assert journal.reserve(new("c", budget_usd=0.5), {"day": 4.0})[1]
+
+
 @pytest.mark.parametrize(("told", "price"), [((0.31, "USD"), "USD"), ((0.0, "credits"), "USD")])
 def test_a_cost_near_the_price_or_in_another_currency_is_believed(
     told: tuple[float, str], price: str

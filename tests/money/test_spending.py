@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from running import Desk
 
 from seedance.errors import BadOrder, OverBudget
-from seedance.money import Money
+from seedance.journal.budget import believed
+from seedance.money import RATES_AS_OF, Money, in_usd
+from seedance.providers import get
+from seedance.runner import quotes
 from seedance.runner.spending import Spending, Sum, sum_of
 from seedance.settings import MAX_USD, Settings
+from seedance.wire import Config
 
 
 @pytest.fixture
@@ -112,6 +116,29 @@ def test_the_command_line_refuses_takes_beyond_the_limit(
         assert done.code == 4
         assert "$36.36" in done.out and "$30.00" in done.out
         assert fake.requests == []
+
+
+def test_another_currency_is_counted_at_a_dated_rate_wherever_money_is_counted() -> None:
+    price = Money(100.0, "CNY", estimated=True)
+    assert in_usd(price) == pytest.approx(14.0) and RATES_AS_OF.startswith("2026-")
+    assert (
+        price.in_words() == f"100.00 CNY (estimated; about 14.00 USD at the rate of {RATES_AS_OF})"
+    )
+    assert price.priced()["usd"] == 14.0 and price.priced()["rate"] == RATES_AS_OF
+    assert Money(2.0, "USD").priced()["rate"] is None
+    assert in_usd(Money(100.0, "credits")) is None is Money(1, "credits").priced()["usd"]
+    assert sum_of([price, Money(1.0, "USD")]) == Sum(15.0, 2)
+    assert quotes.counted(price, {"day": 50.0}, get("volcengine")(Config(""))) == 14.0
+    budget = {"day": 20.0}
+    with pytest.raises(OverBudget):
+        quotes.counted(Money(1.0, "credits"), budget, get("leonardo")(Config("")))
+
+
+def test_what_a_provider_tells_in_another_currency_must_have_sense_beside_its_price() -> None:
+    price = Money(3.0, "USD", estimated=True)
+    assert believed(Money(20.0, "CNY"), price) == Money(20.0, "CNY")
+    assert believed(Money(0.0, "CNY"), price) is None
+    assert believed(Money(300.0, "CNY"), price) is None
 
 
 MONEY = st.builds(Money, st.floats(), st.sampled_from(["USD", "CNY", "credits", ""]))

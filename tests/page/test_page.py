@@ -20,6 +20,7 @@ import pytest
 from comfyui import ComfyUI, Host
 from fakes.gateway import FakeArkClone
 from paths import ROOT
+from situations import QUOTED, english_in, situations
 
 from seedance.providers import registry
 
@@ -155,6 +156,25 @@ def test_a_node_speaks_chinese(server: ComfyUI) -> None:
 
 
 @in_browser
+def test_a_chinese_page_has_no_english_sentence_of_ours(server: ComfyUI, tmp_path: Path) -> None:
+    errors = {name: error.as_dict() for name, error in situations(tmp_path)}
+    found = play(server, "chinese.mjs", "vue", "zh", json.dumps(errors))
+    names = [provider.name for provider in registry().values()]
+    for part, said in found.items():
+        for text in said if isinstance(said, list) else [said]:
+            assert english_in(text, *names, *QUOTED, *QUOTED_ON_THE_PAGE) == "", part
+    for part in errors:
+        assert re.search("[\u4e00-\u9fff]", found[part]), part
+    assert "没有密钥" in found["changes"]
+    assert "只有把“不支持时”设为“取最接近值”才会运行。" in found["changes"]
+    assert re.search("约 [0-9.]+ CNY，按 [-0-9]+ 的汇率约 [0-9.]+ USD，据称", found["price"])
+    assert found["options"] == ["自适应", "取最接近值", "停止", "自动", "16:9"]
+    assert "之前已生成，不再付费" in found["made"]
+    assert found["live"].split("\n") == ["1: 正在开始", "2: 正在保存"]
+    assert "取消" in found["cancel"]
+
+
+@in_browser
 @pytest.mark.parametrize("rendering", ["classic", "vue"])
 def test_a_node_says_how_far_its_takes_are_and_what_came_of_them(
     server: ComfyUI, rendering: str
@@ -216,8 +236,12 @@ def test_a_node_sees_what_is_wrong_with_its_prompt_and_offers_names(
 def test_the_sum_of_a_graph_is_seen_wherever_its_nodes_are(server: ComfyUI, rendering: str) -> None:
     found = play(server, "sum.mjs", rendering)
     assert found["sum"] == "3 nodes, 6 videos, about 9.10 USD"
-    asked = sorted(provider for _, provider, _ in found["asked"])
-    assert asked == ["fal", "fal", "lumenfall"], "collapsed and inside a subgraph, not muted"
+    asked = sorted((provider, takes) for _, provider, takes in found["asked"])
+    assert asked == [("fal", 2), ("fal", 3), ("lumenfall", 2)], (
+        "collapsed and inside a subgraph, not muted"
+    )
+    wanted = 1 if rendering == "classic" else 2  # a text that is painted twice is one here
+    assert found["labels"] == ["2 videos, ≈ 3.05 USD"] * wanted, "collapsed, and a subgraph"
     assert "63 USD, 2 without a known price" in found["over"]
     assert "Above the limit of 50 USD (SEEDANCE_MAX_USD): nothing will be sent." in found["over"]
 

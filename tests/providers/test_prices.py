@@ -86,14 +86,19 @@ def test_fal_is_paid_by_tokens_of_input_and_output(
 @pytest.mark.parametrize(
     ("asked", "usd"),
     [
-        ({}, None),
+        ({}, 5 * 0.18),
+        ({"resolution": "480p"}, 5 * 0.08),
+        ({"resolution": "1080p"}, None),
+        ({"references": (CLIP,)}, None),
+        ({"model": "seedance-2.0-fast"}, None),
+        ({"model": "seedance-2.0-mini", "resolution": "480p"}, 5 * 0.04),
         ({"model": NEWEST}, 5 * 0.2312),
         ({"model": NEWEST, "resolution": "480p", "duration": -1}, 30 * 0.1028),
         ({"model": NEWEST, "references": (CLIP,)}, 5 * 0.9676),
         ({"model": NEWEST, "resolution": "1080p"}, None),
     ],
 )
-def test_of_replicate_only_25_is_reported(asked: dict[str, Any], usd: float | None) -> None:
+def test_replicate_s_prices_are_reported(asked: dict[str, Any], usd: float | None) -> None:
     money = price("replicate", **asked)
     assert (money and money.amount) == (usd and pytest.approx(usd, abs=1e-4))
     assert money is None or (money.as_of or "").endswith(", reported")

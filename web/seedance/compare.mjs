@@ -1,8 +1,8 @@
 /** Right-click > Compare providers: what each provider would make of a node's order, and for how much. */
-import { amount, button, h, icon, style } from "./dom.mjs";
-import { changeWords, sketch, value, widget } from "./node/sketch.mjs";
+import { amount, button, h, icon, inUsd, style } from "./dom.mjs";
+import { changeWords, sketch, value, whyWords, widget } from "./node/sketch.mjs";
 import * as server from "./server.mjs";
-import { ready, t } from "./words.mjs";
+import { messageWords, ready, sayWords, t } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Quote} Quote */
 
@@ -97,17 +97,18 @@ const rank = (quote) => (impossible(quote) ? 2 : quote.changes.length ? 1 : 0);
 /** @param {Quote} quote */
 const impossible = ({ problem, changes }) => problem !== null && !changes.length;
 /** @param {Quote} quote */
-const cost = ({ price }) => (price?.currency === "USD" ? price.amount : Infinity);
+const cost = ({ price }) =>
+  price?.usd ?? (price?.currency === "USD" ? price.amount : Infinity);
 
 /** @param {ComfyNode} node @param {Quote} quote */
 function fits(node, quote) {
-  if (impossible(quote)) return sign("times", quote.problem?.message ?? "", "bad");
+  if (impossible(quote)) return sign("times", quote.problem ? messageWords(quote.problem) : "", "bad");
   if (!quote.changes.length) {
     return h(
       "div",
       {},
       sign("check", t("compare.asAsked"), "good"),
-      ...quote.notes.map((text) => h("small", {}, text)),
+      ...(quote.notes_said ?? quote.notes).map((note) => h("small", {}, sayWords(note))),
     );
   }
   return h(
@@ -118,7 +119,7 @@ function fits(node, quote) {
       "ul",
       {},
       ...quote.changes.map((change) =>
-        h("li", { title: change.why }, changeWords(node, change)),
+        h("li", { title: whyWords(change) }, changeWords(node, change)),
       ),
     ),
   );
@@ -127,7 +128,16 @@ function fits(node, quote) {
 /** @param {Quote} quote */
 function priceOf(quote) {
   if (impossible(quote)) return "–";
-  return quote.price ? amount(quote.price) : t("line.unknown");
+  const { price } = quote;
+  if (!price) return t("line.unknown");
+  return h(
+    "div",
+    { title: price.as_of ? t("line.listOf", { date: price.as_of.split(",")[0] }) : null },
+    amount(price),
+    ...[inUsd(price), price.reported ? t("line.reported") : ""]
+      .filter(Boolean)
+      .map((words) => h("small", {}, words)),
+  );
 }
 
 /** @param {Quote} quote */

@@ -1,6 +1,6 @@
 /** Small helpers for elements: building them, icons, buttons, the style sheet, amounts and times. */
 import { locale } from "../page.mjs";
-import { t } from "./words.mjs";
+import { known, t } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Money} Money */
 /** @typedef {Node | string | null | undefined | false} Child */
@@ -118,8 +118,18 @@ export function amount(money) {
     minimumFractionDigits: Number.isInteger(money.amount) ? 0 : 2,
     maximumFractionDigits: digits,
   }).format(money.amount);
-  return `${number} ${money.currency}`;
+  return `${number} ${known(`money.${money.currency}`) ?? money.currency}`;
 }
+
+/**
+ * What a price of another currency is in USD, by a dated rate; empty for others.
+ * @param {import("./server.mjs").Price} price
+ * @param {number} [takes]
+ */
+export const inUsd = ({ usd, rate, estimated }, takes = 1) =>
+  usd && rate
+    ? t("money.rate", { usd: amount({ amount: usd * takes, currency: "USD", estimated }), date: rate })
+    : "";
 
 /** As `amount`, with a mark before what was not told for this task. @param {Money} money */
 export const priceWords = (money) =>

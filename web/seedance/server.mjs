@@ -3,12 +3,17 @@
  * nothing of what is sent.
  */
 import { addressOf, request } from "../page.mjs";
-import { known as inWords } from "./words.mjs";
+import { known as inWords, troubleWords } from "./words.mjs";
 
 /**
- * @typedef {{ amount: number, currency: string, estimated: boolean, as_of?: string | null }} Money
- * @typedef {{ field: string, asked: unknown, given: unknown, why: string }} Change
- * @typedef {{ kind: string, message: string, hint: string, spent?: string }} Trouble
+ * @typedef {{ amount: number, currency: string, estimated: boolean }} Money
+ * @typedef {Money & { as_of: string | null, reported?: boolean, usd?: number | null,
+ *   rate?: string | null }} Price - by a list of that date; in USD, by a rate of that date
+ * @typedef {import("./words.mjs").Said} Said
+ * @typedef {{ field: string, asked: unknown, given: unknown, why: string,
+ *   values?: Record<string, any> }} Change - `values` are the parts in words
+ * @typedef {{ kind: string, message: string, hint: string, spent?: string, code?: string,
+ *   values?: Record<string, any>, hint_code?: string, hint_values?: Record<string, any> }} Trouble
  *
  * @typedef {object} Progress - how far an order is (seedance/runner/progress.py)
  * @property {string} code
@@ -51,7 +56,8 @@ import { known as inWords } from "./words.mjs";
  * @property {string} url
  * @property {Change[]} changes
  * @property {string[]} notes
- * @property {Money | null} price
+ * @property {(Said | string)[]} [notes_said]
+ * @property {Price | null} price
  * @property {string[]} media - how each medium reaches the provider, in English
  * @property {Delivery[]} [deliveries] - the same as data
  * @property {Provider["key"]} key
@@ -89,16 +95,16 @@ import { known as inWords } from "./words.mjs";
  * @property {boolean} can_cancel
  * @property {Record<string, any>} [order]
  *
- * @typedef {{ day: string, provider: string, currency: string, amount: number, videos: number,
- *   estimated: boolean }} Total
+ * @typedef {{ day: string, provider: string, currency: string, amount: number, usd: number | null,
+ *   videos: number, estimated: boolean }} Total - `usd` null where that is not known
  */
 
-/** What the server refused, in its own words. */
+/** What the server refused, in the words of the page. */
 export class Refusal extends Error {
   /** @param {Trouble} trouble */
-  constructor({ kind, message, hint }) {
-    super(hint ? `${message} ${hint}` : message);
-    this.kind = kind;
+  constructor(trouble) {
+    super(troubleWords(trouble));
+    this.kind = trouble.kind;
   }
 }
 
@@ -162,7 +168,7 @@ export function forgetProviders() {
 export const setKey = (provider, key) => ask("PUT", `/keys/${provider}`, { key });
 /** @param {string} provider @returns {Promise<{ key: Provider["key"] }>} */
 export const removeKey = (provider) => ask("DELETE", `/keys/${provider}`);
-/** @param {string} provider @returns {Promise<{ account: string, left: Money | null }>} */
+/** @param {string} provider @returns {Promise<{ account: string, said?: Said, left: Money | null }>} */
 export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
 
 /** @returns {Promise<Settings>} */
@@ -221,7 +227,7 @@ export const media = (media) => ask("POST", "/media", { media });
 export const totals = (days) => ask("GET", `/totals?days=${days}`);
 /** @param {number} row @returns {Promise<{ row: number }>} */
 export const collect = (row) => ask("POST", `/tasks/${row}/collect`, {});
-/** @param {number} row @returns {Promise<{ message: string }>} */
+/** @param {number} row @returns {Promise<{ message: string, code?: string, values?: object }>} */
 export const cancel = (row) => ask("POST", `/tasks/${row}/cancel`, {});
 /** @param {number} row @returns {Promise<Task>} */
 export const forget = (row) => ask("POST", `/tasks/${row}/forget`, {});

@@ -2,15 +2,16 @@
  * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { hide, nodeAt, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
+import { hide, isInside, nodeAt, onGraphChanged, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
 import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
-import { narrow, ownLists } from "./lists.mjs";
+import { narrow, ownLists, wordLists } from "./lists.mjs";
 import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
 import { IDLE, sketch, widget } from "./sketch.mjs";
 import { sumLater } from "./sum.mjs";
+import { t } from "../words.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
 
@@ -27,6 +28,11 @@ const shows = new WeakMap();
 
 server.news.addEventListener("providers", () => {
   for (const node of orderingNodes()) looks.get(node)?.(PAUSE);
+});
+
+// A subgraph gives its nodes values that their own widgets do not show.
+onGraphChanged(() => {
+  for (const node of orderingNodes()) if (isInside(node)) looks.get(node)?.(PAUSE);
 });
 
 onNodeNews((news) => {
@@ -55,6 +61,8 @@ export function attach(node, line, setHeight) {
   const run = h("div", { class: "seedance-run" });
   line.replaceChildren(h("div", {}, estimate, run));
   hide(node, "decode_frames"); // the graph decides it when it is queued
+  const own = widget(node, "seedance_estimate");
+  if (own) own.label = t("line.label"); // in App mode, where it can be shown among the inputs
   const fitted = () => fit(node, line, setHeight);
   if (widget(node, "provider")) watchOrder(node, estimate, fitted);
   watchRun(node, run, fitted);
@@ -71,6 +79,7 @@ export function attach(node, line, setHeight) {
  */
 function watchOrder(node, place, drawn) {
   ownLists(node);
+  wordLists(node);
   ordering.add(new WeakRef(node));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;

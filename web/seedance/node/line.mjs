@@ -1,9 +1,9 @@
 /** The line on a node: who would make the video, for how much, and what would not be as asked. */
 import { openSettings } from "../../page.mjs";
-import { amount, button, h, icon } from "../dom.mjs";
-import { t } from "../words.mjs";
+import { amount, button, h, icon, inUsd } from "../dom.mjs";
+import { messageWords, sayWords, t } from "../words.mjs";
 import { remarksOnPrompt } from "./names.mjs";
-import { changeWords, labelOf, value } from "./sketch.mjs";
+import { changeWords, labelOf, optionWords, value, whyWords } from "./sketch.mjs";
 
 /**
  * @typedef {import("../server.mjs").Check} Check
@@ -57,32 +57,44 @@ function price({ price, problem }, takes) {
   if (!price) return problem ? t("line.impossible") : t("line.unknown");
   if (!price.amount) return t("money.free");
   const all = amount({ ...price, amount: price.amount * takes });
-  return t("line.about", { price: takes > 1 ? `${takes} × ${amount(price)} = ${all}` : all });
+  const words = [
+    t("line.about", { price: takes > 1 ? `${takes} × ${amount(price)} = ${all}` : all }),
+    inUsd(price, takes),
+    price.reported ? t("line.reported") : "",
+  ];
+  return words.filter(Boolean).join(t("value.between"));
 }
 
 /** @param {ComfyNode} node @param {Quote} quote */
-function remarks(node, { changes, notes, problem }) {
+function remarks(node, { changes, notes, notes_said, problem }) {
   const stops = problem !== null;
-  if (stops && !changes.length) return [note("times-circle", problem.message, "bad")];
+  if (stops && !changes.length) return [note("times-circle", messageWords(problem), "bad")];
   return [
     ...changes.map((change) =>
       note(
         stops ? "exclamation-triangle" : "arrow-right",
         changeWords(node, change, stops ? "line.wouldChange" : "line.changes"),
         stops ? "warn" : "",
-        change.why,
+        whyWords(change),
       ),
     ),
     ...(stops
-      ? [note("info-circle", t("line.nearest", { name: labelOf(node, "on_unsupported") }), "")]
+      ? [note("info-circle", nearestWords(node), "")]
       : []),
-    ...notes.map((text) => note("info-circle", text, "")),
+    ...(notes_said ?? notes).map((said) => note("info-circle", sayWords(said), "")),
   ];
 }
 
+/** That the order runs only with changes. @param {ComfyNode} node */
+const nearestWords = (node) =>
+  t("line.nearest", {
+    name: labelOf(node, "on_unsupported"),
+    nearest: optionWords("on_unsupported", "nearest") ?? "nearest",
+  });
+
 /** @param {string} words @param {HTMLElement} action @param {string | null} [priceDate] */
 function head(words, action, priceDate) {
-  const title = priceDate ? t("line.listOf", { date: priceDate }) : null;
+  const title = priceDate ? t("line.listOf", { date: priceDate.split(",")[0] }) : null;
   return h("div", { class: "seedance-head" }, h("span", { title }, words), action);
 }
 

@@ -4,8 +4,8 @@
  * A saved value that is not possible is left alone and marked: another provider may take it, and
  * with on_unsupported the server decides. The full lists are the node definition's.
  */
-import { choicesOf } from "../../page.mjs";
-import { MARK, mode, value, widget } from "./sketch.mjs";
+import { choicesOf, labelChoices } from "../../page.mjs";
+import { MARK, mode, optionWords, value, widget } from "./sketch.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
 /** @typedef {import("../server.mjs").Model} Model */
@@ -23,6 +23,16 @@ export function ownLists(node) {
     const full = [...valuesOf(list)];
     list.options.values = [...full];
     full_.set(list, full);
+  }
+}
+
+/** Call the values of lists as the page's language does. @param {ComfyNode} node */
+export function wordLists(node) {
+  for (const list of node.widgets ?? []) {
+    const label = (/** @type {string} */ value) => optionWords(list.name, value) ?? value;
+    const { values } = list.options;
+    if (Array.isArray(values) && values.some((value) => label(value) !== value))
+      labelChoices(list, label);
   }
 }
 

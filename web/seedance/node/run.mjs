@@ -5,8 +5,8 @@
 import { openSettings } from "../../page.mjs";
 import { button, h, icon, priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { progressWords, t } from "../words.mjs";
-import { changeWords, widget } from "./sketch.mjs";
+import { progressWords, sayWords, t, troubleWords } from "../words.mjs";
+import { changeWords, whyWords, widget } from "./sketch.mjs";
 
 /**
  * What the server says (nodes/report.py): `takes` while they are under way, the rest at the end.
@@ -25,7 +25,7 @@ import { changeWords, widget } from "./sketch.mjs";
  * @property {Progress[]} [takes]
  * @property {(Made | Failed)[]} [results]
  * @property {Change[]} [changes]
- * @property {string[]} [notes]
+ * @property {(string | import("../words.mjs").Said)[]} [notes]
  * @property {boolean} [left] - nobody waits any more, and the takes go on
  *
  * @typedef {{ node: string, workflow: string | null, prompt_id: string,
@@ -136,8 +136,8 @@ function ended(node, { results = [], changes = [], notes = [], left }) {
         ? failure(node, result)
         : line("check-circle", made(result), "good"),
     ),
-    ...changes.map((change) => line("arrow-right", changeWords(node, change), "", change.why)),
-    ...notes.map((text) => line("info-circle", text, "")),
+    ...changes.map((change) => line("arrow-right", changeWords(node, change), "", whyWords(change))),
+    ...notes.map((note) => line("info-circle", sayWords(note), "")),
     ...(left ? [line("info-circle", t("run.left"), "")] : []),
   ];
 }
@@ -160,8 +160,8 @@ function failure(node, result) {
 }
 
 /** @param {Failed} result */
-function failed({ seed, error: { message, hint } }) {
-  const words = hint ? `${message} ${hint}` : message;
+function failed({ seed, error }) {
+  const words = troubleWords(error);
   return seed === null ? words : t("run.failed", { seed, words });
 }
 

@@ -1,6 +1,6 @@
 /** A node's widgets, and what the server is told of them so that it can check the node's order. */
-import { inputNames, linkedInputs } from "../../page.mjs";
-import { t } from "../words.mjs";
+import { LINKED, NOTHING, givenTo, inputNames, linkedInputs } from "../../page.mjs";
+import { known, sayWords, t } from "../words.mjs";
 
 /**
  * A node's widget by name.
@@ -11,12 +11,15 @@ import { t } from "../words.mjs";
 export const widget = (node, name) => node.widgets?.find((item) => item.name === name);
 
 /**
- * The value of a widget.
+ * The value of a widget, or what the subgraph that the node is in gives it instead.
  * @param {ComfyNode} node
  * @param {string} name
  * @returns {any}
  */
-export const value = (node, name) => widget(node, name)?.value;
+export function value(node, name) {
+  const given = givenTo(node).get(name);
+  return given === undefined || typeof given === "symbol" ? widget(node, name)?.value : given;
+}
 
 /** Stands before the label of a widget whose value is not possible. */
 export const MARK = "⚠ ";
@@ -34,8 +37,25 @@ export const labelOf = (node, name) => (widget(node, name)?.label ?? name).repla
  * @param {import("../server.mjs").Change} change
  * @param {string} [key]
  */
-export const changeWords = (node, { field, asked, given }, key = "line.changes") =>
-  t(key, { field: labelOf(node, field), asked: String(asked), given: String(given) });
+export function changeWords(node, { field, asked, given, values }, key = "line.changes") {
+  const words = (/** @type {unknown} */ value, /** @type {unknown} */ said) =>
+    optionWords(field, value) ?? sayWords(said ?? value);
+  return t(key, {
+    field: widget(node, field) ? labelOf(node, field) : sayWords(values?.field ?? field),
+    asked: words(asked, values?.asked),
+    given: words(given, values?.given),
+  });
+}
+
+/** Why something is sent other than asked. @param {import("../server.mjs").Change} change */
+export const whyWords = ({ why, values }) => sayWords(values?.why ?? why);
+
+/**
+ * What the page calls a value of an input: `adaptive`, for instance. The value itself stays.
+ * @param {string} name - of the input
+ * @param {unknown} value
+ */
+export const optionWords = (name, value) => known(`option.${name}.${value}`);
 
 /** Widgets that neither the price nor what is possible depends on. */
 export const IDLE = new Set([
@@ -52,14 +72,52 @@ export const IDLE = new Set([
  * @param {ComfyNode} node
  */
 export function sketch(node) {
-  const inputs = inputNames(node);
-  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name) && !IDLE.has(name));
+  const { class_type, inputs } = asInPrompt({ node, given: givenTo(node) });
+  const known = Object.entries(inputs).filter(([name]) => !IDLE.has(name));
+  const widgets = known.map(([name, value]) => [name, isLink(value) ? own(node, name) : value]);
   return {
-    node: node.comfyClass,
-    inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
-    sockets: linkedInputs(node),
+    node: class_type,
+    inputs: Object.fromEntries(widgets.filter(([, value]) => value !== undefined)),
+    sockets: Object.keys(inputs).filter((name) => isLink(inputs[name])),
   };
 }
+
+/** @param {ComfyNode} node @param {string} name */
+const own = (node, name) => widget(node, name)?.value;
+
+const LINK = ["linked", 0];
+/** @param {unknown} value */
+const isLink = (value) => value === LINK;
+
+/**
+ * Nodes as ComfyUI's API has them, with what subgraphs give them.
+ * @param {import("../../page.mjs").Placed[]} nodes
+ */
+export const asPrompt = (nodes) =>
+  Object.fromEntries(nodes.map((placed, number) => [String(number), asInPrompt(placed)]));
+
+/**
+ * @param {import("../../page.mjs").Placed} placed
+ * @returns {{ class_type: string | undefined, inputs: Record<string, unknown> }}
+ */
+function asInPrompt({ node, given }) {
+  const known = inputNames(node);
+  const widgets = (node.widgets ?? []).filter(({ name }) => known.has(name));
+  const inputs = new Map(widgets.map(({ name, value }) => [name, /** @type {unknown} */ (value)]));
+  for (const name of linkedInputs(node)) inputs.set(name, LINK);
+  for (const [name, value] of given) {
+    if (value === LINKED) inputs.set(name, LINK);
+    else if (value !== NOTHING) inputs.set(name, value);
+    else if (widget(node, name)) inputs.set(name, own(node, name));
+    else inputs.delete(name);
+  }
+  return { class_type: node.comfyClass, inputs: Object.fromEntries(inputs) };
+}
+
+const ORDERING = /^Seedance(T2V|I2V|Frames|Reference|V2V|Storyboard|Final)$/;
+
+/** Whether a run of the node may cost something. @param {ComfyNode} node */
+export const makesOrders = (node) => ORDERING.test(node.comfyClass ?? "");
 
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
 export function mode(node) {

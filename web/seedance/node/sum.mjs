@@ -2,10 +2,12 @@
  * What the whole graph would cost now: all Seedance nodes, wherever they are, collapsed, in subgraphs
  * or in App mode. It stands at the lower edge of the page while it is not nothing.
  */
-import { inputNames, linkedInputs, nodesToRun, onRuns } from "../../page.mjs";
+import { nodesToRun, onGraphChanged, onRuns } from "../../page.mjs";
 import { amount, h, icon } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { t } from "../words.mjs";
+import { forgetLabels, label } from "./labels.mjs";
+import { asPrompt, makesOrders } from "./sketch.mjs";
 
 /** @typedef {import("../server.mjs").GraphSum} GraphSum */
 
@@ -24,32 +26,20 @@ export function sumLater() {
 
 onRuns(() => {
   last = ""; // what was made meanwhile costs nothing now
+  forgetLabels();
   sumLater();
 });
+onGraphChanged(sumLater);
 
 async function look() {
-  const nodes = nodesToRun().filter((node) => ORDERING.test(node.comfyClass ?? ""));
-  const prompt = Object.fromEntries(nodes.map((node, number) => [String(number), asPrompt(node)]));
+  void label();
+  const nodes = nodesToRun().filter(({ node }) => makesOrders(node));
+  const prompt = asPrompt(nodes);
   const asked = JSON.stringify(prompt);
   if (asked === last) return;
   last = asked;
   const sum = nodes.length ? await server.graphSum(prompt).catch(() => null) : null;
   if (asked === last) draw(sum, nodes.length);
-}
-
-const ORDERING = /^Seedance(T2V|I2V|Frames|Reference|V2V|Storyboard|Final)$/;
-
-/** @param {ComfyNode} node */
-function asPrompt(node) {
-  const known = inputNames(node);
-  const widgets = (node.widgets ?? []).filter(({ name }) => known.has(name));
-  return {
-    class_type: node.comfyClass,
-    inputs: {
-      ...Object.fromEntries(widgets.map(({ name, value }) => [name, value])),
-      ...Object.fromEntries(linkedInputs(node).map((name) => [name, ["linked", 0]])),
-    },
-  };
 }
 
 /** @param {GraphSum | null} sum @param {number} nodes */
@@ -59,13 +49,15 @@ function draw(sum, nodes) {
   const { usd, orders, unknown, max_usd: most } = sum;
   const price = amount({ amount: usd, currency: "USD", estimated: true });
   const words = [
-    t("sum.all", { nodes, videos: orders, price }),
+    t(nodes === 1 ? "sum.node" : "sum.nodes", { count: nodes }),
+    t(orders === 1 ? "sum.video" : "sum.videos", { count: orders }),
+    t("line.about", { price }),
     unknown ? t("sum.unknown", { unknown }) : "",
   ].filter(Boolean);
   const over = most > 0 && usd > most;
   place.append(
     icon(over ? "exclamation-triangle" : "wallet"),
-    h("span", {}, words.join(", ")),
+    h("span", {}, words.join(t("value.between"))),
     over ? h("span", { class: "seedance-remark bad" }, t("sum.over", { most })) : "",
   );
   document.body.append(place);

@@ -6,7 +6,7 @@
  */
 import { amount, button, h, icon, style } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { ready, t } from "../words.mjs";
+import { ready, sayWords, t } from "../words.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
 /** @typedef {import("../server.mjs").Settings} Settings */
@@ -166,7 +166,8 @@ function actions(element, provider, settings, below) {
 /** @param {Provider} provider */
 async function outcome(provider) {
   try {
-    const { account, left } = await server.testKey(provider.id);
+    const { left, ...answer } = await server.testKey(provider.id);
+    const account = sayWords(answer.said ?? answer.account);
     const words = left
       ? t("keys.worksLeft", { account, left: amount(left) })
       : t("keys.works", { account });

@@ -1,6 +1,6 @@
 /** What of the journal the tab shows: by words, state and provider; ended rows can be put away. */
 import { button, h } from "../dom.mjs";
-import { t } from "../words.mjs";
+import { messageWords, t } from "../words.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
 
@@ -73,7 +73,7 @@ export class Filter {
     if (this.#away.has(task.row) !== (state === "away")) return false;
     if (this.#provider.value && task.provider !== this.#provider.value) return false;
     const words = this.#words.value.trim().toLowerCase();
-    const text = [task.prompt, task.task, task.model, task.seed, task.error?.message, task.file];
+    const text = [task.prompt, task.task, task.model, task.seed, task.error && messageWords(task.error), task.error?.message, task.file];
     if (words && !text.join("\n").toLowerCase().includes(words)) return false;
     if (state === "live") return task.live;
     if (state === "ended") return ENDED.has(task.state);

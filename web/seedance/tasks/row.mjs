@@ -2,7 +2,7 @@
 import { confirm, toast } from "../../page.mjs";
 import { button, h, icon, priceWords, relative, secondsUntil } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { progressWords, t } from "../words.mjs";
+import { messageWords, progressWords, sayWords, t } from "../words.mjs";
 import { loadIntoNode } from "./load.mjs";
 import { showWhole } from "./whole.mjs";
 
@@ -58,7 +58,7 @@ export function drawRow(element, task, provider, changed) {
 
 /** What went wrong, or what was asked for. @param {Task} task */
 const words = ({ error, prompt, state }) =>
-  state === "cancelled" ? prompt : (error?.message ?? prompt);
+  state === "cancelled" || !error ? prompt : messageWords(error);
 
 /** @param {Task} task */
 function picture(task) {
@@ -134,7 +134,7 @@ function actions(task, changed) {
     lost &&
       act("collect", "cloud-download", task, async () => void (await server.collect(row)), changed),
     task.can_cancel &&
-      act("cancel", "stop-circle", task, async () => (await server.cancel(row)).message, changed),
+      act("cancel", "stop-circle", task, () => cancel(row), changed),
     task.task && act("copy", "copy", task, () => copy(task.task ?? "")),
     act("load", "file-import", task, () => loadIntoNode(row)),
     inTheWay && act("forget", "eraser", task, () => forget(task), changed),
@@ -188,6 +188,12 @@ function act(name, picture, task, work, changed) {
 async function copy(ticket) {
   await navigator.clipboard.writeText(ticket);
   return t("tasks.copied", { ticket });
+}
+
+/** @param {number} row */
+async function cancel(row) {
+  const { message, ...said } = await server.cancel(row);
+  return sayWords({ text: message, ...said });
 }
 
 /** @param {Task} task */

@@ -27,7 +27,7 @@ export function drawTotals(place, totals, names, days) {
       { class: "seedance-totals", open: wasOpen },
       h("summary", {}, t("totals.title", { days }), h("strong", {}, overall(totals))),
       chart(
-        totals.filter(({ currency }) => currency === "USD"),
+        totals.filter((total) => dollars(total) !== null),
         names,
         days,
       ),
@@ -95,7 +95,7 @@ function chart(totals, names, days) {
   const bars = sums.flatMap((parts, index) => {
     let top = TALL;
     return parts.map((part) => {
-      const tall = Math.max(1, (part.amount / most) * TALL);
+      const tall = Math.max(1, ((dollars(part) ?? 0) / most) * TALL);
       top -= tall;
       const shape = { x: index * wide + 1, y: top, width: wide - 2, height: tall };
       const bar = svg("rect", { ...shape, class: `s${shade(part.provider, names)}` });
@@ -129,15 +129,26 @@ function chart(totals, names, days) {
       h(
         "span",
         {},
-        t("totals.most", { most: money(sums.reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a))) }),
+        t("totals.most", { most: inDollars(sums.reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a))) }),
       ),
       h("span", {}, day(dates[days - 1])),
     ),
   );
 }
 
+/** An amount in USD; null where that is not known. @param {Total} total */
+const dollars = ({ usd, amount, currency }) => usd ?? (currency === "USD" ? amount : null);
+
+/** @param {Total[]} parts - of a day */
+const inDollars = (parts) =>
+  priceWords({
+    amount: sumOf(parts),
+    currency: "USD",
+    estimated: parts.some(({ estimated, currency }) => estimated || currency !== "USD"),
+  });
+
 /** @param {Total[]} parts */
-const sumOf = (parts) => parts.reduce((all, part) => all + part.amount, 0);
+const sumOf = (parts) => parts.reduce((all, part) => all + (dollars(part) ?? 0), 0);
 
 /** The date so many days ago, as the server writes it. @param {number} back */
 function dayBefore(back) {

@@ -2,7 +2,7 @@
 import { addLoader } from "../../page.mjs";
 import { button, h, priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
-import { t } from "../words.mjs";
+import { t, troubleWords } from "../words.mjs";
 
 /** @typedef {import("../server.mjs").Task} Task */
 
@@ -10,6 +10,10 @@ const LOADS = /** @type {const} */ ([
   { kind: "video", picture: "video" },
   { kind: "image", picture: "image" },
 ]);
+
+/** @param {Task} task */
+const size = ({ resolution, duration }) =>
+  t("whole.size", { resolution, seconds: Number(Number(duration).toPrecision(3)) });
 
 /** @param {Task} task @param {string} provider - its name */
 export function showWhole(task, provider) {
@@ -22,7 +26,7 @@ export function showWhole(task, provider) {
     ["ticket", task.task],
     ["seed", task.seed],
     ["model", task.model],
-    ["resolution", `${task.resolution}, ${Number(Number(task.duration).toPrecision(3))} s`],
+    ["resolution", size(task)],
     ["cost", task.cost && priceWords(task.cost)],
     ["file", task.file],
   ]);
@@ -57,7 +61,7 @@ export function showWhole(task, provider) {
           ),
         ),
       error &&
-        h("p", { class: "seedance-remark bad", role: "alert" }, `${error.message} ${error.hint}`),
+        h("p", { class: "seedance-remark bad", role: "alert" }, troubleWords(error)),
       h("p", { class: "seedance-prompt" }, task.prompt),
       h(
         "dl",
