@@ -40,7 +40,7 @@ ONLY: dict[str, set[str]] = {
     "files": set(),
     "units": set(),
     "embedded": set(),
-    "key_file": {"errors", "files", "forks"},
+    "key_file": {"errors", "files", "forks", "said"},
     "servers": {"errors", "files"},
     "options": {"errors", "order", "said", "texts"},
     "wire": {"errors", "money", "order", "said", "texts"},
