@@ -53,7 +53,7 @@ ONLY: dict[str, set[str]] = {
     "shots": {"errors", "fit", "options", "order", "providers", "texts"},
     "__init__": set(),
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"servers", "settings", "texts", "units"},
+    | {"servers", "settings", "shots", "texts", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.

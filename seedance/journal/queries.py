@@ -84,11 +84,12 @@ class Queries(ABC):
         """The live row whose video a person wants saved as `target`."""
         return self._first(orders.c.target == str(target), orders.c.state.in_(LIVE))
 
-    def held_alike(self, order: Mapping[str, Any]) -> bool:
-        """Whether a held row has the words and values of `order`, whatever media it has: those of a
-        graph that has not run are not known."""
+    def held_alike(self, order: Mapping[str, Any], providers: Collection[str]) -> Row | None:
+        """The newest held row at one of these providers that has the words and values of `order`,
+        whatever media it has: those of a graph that has not run are not known."""
         names = ("prompt", "seed", "model", "resolution", "duration")
-        return self._first(*(orders.c[name] == order[name] for name in names), is_held) is not None
+        same = (orders.c[name] == order[name] for name in names)
+        return self._first(*same, is_held, orders.c.provider.in_(list(providers)))
 
     def _first(self, *conditions: Any) -> Row | None:
         with self._reading() as connection:

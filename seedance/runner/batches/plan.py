@@ -150,7 +150,8 @@ def make_plan(
     on_shot: Callable[[int], None] = lambda number: None,
 ) -> Plan:
     """Look at every shot, in order: its media, its provider, its price, its rows in the journal.
-    `on_shot` is told how many were looked at.
+    `on_shot` is told how many were looked at. A shot with a picture that is not at hand, because a
+    graph has not run, is taken for what was made with the same words and values.
 
     Raises BadShots, with all shots that no provider takes as they are; NeedsKey where only a key is
     missing.
@@ -208,6 +209,9 @@ class _Planner:
         if take.error is not None:
             raise take.error
         prepared, row = take.prepared, take.row
+        unknown = prepared is not None and any(each.unknown for each in prepared.order.media)
+        if row is None and prepared is not None and unknown and shot.after is None:
+            row = self._runner.alike(prepared, prepared.order.prompt)
         if row is not None:
             price = row.cost if row.state == State.PREPARING else None
             return ShotTake(shot, number, self._stage(row), row.provider, price, row)
@@ -217,7 +221,7 @@ class _Planner:
         made = ShotTake(
             shot, number, "to make", prepared.provider.id, prepared.price, follows=follows
         )
-        if not follows:
+        if not unknown:
             same = self._known.setdefault(prepared.fingerprint, made)
             if same is not made:
                 return replace(made, stage="same", same_as=same)

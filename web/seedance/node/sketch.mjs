@@ -38,13 +38,24 @@ export const changeWords = (node, { field, asked, given }, key = "line.changes")
   t(key, { field: labelOf(node, field), asked: String(asked), given: String(given) });
 
 /** Widgets that neither the price nor what is possible depends on. */
-export const IDLE = new Set([
+const IDLE = new Set([
   "seed",
   "control_after_generate",
   "decode_frames",
   "takes",
   "seedance_estimate",
 ]);
+
+/** Whether the node makes all shots of a list. @param {ComfyNode} node */
+export const isStoryboard = (node) => node.comfyClass === "SeedanceStoryboard";
+
+/**
+ * Whether what the node says depends on a widget. A storyboard says which shots are there already,
+ * and another seed makes others.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
+export const matters = (node, name) => !IDLE.has(name) || (name === "seed" && isStoryboard(node));
 
 /**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
@@ -53,7 +64,7 @@ export const IDLE = new Set([
  */
 export function sketch(node) {
   const inputs = inputNames(node);
-  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name) && !IDLE.has(name));
+  const known = (node.widgets ?? []).filter(({ name }) => inputs.has(name) && matters(node, name));
   return {
     node: node.comfyClass,
     inputs: Object.fromEntries(known.map(({ name, value }) => [name, value])),
