@@ -95,7 +95,7 @@ export function drawRun(place, node, run) {
   const shots = items.flatMap((news) => news.shots ?? []);
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
-    ...shots.map((count) => line("film", t("run.shots", count), "")),
+    ...shots.map((count) => line("video", t("run.shots", count), "")),
     ...unlike(said),
     strip(items.flatMap((news) => news.results ?? [])),
   );
