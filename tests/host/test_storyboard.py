@@ -53,6 +53,30 @@ def orders(pack: Pack) -> dict[str, Any]:
     return {row.prompt: row.order for row in pack.host.runner().tasks()}
 
 
+def test_its_names_are_those_of_the_contract(pack: Pack) -> None:
+    schema = pack.nodes["SeedanceStoryboard"].define_schema()
+    assert (schema.display_name, schema.category) == ("Seedance Storyboard", "Seedance")
+    names = [item.id for item in schema.inputs]
+    assert names[:4] == ["image", "shots", "chain", "provider"]
+    assert not {"takes", "decode_frames"} & set(names)
+    required = [item.id for item in schema.inputs if not item.options.get("optional")]
+    assert required == ["shots"]
+    assert {item.id: item.options["default"] for item in schema.inputs[2:4]} == {
+        "chain": True,
+        "provider": "auto",
+    }
+    assert [(item.id, item.io_type, item.is_output_list) for item in schema.outputs] == [
+        ("film", "VIDEO", False),
+        ("audio", "AUDIO", False),
+        ("fps", "FLOAT", False),
+        ("video", "VIDEO", True),
+        ("last_frame", "IMAGE", True),
+        ("task", "STRING", True),
+    ]
+    assert all(item.tooltip for item in schema.outputs)
+    assert not getattr(schema, "is_output_node", False)
+
+
 def test_a_chain_is_made_and_joined(pack: Pack, fake: fakes.Fake) -> None:
     film, audio, fps, videos, last_frames, tickets = run(pack).args
     assert prompts(fake) == ["A fox runs", "It looks back", "It stops"]
