@@ -63,7 +63,8 @@ def plan_of(inputs: Mapping[str, Any], linked: list[str], runner: Runner) -> Pla
 
 
 def answer(body: Mapping[str, Any], runner: Runner) -> dict[str, Any]:
-    """For the page: `{shots, to_make, free, usd, unknown, problem}`, the last null or an error."""
+    """For the page: `{shots, to_make, free, usd, unknown, problem}`, the last null or an error.
+    Where only a key is missing, the others hold too."""
     inputs, sockets = body.get("inputs"), body.get("sockets")
     if not isinstance(inputs, dict) or not isinstance(sockets, list):
         raise BadOrder("inputs must be an object, and sockets a list.")
@@ -80,5 +81,5 @@ def answer(body: Mapping[str, Any], runner: Runner) -> dict[str, Any]:
         "free": estimate.is_free,
         "usd": round(estimate.total.usd, 4),
         "unknown": estimate.total.unknown,
-        "problem": None,
+        "problem": plan.problem.as_dict() if plan.problem else None,
     }

@@ -168,6 +168,7 @@ class _Making:
 
         first = None if self._image is None else tensors.picture(self._image, "image")
         plan = batches.make_plan(shot_list.read(self._values, first), runner)
+        plan.check_key()
         spending = queue_sum.spending_of(self._node.prompt_id, runner)
         spending.plan(plan.estimate.total)
         self._check()

@@ -348,6 +348,7 @@ def batch(
     found = _shots(shots, defaults)
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
+        plan.check_key()
         plan.check_most(max_usd)
         spending = Spending(runner.settings.max_usd if max_usd is None else max_usd)
         spending.plan(plan.estimate.total)

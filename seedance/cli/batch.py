@@ -45,6 +45,7 @@ def batch(args: argparse.Namespace) -> int:
         _print_estimate(estimate, len(found), as_json=args.json)
         return 0
     show.note(_in_words(estimate, len(found)))
+    plan.check_key()
     most = prices.amount("--max-usd", args.max_usd)
     plan.check_most(most)
     spending = Spending(runner.settings.max_usd if most is None else most)

@@ -148,6 +148,8 @@ def test_a_missing_key_is_told_before_anything_is_sent(
 ) -> None:
     monkeypatch.delenv("LUMENFALL_API_KEY")
     assert film.batch().code == 3
+    told = film.batch("--estimate", "--json", yes=False).json
+    assert told["total"]["usd"] == pytest.approx(2 * TEXT + IMAGE)  # which needs none
     assert lumenfall.requests == []
 
 

@@ -279,6 +279,18 @@ def test_the_line_says_what_is_wrong(site: Site, fake: fakes.Fake) -> None:
     assert reply.json["error"]["kind"] == "BadOrder"
 
 
+def test_the_line_says_the_price_also_without_a_key(
+    site: Site, pack: Pack, fake: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LUMENFALL_API_KEY")
+    said = check(site)
+    assert (said["to_make"], said["problem"]["kind"]) == (3, "NeedsKey")
+    assert said["usd"] == pytest.approx(5 * TEXT + 11 * IMAGE)
+    with pytest.raises(pack.core("errors").NeedsKey):
+        run(pack)
+    assert fake.requests == []
+
+
 def test_the_sum_of_a_graph_has_its_storyboards(site: Site, pack: Pack, fake: fakes.Fake) -> None:
     inputs = {"shots": SHOTS, **AT, "decode_frames": False}
     prompt = {"1": {"class_type": "SeedanceStoryboard", "inputs": inputs}}

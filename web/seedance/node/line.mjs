@@ -56,18 +56,20 @@ function rows(node, { check, providers = [], error }) {
 /** @param {ComfyNode} node @param {import("../server.mjs").Storyboard} all @returns {HTMLElement[]} */
 function storyboard(node, { shots, to_make: make, free, usd, unknown, problem }) {
   const said = (/** @type {string} */ words) => h("div", { class: "seedance-head" }, h("span", {}, words));
-  if (problem?.kind === "NeedsKey") {
-    return [keyMissing(value(node, "provider") === "auto" ? "line.noKeys" : "line.noKey")];
-  }
+  const keyless = problem?.kind === "NeedsKey";
+  if (keyless && !shots) return [keyMissing("line.noKeys")];
   if (problem && !String(value(node, "shots") ?? "").trim()) {
     return [note("info-circle", t("line.noShots"), "")];
   }
-  if (problem) return problem.message.split("\n").map((words) => note("times-circle", words, "bad"));
+  if (problem && !keyless) {
+    return problem.message.split("\n").map((words) => note("times-circle", words, "bad"));
+  }
   if (!make) return [said(t("line.allThere", { shots }))];
   const about = t("line.about", { price: amount({ amount: usd, currency: "USD", estimated: true }) });
   const price = free ? t("money.free") : usd ? about : t("line.unknown");
   return [
     said(t("line.storyboard", { make, shots, price })),
+    ...(keyless ? [keyMissing("line.noKey")] : []),
     ...(unknown && usd ? [note("info-circle", t("sum.unknown", { unknown }), "")] : []),
   ];
 }
