@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from ..runner.batches.progress import Standing
 
 MOST_COUNTED = 200  # shots; of a longer list it is shown how many were looked at
-DEFAULTS = ("provider", "model", "resolution", "ratio", "duration", "on_unsupported", "no_audio")
+DEFAULTS = (
+    "provider",
+    "model",
+    "resolution",
+    "ratio",
+    "duration",
+    "on_unsupported",
+    "no_audio",
+    "project",
+)
 
 
 def batch(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import BadOrder
-from .budget import Total, spent
+from .budget import Part, Total, spent, spent_by
 from .rows import Row, row_of
 from .schema import is_held, orders
 from .states import ENDED, LIVE, State
@@ -39,6 +39,13 @@ class Queries(ABC):
         day first. Days are this machine's."""
         with self._reading() as connection:
             return spent(connection, days, self._clock())
+
+    def spent_by(self, by: str, free: Collection[str] = ()) -> list[Part]:
+        """What all orders cost, by `day` (the newest first), `project`, `provider` or `model`, and
+        currency; with those whose cost nobody told, and what was not paid twice. Providers that are
+        `free` are left out."""
+        with self._reading() as connection:
+            return spent_by(connection, by, free)
 
     def get(self, row_id: int, uid: str | None = None) -> Row:
         """A row by its number. Raises BadOrder if there is none, or if it is not `uid`."""

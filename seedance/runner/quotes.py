@@ -135,7 +135,7 @@ def tidy(order: Order) -> tuple[Order, tuple[str, ...]]:
             f"{seed}.",
         )
         order = replace(order, seed=seed)
-    return replace(order, prompt=order.prompt.strip()), said
+    return replace(order, prompt=order.prompt.strip(), project=order.project.strip()), said
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:
@@ -338,7 +338,7 @@ def counted(price: Money | None, budget: dict[str, float], provider: Provider) -
         return price.amount
     if "unknown_price" in budget:
         return budget["unknown_price"]
-    if "day" in budget or "month" in budget:
+    if {"day", "month", "project"} & budget.keys():
         raise OverBudget(
             f"{provider.name} publishes no price in USD for this order, and a budget is set; it "
             "was not sent.",
