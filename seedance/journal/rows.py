@@ -99,7 +99,6 @@ class Row:
             "file": str(self.file) if self.file else None,
             "cost": self.cost.as_dict() if self.cost else None,
             "error": self.error,
-            "project": self.project,
         }
 
 
