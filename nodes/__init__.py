@@ -29,6 +29,7 @@ from .asset import SeedanceAsset
 from .collect import SeedanceTask
 from .final import SeedanceFinal
 from .generate import SeedanceFrames, SeedanceI2V, SeedanceReference, SeedanceT2V, SeedanceV2V
+from .storyboard import SeedanceStoryboard
 
 NODES: list[type[io.ComfyNode]] = [
     SeedanceT2V,
@@ -39,6 +40,7 @@ NODES: list[type[io.ComfyNode]] = [
     SeedanceTask,
     SeedanceFinal,
     SeedanceAsset,
+    SeedanceStoryboard,
 ]
 
 

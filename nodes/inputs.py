@@ -190,6 +190,13 @@ def shared(
             tooltip="mov: a master in 4:4:4 with PCM sound, where the provider has it. Browsers "
             "may not play it.",
         ),
+        io.String.Input(
+            "project",
+            default="",
+            optional=True,
+            advanced=True,
+            tooltip="A label, by which costs are added up. It changes nothing of the video.",
+        ),
     ]
 
 

@@ -82,12 +82,16 @@ class _Shown(ui.PreviewVideo):
 
 def preview(outcomes: Sequence[Outcome], news: Mapping[str, Any]) -> ui.PreviewVideo | None:
     """The saved videos for the page, where they are in ComfyUI's output folder."""
+    saved = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
+    return preview_files(saved, news)
+
+
+def preview_files(saved: Sequence[Path], news: Mapping[str, Any]) -> ui.PreviewVideo | None:
+    """Files for the page, where they are in ComfyUI's output folder."""
     base = Path(folder_paths.get_output_directory()).absolute()
     files = [
         ui.SavedResult(file.name, file.parent.relative_to(base).as_posix(), io.FolderType.output)
-        for outcome in outcomes
-        if not isinstance(outcome, SeedanceError)
-        for file in [outcome.file.absolute()]
+        for file in (each.absolute() for each in saved)
         if file.is_relative_to(base)
     ]
     return _Shown(files, news) if files else None
@@ -105,7 +109,7 @@ def values(outcomes: Sequence[Outcome], *, decode_frames: bool) -> list[Values]:
     all failed."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
-        raise _all_failed(errors)
+        raise all_failed(errors)
     files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
     frames = iter(_frames(files) if decode_frames else [ExecutionBlocker(NOT_DECODED)] * len(files))
     return [
@@ -116,7 +120,7 @@ def values(outcomes: Sequence[Outcome], *, decode_frames: bool) -> list[Values]:
     ]
 
 
-def _all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
+def all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     """One error for all takes: the first, with what the others say where that differs."""
     first = errors[0]
     sentences = list(dict.fromkeys(str(error) for error in errors))
@@ -134,7 +138,7 @@ def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker) -> Values:
     return (
         frames,
         tensors.video(result.file),
-        _or_failure(tensors.audio, result.file) if result.has_audio else None,
+        or_failure(tensors.audio, result.file) if result.has_audio else None,
         result.fps,
         tensors.last_frame(result.last_frame),
         result.task,
@@ -145,12 +149,12 @@ def _frames(files: Sequence[Path]) -> Sequence[torch.Tensor | Failure]:
     """The frames of each file, or failures if memory does not suffice for the frames of all."""
     try:
         with tensors.memory_for(files) as memory:
-            return [_or_failure(tensors.frames, file, memory) for file in files]
+            return [or_failure(tensors.frames, file, memory) for file in files]
     except SeedanceError as error:
         return [Failure(str(error))] * len(files)
 
 
-def _or_failure(
+def or_failure(
     decode: Callable[Given, Decoded], *given: Given.args, **named: Given.kwargs
 ) -> Decoded | Failure:
     """What is in a file. Where it cannot be decoded, for want of memory for instance, the saved

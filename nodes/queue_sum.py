@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..seedance.errors import SeedanceError
 from ..seedance.order import FINALS, MOST_TAKES
-from . import execution, from_page, host
+from . import execution, from_page, host, shot_list
 
 if TYPE_CHECKING:
     from ..seedance.money import Money
@@ -96,7 +96,9 @@ def sum_of_graph(prompt: Prompt, runner: Runner) -> Sum:
 def _prices(prompt: Prompt, runner: Runner) -> Iterator[Callable[[], list[Money | None]]]:
     """For each node that orders: what gives the prices of its takes."""
     for node in [*prompt.values()][:MOST_NODES]:
-        if _kind(node) == FINAL:
+        if _kind(node) == shot_list.STORYBOARD:
+            yield partial(_of_storyboard, _inputs(node), runner)
+        elif _kind(node) == FINAL:
             given = _inputs(node)
             draft, resolution = given.get("draft"), given.get("resolution")
             final = resolution if isinstance(resolution, str) and resolution else FINALS[0]
@@ -111,6 +113,17 @@ def _prices(prompt: Prompt, runner: Runner) -> Iterator[Callable[[], list[Money 
                 yield partial(runner.prices_of_new, whole, takes, words)
         elif (planned := _order(node)) is not None:
             yield partial(runner.prices_of_new, *planned)
+
+
+def _of_storyboard(inputs: Mapping[str, Any], runner: Runner) -> list[Money | None]:
+    """The prices of the takes that a storyboard would make."""
+    from ..seedance import providers
+
+    linked = [name for name, value in inputs.items() if is_link(value)]
+    made = (one for one in shot_list.plan_of(inputs, linked, runner).takes)
+    return [
+        one.price for one in made if one.stage == "to make" and not providers.is_free(one.provider)
+    ]
 
 
 def _order(node: Any) -> tuple[Order, int, str] | None:

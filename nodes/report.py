@@ -28,6 +28,8 @@ from ..seedance.said import Said
 
 if TYPE_CHECKING:
     from ..seedance.runner import AssetView, Job, Progress, Result
+    from ..seedance.runner.batches.here import UnderWay
+    from ..seedance.runner.batches.progress import Standing
 
     Outcome = Union[Result, SeedanceError]
 
@@ -56,6 +58,27 @@ def ended(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> News:
     changes = {str(change): change.as_dict() for job in jobs for change in job.changes}
     notes = (note for job in jobs for note in job.notes)
     return _end(results, list(changes.values()), notes)
+
+
+def shots_under_way(under_way: Sequence[UnderWay], ended: int, shots: int) -> News:
+    """How far each shot of a storyboard is that is under way, and how many have ended."""
+    rows = [{**one.progress.as_dict(), "name": one.take.name} for one in under_way]
+    return {"takes": rows, "shots": {"ended": ended, "all": shots}}
+
+
+def shots_ended(standings: Sequence[Standing], encoded: str) -> News:
+    """What became of each take of a storyboard; `encoded` says why the film's pictures were not
+    copied."""
+    results = []
+    for each in standings:
+        name, outcome = {"name": each.take.name}, each.outcome
+        if isinstance(outcome, SeedanceError):
+            results.append({**name, "seed": None, "error": outcome.as_dict()})
+        elif outcome is not None:
+            results.append({**name, **_made(outcome)})
+    found = (change for each in standings for change in getattr(each.outcome, "changes", ()))
+    changes = {str(change): change.as_dict() for change in found}
+    return _end(results, list(changes.values()), [encoded] if encoded else [])
 
 
 def not_started(error: SeedanceError) -> News:

@@ -19,7 +19,18 @@ from server import PromptServer
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.said import Said
-from . import asset_list, from_page, handler, history, host, media_again, queue_sum, said, threads
+from . import (
+    asset_list,
+    from_page,
+    handler,
+    history,
+    host,
+    media_again,
+    queue_sum,
+    said,
+    shot_list,
+    threads,
+)
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -298,12 +309,15 @@ def check(_path: Path, body: Body) -> dict[str, Any]:
     """What each provider would be sent, and for how much; `auto` is the one that auto would take.
     `body` holds fields of an order with media as addresses, or a node. With `prompt`, an object of
     nodes as ComfyUI's API has it, the answer is what all of them would order now: `{usd, orders,
-    unknown, max_usd}`. Orders nothing."""
+    unknown, max_usd}`. Of a storyboard it is `{storyboard: {shots, to_make, free, usd, unknown,
+    problem}}`. Orders nothing."""
     from ..seedance.runner import quotes
 
     if isinstance(body.get("prompt"), dict):
         return queue_sum.answer(body["prompt"])
     runner = host.runner()
+    if body.get("node") == shot_list.STORYBOARD:
+        return {"quotes": [], "auto": None, "storyboard": shot_list.answer(body, runner)}
     order = runner.assets.named(from_page.order_of(body))
     found = runner.check(order)
     try:

@@ -182,6 +182,12 @@ def video(file: Path) -> Input.Video:
     return InputImpl.VideoFromFile(str(file))
 
 
+def rate_and_sound(file: Path) -> tuple[float, bool]:
+    """The frames a second of a video, and whether it has sound."""
+    info = media.probe(file)
+    return float(info.fps), info.has_audio
+
+
 def audio(file: Path) -> dict[str, Any] | None:
     """AUDIO: `{"waveform": float32 (1, channels, samples), "sample_rate"}`, None if silent."""
     import torch

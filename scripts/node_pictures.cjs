@@ -27,6 +27,10 @@ const NODES = {
   SeedanceV2V: { provider: 'preview', prompt: 'Make it winter: snow falls, the trees are bare' },
   SeedanceTask: { task: 'lumenfall:video_123' },
   SeedanceAsset: { name: 'Hero', provider: 'any', kind: 'other' },
+  SeedanceStoryboard: {
+    provider: 'byteplus',
+    shots: '# wide\n8s: A red fox runs through fresh snow\n\n# close\nThe fox stops and looks back',
+  },
   SeedanceFinal: { draft: 'byteplus:cgt-20261128093000-abc12' },
 }
 

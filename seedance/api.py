@@ -122,6 +122,7 @@ def generate(
     draft: bool = False,
     web_search: bool = False,
     output_format: str = "mp4",
+    project: str = "",
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     max_usd: float | None = None,
@@ -136,7 +137,8 @@ def generate(
     `on_unsupported="nearest"` takes the nearest that the provider can do; see `Video.changes`.
 
     `output` is the file to save as; without it the video goes into SEEDANCE_OUTPUT. `overwrite`
-    lets it replace a file of another order. `max_usd` refuses what costs more by its estimate (0:
+    lets it replace a file of another order. `project` is a label for whoever adds up what was
+    spent. `max_usd` refuses what costs more by its estimate (0:
     all that is not free); without it SEEDANCE_MAX_USD does. `on_progress` is called in this thread.
 
     Raises a SeedanceError: BadOrder, NeedsKey and Unreachable if nothing was sent, Refused if
@@ -172,6 +174,7 @@ async def generate_async(
     draft: bool = False,
     web_search: bool = False,
     output_format: str = "mp4",
+    project: str = "",
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     max_usd: float | None = None,
@@ -266,6 +269,7 @@ def check(
     draft: bool = False,
     web_search: bool = False,
     output_format: str = "mp4",
+    project: str = "",
 ) -> list[Quote]:
     """What each provider would make of an order: `provider`, `price`, `changes`, `payload`, `key`
     (where one is set), and `problem`, why it would not. The cheapest comes first, those that cannot
@@ -348,6 +352,7 @@ def batch(
     found = _shots(shots, defaults)
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
+        plan.check_key()
         plan.check_most(max_usd)
         spending = Spending(runner.settings.max_usd if max_usd is None else max_usd)
         spending.plan(plan.estimate.total)

@@ -14,6 +14,7 @@ from typing import Any, Union
 
 from .errors import BadOrder
 from .order import (
+    LONGEST_PROJECT,
     MODE_WORDS,
     MODELS,
     OPERATIONS,
@@ -344,6 +345,11 @@ def check_words(order: Order) -> None:
             "A duration of {duration} s is not possible.",
             hint="Use 4 to 30 seconds, or -1 to let the model decide.",
             duration=number_in_words(order.duration),
+        )
+    if len(order.project) > LONGEST_PROJECT or not order.project.isprintable():
+        raise BadOrder(
+            f"{quoted(order.project)} cannot be the name of a project.",
+            hint=f"Use at most {LONGEST_PROJECT} letters, without line breaks.",
         )
     if not 0 <= order.seed < SEEDS:
         raise BadOrder(

@@ -47,6 +47,7 @@ NAMES = (
     *("prompt", "image", "last_image", "references", "video", "operation", "keep_audio"),
     *("provider", "model", "resolution", "ratio", "duration", "seed", "no_audio", "watermark"),
     *("camera_fixed", "on_unsupported", "extra", "draft", "web_search", "output_format"),
+    "project",
 )
 ALIASES = {"reference": "references"}  # as the command line spells it
 

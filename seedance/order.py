@@ -38,6 +38,7 @@ RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
 MOST_TAKES = 8  # of one order
+LONGEST_PROJECT = 60  # letters
 
 # The size of Seedance 2.0's video in pixels: SIZES[resolution][ratio]. 480p and 720p are Leonardo's
 # table (seed 000), 1080p is that of the official API. Two are inferred: 9:21 at 1080p is 21:9
@@ -301,7 +302,8 @@ class Order:
     for a cheap 480p video that can be made into a final one. `draft_of` is the ticket of such a
     draft: the order is for its final video, and all but `resolution` is the draft's.
     `output_format` is `mp4`, or `mov` for a 4:4:4 master. `assets` are those that the prompt names
-    (`@Asset:NAME`); `fit` makes references of them.
+    (`@Asset:NAME`); `fit` makes references of them. `project` is a label for whoever adds up what
+    was spent; it is no part of what is sent, and the same order in another project is the same.
     """
 
     prompt: str = ""
@@ -326,6 +328,7 @@ class Order:
     draft_of: str = ""
     web_search: bool = False
     output_format: str = "mp4"
+    project: str = ""
     assets: tuple[NamedAsset, ...] = ()
 
     @property
@@ -457,7 +460,7 @@ def read_extra(text: str, name: str = "extra") -> dict[str, dict[str, Any]]:
 # ------------------------------------------------------------------------------ the fingerprint
 
 FINGERPRINT_VERSION = 1
-_NOT_PART = {"provider", "on_unsupported", "extra"}
+_NOT_PART = {"provider", "on_unsupported", "extra", "project"}
 _DEFAULTS = Order()
 
 

@@ -470,6 +470,28 @@ class Settings:
             if name in ("day", "month", "unknown_price")
         }
 
+    def budget_of(self, project: str) -> dict[str, float]:
+        """The budget, with that of a `project` where it has one."""
+        limit = self._project_budgets().get(project) if project else None
+        if limit is None:
+            return self.budget
+        return {**self.budget, "project": _amount(str(limit), f"the budget of {project}")}
+
+    def _project_budgets(self) -> Mapping[str, Any]:
+        """USD by project."""
+        budgets: Any = self._keys.record("budget").get("projects") or {}
+        if text := self._environment.get("SEEDANCE_BUDGET_PROJECTS"):
+            try:
+                budgets = json.loads(text)
+            except ValueError as error:
+                raise BadOrder(f"SEEDANCE_BUDGET_PROJECTS is not JSON: {error}.") from error
+        if not isinstance(budgets, dict):
+            raise BadOrder(
+                "SEEDANCE_BUDGET_PROJECTS must be a JSON object from project to USD.",
+                hint='It looks like {"trailer": 200}.',
+            )
+        return budgets
+
     @property
     def max_usd(self) -> float:
         """The most that one queued graph or one command may cost, in USD; 0 for no limit."""

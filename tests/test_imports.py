@@ -54,7 +54,7 @@ ONLY: dict[str, set[str]] = {
     "shots": {"errors", "fit", "options", "order", "providers", "said", "texts"},
     "__init__": set(),
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
-    | {"said", "servers", "settings", "texts", "units"},
+    | {"said", "servers", "settings", "shots", "texts", "units"},
 }
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "nodes", "server", "torch"}
 # Third parties that only one unit may speak to, so that each can be replaced in one place.

@@ -224,6 +224,7 @@ def test_a_manager_finds_the_nodes_by_reading() -> None:
         "SeedanceTask",
         "SeedanceFinal",
         "SeedanceAsset",
+        "SeedanceStoryboard",
     }
 
 

@@ -14,6 +14,8 @@ const ORDERING = new Set([
   "SeedanceReference",
   "SeedanceV2V",
 ]);
+/** Those that say something, and make no order of their own that could be compared. */
+const OTHERS = new Set(["SeedanceTask", "SeedanceFinal", "SeedanceStoryboard"]);
 const TAB = "seedance";
 const PROVIDERS = [
   "AIHubMax",
@@ -34,7 +36,7 @@ const PROVIDERS = [
 /** @param {ComfyNode} node */
 const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
 /** @param {ComfyNode} node */
-const isOurs = (node) => makesOrders(node) || ["SeedanceTask", "SeedanceFinal"].includes(node.comfyClass ?? "");
+const isOurs = (node) => makesOrders(node) || OTHERS.has(node.comfyClass ?? "");
 
 /**
  * What draws a setting: an element that is filled as soon as its module is there.

@@ -50,6 +50,17 @@ const STORY = [
   'The light turns golden. She closes her eyes and hums a tune.',
   'She opens her eyes and smiles into the camera. The music ends on a soft chord.',
 ]
+const NINE = [
+  '# meadow\n4s: The girl stands on the green hill and waves to us with both arms. Wind, far-off birds.',
+  '# clouds\n4s: She turns her face up to the clouds and laughs. The camera slowly moves in.',
+  '# gust\n4s: A gust of wind blows through her hair; petals fly past. The wind roars for a moment.',
+  '# run\n4s: She runs down the hill with her arms spread. The camera follows at her side.',
+  '# brook\n4s: She jumps over a brook; water splashes in the sun.',
+  '# bridge\n4s: On a wooden bridge she stops and looks down at the fish. Soft steps on wood.',
+  '# evening\n4s: The light turns golden. She closes her eyes and hums a tune.',
+  '# lantern\n4s: She lights a paper lantern; its glow falls on her face. Crickets.',
+  '# night\n4s: The lantern rises into the night among many others. The tune ends on a soft chord.',
+]
 const COLUMN = 400
 const ROWS = { skip: 980, mute: 1120, sound: 1260, film: 1450 }
 const column = (number, y) => [COLUMN * (number - 1), y]
@@ -94,6 +105,23 @@ module.exports = {
       save(column(3, ROWS.film), [1160, 800], 'five shots'),
     ],
     [['load', 'IMAGE', 'shot1', 'image'], ...filmLinks(5)],
+  ),
+
+  nine_shot_film_from_one_picture: graph(
+    '# A nine-shot film from one picture\n\nOne node makes the whole film: each paragraph is a shot, '
+    + '`4s:` its length, the line `#` above it its name. With **chain** on, each shot starts on the '
+    + 'last frame of the one before it, to the bit; switch it off to make all side by side. The node '
+    + 'says how many shots are to make and what that costs. Change one, and only that one, and those '
+    + 'that follow from it, are made again. The film is joined without decoding it, so that it needs '
+    + 'no memory; **video** gives each shot by itself.', 1460, 210,
+    [
+      picture('load', [0, 0], 'The first frame'),
+      seedance('board', 'SeedanceStoryboard', [380, 0], [520, 1240], {
+        shots: NINE.join('\n\n'), resolution: '480p', ratio: '16:9',
+      }, 'Nine shots'),
+      save([960, 0], [500, 460], 'nine shots'),
+    ],
+    [['load', 'IMAGE', 'board', 'image'], ['board', 'film', 'save', 'video']],
   ),
 
   two_providers_side_by_side: graph(

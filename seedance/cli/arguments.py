@@ -30,7 +30,7 @@ FLAGS = (
     *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
     *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
     *("--draft", "--web-search", "--output-format", "--out", "--join", "--jobs", "--estimate"),
-    "--report",
+    *("--report", "--project", "--by"),
 )
 MOST_ROWS = 10**9
 MOST_JOBS = 500
@@ -115,6 +115,11 @@ def parser() -> Parser:
     command.add_argument("--search", metavar="TEXT", help="only those with TEXT in their prompt")
     command.add_argument("--state", choices=tasks.STATES, metavar="S", help="only those in a state")
     command.add_argument("--costs", action="store_true", help="totals by day and provider instead")
+    command.add_argument(
+        "--by",
+        choices=tasks.BY,
+        help="with --costs: totals by this, and what was not paid a second time",
+    )
     form = command.add_mutually_exclusive_group()
     _json_flag(form)
     form.add_argument("--csv", action="store_true", help="all of them as CSV")
@@ -250,6 +255,7 @@ def _batch_command(commands: Any) -> None:
     how.add_argument("--duration", metavar="N", help="seconds")
     how.add_argument("--no-audio", action="store_true", help="silent videos")
     how.add_argument("--on-unsupported", metavar="error|nearest")
+    how.add_argument("--project", metavar="NAME")
 
 
 def _bare(top: Parser) -> Any:
@@ -320,6 +326,9 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
         default=default.output_format,
         metavar="|".join(OUTPUT_FORMATS),
         help="mov: a 4:4:4 master with PCM sound, where the provider has it",
+    )
+    how.add_argument(
+        "--project", default="", metavar="NAME", help="a label, for: seedance tasks --costs --by"
     )
     how.add_argument("--watermark", action="store_true")
     how.add_argument("--camera-fixed", action="store_true")

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from ..runner.batches.progress import Standing
 
 MOST_COUNTED = 200  # shots; of a longer list it is shown how many were looked at
-DEFAULTS = ("provider", "model", "resolution", "ratio", "duration", "on_unsupported", "no_audio")
+DEFAULTS = (
+    "provider",
+    "model",
+    "resolution",
+    "ratio",
+    "duration",
+    "on_unsupported",
+    "no_audio",
+    "project",
+)
 
 
 def batch(args: argparse.Namespace) -> int:
@@ -45,6 +54,7 @@ def batch(args: argparse.Namespace) -> int:
         _print_estimate(estimate, len(found), as_json=args.json)
         return 0
     show.note(_in_words(estimate, len(found)))
+    plan.check_key()
     most = prices.amount("--max-usd", args.max_usd)
     plan.check_most(most)
     spending = Spending(runner.settings.max_usd if most is None else most)

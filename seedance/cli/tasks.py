@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BadOrder
 from ..texts import cell
 from . import prices, show
 from .setup import runner_for
 
 if TYPE_CHECKING:
     from ..journal import Row, Total
+    from ..runner import Runner
 
 FIELDS = ("row", "task", "provider", "model", "state", "created", "updated", "prompt", "seed")
 STATES = {
@@ -31,11 +33,17 @@ STATES = {
 UNPAID = ("refused", "preparing")
 COST_DAYS = 3660  # all of them
 COST_FIELDS = ("day", "provider", "currency", "tasks", "amount", "estimated")
+BY = ("project", "day", "provider", "model")
+BY_FIELDS = ("currency", "tasks", "amount", "estimated", "reused", "saved")
 
 
 def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
+    if args.by and not args.costs:
+        raise BadOrder("--by says how totals are made.", hint="Use: seedance tasks --costs --by X")
     runner = runner_for(args)
+    if args.by:
+        return _costs_by(args, runner)
     if args.costs:
         unknown = _unknown_costs(runner.journal.newest(sys.maxsize))
         records = costs(runner.journal.spent(COST_DAYS)) + unknown
@@ -75,6 +83,41 @@ def costs(totals: Iterable[Total]) -> list[dict[str, Any]]:
         }
         for total in newest_first
     ]
+
+
+def _costs_by(args: argparse.Namespace, runner: Runner) -> int:
+    """What was spent by project, day, provider or model, and what was not paid twice."""
+    from ..providers import ids, is_free
+
+    parts = runner.journal.spent_by(args.by, [each for each in ids() if is_free(each)])
+    fields = (args.by, *BY_FIELDS)
+    records: list[dict[str, Any]] = [
+        {
+            args.by: part.key,
+            "currency": part.amount.currency if part.amount else None,
+            "tasks": part.orders,
+            "amount": part.amount.amount if part.amount else None,
+            "estimated": part.amount.estimated if part.amount else None,
+            "reused": part.reused,
+            "saved": part.saved,
+        }
+        for part in parts
+    ]
+    if args.json:
+        show.as_json(records)
+    elif args.csv:
+        _write_csv(records, fields)
+    elif not records:
+        show.note("Nothing was spent yet.")
+    else:
+        none = {"project": "(no project)"}.get(args.by, "")
+        lines = [
+            [record[args.by] or none, *(_shown(record[name]) for name in BY_FIELDS)]
+            for record in records
+        ]
+        show.table([fields, *lines])
+        show.note("reused: asked for again; saved: what that would have cost.")
+    return 0
 
 
 def _is_wanted(row: Row, args: argparse.Namespace) -> bool:

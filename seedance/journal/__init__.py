@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from .assets import MAKING, AssetKey, AssetRow
 from .bucket_objects import BUCKET
-from .budget import Total, believed, sensible
+from .budget import Part, Total, believed, sensible
 from .database import REBUILD, JournalReplaced
 from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
@@ -47,6 +47,7 @@ __all__ = [
     "JournalReplaced",
     "LeaseLost",
     "NewRow",
+    "Part",
     "Row",
     "State",
     "TicketTaken",

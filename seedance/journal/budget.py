@@ -5,7 +5,7 @@ It decides what counts as spent. Days are those of this machine's time zone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -61,21 +61,29 @@ def believed(told: Money | None, price: Money | None) -> Money | None:
 
 
 def check_budget(
-    connection: sa.Connection, cost: float | None, budget: Mapping[str, float], now: float
+    connection: sa.Connection,
+    cost: float | None,
+    budget: Mapping[str, float],
+    now: float,
+    project: str = "",
 ) -> None:
-    """Raise OverBudget if `cost` (USD) would exceed the budget of the day or the month of `now`."""
+    """Raise OverBudget if `cost` (USD) would exceed the budget of the day or the month of `now`, or
+    that of the project."""
     if not cost:
         return
+    if project and (limit := budget.get("project")) is not None:
+        gone = _counted(connection, orders.c.project == project)
+        if gone + cost > limit + 1e-9:
+            raise OverBudget(
+                f"This order would cost about ${cost:.2f}, and ${gone:.2f} of the "
+                f"budget of ${limit:.2f} of the project {project} are spent; it was not sent.",
+                hint="Raise it in SEEDANCE_BUDGET_PROJECTS.",
+            )
     today = datetime.fromtimestamp(now).date()
     for name, first in (("day", today), ("month", today.replace(day=1))):
         if (limit := budget.get(name)) is None:
             continue
-        gone = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)).where(
-                orders.c.created >= _midnight(first),
-                orders.c.budget_usd.between(0.0, HIGHEST_COST),
-            )
-        ).scalar_one()
+        gone = _counted(connection, orders.c.created >= _midnight(first))
         if gone + cost > limit + 1e-9:
             raise OverBudget(
                 "This order would cost about ${cost}, and ${gone} of the budget of ${limit} a day "
@@ -89,6 +97,59 @@ def check_budget(
                 limit=f"{limit:.2f}",
                 variable=f"SEEDANCE_BUDGET_{name.upper()}",
             )
+
+
+def _counted(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> float:
+    """What orders count against a budget, in USD."""
+    total = sa.func.coalesce(sa.func.sum(orders.c.budget_usd), 0.0)
+    possible = orders.c.budget_usd.between(0.0, HIGHEST_COST)
+    return float(connection.execute(sa.select(total).where(condition, possible)).scalar_one())
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the `orders` of one day, project, provider or model (`key`) cost in one currency, None
+    where nobody told. They were asked for again `reused` times, for which `saved` was not paid a
+    second time."""
+
+    key: str
+    orders: int
+    amount: Money | None
+    reused: int
+    saved: float
+
+
+def spent_by(connection: sa.Connection, by: str, free: Collection[str]) -> list[Part]:
+    """See `Journal.spent_by`."""
+    columns = (
+        *(orders.c.created, orders.c.project, orders.c.provider, orders.c.model),
+        *(orders.c.cost_amount, orders.c.cost_currency, orders.c.cost_estimated, orders.c.reuses),
+    )
+    paid = sa.select(*columns).where(
+        orders.c.provider.not_in(list(free)),
+        orders.c.state.not_in((State.PREPARING, State.REFUSED)),
+        sa.or_(orders.c.cost_amount > 0, orders.c.cost_amount.is_(None)),
+        sa.or_(orders.c.cost_amount.is_not(None), orders.c.ticket.is_not(None)),
+    )
+    parts: dict[tuple[str, str | None], Part] = {}
+    for row in connection.execute(paid):
+        day = datetime.fromtimestamp(row.created).date().isoformat()
+        key = day if by == "day" else str(getattr(row, by) or "")
+        cost = sensible(Money(row.cost_amount or 0.0, row.cost_currency or "", False))
+        known = cost if row.cost_amount is not None else None
+        place = (key, known.currency if known else None)
+        before = parts.get(place) or Part(key, 0, None, 0, 0.0)
+        amount = before.amount
+        if known is not None:
+            estimated = bool(row.cost_estimated) or (amount is not None and amount.estimated)
+            whole = known.amount + (amount.amount if amount else 0.0)
+            amount = Money(round(whole, 6), known.currency, estimated)
+        again = row.reuses or 0
+        saved = before.saved + again * (known.amount if known else 0.0)
+        reused = before.reused + again
+        parts[place] = Part(key, before.orders + 1, amount, reused, round(saved, 6))
+    order = sorted(parts.values(), key=lambda part: (part.key, part.amount is None))
+    return order[::-1] if by == "day" else order
 
 
 def spent(connection: sa.Connection, days: int, now: float) -> list[Total]:

@@ -108,7 +108,8 @@ class Journal(Database, Queries, UnclearRows):
         """The row for an order, and whether it is new and ours.
 
         If a live, saved or unclear row has the same fingerprint, that one is returned instead.
-        `budget`: `day` and `month` in USD. Raises OverBudget if the new row would exceed it.
+        `budget`: `day`, `month` and `project` in USD. Raises OverBudget if the new row would exceed
+        it.
         """
         while True:
             try:
@@ -119,7 +120,8 @@ class Journal(Database, Queries, UnclearRows):
                     if held is not None:
                         return row_of(held), False
                     self._check_same(connection)
-                    check_budget(connection, new.budget_usd, budget or {}, self._clock())
+                    project = str(new.order.get("project") or "")
+                    check_budget(connection, new.budget_usd, budget or {}, self._clock(), project)
                     return self._insert(connection, new), True
             except BadOrder as error:
                 if not isinstance(error.__cause__, IntegrityError):
@@ -147,6 +149,7 @@ class Journal(Database, Queries, UnclearRows):
                 duration=order["duration"],
                 prompt=order["prompt"],
                 seed=order["seed"],
+                project=str(order.get("project") or "")[:80] or None,
                 order_json=json.dumps(order),
                 changes_json=json.dumps(list(new.changes)),
                 state=state,
@@ -385,6 +388,13 @@ class Journal(Database, Queries, UnclearRows):
         if row is None:
             raise LeaseLost(f"row {row_id}")
         return row
+
+    def count_reuse(self, row_id: int, uid: str) -> None:
+        """Note that an order was asked for again, and its row found: it is not paid again."""
+        with self._writing() as connection:
+            again = sa.func.coalesce(orders.c.reuses, 0) + 1
+            row = is_row(row_id, uid)
+            connection.execute(sa.update(orders).where(row).values(reuses=again))
 
     def note_changes(
         self, row_id: int, changes: Sequence[Mapping[str, Any]], uid: str | None = None

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import BadOrder
-from .budget import Total, spent
+from .budget import Part, Total, spent, spent_by
 from .rows import Row, row_of
 from .schema import is_held, orders
 from .states import ENDED, LIVE, State
@@ -39,6 +39,13 @@ class Queries(ABC):
         day first. Days are this machine's."""
         with self._reading() as connection:
             return spent(connection, days, self._clock())
+
+    def spent_by(self, by: str, free: Collection[str] = ()) -> list[Part]:
+        """What all orders cost, by `day` (the newest first), `project`, `provider` or `model`, and
+        currency; with those whose cost nobody told, and what was not paid twice. Providers that are
+        `free` are left out."""
+        with self._reading() as connection:
+            return spent_by(connection, by, free)
 
     def get(self, row_id: int, uid: str | None = None) -> Row:
         """A row by its number. Raises BadOrder if there is none, or if it is not `uid`."""
@@ -89,11 +96,12 @@ class Queries(ABC):
         """The live row whose video a person wants saved as `target`."""
         return self._first(orders.c.target == str(target), orders.c.state.in_(LIVE))
 
-    def held_alike(self, order: Mapping[str, Any]) -> bool:
-        """Whether a held row has the words and values of `order`, whatever media it has: those of a
-        graph that has not run are not known."""
+    def held_alike(self, order: Mapping[str, Any], providers: Collection[str]) -> Row | None:
+        """The newest held row at one of these providers that has the words and values of `order`,
+        whatever media it has: those of a graph that has not run are not known."""
         names = ("prompt", "seed", "model", "resolution", "duration")
-        return self._first(*(orders.c[name] == order[name] for name in names), is_held) is not None
+        same = (orders.c[name] == order[name] for name in names)
+        return self._first(*same, is_held, orders.c.provider.in_(list(providers)))
 
     def _first(self, *conditions: Any) -> Row | None:
         with self._reading() as connection:

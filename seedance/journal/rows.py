@@ -44,7 +44,7 @@ class Row:
 
     `create` is the paid call as JSON, where it is kept and its outcome is not known. `looks` counts
     how often the provider's list did not have the task, `looked` is when it last did not (Unix
-    seconds).
+    seconds). `reuses` counts how often the order was asked for again, and not paid again.
     """
 
     id: int
@@ -76,6 +76,8 @@ class Row:
     create: str | None = None
     looked: float | None = None
     looks: int = 0
+    project: str = ""
+    reuses: int = 0
 
     @property
     def live(self) -> bool:
@@ -146,4 +148,6 @@ def row_of(record: Any) -> Row:
         create=record.create_json,
         looked=record.looked,
         looks=record.looks or 0,
+        project=record.project or "",
+        reuses=record.reuses or 0,
     )

@@ -68,10 +68,13 @@ orders = sa.Table(
     # When the provider's list last did not have the task of an unclear order, and how often.
     sa.Column("looked", sa.Float),
     sa.Column("looks", sa.Integer),
+    sa.Column("project", sa.String(80)),  # a person's label
+    sa.Column("reuses", sa.Integer),  # how often its video was asked for again, and not paid again
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),
     sa.Index("orders_created", "created"),
+    sa.Index("orders_project", "project"),
 )
 # Literal values, not bound ones: SQLite uses the index below only for a query that contains the
 # same condition as text.

@@ -69,6 +69,7 @@ def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Pre
         seed=row.seed,
         watermark=draft.watermark,
         output_format=draft.output_format,
+        project=draft.project,
         draft_of=ticket,
     )
     prepared = quotes.prepare_at(final, row.provider, settings)

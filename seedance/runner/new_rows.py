@@ -34,7 +34,7 @@ def reserve(
     goal = _goal(settings, target, provider.id, identity, prepared.order.output_format)
     if not journal.newest(1):
         rebuild.check_new(settings.output, identity)
-    budget = settings.budget
+    budget = settings.budget_of(prepared.order.project)
     row, is_new = journal.reserve(
         NewRow(
             fingerprint=identity,

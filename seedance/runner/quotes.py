@@ -142,7 +142,7 @@ def tidy(order: Order) -> tuple[Order, tuple[Said, ...]]:
             ),
         )
         order = replace(order, seed=seed)
-    return replace(order, prompt=order.prompt.strip()), said
+    return replace(order, prompt=order.prompt.strip(), project=order.project.strip()), said
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:
@@ -369,7 +369,7 @@ def counted(price: Money | None, budget: dict[str, float], provider: Provider) -
         return usd
     if "unknown_price" in budget:
         return budget["unknown_price"]
-    if "day" in budget or "month" in budget:
+    if {"day", "month", "project"} & budget.keys():
         raise OverBudget(
             "What this order costs at {provider} is not known in USD, and a budget "
             "is set; it was not sent.",

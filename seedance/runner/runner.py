@@ -213,9 +213,16 @@ class Runner:
         prepared = self._prepare(self.assets.named(order))
         if providers.is_free(prepared.provider.id):
             return []
-        new = (prepared.take(number).order for number in range(takes))
-        values = ({**vars(each), "prompt": prompt} for each in new)
-        return [prepared.price for each in values if not self.journal.held_alike(each)]
+        new = (prepared.take(number) for number in range(takes))
+        return [each.price for each in new if self.alike(each, prompt) is None]
+
+    def alike(self, prepared: Prepared, prompt: str) -> Row | None:
+        """The row of an order as far as that shows before its media are known: with the same words
+        and values, at its provider, or for `auto` at any that is paid."""
+        there = [prepared.provider.id]
+        if prepared.asked_order.provider == quotes.AUTO:
+            there = [each for each in providers.ids() if not providers.is_free(each)]
+        return self.journal.held_alike({**vars(prepared.order), "prompt": prompt}, there)
 
     def prices_of_final(self, ticket: str, resolution: str) -> list[Money | None]:
         """The price of a draft's final, none where it is free or made already. Raises what `finish`
@@ -241,6 +248,9 @@ class Runner:
     def _start(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
         if take.error is not None:
             raise take.error
+        if take.row is not None and take.row.task is not None:
+            with contextlib.suppress(BadOrder):  # it is a number for people, and no money is spent
+                self.journal.count_reuse(take.row.id, take.row.uid)
         if take.prepared is None:
             assert take.row is not None
             there = self._prepared_for(take.row, take.order)

@@ -156,15 +156,16 @@ def read_text(
     folder: Path | None = None,
     defaults: Mapping[str, Any] | None = None,
     chain: bool = False,
+    image: Medium | None = None,
     name: str = "The list of shots",
 ) -> list[Shot]:
     """The shots of a text of any of the four forms. Relative files are in `folder`; None allows
     addresses alone, for texts of strangers. With `chain`, each shot follows the one before, unless
-    it has pictures or clips of its own.
+    it has pictures or clips of its own. `image` is the first frame of the first shot.
 
     Raises BadShots for a text with mistakes.
     """
-    reader = _Reader(folder, defaults, files=folder is not None, chain=chain)
+    reader = _Reader(folder, defaults, files=folder is not None, chain=chain, image=image)
     return reader.read(records_of(text, form_of("", text)), name)
 
 
@@ -198,12 +199,13 @@ class _Reader:
         *,
         files: bool = True,
         chain: bool = False,
+        image: Medium | None = None,
         convert: Callable[[str, Any], Any] | None = None,
     ) -> None:
         self._shots: list[Shot] = []
         self._problems: list[Problem] = []
         self._folder, self._files, self._chain = folder, files, chain
-        self._convert = convert
+        self._image, self._convert = image, convert
         self._defaults: dict[str, Any] = {}
         self._by_name: dict[str, Shot] = {}
         self._stems: dict[str, str] = {}  # and where each was first
@@ -252,6 +254,8 @@ class _Reader:
         before = len(self._problems)
         own = self._converted(record)
         name, after = own.pop("name", None), own.pop("after", None)
+        if self._image is not None and not self._shots:
+            self._begin_with(record, own, self._image)
         values = {**self._defaults, **own}
         takes = values.pop("takes", 1)
         if not 1 <= takes <= MOST_TAKES:
@@ -273,6 +277,13 @@ class _Reader:
             self._check_order(record, shot)
         self._shots.append(shot)
         self._by_name.setdefault(shot.name, shot)
+
+    def _begin_with(self, record: Record, own: dict[str, Any], image: Medium) -> None:
+        """The first shot starts on a picture that is connected."""
+        for each in sorted(_BEGINNINGS & own.keys()):
+            message = f"The first shot starts on the picture that is connected, and has {each} too."
+            self._bad(record, each, message, "Disconnect the picture, or leave it out of the list.")
+        own["image"] = image
 
     def _named(self, record: Record, own: str | None, number: int) -> str:
         """The shot's name; its number where it has none."""

@@ -148,6 +148,8 @@ def test_a_missing_key_is_told_before_anything_is_sent(
 ) -> None:
     monkeypatch.delenv("LUMENFALL_API_KEY")
     assert film.batch().code == 3
+    told = film.batch("--estimate", "--json", yes=False).json
+    assert told["total"]["usd"] == pytest.approx(2 * TEXT + IMAGE)  # which needs none
     assert lumenfall.requests == []
 
 
@@ -431,3 +433,19 @@ def test_a_film_with_a_hole_is_not_made(film: Film, lumenfall: fakes.Fake) -> No
     ran = film.batch("--join", film.folder / "film.mp4")
     assert ran.code == 4 and "film was not made" in ran.err
     assert not (film.folder / "film.mp4").exists()
+
+
+def test_a_changed_shot_takes_no_file_that_another_order_under_way_is_to_have(
+    film: Film, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film.shots = [{"name": "a", "prompt": "A fox"}]
+    lumenfall.polls_until_done = 10**6
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0")
+    assert film.batch("--out", film.out).code == 7
+    monkeypatch.delenv("SEEDANCE_TIMEOUT")
+    lumenfall.polls_until_done = 0
+    film.shots[0]["prompt"] = "A wolf"
+    assert film.batch("--out", film.out).out.split() == [str(film.out / "a_v2.mp4")]
+    film.shots[0]["prompt"] = "A fox"
+    assert film.batch("--out", film.out).out.split() == [str(film.out / "a.mp4")]
+    assert lumenfall.creates == 2

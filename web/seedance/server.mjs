@@ -63,7 +63,15 @@ import { known as inWords, troubleWords } from "./words.mjs";
  * @property {Provider["key"]} key
  * @property {Trouble | null} problem
  * @typedef {{ medium: string, number: number, delivery: string }} Delivery
- * @typedef {{ quotes: Quote[], auto: string | null }} Check
+ * @typedef {{ quotes: Quote[], auto: string | null, storyboard?: Storyboard }} Check
+ *
+ * @typedef {object} Storyboard - what the shots of a list would cost now
+ * @property {number} shots
+ * @property {number} to_make - of them
+ * @property {boolean} free - whether making those costs nothing
+ * @property {number} usd
+ * @property {number} unknown - takes without a known price
+ * @property {Trouble | null} problem - why they cannot be made
  *
  * @typedef {{ usd: number, orders: number, unknown: number, max_usd: number }} GraphSum - what a
  *   graph would cost: videos with a known price, those without one, and the limit (0: none)
@@ -189,8 +197,10 @@ export const said = (workflow) => ask("GET", `/said?workflow=${encodeURIComponen
 const checks = new Map();
 const MOST_CHECKS = 200;
 
-/** @param {object} order @returns {Promise<Check>} */
+/** @param {{ node?: string }} order @returns {Promise<Check>} */
 export function check(order) {
+  // What is there of a storyboard changes with each run.
+  if (order.node === "SeedanceStoryboard") return ask("POST", "/check", order);
   const key = JSON.stringify(order);
   const present = checks.get(key);
   if (present) return present;

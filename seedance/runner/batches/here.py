@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from ... import providers
 from ...errors import SeedanceError
-from .. import Job, Prepared, Progress, Runner, Spending
+from .. import Graph, Job, Prepared, Progress, Runner, Spending
 from .names import Names
 from .plan import ShotTake
 from .progress import Outcome, Shooting, Standing
@@ -49,19 +49,31 @@ def carry(
     out: Path | None = None,
     jobs: int | None = None,
     confirm: Confirm | None = None,
+    graph: Graph | None = None,
     on_began: Callable[[UnderWay], None] = lambda one: None,
     on_ended: Callable[[Standing], None] = lambda standing: None,
     on_look: Callable[[list[UnderWay]], None] = lambda under_way: None,
     on_left: Callable[[list[UnderWay]], None] = lambda under_way: None,
 ) -> None:
     """Bring every take to its end. At most `jobs` go on at once, by default as many as the
-    providers have slots. `out` is the folder to save them in. The callbacks are called in this
+    providers have slots. `out` is the folder to save them in; `graph` goes into the files. The
+    callbacks are called in this
     thread, `on_look` a few times a second.
 
     What is raised in a callback, or a KeyboardInterrupt, ends this call; orders that are under way
     go on until the runner is closed. `on_left` is told which those are.
     """
-    carrying = _Carrying(shooting, runner, spending, Names(out), jobs, confirm, on_began, on_ended)
+    carrying = _Carrying(
+        shooting,
+        runner,
+        spending,
+        Names(out, runner.journal.going_to),
+        jobs,
+        confirm,
+        graph,
+        on_began,
+        on_ended,
+    )
     try:
         carrying.run(on_look)
     finally:
@@ -77,11 +89,12 @@ class _Carrying:
         names: Names,
         jobs: int | None,
         confirm: Confirm | None,
+        graph: Graph | None,
         on_began: Callable[[UnderWay], None],
         on_ended: Callable[[Standing], None],
     ) -> None:
         self._shooting, self._runner, self._spending = shooting, runner, spending
-        self._names, self._jobs, self._confirm = names, jobs, confirm
+        self._names, self._jobs, self._confirm, self._graph = names, jobs, confirm, graph
         self._on_began, self._on_ended = on_began, on_ended
         self._under_way: dict[int, UnderWay] = {}
         self._at: Counter[str] = Counter()  # orders under way, by provider
@@ -89,10 +102,11 @@ class _Carrying:
 
     def run(self, on_look: Callable[[list[UnderWay]], None]) -> None:
         while not self._shooting.is_over:
-            self._begin()
             on_look(list(self._under_way.values()))
+            self._begin()
             if self._under_way:
                 self._hear()
+        on_look([])
 
     def leave(self) -> list[UnderWay]:
         """Wait no longer for those under way; returns them."""
@@ -126,6 +140,7 @@ class _Carrying:
                 target=self._names.of(take, row),
                 confirm=self._confirm,
                 spending=self._spending,
+                graph=self._graph,
             )
         except SeedanceError as error:
             self._end(standing, error)

@@ -6,6 +6,7 @@ replaced: a shot that was changed is `NAME_v2.mp4`, and what was there stays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import BadOrder
@@ -18,11 +19,13 @@ MOST_VERSIONS = 1000
 
 class Names:
     """Chooses the files in `folder`, which is made if it does not exist; None leaves them to the
-    runner. Each is chosen once in the life of this object. Raises BadOrder for a folder that cannot
-    be written."""
+    runner. Each is chosen once in the life of this object; `going_to` gives the order under way
+    that is to be saved as a file. Raises BadOrder for a folder that cannot be written."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path | None, going_to: Callable[[Path], Row | None] = lambda path: None
+    ) -> None:
+        self._folder, self._going_to = folder, going_to
         self._chosen: dict[Path, tuple[str, int]] = {}
         if folder is not None:
             if folder.exists() and not folder.is_dir():
@@ -48,10 +51,15 @@ class Names:
         for version in range(1, MOST_VERSIONS):
             stem = take.shot.stem + (f"_v{version}" if version > 1 else "")
             target = files.numbered(self._folder / f"{stem}.{ending}", take.number)
-            if self._is_ours(target, mine) and places.is_free(target, row):
+            if self._is_ours(target, mine) and self._is_free(target, row):
                 check_target(target, ending)
                 return self._choose(target, mine)
         raise BadOrder(f"There are too many versions of {take.shot.stem} in {self._folder}.")
+
+    def _is_free(self, target: Path, row: Row | None) -> bool:
+        other = self._going_to(target)
+        nobodys = other is None or (row is not None and other.uid == row.uid)
+        return nobodys and places.is_free(target, row)
 
     def _is_ours(self, target: Path, mine: tuple[str, int]) -> bool:
         return self._chosen.get(target, mine) == mine

@@ -95,11 +95,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """All takes of a list, in its order."""
+    """All takes of a list, in its order. `problem` says that a key is missing for some of them, or
+    may not go where its provider is now."""
 
     shots: Sequence[Shot]
     takes: Sequence[ShotTake]
     unknown_price: float | None = None
+    problem: SeedanceError | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -128,6 +130,11 @@ class Plan:
             total=sum_of(prices, self.unknown_price),
         )
 
+    def check_key(self) -> None:
+        """Raise NeedsKey, or BadOrder, where a key is missing for what is to be made."""
+        if self.problem is not None:
+            raise self.problem
+
     def check_most(self, most: float | None) -> None:
         """Raise OverBudget if all that is to be made costs more than `most` USD (None: no limit),
         of which 0 allows only what is free. Prices that are not known are too much."""
@@ -150,10 +157,11 @@ def make_plan(
     on_shot: Callable[[int], None] = lambda number: None,
 ) -> Plan:
     """Look at every shot, in order: its media, its provider, its price, its rows in the journal.
-    `on_shot` is told how many were looked at.
+    `on_shot` is told how many were looked at. A shot with a picture that is not at hand, because a
+    graph has not run, is taken for what was made with the same words and values.
 
-    Raises BadShots, with all shots that no provider takes as they are; NeedsKey where only a key is
-    missing.
+    Raises BadShots, with all shots that no provider takes as they are; NeedsKey where `auto` finds
+    no provider with a key.
     """
     planner = _Planner(runner)
     for number, shot in enumerate(shots, start=1):
@@ -164,7 +172,7 @@ def make_plan(
     if planner.needs is not None:
         raise planner.needs
     unknown_price = runner.settings.budget.get("unknown_price")
-    return Plan(shots, planner.takes, unknown_price)
+    return Plan(shots, planner.takes, unknown_price, planner.keyless)
 
 
 class _Planner:
@@ -172,6 +180,7 @@ class _Planner:
         self.takes: list[ShotTake] = []
         self.problems: list[Problem] = []
         self.needs: NeedsKey | None = None
+        self.keyless: SeedanceError | None = None
         self._runner = runner
         self._glance = Glance(runner.settings.output)
         self._first: dict[str, ShotTake] = {}  # the first take of each shot, by its name
@@ -208,16 +217,18 @@ class _Planner:
         if take.error is not None:
             raise take.error
         prepared, row = take.prepared, take.row
+        unknown = prepared is not None and any(each.unknown for each in prepared.order.media)
+        if row is None and prepared is not None and unknown and shot.after is None:
+            row = self._runner.alike(prepared, prepared.order.prompt)
         if row is not None:
             price = row.cost if row.state == State.PREPARING else None
             return ShotTake(shot, number, self._stage(row), row.provider, price, row)
         assert prepared is not None
-        if prepared.access.problem is not None:
-            raise prepared.access.problem
+        self.keyless = self.keyless or prepared.access.problem
         made = ShotTake(
             shot, number, "to make", prepared.provider.id, prepared.price, follows=follows
         )
-        if not follows:
+        if not unknown:
             same = self._known.setdefault(prepared.fingerprint, made)
             if same is not made:
                 return replace(made, stage="same", same_as=same)

@@ -15,7 +15,10 @@ from ...texts import cell
 from .. import Result
 from .progress import Shooting, Standing
 
-FIELDS = ("shot", "take", "state", "file", "cost", "seed", "error", "currency", "provider", "task")
+FIELDS = (
+    *("shot", "take", "state", "file", "cost", "seed", "error"),
+    *("currency", "provider", "task", "project"),
+)
 
 
 def records(shooting: Shooting) -> list[dict[str, Any]]:
@@ -39,6 +42,7 @@ def record_of(standing: Standing) -> dict[str, Any]:
         "currency": None,
         "provider": take.provider,
         "task": standing.task or (take.row.task if take.row else None),
+        "project": take.shot.values.get("project"),
     }
     if isinstance(outcome, Result):
         cost = outcome.cost

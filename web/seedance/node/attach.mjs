@@ -9,7 +9,7 @@ import { draw } from "./line.mjs";
 import { narrow, ownLists, wordLists } from "./lists.mjs";
 import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
-import { IDLE, sketch, widget } from "./sketch.mjs";
+import { isStoryboard, matters, sketch, widget } from "./sketch.mjs";
 import { sumLater } from "./sum.mjs";
 import { t } from "../words.mjs";
 
@@ -39,7 +39,9 @@ onNodeNews((news) => {
   const run = note(news);
   if (news.workflow !== null && news.workflow !== workflow()) return; // on another tab of the page
   const node = nodeAt(news.node);
-  if (node) shows.get(node)?.(run);
+  if (!node) return;
+  shows.get(node)?.(run);
+  if (news.results && isStoryboard(node)) looks.get(node)?.(PAUSE); // fewer shots are to make
 });
 
 function* orderingNodes() {
@@ -107,7 +109,7 @@ function watchOrder(node, place, drawn) {
 
   looks.set(node, later);
   for (const item of node.widgets ?? []) {
-    if (!IDLE.has(item.name) || item.name === "takes") item.callback = after(item.callback, () => later(PAUSE));
+    if (matters(node, item.name) || item.name === "takes") item.callback = after(item.callback, () => later(PAUSE));
   }
   node.onConnectionsChange = after(node.onConnectionsChange, () => later(PAUSE));
   node.onConfigure = after(node.onConfigure, () => later(0));

@@ -24,6 +24,7 @@ export function draw(place, node, news) {
 /** @param {ComfyNode} node @param {News} news @returns {HTMLElement[]} */
 function rows(node, { check, providers = [], error }) {
   if (!check) return [note("times-circle", error?.message ?? "", "bad")];
+  if (check.storyboard) return storyboard(node, check.storyboard);
   const asked = value(node, "provider") ?? "auto";
   const id = asked === "auto" ? check.auto : asked;
   const quote = check.quotes.find(({ provider }) => provider === id);
@@ -49,6 +50,27 @@ function rows(node, { check, providers = [], error }) {
       note(kind ? "exclamation-triangle" : "info-circle", words, kind),
     ),
     ...remarks(node, quote),
+  ];
+}
+
+/** @param {ComfyNode} node @param {import("../server.mjs").Storyboard} all @returns {HTMLElement[]} */
+function storyboard(node, { shots, to_make: make, free, usd, unknown, problem }) {
+  const said = (/** @type {string} */ words) => h("div", { class: "seedance-head" }, h("span", {}, words));
+  const keyless = problem?.kind === "NeedsKey";
+  if (keyless && !shots) return [keyMissing("line.noKeys")];
+  if (problem && !String(value(node, "shots") ?? "").trim()) {
+    return [note("info-circle", t("line.noShots"), "")];
+  }
+  if (problem && !keyless) {
+    return problem.message.split("\n").map((words) => note("times-circle", words, "bad"));
+  }
+  if (!make) return [said(t("line.allThere", { shots }))];
+  const about = t("line.about", { price: amount({ amount: usd, currency: "USD", estimated: true }) });
+  const price = free ? t("money.free") : usd ? about : t("line.unknown");
+  return [
+    said(t("line.storyboard", { make, shots, price })),
+    ...(keyless ? [keyMissing("line.noKey")] : []),
+    ...(unknown && usd ? [note("info-circle", t("sum.unknown", { unknown }), "")] : []),
   ];
 }
 

@@ -15,14 +15,15 @@ import { changeWords, whyWords, widget } from "./sketch.mjs";
  * @typedef {import("../server.mjs").Progress} Progress
  * @typedef {import("../server.mjs").Trouble} Trouble
  * @typedef {{ provider: string, row?: number, seed: number, width: number, height: number, duration: number,
- *   cost: Money | null, reused: boolean, error?: undefined }} Made
- * @typedef {{ seed: number | null, error: Trouble }} Failed
+ *   cost: Money | null, reused: boolean, name?: string, error?: undefined }} Made
+ * @typedef {{ seed: number | null, name?: string, error: Trouble }} Failed
  * @typedef {object} News
  * @property {string} node - its id in the run
  * @property {number} item - of a list, where the node runs for each item of one
  * @property {string} prompt_id
  * @property {string | null} workflow - the id of the workflow, where it is known
- * @property {Progress[]} [takes]
+ * @property {(Progress & { name?: string })[]} [takes] - with the names of shots
+ * @property {{ ended: number, all: number }} [shots] - how many have ended
  * @property {(Made | Failed)[]} [results]
  * @property {Change[]} [changes]
  * @property {(string | import("../words.mjs").Said)[]} [notes]
@@ -91,8 +92,10 @@ export function drawRun(place, node, run) {
   const items = [...run.items].sort(([a], [b]) => a - b).map(([, news]) => news);
   const takes = items.flatMap((news) => news.takes ?? []);
   const said = items.flatMap((news) => ended(node, news));
+  const shots = items.flatMap((news) => news.shots ?? []);
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
+    ...shots.map((count) => line("video", t("run.shots", count), "")),
     ...unlike(said),
     strip(items.flatMap((news) => news.results ?? [])),
   );
@@ -106,8 +109,8 @@ function strip(results) {
     "div",
     { class: "seedance-strip" },
     ...made.map((result) => {
-      const { row, seed, provider } = /** @type {Made & { row: number }} */ (result);
-      const label = t("run.look", { seed });
+      const { row, seed, provider, name } = /** @type {Made & { row: number }} */ (result);
+      const label = name ? t("run.lookShot", { name }) : t("run.look", { seed });
       const look = async () => {
         const { showWhole } = await import("../tasks/whole.mjs");
         showWhole(await server.task(row), provider);
@@ -116,15 +119,17 @@ function strip(results) {
         "button",
         { type: "button", title: label, "aria-label": label, onclick: look },
         h("img", { src: server.fileOf(row, "thumbnail"), alt: "", loading: "lazy" }),
-        h("small", {}, String(seed)),
+        h("small", {}, name ?? String(seed)),
       );
     }),
   );
 }
 
-/** @param {Progress} progress @param {number} number - of the take, 0 for the only one */
+/** @param {Progress & { name?: string }} progress @param {number} number - of the take, 0 for the only one */
 function underWay(progress, number) {
   const words = progressWords(progress);
+  const { name } = progress;
+  if (name) return line("spinner pi-spin", t("run.shot", { name, words }), "live");
   return line("spinner pi-spin", number ? t("run.take", { number, words }) : words, "live");
 }
 
@@ -143,10 +148,11 @@ function ended(node, { results = [], changes = [], notes = [], left }) {
 }
 
 /** @param {Made} result */
-function made({ provider, seed, width, height, duration, cost, reused }) {
+function made({ provider, seed, width, height, duration, cost, reused, name }) {
   const price = reused ? t("run.reused") : cost ? priceWords(cost) : t("tasks.noCost");
   const seconds = Number(duration.toPrecision(3));
-  return t("run.made", { provider, seed, width, height, seconds, price });
+  const words = t("run.made", { provider, seed, width, height, seconds, price });
+  return name ? t("run.shot", { name, words }) : words;
 }
 
 /** @param {ComfyNode} node @param {Failed} result */
@@ -160,8 +166,9 @@ function failure(node, result) {
 }
 
 /** @param {Failed} result */
-function failed({ seed, error }) {
+function failed({ seed, name, error }) {
   const words = troubleWords(error);
+  if (name) return t("run.shot", { name, words });
   return seed === null ? words : t("run.failed", { seed, words });
 }
 

@@ -58,13 +58,24 @@ export const whyWords = ({ why, values }) => sayWords(values?.why ?? why);
 export const optionWords = (name, value) => known(`option.${name}.${value}`);
 
 /** Widgets that neither the price nor what is possible depends on. */
-export const IDLE = new Set([
+const IDLE = new Set([
   "seed",
   "control_after_generate",
   "decode_frames",
   "takes",
   "seedance_estimate",
 ]);
+
+/** Whether the node makes all shots of a list. @param {ComfyNode} node */
+export const isStoryboard = (node) => node.comfyClass === "SeedanceStoryboard";
+
+/**
+ * Whether what the node says depends on a widget. A storyboard says which shots are there already,
+ * and another seed makes others.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
+export const matters = (node, name) => !IDLE.has(name) || (name === "seed" && isStoryboard(node));
 
 /**
  * The body of `POST /seedance/check` for a node. What arrives over a link is not known here, so the
@@ -73,7 +84,7 @@ export const IDLE = new Set([
  */
 export function sketch(node) {
   const { class_type, inputs } = asInPrompt({ node, given: givenTo(node) });
-  const known = Object.entries(inputs).filter(([name]) => !IDLE.has(name));
+  const known = Object.entries(inputs).filter(([name]) => matters(node, name));
   const widgets = known.map(([name, value]) => [name, isLink(value) ? own(node, name) : value]);
   return {
     node: class_type,
