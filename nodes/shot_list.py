@@ -33,8 +33,10 @@ def read(values: Mapping[str, Any], image: Medium | None) -> list[Shot]:
         )
     if len(text) > MOST_LETTERS:
         raise BadOrder(
-            f"The list of shots has {len(text)} letters; at most {MOST_LETTERS} are taken here.",
+            "The list of shots has {count} letters; at most {most} are taken here.",
             hint="Part it, or use: seedance batch",
+            count=len(text),
+            most=MOST_LETTERS,
         )
     given["no_audio"] = not given.pop("generate_audio", True)
     if given.get("ratio") == "adaptive":
@@ -42,8 +44,10 @@ def read(values: Mapping[str, Any], image: Medium | None) -> list[Shot]:
     shots = read_text(text, defaults=given, chain=chain, image=image)
     if len(shots) > MOST_SHOTS:
         raise BadOrder(
-            f"The list has {len(shots)} shots, and at most {MOST_SHOTS} are made here.",
+            "The list has {count} shots, and at most {most} are made here.",
             hint="Part it, or use: seedance batch",
+            count=len(shots),
+            most=MOST_SHOTS,
         )
     return shots
 

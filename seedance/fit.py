@@ -348,8 +348,10 @@ def check_words(order: Order) -> None:
         )
     if len(order.project) > LONGEST_PROJECT or not order.project.isprintable():
         raise BadOrder(
-            f"{quoted(order.project)} cannot be the name of a project.",
-            hint=f"Use at most {LONGEST_PROJECT} letters, without line breaks.",
+            "{name} cannot be the name of a project.",
+            hint="Use at most {most} letters, without line breaks.",
+            name=quoted(order.project),
+            most=LONGEST_PROJECT,
         )
     if not 0 <= order.seed < SEEDS:
         raise BadOrder(

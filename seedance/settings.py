@@ -475,7 +475,10 @@ class Settings:
         limit = self._project_budgets().get(project) if project else None
         if limit is None:
             return self.budget
-        return {**self.budget, "project": _amount(str(limit), f"the budget of {project}")}
+        return {
+            **self.budget,
+            "project": _amount(str(limit), say("the budget of {project}", project=project)),
+        }
 
     def _project_budgets(self) -> Mapping[str, Any]:
         """USD by project."""
@@ -484,7 +487,9 @@ class Settings:
             try:
                 budgets = json.loads(text)
             except ValueError as error:
-                raise BadOrder(f"SEEDANCE_BUDGET_PROJECTS is not JSON: {error}.") from error
+                raise BadOrder(
+                    "SEEDANCE_BUDGET_PROJECTS is not JSON: {said}.", said=str(error)
+                ) from error
         if not isinstance(budgets, dict):
             raise BadOrder(
                 "SEEDANCE_BUDGET_PROJECTS must be a JSON object from project to USD.",

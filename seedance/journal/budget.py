@@ -75,9 +75,13 @@ def check_budget(
         gone = _counted(connection, orders.c.project == project)
         if gone + cost > limit + 1e-9:
             raise OverBudget(
-                f"This order would cost about ${cost:.2f}, and ${gone:.2f} of the "
-                f"budget of ${limit:.2f} of the project {project} are spent; it was not sent.",
+                "This order would cost about ${cost}, and ${gone} of the budget of ${limit} of the "
+                "project {project} are spent; it was not sent.",
                 hint="Raise it in SEEDANCE_BUDGET_PROJECTS.",
+                cost=f"{cost:.2f}",
+                gone=f"{gone:.2f}",
+                limit=f"{limit:.2f}",
+                project=project,
             )
     today = datetime.fromtimestamp(now).date()
     for name, first in (("day", today), ("month", today.replace(day=1))):

@@ -20,7 +20,7 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
     *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
-    *("web_search", "output_format"),
+    *("web_search", "output_format", "project"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -124,6 +124,7 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         False,
         False,
         "mp4",
+        "",
     ]
     assert [defaults[name] for name in SHARED] == expected
 

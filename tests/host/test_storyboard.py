@@ -334,5 +334,5 @@ def test_a_cancel_begins_nothing_more(pack: Pack, fake: fakes.Fake) -> None:
         if said:
             break
         gone.wait(0.05)
-    assert "goes on" in said[-1]["notes"][0]
+    assert "goes on" in said[-1]["notes"][0]["text"]
     assert prompts(fake) == ["A fox runs"]
