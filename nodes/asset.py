@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +106,9 @@ def _medium(given: Mapping[str, Any]) -> Medium:
     """The one medium that is connected. Raises BadOrder for none and for several."""
     there = [name for name, value in given.items() if value is not None]
     if len(there) != 1:
-        what = " and ".join(there) or "nothing"
         raise BadOrder(
-            f"{what[:1].upper()}{what[1:]} is connected, and one of image, video and audio is "
-            "meant.",
+            "One of image, video and audio must be connected; here: "
+            f"{' and '.join(there) or 'nothing'}.",
             hint="Use one node for each; all may have the same name.",
         )
     read: Any = {"image": tensors.picture, "video": tensors.clip, "audio": tensors.sound}[there[0]]
@@ -181,8 +179,7 @@ class _Adding:
             self._stop.set()
 
     def _show_link(self, link: str, _seconds: float) -> None:
-        if re.match("https?://", link):
-            self._link = link
+        self._link = link
 
     def _tell(self, progress: Any) -> None:
         waits = progress.code == "asset_person"

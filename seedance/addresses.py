@@ -12,7 +12,7 @@ import socket
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
-from .errors import OddReply
+from .errors import BadOrder, OddReply
 
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -43,6 +43,33 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, which may begin with 127. too
         return False
+
+
+def check_base_url(url: str, name: str, variable: str = "") -> None:
+    """Raise BadOrder for what cannot be the address of the provider `name`. What may hold a secret
+    is not repeated. `variable` is the one that the address comes from."""
+    what, source = repr(url[:100]), f" ({variable})" if variable else ""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname and origin(url))
+        parts.port  # noqa: B018  (raises ValueError for a port that is none)
+    except ValueError:
+        usable = False
+    else:
+        if "@" in parts.netloc:
+            usable, what = False, "An address with a user name or a password"
+        elif parts.query or parts.fragment:
+            usable, what = False, "An address with a query or a fragment"
+    if not usable or parts.scheme not in ("https", "http"):
+        raise BadOrder(
+            f"{what} cannot be the base URL of {name}{source}.",
+            hint="It looks like https://host/path, without user, query or fragment.",
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise BadOrder(
+            f"{url[:100]!r} would carry the key of {name} unencrypted{source}.",
+            hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
+        )
 
 
 class ForbiddenAddress(OddReply):

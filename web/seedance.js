@@ -15,6 +15,7 @@ const ORDERING = new Set([
   "SeedanceV2V",
 ]);
 const TAB = "seedance";
+const ASSETS = "seedance-assets";
 const PROVIDERS = [
   "AIHubMax",
   "BytePlus ModelArk",
@@ -34,7 +35,7 @@ const PROVIDERS = [
 /** @param {ComfyNode} node */
 const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
 /** @param {ComfyNode} node */
-const isOurs = (node) => makesOrders(node) || ["SeedanceTask", "SeedanceFinal"].includes(node.comfyClass ?? "");
+const isOurs = (node) => makesOrders(node) || ["SeedanceTask", "SeedanceFinal", "SeedanceAsset"].includes(node.comfyClass ?? "");
 
 /**
  * What draws a setting: an element that is filled as soon as its module is there.
@@ -49,6 +50,34 @@ function panel(load) {
       .catch((error) => place.replaceChildren(String(error?.message ?? error)));
     return place;
   };
+}
+
+/**
+ * A tab of the sidebar, whose module is loaded when somebody opens it.
+ * @param {string} id
+ * @param {string} title
+ * @param {string} icon
+ * @param {() => Promise<{ render: (place: HTMLElement) => Promise<void>, destroy: () => void }>} load
+ */
+function addTab(id, title, icon, load) {
+  /** @type {ReturnType<typeof load> | undefined} */
+  let tab;
+  app.extensionManager.registerSidebarTab({
+    id,
+    icon,
+    title,
+    tooltip: title,
+    type: "custom",
+    render(place) {
+      tab = load();
+      tab
+        .then((module) => module.render(place))
+        .catch((error) => place.replaceChildren(String(error?.message ?? error)));
+    },
+    destroy() {
+      tab?.then((module) => module.destroy());
+    },
+  });
 }
 
 /** The menu's words; they are translated as soon as a node has loaded the translations. */
@@ -119,6 +148,12 @@ app.registerExtension({
       icon: "pi pi-video",
       function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
     },
+    {
+      id: "Seedance.ShowAssets",
+      label: "Show Seedance assets",
+      icon: "pi pi-users",
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${ASSETS}`),
+    },
   ],
 
   setup() {
@@ -142,24 +177,8 @@ app.registerExtension({
       },
       true,
     );
-    /** @type {Promise<typeof import("./seedance/tasks/tab.mjs")> | undefined} */
-    let tab;
-    app.extensionManager.registerSidebarTab({
-      id: TAB,
-      icon: "pi pi-video",
-      title: "Seedance",
-      tooltip: "Seedance",
-      type: "custom",
-      render(place) {
-        tab = import("./seedance/tasks/tab.mjs");
-        tab
-          .then((module) => module.render(place))
-          .catch((error) => place.replaceChildren(String(error?.message ?? error)));
-      },
-      destroy() {
-        tab?.then((module) => module.destroy());
-      },
-    });
+    addTab(TAB, "Seedance", "pi pi-video", () => import("./seedance/tasks/tab.mjs"));
+    addTab(ASSETS, "Seedance assets", "pi pi-users", () => import("./seedance/assets/tab.mjs"));
   },
 
   nodeCreated(node) {

@@ -36,6 +36,7 @@ INPUTS = {
     ],
     "SeedanceTask": ["task", "decode_frames"],
     "SeedanceFinal": ["draft", "resolution", "decode_frames"],
+    "SeedanceAsset": ["image", "video", "audio", "name", "provider", "kind"],
 }
 OUTPUTS = [
     ("frames", "IMAGE"),
@@ -45,7 +46,8 @@ OUTPUTS = [
     ("last_frame", "IMAGE"),
     ("task", "STRING"),
 ]
-GENERATING = [node_id for node_id in INPUTS if node_id not in ("SeedanceTask", "SeedanceFinal")]
+MAKING = [node_id for node_id in INPUTS if node_id != "SeedanceAsset"]  # a video
+GENERATING = [node_id for node_id in MAKING if node_id not in ("SeedanceTask", "SeedanceFinal")]
 
 
 def inputs_of(pack: Pack, node_id: str) -> dict[str, Any]:
@@ -65,15 +67,15 @@ def test_inputs_stand_in_the_order_that_saved_workflows_hold(pack: Pack, node_id
 
 
 @pytest.mark.parametrize("node_id", INPUTS)
-def test_only_prompt_and_task_are_required(pack: Pack, node_id: str) -> None:
+def test_only_prompt_task_and_name_are_required(pack: Pack, node_id: str) -> None:
     required = [
         name for name, item in inputs_of(pack, node_id).items() if not item.options.get("optional")
     ]
-    ticket = {"SeedanceTask": ["task"], "SeedanceFinal": ["draft"]}
-    assert required == ticket.get(node_id, ["prompt"])
+    other = {"SeedanceTask": ["task"], "SeedanceFinal": ["draft"], "SeedanceAsset": ["name"]}
+    assert required == other.get(node_id, ["prompt"])
 
 
-@pytest.mark.parametrize("node_id", INPUTS)
+@pytest.mark.parametrize("node_id", MAKING)
 def test_every_output_is_a_list_with_an_item_a_take(pack: Pack, node_id: str) -> None:
     outputs = pack.nodes[node_id].define_schema().outputs
     assert [(item.id, item.io_type) for item in outputs] == OUTPUTS

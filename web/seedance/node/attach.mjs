@@ -9,7 +9,7 @@ import { draw } from "./line.mjs";
 import { narrow, ownLists } from "./lists.mjs";
 import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
-import { IDLE, sketch, widget } from "./sketch.mjs";
+import { IDLE, makesOrder, sketch } from "./sketch.mjs";
 import { sumLater } from "./sum.mjs";
 
 /** @typedef {import("./run.mjs").Run} Run */
@@ -56,7 +56,7 @@ export function attach(node, line, setHeight) {
   line.replaceChildren(h("div", {}, estimate, run));
   hide(node, "decode_frames"); // the graph decides it when it is queued
   const fitted = () => fit(node, line, setHeight);
-  if (widget(node, "provider")) watchOrder(node, estimate, fitted);
+  if (makesOrder(node)) watchOrder(node, estimate, fitted);
   watchRun(node, run, fitted);
   // ComfyUI makes room for the finished clip without drawing the node again.
   node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));

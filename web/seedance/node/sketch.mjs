@@ -18,6 +18,9 @@ export const widget = (node, name) => node.widgets?.find((item) => item.name ===
  */
 export const value = (node, name) => widget(node, name)?.value;
 
+/** Whether a node makes an order: what becomes of it is in its line. @param {ComfyNode} node */
+export const makesOrder = (node) => Boolean(widget(node, "model"));
+
 /** Stands before the label of a widget whose value is not possible. */
 export const MARK = "⚠ ";
 
@@ -64,6 +67,7 @@ export function sketch(node) {
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
 export function mode(node) {
   if (node.comfyClass === "SeedanceV2V") return value(node, "operation") ?? "edit";
+  if (/@asset:/i.test(String(value(node, "prompt") ?? ""))) return "reference";
   return MODES[node.comfyClass ?? ""] ?? "text";
 }
 
