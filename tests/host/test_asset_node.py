@@ -23,9 +23,10 @@ PAGE = "https://liveness.example/authorization?pl=1&uid=1"
 @pytest.fixture
 def ark(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A BytePlus with a library that this server uses, and a bucket that keeps nothing."""
-    with fakes.all()["byteplus"]() as fake:
+    with fakes.all()["byteplus"](polls_until_done=0) as fake:
         variables = fake.library.environment(get("byteplus").asset_key_variables)
         bucket = {"SEEDANCE_S3_BUCKET": "mine", "SEEDANCE_S3_ENDPOINT": "https://127.0.0.1:1"}
+        monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
         for name, value in {**fake.environment(), **variables, **bucket}.items():
             monkeypatch.setenv(name, value)
         hosting = pack.core("hosting")
