@@ -12,9 +12,9 @@ from typing import Any
 import fakes
 import numpy as np
 import pytest
+from browser import in_browser, play
 from comfyui import ComfyUI, Host
 from PIL import Image
-from test_page import in_browser, play
 
 from seedance.order import Medium
 from seedance.providers import get

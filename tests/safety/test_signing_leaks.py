@@ -18,7 +18,6 @@ from fakes import Answer, Request
 from key_search import KEY, World
 from loopback import Server, nothing_here
 from running import Desk
-from test_leaks import world as world  # a fixture
 
 from seedance.errors import SeedanceError
 from seedance.order import Medium
