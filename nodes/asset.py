@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +108,11 @@ def _medium(given: Mapping[str, Any]) -> Medium:
     there = [name for name, value in given.items() if value is not None]
     if len(there) != 1:
         raise BadOrder(
-            "{what} is connected, and one of image, video and audio is meant."
+            "Connect one of image, video and audio; {what} are connected."
             if there
-            else "Nothing is connected, and one of image, video and audio is meant.",
+            else "Connect one of image, video and audio; nothing is connected.",
             hint="Use one node for each; all may have the same name.",
-            what=listed(there).capital() if there else "",
+            what=listed(there) if there else "",
         )
     read: Any = {"image": tensors.picture, "video": tensors.clip, "audio": tensors.sound}[there[0]]
     medium: Medium = read(given[there[0]], there[0])
@@ -186,8 +185,7 @@ class _Adding:
             self._stop.set()
 
     def _show_link(self, link: str, _seconds: float) -> None:
-        if re.match("https?://", link):
-            self._link = link
+        self._link = link
 
     def _tell(self, progress: Any) -> None:
         waits = progress.code == "asset_person"

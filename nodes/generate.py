@@ -16,9 +16,9 @@ from ..seedance.order import (
     OPERATIONS,
     Medium,
     Order,
-    kind_of_reference,
     names_assets,
     read_extra,
+    reference_at,
 )
 from . import execution, inputs, outputs, takes, tensors
 from .graph import graph_of
@@ -98,14 +98,14 @@ def parse_urls(lines: str) -> list[Medium]:
 
 
 def _url_medium(line: str, number: int) -> Medium:
-    kind, address = kind_of_reference(line)
-    if kind is None:
+    medium = reference_at(line)
+    if medium is None:
         raise BadOrder(
             "Line {number} of urls does not tell whether it is a picture, a clip or a sound.",
             hint="Write image:, video: or audio: before the address.",
             number=number,
         )
-    return Medium.from_address(kind, address)
+    return medium
 
 
 def _picture(name: str, image: torch.Tensor | None, address: str) -> Medium | None:

@@ -18,6 +18,7 @@ const EXAMPLES = {
   ...require('./graphs/one_node.cjs'),
   ...require('./graphs/films.cjs'),
   ...require('./graphs/drafts.cjs'),
+  ...require('./graphs/characters.cjs'),
   ...require('./graphs/keyframes.cjs'),
 }
 const BLUEPRINTS = require('./graphs/blueprints.cjs')
@@ -39,7 +40,7 @@ async function example(page, name) {
     const { event, data } = await run(page)
     if (event !== 'execution_success') throw new Error(`${name}: ${JSON.stringify(data)}`)
   }
-  const shown = spec.nodes.filter(({ type }) => /^(Seedance|SaveVideo)/.test(type))
+  const shown = spec.nodes.filter(({ type }) => /^(Seedance(?!Asset)|SaveVideo)/.test(type))
   const picture = path.join(ROOT, 'example_workflows', `${name}.jpg`)
   await photograph(page, picture, { clips: runs ? shown.length : 0 })
 }

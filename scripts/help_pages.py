@@ -101,7 +101,9 @@ def _sections(
         yield f"## {heads['extra']}\n\n{words['extra']}"
         yield "\n".join(f"- `{field}`: {does}" for field, does in words["extra_fields"].items())
     yield f"## {heads['errors']}"
-    errors = {**words["own_errors"].get(node_id, {}), **words["errors"]}
+    errors = dict(words["own_errors"].get(node_id, {}))
+    if node_id != "SeedanceAsset":  # all others have to do with orders
+        errors |= words["errors"]
     yield "\n".join(f"- **{sentence}**: {advice}" for sentence, advice in errors.items())
 
 

@@ -12,7 +12,8 @@ import socket
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
-from .errors import OddReply
+from .errors import BadOrder, OddReply
+from .said import say
 
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -43,6 +44,40 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, which may begin with 127. too
         return False
+
+
+def check_base_url(url: str, name: str, variable: str = "") -> None:
+    """Raise BadOrder for what cannot be the address of the provider `name`. What may hold a secret
+    is not repeated. `variable` is the one that the address comes from."""
+    what: str = repr(url[:100])
+    source = f" ({variable})" if variable else ""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname and origin(url))
+        parts.port  # noqa: B018  (raises ValueError for a port that is none)
+    except ValueError:
+        usable = False
+    else:
+        if "@" in parts.netloc:
+            usable, what = False, say("An address with a user name or a password")
+        elif parts.query or parts.fragment:
+            usable, what = False, say("An address with a query or a fragment")
+    if not usable or parts.scheme not in ("https", "http"):
+        raise BadOrder(
+            "{url} cannot be the base URL of {provider}{source}.",
+            hint="It looks like https://host/path, without user, query or fragment.",
+            url=what,
+            provider=name,
+            source=source,
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise BadOrder(
+            "{url} would carry the key of {provider} unencrypted{source}.",
+            hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
+            url=repr(url[:100]),
+            provider=name,
+            source=source,
+        )
 
 
 class ForbiddenAddress(OddReply):

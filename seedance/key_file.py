@@ -35,6 +35,13 @@ class Key(str):
         return "(a key)" if self else "''"
 
 
+def texts_of(record: Any, *names: str) -> tuple[Key, ...]:
+    """The texts of those names in an object of the file, each empty where there is none."""
+    values = record if isinstance(record, dict) else {}
+    found = (values.get(name) for name in names)
+    return tuple(Key(value) if isinstance(value, str) else Key() for value in found)
+
+
 class _Parsed(NamedTuple):
     version: tuple[int, ...]  # another one after each change of the file
     values: dict[str, Any]

@@ -24,6 +24,7 @@ from .order import (
     is_address,
     kind_of_reference,
     read_extra,
+    reference_at,
 )
 from .texts import did_you_mean, quoted
 
@@ -103,6 +104,8 @@ def reference(text: str, folder: Path | None = None) -> Medium:
     """A reference whose kind follows from `image:`, `video:`, `audio:` before it or its ending."""
     kind, where = kind_of_reference(text)
     if kind is None:
+        if (asset := reference_at(text)) is not None:
+            return asset
         raise BadOrder(
             f"Whether {text[:80]!r} is a picture, a clip or a sound cannot be told from its "
             "ending.",

@@ -106,6 +106,7 @@ class Medium:
     `leonardo:GENERATED:<id>`), which is sent as it is.
     `asset`: the name of the asset that it belongs to. `person`: it is marked as showing a real
     person. `library`: the id of the provider whose asset library has it, where that is known.
+    `untold`: nobody said what kind an asset of a library is; the journal may know.
     """
 
     kind: Kind
@@ -117,6 +118,7 @@ class Medium:
     asset: str = ""
     person: bool = False
     library: str = ""
+    untold: bool = False
 
     @classmethod
     def stand_in(cls, kind: Kind) -> Medium:
@@ -256,6 +258,15 @@ def kind_of_reference(text: str) -> tuple[Kind | None, str]:
         if prefix.strip().lower() == kind and rest.strip():
             return kind, rest.strip()
     return kind_by_ending(text.strip()), text.strip()
+
+
+def reference_at(text: str) -> Medium | None:
+    """The reference at an address or handle that a person typed; None where nothing tells its kind.
+    That of an asset is told by the journal. Raises BadOrder for what is no address."""
+    kind, address = kind_of_reference(text)
+    if kind is None and address.startswith(ASSET):
+        return replace(Medium.from_address("image", address), untold=True)
+    return Medium.from_address(kind, address) if kind is not None else None
 
 
 # A name of an asset: letters of any script, digits, `_` and `-`, so that it can stand in a prompt

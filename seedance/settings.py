@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from . import catalogs, providers
-from .addresses import ForbiddenAddress, check_public_url, is_loopback, origin
+from .addresses import ForbiddenAddress, check_base_url, check_public_url, is_loopback, origin
 from .errors import BadOrder, NeedsKey
-from .key_file import Key, KeyFile
+from .key_file import Key, KeyFile, texts_of
 from .order import MODELS
 from .said import listed, say
 from .texts import quoted
@@ -30,6 +29,7 @@ PACK = Path(__file__).resolve().parents[1]
 
 TIMEOUT = 3600.0
 MAX_USD = 50.0
+_SIGNING = ("access_key_id", "secret_access_key")  # their names in the key file
 SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
 _SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")  # what their names end with
 
@@ -281,9 +281,9 @@ class Settings:
         self._keys.read()  # its error is raised here
         for provider in providers.registry().values():
             record = self._keys.record(provider.id)
-            stored = (record.get("key"), *_signing_halves(record.get("assets")))
+            stored = (*texts_of(record, "key"), *texts_of(record.get("assets"), *_SIGNING))
             typed = self._environment_signing_key(provider)
-            for key in (self._environment_key(provider), *typed, *map(_text, stored)):
+            for key in (self._environment_key(provider), *typed, *stored):
                 if len(key) >= 8 and key in text:
                     return provider.name
         return None
@@ -325,7 +325,7 @@ class Settings:
         host = self.config(provider_id).asset_url
         if host is None:
             raise BadOrder("{provider} has no asset library.", provider=provider.name)
-        found = self._environment_signing_key(provider)
+        found = list(self._environment_signing_key(provider))
         if any(found):
             of_file = self._base_url(provider)[1] == "file"
             if of_file and not self.is_set(_variable(provider_id, "UPLOAD_URL")):
@@ -347,8 +347,7 @@ class Settings:
                     )
         else:
             record = self._keys.record(provider_id).get("assets")
-            found = _signing_halves(record)
-            stored_for = _origin_in(record)
+            *found, stored_for = texts_of(record, *_SIGNING, "origin")
             if all(found) and stored_for != origin(host):
                 raise NeedsKey(
                     "The stored signing key of {provider} belongs to {origin}, not to {here}, and "
@@ -385,11 +384,10 @@ class Settings:
         host = self.config(provider_id).asset_url
         if host is None:
             raise BadOrder("{provider} has no asset library.", provider=provider.name)
-        names = ("access_key_id", "secret_access_key")
         halves = [_clean(Key(half.strip()), provider) for half in (key_id, secret)]
         with self._editing() as records:
             record = records.setdefault(provider_id, {})
-            record["assets"] = {**dict(zip(names, halves)), "origin": origin(host)}
+            record["assets"] = {**dict(zip(_SIGNING, halves)), "origin": origin(host)}
 
     def remove_signing_key(self, provider_id: str) -> bool:
         """Forget the stored signing key; says whether there was one."""
@@ -589,20 +587,6 @@ def _asset_url(provider: type[Provider], base_url: str) -> str | None:
     return provider.default_asset_url if at_home else origin(base_url)
 
 
-def _signing_halves(record: Any) -> tuple[Key, ...]:
-    """The id and the secret in the key file's record of a signing key, empty where they are not."""
-    values = record if isinstance(record, dict) else {}
-    return tuple(Key(_text(values.get(name))) for name in ("access_key_id", "secret_access_key"))
-
-
-def _origin_in(record: Any) -> str:
-    return _text(record.get("origin")) if isinstance(record, dict) else ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _move(records: dict[str, Any], provider: type[Provider], url: str | None) -> bool:
     """Write a base URL into the key file's records; says whether a key was removed by that."""
     record = records.setdefault(provider.id, {})
@@ -612,7 +596,7 @@ def _move(records: dict[str, Any], provider: type[Provider], url: str | None) ->
         record.pop("base_url", None)
     target = url or provider.default_base_url
     host = _asset_url(provider, target) if target and provider.default_asset_url else None
-    if host and record.get("assets") and _origin_in(record["assets"]) != origin(host):
+    if host and texts_of(record.get("assets"), "origin") not in (("",), (origin(host),)):
         del record["assets"]
     if record.get("key") and (not target or record.get("origin") != origin(target)):
         del record["key"]
@@ -657,40 +641,9 @@ def _clean(key: Key, provider: type[Provider]) -> Key:
 
 
 def _check_url(url: str, provider: type[Provider], variable: str = "") -> None:
-    """Raise BadOrder for what cannot be the address of a provider. What may hold a secret is not
-    repeated. `variable` is the one that it comes from."""
     known = (provider.default_base_url, provider.default_upload_url, provider.default_history_url)
-    if url in known:
-        return
-    what: str = repr(url[:100])
-    source = f" ({variable})" if variable else ""
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname and origin(url))
-        parts.port  # noqa: B018  (raises ValueError for a port that is none)
-    except ValueError:
-        usable = False
-    else:
-        if "@" in parts.netloc:
-            usable, what = False, say("An address with a user name or a password")
-        elif parts.query or parts.fragment:
-            usable, what = False, say("An address with a query or a fragment")
-    if not usable or parts.scheme not in ("https", "http"):
-        raise BadOrder(
-            "{url} cannot be the base URL of {provider}{source}.",
-            hint="It looks like https://host/path, without user, query or fragment.",
-            url=what,
-            provider=provider.name,
-            source=source,
-        )
-    if parts.scheme == "http" and not is_loopback(url):
-        raise BadOrder(
-            "{url} would carry the key of {provider} unencrypted{source}.",
-            hint="Use https://; plain http:// is only for this machine (127.0.0.1).",
-            url=repr(url[:100]),
-            provider=provider.name,
-            source=source,
-        )
+    if url not in known:
+        check_base_url(url, provider.name, variable)
 
 
 def _check_stored_url(url: str, provider: type[Provider]) -> None:

@@ -329,6 +329,32 @@ export async function loadInto(node, input, kind, file, number) {
   return true;
 }
 
+/** What stands where `putIntoPrompt` puts a text in a node of its own. */
+const PROMPTING = "SeedanceReference";
+
+/**
+ * Put a text at the end of the prompt of the selected node of ours, or of a new node.
+ * @param {string} text
+ * @returns {"selected" | "new" | "linked"} where; "linked" where the prompt comes by a link
+ */
+export function putIntoPrompt(text) {
+  const selected = Object.values(app.canvas.selected_nodes ?? {}).find(
+    (/** @type {any} */ node) => /^Seedance/.test(node.comfyClass ?? "") && promptOf(node),
+  );
+  if (selected && linkedInputs(/** @type {any} */ (selected)).includes("prompt")) return "linked";
+  const node = /** @type {ComfyNode | null} */ (selected ?? makeNode(PROMPTING));
+  const prompt = node && promptOf(node);
+  if (!node || !prompt) throw new Error(`There is no ${PROMPTING}.`);
+  if (!selected) addToGraph(node);
+  const before = String(prompt.value ?? "").trimEnd();
+  prompt.value = before ? `${before} ${text}` : text;
+  prompt.callback?.(prompt.value);
+  return selected ? "selected" : "new";
+}
+
+/** @param {ComfyNode} node */
+const promptOf = (node) => node.widgets?.find(({ name }) => name === "prompt");
+
 /** The names of a node's inputs; it also has widgets that ComfyUI and we add to it. @param {ComfyNode} node */
 export function inputNames(node) {
   const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));

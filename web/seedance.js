@@ -15,8 +15,9 @@ const ORDERING = new Set([
   "SeedanceV2V",
 ]);
 /** Those that say something, and make no order of their own that could be compared. */
-const OTHERS = new Set(["SeedanceTask", "SeedanceFinal", "SeedanceStoryboard"]);
+const OTHERS = new Set(["SeedanceTask", "SeedanceFinal", "SeedanceAsset", "SeedanceStoryboard"]);
 const TAB = "seedance";
+const ASSETS = "seedance-assets";
 const PROVIDERS = [
   "AIHubMax",
   "BytePlus ModelArk",
@@ -51,6 +52,34 @@ function panel(load) {
       .catch((error) => place.replaceChildren(String(error?.message ?? error)));
     return place;
   };
+}
+
+/**
+ * A tab of the sidebar, whose module is loaded when somebody opens it.
+ * @param {string} id
+ * @param {string} title
+ * @param {string} icon
+ * @param {() => Promise<{ render: (place: HTMLElement) => Promise<void>, destroy: () => void }>} load
+ */
+function addTab(id, title, icon, load) {
+  /** @type {ReturnType<typeof load> | undefined} */
+  let tab;
+  app.extensionManager.registerSidebarTab({
+    id,
+    icon,
+    title,
+    tooltip: title,
+    type: "custom",
+    render(place) {
+      tab = load();
+      tab
+        .then((module) => module.render(place))
+        .catch((error) => place.replaceChildren(String(error?.message ?? error)));
+    },
+    destroy() {
+      tab?.then((module) => module.destroy());
+    },
+  });
 }
 
 /** The menu's words; they are translated as soon as a node has loaded the translations. */
@@ -121,6 +150,12 @@ app.registerExtension({
       icon: "pi pi-video",
       function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
     },
+    {
+      id: "Seedance.ShowAssets",
+      label: "Show Seedance assets",
+      icon: "pi pi-users",
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${ASSETS}`),
+    },
   ],
 
   setup() {
@@ -144,24 +179,8 @@ app.registerExtension({
       },
       true,
     );
-    /** @type {Promise<typeof import("./seedance/tasks/tab.mjs")> | undefined} */
-    let tab;
-    app.extensionManager.registerSidebarTab({
-      id: TAB,
-      icon: "pi pi-video",
-      title: "Seedance",
-      tooltip: "Seedance",
-      type: "custom",
-      render(place) {
-        tab = import("./seedance/tasks/tab.mjs");
-        tab
-          .then((module) => module.render(place))
-          .catch((error) => place.replaceChildren(String(error?.message ?? error)));
-      },
-      destroy() {
-        tab?.then((module) => module.destroy());
-      },
-    });
+    addTab(TAB, "Seedance", "pi pi-video", () => import("./seedance/tasks/tab.mjs"));
+    addTab(ASSETS, "Seedance assets", "pi pi-users", () => import("./seedance/assets/tab.mjs"));
   },
 
   nodeCreated(node) {

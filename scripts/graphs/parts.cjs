@@ -32,7 +32,7 @@ function graph(text, width, height, nodes, links) {
 
 const seedance = (name, type, pos, size, widgets, title) => ({
   name, type, pos, size, title,
-  widgets: { ...(/Task$|Final$/.test(type) ? {} : { provider: 'preview' }), ...widgets },
+  widgets: { ...(/Task$|Final$|Asset$/.test(type) ? {} : { provider: 'preview' }), ...widgets },
 })
 const picture = (name, pos, title) => ({
   name, type: 'LoadImage', pos, title, size: [320, 370], widgets: { image: 'example.png' },

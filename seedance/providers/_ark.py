@@ -55,8 +55,6 @@ class Ark(ArkModels):
     marks = range(172_800, 259_201)
     found_for = 7 * 24 * 3600.0
 
-    refuses_people = "documented"  # docs.byteplus.com/en/docs/ModelArk/2608626
-
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         body, extra = self._body(order, delivered), self.extra(order)
         if self.mark and MARKED not in extra:
@@ -163,6 +161,7 @@ class Ark(ArkModels):
 class ArkWithAssets(Ark):
     """Ark at those who run it, with their asset libraries."""
 
+    refuses_people = "documented"  # docs.byteplus.com/en/docs/ModelArk/2608626
     asset_region: ClassVar[str]
     asset_callback: ClassVar[str]  # the page that ends a person's liveness check
 

@@ -117,6 +117,7 @@ class Comfy(ArkModels):
     key_variable = "COMFY_API_KEY"
     key_page = "https://platform.comfy.org/profile/api-keys"
     default_base_url = "https://api.comfy.org"
+    refuses_people = "documented"
     auth_header = "X-API-Key"
     auth_scheme = ""
     random_mark = True

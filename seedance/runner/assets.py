@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .. import providers
 from ..errors import BadOrder, SeedanceError
@@ -222,11 +222,23 @@ class Assets:
         handles = [medium for medium in order.media if (medium.address or "").startswith(ASSET)]
         if not handles:
             return order
-        owners = {_handle(row): row.key.provider for row in self._journal.assets.all()}
+        rows = {_handle(row): row for row in self._journal.assets.all()}
 
         def owned(medium: Medium | None) -> Medium | None:
-            owner = owners.get(medium.address or "") if medium is not None else None
-            return replace(medium, library=owner) if medium is not None and owner else medium
+            if medium is None or not (medium.address or "").startswith(ASSET):
+                return medium
+            row = rows.get(medium.address or "")
+            if row is not None:
+                medium = replace(medium, library=row.key.provider)
+            if not medium.untold:
+                return medium
+            if row is None:
+                raise BadOrder(
+                    "Whether {handle} is a picture, a clip or a sound is not known here.",
+                    hint="Write image:, video: or audio: before it.",
+                    handle=quoted(medium.address or ""),
+                )
+            return replace(medium, kind=cast(Kind, row.kind), untold=False)
 
         return replace(
             order,

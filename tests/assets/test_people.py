@@ -133,6 +133,7 @@ def test_two_at_once_ask_a_person_once(desk: Desk, ark: Any) -> None:
     assert len(views) == 2 and len(ark.library.sessions) == 1
 
 
+@pytest.mark.safety
 def test_the_token_and_the_page_are_kept_nowhere(
     desk: Desk, ark: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -251,7 +251,11 @@ def _free_port() -> int:
 
 def _environment() -> dict[str, str]:
     """This process's environment without keys, settings of ours, and proxies."""
-    keys = {provider.key_variable for provider in registry().values()}
+    keys = {
+        name
+        for provider in registry().values()
+        for name in (provider.key_variable, *provider.asset_key_variables)
+    }
     return {
         name: value
         for name, value in os.environ.items()

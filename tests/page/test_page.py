@@ -8,15 +8,14 @@ modules' types are checked where the packages of browser/package.json are instal
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import SCRIPTS, in_browser, installed, play
 from comfyui import ComfyUI, Host
 from fakes.gateway import FakeArkClone
 from paths import ROOT
@@ -24,34 +23,8 @@ from situations import QUOTED, english_in, situations
 
 from seedance.providers import registry
 
-SCRIPTS = Path(__file__).parent / "browser"
 KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it
 TSC = SCRIPTS / "node_modules" / "typescript" / "bin" / "tsc"
-
-
-def node_path() -> str:
-    """Where node looks for playwright-core."""
-    given = os.environ.get("PLAYWRIGHT_CORE")
-    return str(Path(given).parent) if given else os.environ.get("NODE_PATH", "")
-
-
-def installed(package: str) -> bool:
-    """Whether node finds a package."""
-    folders = filter(None, node_path().split(os.pathsep))
-    return any((Path(folder) / package).is_dir() for folder in folders)
-
-
-def missing() -> str:
-    """Why there is no browser to test with; empty if there is one."""
-    if not shutil.which("node"):
-        return "node is not installed"
-    if not installed("playwright-core"):
-        return "neither PLAYWRIGHT_CORE nor a folder of NODE_PATH holds playwright-core"
-    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    return "" if Path(chromium).exists() else f"there is no {chromium}"
-
-
-in_browser = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +34,6 @@ def server(
     base = ComfyUI(tmp_path_factory.mktemp("page") / "base", host=comfy_host)
     with base.running():
         yield base
-
-
-def play(server: ComfyUI, script: str, *options: str) -> Any:
-    """What a script in browser/ prints."""
-    done = subprocess.run(
-        ["node", str(SCRIPTS / script), server.url, *options],
-        env={**os.environ, "NODE_PATH": node_path()},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.skipif(not TSC.is_file(), reason=f"npm install was not run in {SCRIPTS}")

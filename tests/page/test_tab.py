@@ -1,4 +1,4 @@
-"""The sidebar tab's life, in node: all that web/seedance/tasks/tab.mjs imports is a stand-in.
+"""The life of the sidebar tabs, in node: all that their modules import is a stand-in.
 
 Its looks, on ComfyUI's own page, are in test_page.py.
 """
@@ -21,18 +21,22 @@ STAND_INS = {
         export const onRuns = (listener) => {
             listening.add(listener);
             return () => listening.delete(listener);
-        };""",
+        };
+        export const [confirm, putIntoPrompt, toast] = [];""",
     "seedance/dom.mjs": """
-        export const h = () => ({});
+        export const h = () => ({ replaceChildren() {} });
         export const button = h;
+        export const icon = h;
         export const style = () => {};""",
     "seedance/words.mjs": """
         const waiting = [];
         export const ready = () => new Promise((resolve) => waiting.push(resolve));
         export const loaded = () => waiting.splice(0).forEach((resolve) => resolve());
-        export const t = (key) => key;""",
+        export const t = (key) => key;
+        export const known = t;""",
     "seedance/server.mjs": """
         export const providers = async () => [];
+        export const assets = async () => [];
         export const tasks = async () => [];
         export const totals = async () => [];""",
     "seedance/tasks/filter.mjs": """
@@ -53,7 +57,7 @@ PLAY = """
     import { listening } from "./page.mjs";
     import { loaded } from "./seedance/words.mjs";
     import { lists } from "./seedance/tasks/list.mjs";
-    import { destroy, render } from "./seedance/tasks/tab.mjs";
+    import { destroy, render } from "./seedance/MODULE/tab.mjs";
 
     globalThis.document = { hidden: false };
     const timers = new Set();
@@ -72,27 +76,29 @@ PLAY = """
         open: lists.made - lists.stopped, timers: timers.size, listeners: listening.size,
     }));"""
 NOTHING = {"open": 0, "timers": 0, "listeners": 0}
-ONE = {"open": 1, "timers": 1, "listeners": 1}
+ONE = {"tasks": {"open": 1, "timers": 1, "listeners": 1}}
+ONE["assets"] = {"open": 0, "timers": 0, "listeners": 1}  # it has no list of its own
 
 
+@pytest.mark.parametrize("tab", ["tasks", "assets"])
 @pytest.mark.parametrize(
     ("steps", "left"),
     [
-        ("render loaded", ONE),
-        ("render loaded destroy", NOTHING),
-        ("render destroy loaded", NOTHING),
-        ("render render loaded", ONE),
-        ("render render loaded destroy", NOTHING),
-        ("render destroy render loaded", ONE),
-        ("render loaded render loaded destroy", NOTHING),
+        ("render loaded", 1),
+        ("render loaded destroy", 0),
+        ("render destroy loaded", 0),
+        ("render render loaded", 1),
+        ("render render loaded destroy", 0),
+        ("render destroy render loaded", 1),
+        ("render loaded render loaded destroy", 0),
     ],
 )
 def test_a_tab_that_is_closed_asks_for_nothing(
-    tmp_path: Path, steps: str, left: dict[str, int]
+    tmp_path: Path, tab: str, steps: str, left: int
 ) -> None:
-    module = "seedance/tasks/tab.mjs"
+    module = f"seedance/{tab}/tab.mjs"
     real = (ROOT / "web" / module).read_text(encoding="utf-8")
-    files = {**STAND_INS, module: real, "play.mjs": PLAY}
+    files = {**STAND_INS, module: real, "play.mjs": PLAY.replace("MODULE", tab)}
     files["package.json"] = '{"type": "module"}'
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -103,4 +109,4 @@ def test_a_tab_that_is_closed_asks_for_nothing(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == left
+    assert json.loads(done.stdout) == (ONE[tab] if left else NOTHING)

@@ -52,6 +52,15 @@ def ask(fake: Any, action: str, *args: Any, **named: Any) -> Any:
     return client.ask(flow, Nobody())
 
 
+def test_the_libraries_are_those_of_the_vendors_themselves() -> None:
+    """A service that speaks as Ark does has none: nothing is signed for it."""
+    from seedance.providers.gateway import ArkGateway
+
+    has = [name for name, each in providers.registry().items() if each.can("assets")]
+    assert tuple(has) == providers.WITH_ASSETS
+    assert not ArkGateway.can("assets") and not ArkGateway.refuses_people
+
+
 def test_every_action_is_understood_by_a_strict_library(fake: Any) -> None:
     group = ask(fake, "new_group", "Hero", "made by the pack")
     assert ask(fake, "group", group) == wire.AssetGroup(group, "Hero", False)

@@ -11,13 +11,11 @@ import base64
 import contextlib
 import html
 import http.client
-import io
 import json
 import logging
 import os
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -67,34 +65,6 @@ def test_the_search_finds_base64_wherever_it_begins(before: str) -> None:
 
 
 # ------------------------------------------------------------------------------- what is looked at
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The world during a test, with every logger talking and temporary files at hand."""
-    world = World()
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    words = io.StringIO()
-    handler = logging.StreamHandler(words)
-    names = (None, "urllib3", "requests", "sqlalchemy", "sqlalchemy.engine", "alembic")
-    loggers = [logging.getLogger(name) for name in (*names, "seedance", "asyncio", "PIL")]
-    levels = [logger.level for logger in loggers]
-    loggers[0].addHandler(handler)
-    for logger in loggers:
-        logger.setLevel(logging.DEBUG)
-    try:
-        yield world
-    finally:
-        loggers[0].removeHandler(handler)
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
-    assert words.getvalue(), "nothing was logged, so nothing was searched"
-    world.add("log", words.getvalue())
-    world.add_files(tmp_path)
-    world.add_processes()
-    assert world.leaks() == []
 
 
 def elsewhere(request: Request) -> Answer:

@@ -40,6 +40,19 @@ import { known as inWords, troubleWords } from "./words.mjs";
  * @property {Record<string, string[]>} adaptive - by model, the modes that can follow a source
  * @property {number | null} result_life - seconds
  * @property {"environment" | "file" | "not needed" | null} key
+ * @property {{ key: "environment" | "file" | null, variables: string[] } | null} assets - its asset
+ *   library: where the signing key comes from, and the variables of its two parts
+ *
+ * @typedef {object} Asset
+ * @property {string} name
+ * @property {string} provider - `any` for one of this server
+ * @property {"image" | "video" | "audio"} kind
+ * @property {boolean} person - whether it shows a real one
+ * @property {string} state
+ * @property {string} problem
+ * @property {string | null} handle - of one in a library, `asset://...`
+ * @property {string | null} file - of one of this server, without its folder
+ * @property {boolean} picture - whether there is one to show
  *
  * @typedef {object} Settings
  * @property {Record<string, string | null>} base_urls
@@ -179,6 +192,13 @@ export const removeKey = (provider) => ask("DELETE", `/keys/${provider}`);
 /** @param {string} provider @returns {Promise<{ account: string, said?: Said, left: Money | null }>} */
 export const testKey = (provider) => ask("POST", `/keys/${provider}/test`, {});
 
+/** @param {string} provider @param {{ access_key_id: string, secret_access_key: string }} halves */
+export const setSigningKey = (provider, halves) => ask("PUT", `/keys/${provider}/assets`, halves);
+/** @param {string} provider */
+export const removeSigningKey = (provider) => ask("DELETE", `/keys/${provider}/assets`);
+/** @param {string} provider @returns {Promise<{ works: true }>} */
+export const testSigningKey = (provider) => ask("POST", `/keys/${provider}/assets/test`, {});
+
 /** @returns {Promise<Settings>} */
 export const settings = () => ask("GET", "/settings");
 /** @param {object} changes @returns {Promise<Settings>} */
@@ -221,6 +241,18 @@ export function check(order) {
 export async function graphSum(prompt) {
   const sum = await ask("POST", "/check", { prompt });
   return typeof sum?.usd === "number" ? sum : null;
+}
+
+/** @returns {Promise<Asset[]>} */
+export const assets = () => ask("GET", "/assets");
+/** The same after the libraries were asked. @returns {Promise<{ assets: Asset[], problems: string[] }>} */
+export const refreshAssets = () => ask("POST", "/assets/refresh", {});
+/** @param {string} name @param {string} provider @returns {Promise<Asset[]>} */
+export const removeAsset = (name, provider) => ask("POST", "/assets/remove", { name, provider });
+/** The address of an asset's picture. @param {Asset} asset */
+export function pictureOf({ provider, name, file, handle }) {
+  const query = { provider, ...(file === null ? { handle: handle ?? "" } : { name, file }) };
+  return addressOf(`/seedance/assets/picture?${new URLSearchParams(query)}`);
 }
 
 /** @param {number} limit @param {number} since - Unix seconds @returns {Promise<Task[]>} */

@@ -9,7 +9,7 @@ import { draw } from "./line.mjs";
 import { narrow, ownLists, wordLists } from "./lists.mjs";
 import { offerNames } from "./mentions.mjs";
 import { drawRun, note, noteOutput, recall, runsOf } from "./run.mjs";
-import { isStoryboard, matters, sketch, widget } from "./sketch.mjs";
+import { isStoryboard, makesOrder, matters, sketch, widget } from "./sketch.mjs";
 import { sumLater } from "./sum.mjs";
 import { t } from "../words.mjs";
 
@@ -66,7 +66,7 @@ export function attach(node, line, setHeight) {
   const own = widget(node, "seedance_estimate");
   if (own) own.label = t("line.label"); // in App mode, where it can be shown among the inputs
   const fitted = () => fit(node, line, setHeight);
-  if (widget(node, "provider")) watchOrder(node, estimate, fitted);
+  if (makesOrder(node)) watchOrder(node, estimate, fitted);
   watchRun(node, run, fitted);
   // ComfyUI makes room for the finished clip without drawing the node again.
   node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));

@@ -1,8 +1,16 @@
-/** A list under a prompt, after somebody typed `@`: the names of what is connected. */
+/** A list under a prompt, after somebody typed `@`: the names of what is connected, and of assets. */
 import { onPromptInput } from "../../page.mjs";
 import { h } from "../dom.mjs";
+import * as server from "../server.mjs";
 import { t } from "../words.mjs";
 import { offered } from "./names.mjs";
+
+const FRESH = 30_000; // milliseconds for which the names of assets are not asked for again
+const MOST = 20; // that are offered at once
+
+/** The names of assets, as a prompt has them. @type {string[]} */
+let assets = [];
+let asked = -Infinity;
 
 /** @type {{ list: HTMLElement, field: HTMLTextAreaElement, at: number } | undefined} */
 let open;
@@ -26,9 +34,12 @@ function close() {
 function look(node, field) {
   close();
   const before = field.value.slice(0, field.selectionStart);
-  const typed = /(?<![\w@])@\w*$/.exec(before)?.[0];
+  const typed = /(?<![\w@])@[\p{L}\p{N}_:-]*$/u.exec(before)?.[0];
   if (typed === undefined) return;
-  const names = offered(node).filter((name) => name.toLowerCase().startsWith(typed.toLowerCase()));
+  void lookForAssets(() => document.activeElement === field && look(node, field));
+  const names = [...offered(node), ...assets]
+    .filter((name) => name.toLowerCase().startsWith(typed.toLowerCase()))
+    .slice(0, MOST);
   if (!names.length || (names.length === 1 && names[0] === typed)) return;
   const list = h(
     "div",
@@ -53,6 +64,17 @@ function look(node, field) {
   document.body.append(list);
   open = { list, field, at: before.length - typed.length };
   field.addEventListener("blur", close, { once: true });
+}
+
+/** Ask which assets there are, now and then. @param {() => void} changed */
+async function lookForAssets(changed) {
+  if (performance.now() - asked < FRESH) return;
+  asked = performance.now();
+  const found = await server.assets().catch(() => []); // the run says what is wrong
+  const names = [...new Set(found.map(({ name }) => `@Asset:${name}`))].sort();
+  if (names.join() === assets.join()) return;
+  assets = names;
+  changed();
 }
 
 /** @param {string} key @returns {boolean} whether it was for the list */

@@ -6,7 +6,7 @@ import { openSettings } from "../../page.mjs";
 import { button, h, icon, priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { progressWords, sayWords, t, troubleWords } from "../words.mjs";
-import { changeWords, whyWords, widget } from "./sketch.mjs";
+import { changeWords, makesOrder, whyWords } from "./sketch.mjs";
 
 /**
  * What the server says (nodes/report.py): `takes` while they are under way, the rest at the end.
@@ -28,6 +28,8 @@ import { changeWords, whyWords, widget } from "./sketch.mjs";
  * @property {Change[]} [changes]
  * @property {(string | import("../words.mjs").Said)[]} [notes]
  * @property {boolean} [left] - nobody waits any more, and the takes go on
+ * @property {string | null} [link] - of a page that a person has to open
+ * @property {{ name: string, handle: string | null }} [asset] - that can be used now
  *
  * @typedef {{ node: string, workflow: string | null, prompt_id: string,
  *   items: Map<number, News> }} Run
@@ -96,6 +98,7 @@ export function drawRun(place, node, run) {
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
     ...shots.map((count) => line("video", t("run.shots", count), "")),
+    ...items.flatMap(({ link }) => (link ? [pageFor(link)] : [])),
     ...unlike(said),
     strip(items.flatMap((news) => news.results ?? [])),
   );
@@ -133,9 +136,31 @@ function underWay(progress, number) {
   return line("spinner pi-spin", number ? t("run.take", { number, words }) : words, "live");
 }
 
+/** The provider's page on which a person confirms. @param {string} href */
+function pageFor(href) {
+  const shown = line("id-card", t("run.confirm"), "warn");
+  if (/^https?:\/\//i.test(href))
+    shown.append(
+      h(
+        "a",
+        { class: "seedance-link", href, target: "_blank", rel: "noopener noreferrer" },
+        t("run.confirmPage"),
+        icon("external-link"),
+      ),
+    );
+  return shown;
+}
+
+/** @param {NonNullable<News["asset"]>} asset */
+function ready({ name, handle }) {
+  const words = handle ? t("run.asset", { name, handle }) : t("run.assetHere", { name });
+  return line("check-circle", words, "good");
+}
+
 /** @param {ComfyNode} node @param {News} news */
-function ended(node, { results = [], changes = [], notes = [], left }) {
+function ended(node, { results = [], changes = [], notes = [], left, asset }) {
   return [
+    ...(asset ? [ready(asset)] : []),
     ...results.map((result) =>
       result.error
         ? failure(node, result)
@@ -160,7 +185,7 @@ function failure(node, result) {
   const { kind } = result.error;
   if (kind === "Cancelled") return line("minus-circle", failed(result), "");
   const shown = line("times-circle", failed(result), "bad");
-  if (kind === "NeedsKey" && !widget(node, "provider")) // others have it in their line
+  if (kind === "NeedsKey" && !makesOrder(node)) // others have it in their line
     shown.append(button(t("line.openSettings"), openSettings, { kind: "small" }));
   return shown;
 }

@@ -21,6 +21,9 @@ export function value(node, name) {
   return given === undefined || typeof given === "symbol" ? widget(node, name)?.value : given;
 }
 
+/** Whether a node makes an order: what becomes of it is in its line. @param {ComfyNode} node */
+export const makesOrder = (node) => Boolean(widget(node, "model"));
+
 /** Stands before the label of a widget whose value is not possible. */
 export const MARK = "⚠ ";
 
@@ -133,6 +136,7 @@ export const makesOrders = (node) => ORDERING.test(node.comfyClass ?? "");
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
 export function mode(node) {
   if (node.comfyClass === "SeedanceV2V") return value(node, "operation") ?? "edit";
+  if (/@asset:/i.test(String(value(node, "prompt") ?? ""))) return "reference";
   return MODES[node.comfyClass ?? ""] ?? "text";
 }
 

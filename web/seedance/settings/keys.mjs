@@ -7,6 +7,8 @@
 import { amount, button, h, icon, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { ready, sayWords, t } from "../words.mjs";
+import { failed, form, said, secret, status } from "./parts.mjs";
+import { signingRow } from "./signing.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
 /** @typedef {import("../server.mjs").Settings} Settings */
@@ -20,10 +22,16 @@ export async function render(place) {
   const rows = providers.map((provider) => row(provider, settings));
   place.replaceChildren(
     h("p", { class: "seedance-note" }, t("keys.about")),
-    h("div", { class: "seedance-keys" }, ...rows),
+    h("div", { class: "seedance-keys" }, ...withLibraries(providers, rows)),
   );
   follow(providers, settings, rows);
 }
+
+/** Each row, and below it that of its asset library. @param {Provider[]} providers @param {HTMLElement[]} rows */
+const withLibraries = (providers, rows) =>
+  providers.flatMap((provider, index) =>
+    provider.assets ? [rows[index], signingRow(provider, provider.assets)] : [rows[index]],
+  );
 
 /**
  * Draw the row of a provider again whose address was changed elsewhere on the page.
@@ -71,7 +79,7 @@ function draw(element, provider, settings, message) {
       h("small", {}, address(provider, settings)),
       keyPage(provider),
     ),
-    status(provider),
+    status(provider.key, provider.key_variable),
     h("div", { class: "seedance-actions" }, ...actions(element, provider, settings, below)),
     below,
   );
@@ -97,23 +105,6 @@ function keyPage({ key_page: href, name }) {
     },
     t("keys.get"),
     icon("external-link"),
-  );
-}
-
-/** @param {Provider} provider */
-function status(provider) {
-  const [name, words, kind] = {
-    environment: ["check-circle", t("keys.environment"), "good"],
-    file: ["check-circle", t("keys.stored"), "good"],
-    "not needed": ["check-circle", t("keys.notNeeded"), "good"],
-    none: ["circle", t("keys.notSet"), "none"],
-  }[provider.key ?? "none"];
-  const variable = provider.key === "environment" && provider.key_variable;
-  return h(
-    "div",
-    { class: `seedance-status ${kind}`, title: variable || null },
-    icon(name),
-    h("span", {}, words),
   );
 }
 
@@ -199,14 +190,8 @@ async function changeKey(provider, change, done) {
  */
 function keyForm(provider, done, opener) {
   return form(
-    t("keys.keyOf", { provider: provider.name }),
-    {
-      type: "password",
-      placeholder: t("keys.paste"),
-      "data-1p-ignore": true,
-      "data-lpignore": "true",
-    },
-    async (key) =>
+    [secret(t("keys.keyOf", { provider: provider.name }), t("keys.paste"))],
+    async ([key]) =>
       done(await changeKey(provider, () => server.setKey(provider.id, key), "keys.saved")),
     opener,
   );
@@ -219,7 +204,7 @@ function keyForm(provider, done, opener) {
  * @param {() => HTMLElement} opener
  */
 function addressForm(provider, settings, done, opener) {
-  const save = async (/** @type {string} */ url) => {
+  const save = async (/** @type {string[]} */ [url]) => {
     try {
       const changed = await server.putSettings({ base_urls: { [provider.id]: url || null } });
       Object.assign(settings, changed);
@@ -240,67 +225,16 @@ function addressForm(provider, settings, done, opener) {
   };
   const value = settings.base_urls[provider.id] ?? "";
   return form(
-    t("keys.addressOf", { provider: provider.name }),
-    { type: "url", value, placeholder: "https://gateway.example" },
+    [
+      {
+        "aria-label": t("keys.addressOf", { provider: provider.name }),
+        type: "url",
+        value,
+        placeholder: "https://gateway.example",
+      },
+    ],
     save,
     opener,
     t("keys.addressNote"),
   );
 }
-
-/**
- * A field, Save and Cancel in one line.
- * @param {string} label
- * @param {Record<string, any>} attributes
- * @param {(value: string) => Promise<void>} save
- * @param {() => HTMLElement} opener
- * @param {string} [note]
- */
-function form(label, attributes, save, opener, note) {
-  const input = h("input", {
-    class: "seedance-input",
-    "aria-label": label,
-    autocomplete: "off",
-    spellcheck: "false",
-    ...attributes,
-  });
-  const close = () => {
-    element.remove();
-    opener().focus();
-  };
-  const element = h(
-    "form",
-    {
-      class: "seedance-form",
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        const value = input.value.trim();
-        input.value = "";
-        void save(value);
-      },
-      onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        event.stopPropagation(); // ComfyUI's shortcuts
-        if (event.key === "Escape") close();
-      },
-    },
-    input,
-    h("button", { class: "seedance-button primary" }, t("save")),
-    button(t("close"), close),
-    note && h("small", {}, note),
-  );
-  queueMicrotask(() => input.focus());
-  return element;
-}
-
-/** @param {string} name @param {string} words @param {string} kind */
-function said(name, words, kind) {
-  return h(
-    "p",
-    { class: `seedance-said ${kind}`, role: "status" },
-    icon(name),
-    h("span", {}, words),
-  );
-}
-
-/** @param {any} error */
-const failed = (error) => said("times-circle", error.message, "bad");

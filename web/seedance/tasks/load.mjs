@@ -37,7 +37,8 @@ const PLAIN = [
   "output_format",
 ];
 
-/** @typedef {{ kind: "image" | "video" | "audio", sha256?: string, name?: string, address?: string }} Medium */
+/** @typedef {{ kind: "image" | "video" | "audio", sha256?: string, name?: string, address?: string,
+ *   asset?: string }} Medium - `asset`: the prompt names it */
 
 /**
  * @param {number} row
@@ -66,7 +67,7 @@ export async function loadSidecar(file) {
 /** @param {Record<string, any>} order */
 function modeOf(order) {
   if (order.video) return order.operation ?? "edit";
-  if (order.references?.length) return "reference";
+  if (order.references?.length || order.assets?.length) return "reference";
   if (order.last_frame) return "frames";
   return order.first_frame ? "image" : "text";
 }
@@ -98,7 +99,7 @@ function fill(node, order) {
   /** @type {Medium[]} */
   const references = order.references ?? [];
   const urls = references
-    .filter(({ address }) => address)
+    .filter(({ address, asset }) => address && !asset)
     .map(({ kind, address }) => `${kind}: ${address}`);
   set(node, "urls", urls.join("\n"));
 }
@@ -119,7 +120,8 @@ function mediaOf(node, order) {
     ["last_frame", order.last_frame],
     ["video", order.video],
   ];
-  const references = (order.references ?? []).map((/** @type {Medium} */ medium) => {
+  const given = (order.references ?? []).filter((/** @type {Medium} */ { asset }) => !asset);
+  const references = given.map((/** @type {Medium} */ medium) => {
     if (medium.address) return ["", medium];
     counts[medium.kind] = (counts[medium.kind] ?? 0) + 1;
     return [`${medium.kind}s.${medium.kind}_${counts[medium.kind]}`, medium];
