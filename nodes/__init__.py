@@ -11,6 +11,7 @@
     said                what nodes told it last, for a page that was loaded anew
     partial_failures    running a node again of which some takes failed
     prompts             the hook on incoming prompts
+    examples            the pictures of the example workflows
     host                the runner in this ComfyUI, and the start of the server
     threads             which thread does what
     routes, handler     the page's routes: what they do, and how HTTP reaches them

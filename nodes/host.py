@@ -10,13 +10,14 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import folder_paths
 from server import PromptServer
 
 from ..seedance.errors import SeedanceError
 from ..seedance.texts import logger_of
+from . import examples
 from .prompts import set_decode_frames
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def attach(nodes: Mapping[str, type]) -> None:
     server: PromptServer | None = getattr(PromptServer, "instance", None)
     if server is None:  # the nodes are used by a script, without a server
         return
-    server.add_on_prompt_handler(lambda request: set_decode_frames(request, nodes))
+
+    def prepared(request: dict[str, Any]) -> dict[str, Any]:
+        return set_decode_frames(examples.for_prompt(request), nodes)
+
+    server.add_on_prompt_handler(prepared)
 
     async def server_is_starting(_: web.Application) -> None:
         warn_of_taken_ids(nodes)

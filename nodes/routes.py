@@ -18,7 +18,7 @@ from server import PromptServer
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
-from . import from_page, handler, history, host, media_again, queue_sum, said, threads
+from . import examples, from_page, handler, history, host, media_again, queue_sum, said, threads
 from .handler import Answer, Body, Path
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def register() -> None:
         for method, path, handle in _routes:
             server.routes.route(method, path)(handle)
         server.app.on_response_prepare.append(_revalidate)
+        server.app.on_response_prepare.append(examples.for_answer)
 
 
 async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:

@@ -14,6 +14,9 @@ export const request = (path, options) => app.api.fetchApi(path, options);
 /** The address of a route, for an element that loads it. @param {string} path */
 export const addressOf = (path) => app.api.apiURL(path);
 
+/** The name of the folder that this pack lies in, as ComfyUI's addresses have it. */
+export const packName = decodeURIComponent(import.meta.url.split("/extensions/")[1].split("/")[0]);
+
 /** The language of the page, `zh-TW` for instance. @returns {string} */
 export const locale = () =>
   app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language ?? "en";
@@ -145,6 +148,9 @@ function nodesIn(graph) {
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
 export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
 
+/** Whether the page knows a type of node. @param {string} type */
+export const knowsNode = (type) => type in window.LiteGraph.registered_node_types;
+
 /** Put a node into the middle of what a person sees, and select it. @param {ComfyNode} node */
 export function addToGraph(node) {
   const [x, y, width, height] = app.canvas.visible_area ?? [0, 0, 0, 0];
@@ -258,6 +264,40 @@ export function hide(node, name) {
   if (!widget) return;
   widget.hidden = true; // in the classic rendering
   widget.options.hidden = true; // in Nodes 2.0
+}
+
+/**
+ * Let the classic rendering show the node's advanced inputs only on demand (*Show Advanced* in the
+ * node's menu), as Nodes 2.0 does, unless one of them is used or ComfyUI is to show all.
+ * @param {ComfyNode} node
+ */
+export function foldAdvanced(node) {
+  if (app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets")) return;
+  const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
+  const inputs = /** @type {Record<string, any>} */ ({ ...nodeData?.input?.optional });
+  const linked = linkedInputs(node);
+  const advanced = (node.widgets ?? []).filter(
+    ({ name, hidden }) => inputs[name]?.[1]?.advanced && !hidden,
+  );
+  for (const widget of advanced) widget.advanced = true;
+  leaveNoRoom(node);
+  const used = advanced.some(
+    ({ name, value }) => linked.includes(name) || value !== inputs[name][1].default,
+  );
+  if (used) node.showAdvanced = true;
+}
+
+/** Nodes whose layout was corrected. @type {WeakSet<ComfyNode>} */
+const corrected = new WeakSet();
+
+/** Older pages keep the room of advanced inputs that they do not show. @param {ComfyNode} node */
+function leaveNoRoom(node) {
+  const layout = /** @type {any} */ (node).getLayoutWidgets;
+  if (corrected.has(node) || typeof layout !== "function" || !node.isWidgetVisible) return;
+  corrected.add(node);
+  /** @type {any} */ (node).getLayoutWidgets = function () {
+    return layout.call(this).filter((/** @type {any} */ item) => this.isWidgetVisible(item));
+  };
 }
 
 /** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */

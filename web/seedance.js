@@ -71,6 +71,27 @@ async function compare(node) {
   await open(node);
 }
 
+/**
+ * Let the template browser have titles, descriptions and moving pictures of our examples. What it asks
+ * the server for goes on as before, also where this does not succeed.
+ * @param {"getWorkflowTemplates" | "getCoreWorkflowTemplates"} name
+ */
+function describeTemplates(name) {
+  const api = /** @type {any} */ (app.api);
+  const first = api[name];
+  if (typeof first !== "function") return;
+  api[name] = async (/** @type {any[]} */ ...given) => {
+    const answer = await first.apply(api, given);
+    try {
+      return await (await import("./seedance/templates.mjs"))[name](answer);
+    } catch {
+      return answer;
+    }
+  };
+}
+describeTemplates("getWorkflowTemplates");
+describeTemplates("getCoreWorkflowTemplates");
+
 app.registerExtension({
   name: "Seedance",
   // The published types know ComfyUI's own ids only.
@@ -169,9 +190,25 @@ app.registerExtension({
       },
     );
     widget.serialize = false; // in workflows; the option above is about prompts
+    let isNew = true;
+    const { onConfigure } = node;
+    node.onConfigure = function (...values) {
+      isNew = false;
+      return onConfigure?.apply(this, values);
+    };
     loadNodes()
-      .then((module) => module.attach(node, line, (pixels) => (height = pixels)))
+      .then((module) => module.attach(node, line, (pixels) => (height = pixels), () => isNew))
       .catch((error) => console.error("Seedance:", error));
+  },
+
+  // The server has just put the pictures of an example there (nodes/examples.py); the lists of the
+  // page are older.
+  loadedGraphNode(node) {
+    const list = node.comfyClass === "LoadImage" ? node.widgets?.[0] : undefined;
+    const choices = list?.options.values;
+    const name = String(list?.value);
+    if (/^seedance_\w+\.png$/.test(name) && Array.isArray(choices) && !choices.includes(name))
+      choices.push(name);
   },
 
   getNodeMenuItems(node) {

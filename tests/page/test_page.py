@@ -324,6 +324,10 @@ def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
     assert found["takes"] == [str(seed), str(seed + 1), str(seed + 2)]
     assert "three takes" in found["whole"]
     assert str(seed + 1) in found["whole"]
+    assert found["together"] == found["takes"], "one entry of the tab has all takes of an order"
+    assert found["shown"] == [str(seed + 2), str(seed)]
+    assert str(seed) in found["details"]
+    assert found["focused"] == "true"
     assert found["prompt"] == "three takes"
     kinds = [kind for kind, _ in found["loaders"]]
     assert kinds == ["LoadVideo", "LoadImage", "LoadVideo"]
@@ -331,6 +335,28 @@ def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
         ending = ".mp4 [output]" if kind == "LoadVideo" else ".last.png [output]"
         assert file.startswith("seedance/")
         assert file.endswith(ending)
+
+
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 81), ("vue", 82)])
+def test_a_saved_file_that_is_dropped_brings_its_graph(
+    server: ComfyUI, rendering: str, seed: int
+) -> None:
+    output = str(server.base / "output" / "seedance")
+    found = play(server, "drop.mjs", output, rendering, str(seed))
+    assert found["ran"] == "execution_success"
+    assert found["prompts"] == dict.fromkeys([".mp4", ".png", ".json"], f"dropped {seed}")
+    # The graph has the node after ours; the sidecar holds the order alone.
+    assert found["others"] == {".mp4": 1, ".png": 1, ".json": 0}
+    assert found["errors"] == []
+
+
+@in_browser
+def test_an_order_that_is_loaded_brings_its_picture_back(server: ComfyUI) -> None:
+    found = play(server, "again.mjs", "91")
+    assert (found["first"], found["second"]) == ("execution_success", "execution_success")
+    assert re.fullmatch(r"seedance/[0-9a-f]{16}\.png", found["file"])
+    assert "made before, not paid again" in found["said"]
 
 
 @in_browser
