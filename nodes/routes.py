@@ -20,6 +20,7 @@ from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from . import examples, from_page, handler, history, host, media_again, queue_sum, said, threads
 from .handler import Answer, Body, Path
+from .partial_failures import partial_failures
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -278,8 +279,9 @@ def cancel(path: Path, _body: Body) -> dict[str, Any]:
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/forget")
 def forget(path: Path, _body: Body) -> dict[str, Any]:
-    row: dict[str, Any] = host.runner().forget(_row(path)).as_dict()
-    return row
+    row = host.runner().forget(_row(path))
+    partial_failures.forget(row.id)
+    return dict(row.as_dict())
 
 
 def _row(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Draw the pictures that the example workflows begin on: example_workflows/pictures/*.png.
 
-A windmill by day and by night, and a balloon. Everything is drawn as shapes, without a font, so that
-every computer draws the same. The pictures are in the public domain (CC0).
+A windmill by day and by night, and a balloon. Everything is drawn as shapes, without a font, so
+that every computer draws the same. The pictures are in the public domain (CC0).
 
     python scripts/example_pictures.py
 """

@@ -255,49 +255,19 @@ function nodeOfPrompt(field) {
 }
 
 /**
- * Hide a widget. It keeps its value, its place in saved workflows and its socket.
- * @param {ComfyNode} node
- * @param {string} name
- */
-export function hide(node, name) {
-  const widget = node.widgets?.find((item) => item.name === name);
-  if (!widget) return;
-  widget.hidden = true; // in the classic rendering
-  widget.options.hidden = true; // in Nodes 2.0
-}
-
-/**
- * Let the classic rendering show the node's advanced inputs only on demand (*Show Advanced* in the
- * node's menu), as Nodes 2.0 does, unless one of them is used or ComfyUI is to show all.
+ * Show the advanced inputs of a node, which the entry has folded away in the classic rendering, where
+ * one of them is used.
  * @param {ComfyNode} node
  */
-export function foldAdvanced(node) {
-  if (app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets")) return;
+export function showUsed(node) {
   const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
   const inputs = /** @type {Record<string, any>} */ ({ ...nodeData?.input?.optional });
   const linked = linkedInputs(node);
-  const advanced = (node.widgets ?? []).filter(
-    ({ name, hidden }) => inputs[name]?.[1]?.advanced && !hidden,
-  );
-  for (const widget of advanced) widget.advanced = true;
-  leaveNoRoom(node);
-  const used = advanced.some(
-    ({ name, value }) => linked.includes(name) || value !== inputs[name][1].default,
+  const used = (node.widgets ?? []).some(
+    ({ name, value, advanced, hidden }) =>
+      advanced && !hidden && (linked.includes(name) || value !== inputs[name]?.[1]?.default),
   );
   if (used) node.showAdvanced = true;
-}
-
-/** Nodes whose layout was corrected. @type {WeakSet<ComfyNode>} */
-const corrected = new WeakSet();
-
-/** Older pages keep the room of advanced inputs that they do not show. @param {ComfyNode} node */
-function leaveNoRoom(node) {
-  const layout = /** @type {any} */ (node).getLayoutWidgets;
-  if (corrected.has(node) || typeof layout !== "function" || !node.isWidgetVisible) return;
-  corrected.add(node);
-  /** @type {any} */ (node).getLayoutWidgets = function () {
-    return layout.call(this).filter((/** @type {any} */ item) => this.isWidgetVisible(item));
-  };
 }
 
 /** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */

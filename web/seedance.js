@@ -48,6 +48,31 @@ function panel(load) {
   };
 }
 
+/**
+ * Hide what the graph decides when it is queued, and let the classic rendering show advanced inputs
+ * only on demand (*Show Advanced* in the node's menu), as Nodes 2.0 does. What is hidden keeps its
+ * value, its place in saved workflows and its socket. Done before a saved workflow gives the node its
+ * size.
+ * @param {ComfyNode} node
+ */
+function fold(node) {
+  const all = app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets");
+  for (const widget of node.widgets ?? []) {
+    if (widget.name === "decode_frames") {
+      widget.hidden = true; // in the classic rendering
+      widget.options.hidden = true; // in Nodes 2.0
+    } else if (/** @type {any} */ (widget.options).advanced && !all) {
+      widget.advanced = true;
+    }
+  }
+  // Older pages keep the room of advanced inputs that they do not show.
+  const { getLayoutWidgets: layout } = /** @type {any} */ (node);
+  if (typeof layout !== "function" || !node.isWidgetVisible) return;
+  /** @type {any} */ (node).getLayoutWidgets = function () {
+    return layout.call(this).filter((/** @type {any} */ item) => this.isWidgetVisible(item));
+  };
+}
+
 /** The menu's words; they are translated as soon as a node has loaded the translations. */
 const menu = { compare: "Compare providers" };
 
@@ -174,6 +199,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (!isOurs(node)) return;
+    fold(node);
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
     let height = makesOrders(node) ? 34 : 0; // of the line while it is empty

@@ -360,6 +360,41 @@ def test_an_order_that_is_loaded_brings_its_picture_back(server: ComfyUI) -> Non
 
 
 @in_browser
+def test_a_classic_node_is_as_high_as_what_it_shows(server: ComfyUI) -> None:
+    found = play(server, "heights.mjs", "classic")
+    advanced = {"on_unsupported", "watermark", "camera_fixed", "extra", "draft"}
+    text, video, task, used = found["folded"]
+    for node in (text, video, task, used):
+        assert 0 <= node["more"] < 1
+        assert node["room"] == len(node["shown"]), "no row is kept for what is not shown"
+        assert "decode_frames" not in node["shown"]
+    assert not advanced & {*text["shown"], *video["shown"]}
+    assert advanced <= set(used["shown"]), "one of them is used"
+    assert advanced <= set(found["open"]), "Show Advanced, in ComfyUI's own menu"
+
+
+@in_browser
+@pytest.mark.parametrize("palette", ["dark", "light"])
+def test_templates_have_titles_moving_pictures_and_their_own_pictures(
+    server: ComfyUI, palette: str
+) -> None:
+    for path in (server.base / "input").glob("seedance_*.png"):
+        path.unlink()
+    found = play(server, "templates.mjs", palette)
+    index = json.loads((ROOT / "example_workflows" / "index.json").read_text(encoding="utf-8"))
+    titles = {entry["title"] for entry in index[0]["templates"]}
+    assert titles & set(found["titles"]) and "index" not in found["titles"]
+    assert found["pictures"] and all(width == 400 for width in found["pictures"])
+    assert found["loaded"] == [
+        ["seedance_windmill_day.png", True, 1280],
+        ["seedance_windmill_night.png", True, 1280],
+    ]
+    for name in ("provider", "resolution", "duration"):
+        assert name in found["app"]
+    assert "on_unsupported" not in found["app"], "as an app, only what it shows"
+
+
+@in_browser
 def test_the_tab_is_searched_and_filtered_and_shows_all_of_a_task(server: ComfyUI) -> None:
     found = play(server, "filter.mjs")
     assert (found["all"], found["live"], found["ended"]) == (10, 4, 4)

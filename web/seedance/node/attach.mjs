@@ -3,12 +3,11 @@
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
 import {
-  foldAdvanced,
-  hide,
   nodeAt,
   onNodeNews,
   onOutput,
   outputOf,
+  showUsed,
   workflow,
 } from "../../page.mjs";
 import { h, style } from "../dom.mjs";
@@ -65,9 +64,8 @@ export function attach(node, line, setHeight, isNew) {
   const run = h("div", { class: "seedance-run" });
   line.replaceChildren(h("div", {}, estimate, run));
   if (isNew()) fitted_.set(node, node.size[1]);
-  hide(node, "decode_frames"); // the graph decides it when it is queued
-  foldAdvanced(node);
-  node.onConfigure = after(node.onConfigure, () => foldAdvanced(node));
+  showUsed(node);
+  node.onConfigure = after(node.onConfigure, () => showUsed(node));
   const fitted = () => fit(node, line, setHeight);
   if (widget(node, "provider")) watchOrder(node, estimate, fitted);
   else resize(node); // its line is empty until it runs
