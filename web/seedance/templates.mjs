@@ -8,7 +8,7 @@ import { known, ready } from "./words.mjs";
 
 /**
  * @typedef {{ name: string, title: string, description: string, requires?: string[] }} Template
- * @typedef {{ title: string, templates: Template[] }} Category
+ * @typedef {{ moduleName: string, title: string, type?: string, templates: Template[] }} Category
  */
 
 // Templates of nodes that only newer versions of ComfyUI have are in a folder of their own, where
@@ -21,7 +21,7 @@ const FOLDERS = ["", "newer/"];
  */
 export async function getWorkflowTemplates(names) {
   const { [packName]: ours, ...others } = names;
-  return ours && (await categories()).length ? { ...others } : names;
+  return ours && (await categories()).length ? others : names;
 }
 
 /**
@@ -32,19 +32,8 @@ export async function getCoreWorkflowTemplates(core) {
   return [...core, ...(await categories())];
 }
 
-/** @type {Promise<Category[]> | undefined} */
-let reading;
-
-/** Our templates, in the language of the page; asked for once. */
-function categories() {
-  reading ??= read().catch((error) => {
-    reading = undefined;
-    throw error;
-  });
-  return reading;
-}
-
-async function read() {
+/** Our templates, in the language of the page. @returns {Promise<Category[]>} */
+async function categories() {
   await ready();
   const folders = await Promise.all(FOLDERS.map(indexOf));
   const templates = folders.flat().filter(({ requires = [] }) => requires.every(knowsNode));
