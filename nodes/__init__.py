@@ -9,8 +9,9 @@
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page
     said                what nodes told it last, for a page that was loaded anew
-    partial_failures    running a node again of which some takes failed
+    partial_failures    running a node again of which some takes failed, or what it made is gone
     prompts             the hook on incoming prompts
+    examples            the pictures of the example workflows
     host                the runner in this ComfyUI, and the start of the server
     threads             which thread does what
     routes, handler     the page's routes: what they do, and how HTTP reaches them

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from . import inputs, outputs, takes
 from .graph import graph_of
+from .partial_failures import partial_failures
 from .values import text
 
 
@@ -34,6 +37,10 @@ class SeedanceTask(io.ComfyNode):
             outputs=outputs.schema(),
             **inputs.found_by("ticket", "resume", "recover video", "download video"),
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **values: Any) -> int:
+        return partial_failures.count_for(values)
 
     @classmethod
     async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:

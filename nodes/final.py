@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..seedance.order import FINALS
 from . import execution, inputs, outputs, takes
 from .graph import graph_of
+from .partial_failures import partial_failures
 from .values import text
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class SeedanceFinal(io.ComfyNode):
             outputs=outputs.schema(),
             **inputs.found_by("draft", "final", "upscale draft"),
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **values: Any) -> int:
+        return partial_failures.count_for(values)
 
     @classmethod
     async def execute(

@@ -17,6 +17,7 @@ from server import PromptServer
 
 from ..seedance.errors import SeedanceError
 from ..seedance.texts import logger_of
+from . import examples
 from .prompts import set_decode_frames
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ def attach(nodes: Mapping[str, type]) -> None:
     if server is None:  # the nodes are used by a script, without a server
         return
     decoding = {name for name, node in nodes.items() if _decodes(node)}
-    server.add_on_prompt_handler(lambda request: set_decode_frames(request, decoding))
+
+    def prepared(request: dict[str, Any]) -> dict[str, Any]:
+        return set_decode_frames(examples.for_prompt(request), decoding)
+
+    server.add_on_prompt_handler(prepared)
 
     async def server_is_starting(_: web.Application) -> None:
         warn_of_taken_ids(nodes)

@@ -1,12 +1,17 @@
-"""Runs in which some takes failed and others not. ComfyUI caches the outputs of such a run like any
-other's; queueing the node again must run it again, and so send what failed."""
+"""Runs of a node that ComfyUI must not take from its cache when the node is queued again: some
+takes failed and others not, or what was made is gone since, or was forgotten by a person. ComfyUI
+caches the outputs of such a run like any other's; queueing the node again must run it again."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from comfy_execution.utils import get_executing_context
+
+if TYPE_CHECKING:
+    from ..seedance.runner import Result
 
 Place = tuple[str, str]  # a prompt's id and a node's
 
@@ -18,6 +23,8 @@ class PartialFailures:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._inputs: dict[Place, str] = {}
+        self._made: dict[str, list[Result]] = {}
+        self._forgotten: set[int] = set()  # numbers of rows
 
     def count_for(self, inputs: Mapping[str, object]) -> int:
         """How often it happened with these inputs (linked ones are None). To be called by
@@ -26,12 +33,28 @@ class PartialFailures:
         key = repr(sorted(inputs.items(), key=lambda item: item[0]))
         self._inputs = {other: of for other, of in self._inputs.items() if other[0] == place[0]}
         self._inputs[place] = key
+        if any(map(self._is_gone, self._made.get(key, ()))):
+            del self._made[key]
+            self._counts[key] += 1
         return self._counts[key]
 
     def add(self, prompt_id: str, node_id: str) -> None:
         """Note that it happened in the present run of a node."""
         if key := self._inputs.get((prompt_id, node_id)):
             self._counts[key] += 1
+
+    def note(self, prompt_id: str, node_id: str, made: Iterable[Result]) -> None:
+        """Note what the present run of a node has made."""
+        if key := self._inputs.get((prompt_id, node_id)):
+            self._made[key] = [result for result in made if result.file.exists()]
+            self._forgotten.difference_update(result.row for result in self._made[key])
+
+    def forget(self, row: int) -> None:
+        """Note that a person forgot a row, so that its order may be sent again."""
+        self._forgotten.add(row)
+
+    def _is_gone(self, result: Result) -> bool:
+        return result.row in self._forgotten or not result.file.exists()
 
 
 def _present() -> Place:

@@ -21,6 +21,7 @@ from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.said import Said
 from . import (
     asset_list,
+    examples,
     from_page,
     handler,
     history,
@@ -32,6 +33,7 @@ from . import (
     threads,
 )
 from .handler import Answer, Body, Path
+from .partial_failures import partial_failures
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,6 +84,7 @@ def register() -> None:
         for method, path, handle in _routes:
             server.routes.route(method, path)(handle)
         server.app.on_response_prepare.append(_revalidate)
+        server.app.on_response_prepare.append(examples.for_answer)
 
 
 async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:
@@ -415,8 +418,9 @@ def cancel(path: Path, _body: Body) -> dict[str, Any]:
 
 @_route("POST", r"/seedance/tasks/{row:\d+}/forget")
 def forget(path: Path, _body: Body) -> dict[str, Any]:
-    row: dict[str, Any] = host.runner().forget(_row(path)).as_dict()
-    return row
+    row = host.runner().forget(_row(path))
+    partial_failures.forget(row.id)
+    return dict(row.as_dict())
 
 
 def _row(path: Path) -> int:

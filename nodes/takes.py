@@ -60,6 +60,8 @@ async def deliver(
         raise
     finally:
         starting.add_done_callback(_release)
+    made = [outcome for outcome in outcomes if not isinstance(outcome, SeedanceError)]
+    partial_failures.note(node.prompt_id, node.id, made)
     if any(isinstance(value, outputs.Failure) for take in values for value in take):
         partial_failures.add(node.prompt_id, node.id)
     return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes, news))

@@ -14,6 +14,9 @@ export const request = (path, options) => app.api.fetchApi(path, options);
 /** The address of a route, for an element that loads it. @param {string} path */
 export const addressOf = (path) => app.api.apiURL(path);
 
+/** The name of the folder that this pack lies in, as ComfyUI's addresses have it. */
+export const packName = decodeURIComponent(import.meta.url.split("/extensions/")[1].split("/")[0]);
+
 /** The language of the page, `zh-TW` for instance. @returns {string} */
 export const locale = () =>
   app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language ?? "en";
@@ -274,6 +277,9 @@ function badgeOf(node) {
 /** A node that is not in the graph yet; null where the page knows none of this type. @param {string} type */
 export const makeNode = (type) => /** @type {ComfyNode | null} */ (window.LiteGraph.createNode(type));
 
+/** Whether the page knows a type of node. @param {string} type */
+export const knowsNode = (type) => type in window.LiteGraph.registered_node_types;
+
 /** Put a node into the middle of what a person sees, and select it. @param {ComfyNode} node */
 export function addToGraph(node) {
   const [x, y, width, height] = app.canvas.visible_area ?? [0, 0, 0, 0];
@@ -404,15 +410,19 @@ function nodeOfPrompt(field) {
 }
 
 /**
- * Hide a widget. It keeps its value, its place in saved workflows and its socket.
+ * Show the advanced inputs of a node, which the entry has folded away in the classic rendering, where
+ * one of them is used.
  * @param {ComfyNode} node
- * @param {string} name
  */
-export function hide(node, name) {
-  const widget = node.widgets?.find((item) => item.name === name);
-  if (!widget) return;
-  widget.hidden = true; // in the classic rendering
-  widget.options.hidden = true; // in Nodes 2.0
+export function showUsed(node) {
+  const { nodeData } = /** @type {NodeConstructor} */ (/** @type {unknown} */ (node.constructor));
+  const inputs = /** @type {Record<string, any>} */ ({ ...nodeData?.input?.optional });
+  const linked = linkedInputs(node);
+  const used = (node.widgets ?? []).some(
+    ({ name, value, advanced, hidden }) =>
+      advanced && !hidden && (linked.includes(name) || value !== inputs[name]?.[1]?.default),
+  );
+  if (used) node.showAdvanced = true;
 }
 
 /** The names of the inputs of a node to which something is linked. @param {ComfyNode} node */

@@ -82,6 +82,31 @@ function addTab(id, title, icon, load) {
   });
 }
 
+/**
+ * Hide what the graph decides when it is queued, and let the classic rendering show advanced inputs
+ * only on demand (*Show Advanced* in the node's menu), as Nodes 2.0 does. What is hidden keeps its
+ * value, its place in saved workflows and its socket. Done before a saved workflow gives the node its
+ * size.
+ * @param {ComfyNode} node
+ */
+function fold(node) {
+  const all = app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets");
+  for (const widget of node.widgets ?? []) {
+    if (widget.name === "decode_frames") {
+      widget.hidden = true; // in the classic rendering
+      widget.options.hidden = true; // in Nodes 2.0
+    } else if (/** @type {any} */ (widget.options).advanced && !all) {
+      widget.advanced = true;
+    }
+  }
+  // Older pages keep the room of advanced inputs that they do not show.
+  const { getLayoutWidgets: layout } = /** @type {any} */ (node);
+  if (typeof layout !== "function" || !node.isWidgetVisible) return;
+  /** @type {any} */ (node).getLayoutWidgets = function () {
+    return layout.call(this).filter((/** @type {any} */ item) => this.isWidgetVisible(item));
+  };
+}
+
 /** The menu's words; they are translated as soon as a node has loaded the translations. */
 const menu = { compare: "Compare providers" };
 
@@ -104,6 +129,27 @@ async function compare(node) {
   const { open } = await import("./seedance/compare.mjs");
   await open(node);
 }
+
+/**
+ * Let the template browser have titles, descriptions and moving pictures of our examples. What it asks
+ * the server for goes on as before, also where this does not succeed.
+ * @param {"getWorkflowTemplates" | "getCoreWorkflowTemplates"} name
+ */
+function describeTemplates(name) {
+  const api = /** @type {any} */ (app.api);
+  const first = api[name];
+  if (typeof first !== "function") return;
+  api[name] = async (/** @type {any[]} */ ...given) => {
+    const answer = await first.apply(api, given);
+    try {
+      return await (await import("./seedance/templates.mjs"))[name](answer);
+    } catch {
+      return answer;
+    }
+  };
+}
+describeTemplates("getWorkflowTemplates");
+describeTemplates("getCoreWorkflowTemplates");
 
 app.registerExtension({
   name: "Seedance",
@@ -185,6 +231,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (!isOurs(node)) return;
+    fold(node);
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
     let height = makesOrders(node) ? 34 : 0; // of the line while it is empty
@@ -201,9 +248,25 @@ app.registerExtension({
       },
     );
     widget.serialize = false; // in workflows; the option above is about prompts
+    let isNew = true;
+    const { onConfigure } = node;
+    node.onConfigure = function (...values) {
+      isNew = false;
+      return onConfigure?.apply(this, values);
+    };
     loadNodes()
-      .then((module) => module.attach(node, line, (pixels) => (height = pixels)))
+      .then((module) => module.attach(node, line, (pixels) => (height = pixels), () => isNew))
       .catch((error) => console.error("Seedance:", error));
+  },
+
+  // The server has just put the pictures of an example there (nodes/examples.py); the lists of the
+  // page are older.
+  loadedGraphNode(node) {
+    const list = node.comfyClass === "LoadImage" ? node.widgets?.[0] : undefined;
+    const choices = list?.options.values;
+    const name = String(list?.value);
+    if (/^seedance_\w+\.png$/.test(name) && Array.isArray(choices) && !choices.includes(name))
+      choices.push(name);
   },
 
   getNodeMenuItems(node) {

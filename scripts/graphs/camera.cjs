@@ -8,7 +8,7 @@ async function photograph(page, file, { size = 1000, clips = 0 } = {}) {
   await page.addStyleTag({ content: '.p-toast, .graph-canvas-menu { display: none !important }' })
   await aim(page, size) // only what is in view is loaded
   await page.waitForFunction((count) => {
-    const there = [...document.querySelectorAll('video')]
+    const there = [...document.querySelectorAll('video')].filter((video) => video.offsetParent)
     return there.length === count && there.every(({ readyState }) => readyState >= 2)
   }, clips)
   await page.waitForTimeout(500)

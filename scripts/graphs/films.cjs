@@ -44,11 +44,11 @@ const filmLinks = (shots) => [
 ]
 
 const STORY = [
-  'The girl stands on the green hill and waves to us with both arms. Wind, far-off birds.',
-  'She turns her face up to the clouds and laughs. The camera slowly moves in.',
-  'A gust of wind blows through her hair; petals fly past. The wind roars for a moment.',
-  'The light turns golden. She closes her eyes and hums a tune.',
-  'She opens her eyes and smiles into the camera. The music ends on a soft chord.',
+  'The sails of the windmill begin to turn. Wind in the grass, far-off birds.',
+  'The camera glides along the path towards the door of the mill, past nodding flowers.',
+  'A gust of wind: the sails turn faster, petals fly past. The wind roars for a moment.',
+  'The light turns golden. The shadows of the clouds pass over the hill.',
+  'The sails come to rest, and the windows light up. The music ends on a soft chord.',
 ]
 const NINE = [
   '# meadow\n4s: The girl stands on the green hill and waves to us with both arms. Wind, far-off birds.',

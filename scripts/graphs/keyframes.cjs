@@ -1,6 +1,6 @@
 // The same video between two keyframes: of a Stable Diffusion graph, and without a model.
 
-const { graph, seedance, picture, nightOf, save } = require('./parts.cjs')
+const { graph, seedance, picture, save } = require('./parts.cjs')
 
 // The checkpoint of ComfyUI's own first graph. The page offers to download it where it is missing.
 const CHECKPOINT = {
@@ -12,15 +12,13 @@ const CHECKPOINT = {
 
 const video = (x) => [
   seedance('video', 'SeedanceFrames', [x, 0], [400, 960], {
-    prompt: 'The sun sets and night falls over the hill while the girl stands still, her hair in '
-      + 'the wind. Birds fall silent, crickets begin to chirp.',
+    prompt: 'The sun sets and night falls over the hill with the windmill. Birds fall silent, '
+      + 'crickets begin to chirp.',
     resolution: '480p', ratio: '16:9',
   }),
   save([x + 460, 0], [440, 390], 'keyframes'),
 ]
 const VIDEO_LINKS = [['video', 'video', 'save', 'video']]
-
-const night = nightOf('first', [0, 430], 'Last frame')
 
 const SIZE = { width: 768, height: 432 }
 const text = (name, pos, title, words) => ({
@@ -31,7 +29,7 @@ const sampler = (name, pos, title) => ({
   widgets: { seed: 7, 'control_after_generate': 'fixed', steps: 25, cfg: 7, denoise: 1 },
 })
 const decode = (name, pos, title) => ({ name, type: 'VAEDecode', title, pos, size: [300, 46] })
-const GIRL = 'drawing of a girl with long yellow hair and a pink dress on a green hill'
+const MILL = 'flat drawing of a white windmill with a red roof on a green hill, a path to its door'
 
 module.exports = {
   sd_keyframes_to_video: graph(
@@ -47,8 +45,8 @@ module.exports = {
         widgets: { ckpt_name: CHECKPOINT.name }, properties: { models: [CHECKPOINT] },
       },
       { name: 'size', type: 'EmptyLatentImage', pos: [0, 170], size: [360, 106], widgets: SIZE },
-      text('day', [420, 0], 'First frame', `${GIRL}, bright day, blue sky, white clouds`),
-      text('night', [420, 220], 'Last frame', `${GIRL}, night, dark blue sky, moon and stars`),
+      text('day', [420, 0], 'First frame', `${MILL}, bright day, blue sky, white clouds`),
+      text('night', [420, 220], 'Last frame', `${MILL}, night, dark blue sky, moon and stars`),
       text('not', [420, 440], 'In neither', 'text, watermark, blurry'),
       sampler('draw_day', [840, 0], 'Draw the first frame'),
       decode('first', [840, 320], 'First frame'),
@@ -75,14 +73,17 @@ module.exports = {
   ),
   keyframes_to_video: graph(
     '# Keyframes from pictures\n\nThe template *sd_keyframes_to_video* without its model: the first '
-    + 'frame is a picture that you load, the last one the same picture at night. Use whatever '
-    + 'pictures you have, of any size: both are cut to the exact size of the video, so that it '
-    + 'neither jumps nor stretches.', 1280, 180,
-    [picture('first', [0, 0], 'First frame'), ...night.nodes, ...video(380)],
+    + 'and the last frame are pictures that you load. Use whatever pictures you have, of any size: '
+    + 'both are cut to the exact size of the video, so that it neither jumps nor stretches.', 1280,
+    180,
     [
-      ...night.links,
+      picture('first', [0, 0], 'First frame'),
+      picture('last', [0, 350], 'Last frame', 'windmill_night'),
+      ...video(380),
+    ],
+    [
       ['first', 'IMAGE', 'video', 'first_frame'],
-      ['night', 'IMAGE', 'video', 'last_frame'],
+      ['last', 'IMAGE', 'video', 'last_frame'],
       ...VIDEO_LINKS,
     ],
   ),

@@ -1,9 +1,8 @@
 // An example for each node.
 
-const { graph, seedance, picture, nightOf, save } = require('./parts.cjs')
+const { graph, seedance, picture, save } = require('./parts.cjs')
 
 const NODE = [400, 920]
-const night = nightOf('load', [0, 430], 'The same at night')
 
 module.exports = {
   text_to_video: graph(
@@ -24,32 +23,53 @@ module.exports = {
     [
       picture('load', [0, 0]),
       seedance('video', 'SeedanceI2V', [380, 0], [400, 1080], {
-        prompt: 'The girl waves with both arms and laughs while the clouds drift by. '
-          + 'The camera slowly moves in.',
+        prompt: 'The sails of the windmill turn, the clouds drift by and the flowers nod in the '
+          + 'wind. The camera slowly moves in.',
       }),
-      save([840, 0], [480, 610], 'image to video'),
+      save([840, 0], [480, 420], 'image to video'),
     ],
     [['load', 'IMAGE', 'video', 'image'], ['video', 'video', 'save', 'video']],
   ),
 
+  image_to_video_app: {
+    ...graph(
+      '# An app\n\nThe template *image_to_video* as an app: whoever opens it sees a prompt, a '
+      + 'picture and three choices, not the graph. **Graph** at the top shows this graph, **App** the '
+      + 'app again.', 1320, 185,
+      [
+        picture('load', [0, 0]),
+        seedance('video', 'SeedanceI2V', [380, 0], [400, 1080], {
+          prompt: 'The sails of the windmill turn, the clouds drift by and the flowers nod in the '
+            + 'wind. The camera slowly moves in.',
+        }),
+        save([840, 0], [480, 420], 'app'),
+      ],
+      [['load', 'IMAGE', 'video', 'image'], ['video', 'video', 'save', 'video']],
+    ),
+    // What the app shows: widgets of nodes, and the nodes whose output is seen.
+    app: {
+      inputs: [
+        ['video', 'prompt'], ['load', 'image'], ['video', 'provider'], ['video', 'resolution'],
+        ['video', 'duration'],
+      ],
+      outputs: ['save'],
+    },
+  },
+
   first_and_last_frame: graph(
-    '# First and last frame\n\nThe video goes from one picture to the other. Here the last frame is '
-    + 'the first one, mirrored.', 1320, 165,
+    '# First and last frame\n\nThe video goes from one picture to the other.', 1320, 165,
     [
-      picture('load', [0, 0], 'First frame'),
-      {
-        name: 'flip', type: 'ImageFlip', title: 'Last frame', pos: [0, 430], size: [320, 60],
-        widgets: { flip_method: 'y-axis: horizontally' },
-      },
+      picture('first', [0, 0], 'First frame'),
+      picture('last', [0, 350], 'Last frame', 'windmill_night'),
       seedance('video', 'SeedanceFrames', [380, 0], [400, 1080], {
-        prompt: 'The girl whirls around once, her hair flying, until she faces the other way.',
+        prompt: 'Evening comes: the sun sinks, stars come out, and the windows of the mill light up. '
+          + 'Its sails turn on.',
       }),
-      save([840, 0], [480, 610], 'first and last frame'),
+      save([840, 0], [480, 420], 'first and last frame'),
     ],
     [
-      ['load', 'IMAGE', 'video', 'first_frame'],
-      ['load', 'IMAGE', 'flip', 'image'],
-      ['flip', 'IMAGE', 'video', 'last_frame'],
+      ['first', 'IMAGE', 'video', 'first_frame'],
+      ['last', 'IMAGE', 'video', 'last_frame'],
       ['video', 'video', 'save', 'video'],
     ],
   ),
@@ -59,17 +79,17 @@ module.exports = {
     + 'voices from. Name them in the prompt: `@Image1`, `@Video1`, `@Audio1`. Each socket that is '
     + 'connected makes room for the next.', 1320, 165,
     [
-      picture('load', [0, 0]),
-      ...night.nodes,
+      picture('balloon', [0, 0], 'A thing', 'balloon'),
+      picture('hill', [0, 350], 'A place'),
       seedance('video', 'SeedanceReference', [380, 0], [400, 1120], {
-        prompt: 'The girl of @Image1 walks over the hill into the night of @Image2.',
+        prompt: 'The balloon of @Image1 drifts over the hill of @Image2, past the turning sails of '
+          + 'the windmill. Its burner roars softly.',
       }),
-      save([840, 0], [480, 610], 'references'),
+      save([840, 0], [480, 420], 'references'),
     ],
     [
-      ['load', 'IMAGE', 'video', 'images.image_1'],
-      ...night.links,
-      ['night', 'IMAGE', 'video', 'images.image_2'],
+      ['balloon', 'IMAGE', 'video', 'images.image_1'],
+      ['hill', 'IMAGE', 'video', 'images.image_2'],
       ['video', 'video', 'save', 'video'],
     ],
   ),

@@ -15,6 +15,7 @@ share the whole graph with it, then:
    paid twice; another **seed** is another video.`
 
 const TOP = 60 // between the note and what is below it
+const SPARE = 75 // of the note's height: Nodes 2.0 writes larger
 
 // A graph with its note: the nodes' places count from below the note.
 function graph(text, width, height, nodes, links) {
@@ -23,36 +24,25 @@ function graph(text, width, height, nodes, links) {
     type: 'MarkdownNote',
     title: 'How to make it for real',
     pos: [0, 0],
-    size: [width, height],
+    size: [width, height + SPARE],
     widgets: { text: `${text}\n\n${SWITCH}` },
   }
-  const below = ({ pos: [x, y], ...node }) => ({ ...node, pos: [x, y + height + TOP] })
+  const below = ({ pos: [x, y], ...node }) => ({ ...node, pos: [x, y + height + SPARE + TOP] })
   return { nodes: [note, ...nodes.map(below)], links }
 }
 
-const seedance = (name, type, pos, size, widgets, title) => ({
-  name, type, pos, size, title,
+// One of our nodes, of which only the width is given: it is as high as what is on it, with room for
+// a prompt (scripts/example_workflows.cjs). Below it there must be room for its clip.
+const seedance = (name, type, pos, [width], widgets, title) => ({
+  name, type, pos, size: [width, 0], title,
   widgets: { ...(/Task$|Final$|Asset$/.test(type) ? {} : { provider: 'preview' }), ...widgets },
 })
-const picture = (name, pos, title) => ({
-  name, type: 'LoadImage', pos, title, size: [320, 370], widgets: { image: 'example.png' },
-})
-// The picture of a node at night, in the same place: `night` is what to link.
-const nightOf = (name, [x, y], title) => ({
-  nodes: [
-    {
-      name: 'dark', type: 'EmptyImage', title: 'Night blue', pos: [x, y], size: [320, 130],
-      widgets: { width: 768, height: 768, color: 0x5c7cc0 },
-    },
-    {
-      name: 'night', type: 'ImageBlend', title, pos: [x, y + 190], size: [320, 102],
-      widgets: { blend_factor: 1, blend_mode: 'multiply' },
-    },
-  ],
-  links: [[name, 'IMAGE', 'night', 'image1'], ['dark', 'IMAGE', 'night', 'image2']],
+// A picture that comes with the pack (scripts/example_pictures.py).
+const picture = (name, pos, title, file = 'windmill_day') => ({
+  name, type: 'LoadImage', pos, title, size: [320, 290], widgets: { image: `seedance_${file}.png` },
 })
 const save = (pos, size, prefix) => ({
   name: 'save', type: 'SaveVideo', pos, size, widgets: { filename_prefix: `video/${prefix}` },
 })
 
-module.exports = { graph, seedance, picture, nightOf, save }
+module.exports = { graph, seedance, picture, save }

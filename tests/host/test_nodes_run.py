@@ -200,6 +200,26 @@ def test_a_whole_success_and_other_inputs_keep_the_cache(
     assert pack.fingerprint("SeedanceT2V", prompt="grey") == before
 
 
+@pytest.mark.parametrize("how", ["removed", "forgotten"])
+def test_what_is_gone_since_is_made_again(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path, how: str
+) -> None:
+    mine = tmp_path / "mine.mp4"
+    mine.write_bytes(clip.read_bytes())
+    last = clip.with_suffix(".png")
+    scripted(pack, monkeypatch, lambda order: result(pack, mine, order, last_frame=last))
+    before = pack.fingerprint("SeedanceT2V", prompt="grey")
+    pack.run("SeedanceT2V", prompt="grey")
+    assert pack.fingerprint("SeedanceT2V", prompt="grey") == before
+    if how == "removed":
+        mine.rename(tmp_path / "elsewhere.mp4")
+    else:
+        pack.partial_failures.partial_failures.forget(1)
+    after = pack.fingerprint("SeedanceT2V", prompt="grey")
+    assert after != before
+    assert pack.fingerprint("SeedanceT2V", prompt="grey") == after, "once"
+
+
 def test_frames_that_do_not_fit_into_memory_leave_the_video(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:

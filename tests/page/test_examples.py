@@ -7,6 +7,7 @@ test_browser.py.
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,21 @@ from comfyui import ComfyUI, Host
 from paths import ROOT
 from PIL import Image
 
-EXAMPLES = {
-    path.stem: json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "example_workflows").glob("*.json"))
-}
+FOLDER = ROOT / "example_workflows"
+
+
+def read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def workflows(folder: Path) -> dict[str, Any]:
+    files = (path for path in sorted(folder.glob("*.json")) if path.name != "index.json")
+    return {path.stem: read(path) for path in files}
+
+
+EXAMPLES = workflows(FOLDER)
+# Of nodes that only newer versions of ComfyUI have.
+NEWER = workflows(FOLDER / "newer")
 NEEDS_MODEL = "sd_keyframes_to_video"
 SHOT = 97  # frames of a clip of 4 s; one of 5 s has 121
 FRAMES = {
@@ -29,6 +41,7 @@ FRAMES = {
     "first_and_last_frame": 121,
     "five_shots_in_one_film": 5 * SHOT - 4,
     "image_to_video": 121,
+    "image_to_video_app": 121,
     "keyframes_to_video": 121,
     "nine_shot_film_from_one_picture": 9 * SHOT,
     "one_character_three_shots": 3 * SHOT,
@@ -36,6 +49,7 @@ FRAMES = {
     "text_to_video": 121,
     "two_providers_side_by_side": SHOT,
     "two_shots_in_one_clip": 2 * SHOT - 1,
+    "upscale_and_save": SHOT,
     "video_to_video": SHOT,
 }
 
@@ -47,9 +61,78 @@ def nodes_of(name: str, kind: str = "") -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------- what they hold
 
 
-def test_every_example_has_a_picture() -> None:
-    pictures = {path.stem for path in (ROOT / "example_workflows").glob("*.jpg")}
-    assert pictures == set(EXAMPLES) == {*FRAMES, NEEDS_MODEL}
+def test_every_example_is_made() -> None:
+    assert set(EXAMPLES) == {*FRAMES, NEEDS_MODEL}
+    assert set(NEWER) == {"smooth_motion"}
+
+
+@pytest.mark.parametrize("folder", ["", "newer"])
+def test_every_example_has_a_title_and_thumbnails_of_what_comes_out(folder: str) -> None:
+    (category,) = read(FOLDER / folder / "index.json")
+    entries = {entry["name"]: entry for entry in category["templates"]}
+    assert set(entries) == set(NEWER if folder else EXAMPLES)
+    for name, entry in entries.items():
+        assert entry["title"] != name and entry["description"].endswith(".")
+        assert entry["tags"] and (entry["mediaType"], entry["mediaSubtype"]) == ("image", "webp")
+        moving, still = (FOLDER / folder / f"{name}.{kind}" for kind in ("webp", "jpg"))
+        assert moving.stat().st_size < 150_000 and still.stat().st_size < 30_000
+        with Image.open(moving) as picture, Image.open(still) as other:
+            assert (picture.n_frames, picture.size) == (24, other.size)  # type: ignore[attr-defined]
+
+
+def test_each_title_is_the_same_in_the_words_of_the_page() -> None:
+    words = {
+        language: read(ROOT / "locales" / language / "main.json")["seedance"]["templates"]
+        for language in ("en", "zh")
+    }
+    entries = [*read(FOLDER / "index.json"), *read(FOLDER / "newer" / "index.json")]
+    there = {each["name"]: each for category in entries for each in category["templates"]}
+    for name, entry in there.items():
+        assert words["en"][name] == {key: entry[key] for key in ("title", "description")}
+        assert words["zh"][name]["title"] != entry["title"]
+
+
+def test_the_newer_ones_name_the_nodes_that_they_need() -> None:
+    (category,) = read(FOLDER / "newer" / "index.json")
+    for entry in category["templates"]:
+        kinds = {node["type"] for node in NEWER[entry["name"]]["nodes"]}
+        assert set(entry["requires"]) <= kinds
+
+
+def test_pictures_come_with_the_examples_and_can_be_drawn_again() -> None:
+    there = {path.name for path in (FOLDER / "pictures").glob("*.png")}
+    drawn = runpy.run_path(str(ROOT / "scripts" / "example_pictures.py"))["DRAWN"]
+    loaded = {
+        node["widgets_values"][0] for name in EXAMPLES for node in nodes_of(name, "LoadImage")
+    }
+    assert loaded == there == set(drawn)
+    assert "CC0" in (FOLDER / "pictures" / "LICENSE.txt").read_text(encoding="utf-8")
+
+
+def test_the_app_shows_five_inputs_and_the_video() -> None:
+    nodes = {node["id"]: node["type"] for node in nodes_of("image_to_video_app")}
+    extra = EXAMPLES["image_to_video_app"]["extra"]
+    assert extra["linearMode"] is True
+    inputs = [(nodes[node], widget) for node, widget in extra["linearData"]["inputs"]]
+    assert inputs == [
+        ("SeedanceI2V", "prompt"),
+        ("LoadImage", "image"),
+        ("SeedanceI2V", "provider"),
+        ("SeedanceI2V", "resolution"),
+        ("SeedanceI2V", "duration"),
+    ]
+    assert [nodes[node] for node in extra["linearData"]["outputs"]] == ["SaveVideo"]
+    assert not any(
+        "linearData" in EXAMPLES[name]["extra"] for name in EXAMPLES if "app" not in name
+    )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_prompt_has_a_sensible_height_before_the_first_run(name: str) -> None:
+    """As high as their inputs, in the classic rendering, with room for a prompt."""
+    for node in nodes_of(name, "Seedance"):
+        if node["type"] not in ("SeedanceTask", "SeedanceFinal"):
+            assert 500 < node["size"][1] < 800
 
 
 def test_every_node_has_an_example() -> None:
@@ -114,6 +197,7 @@ def server(
     comfy_host: Host, guard_log: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ComfyUI]:
     base = ComfyUI(tmp_path_factory.mktemp("examples") / "base", host=comfy_host)
+    (base.base / "input" / "example.png").unlink()
     with base.running():
         yield base
 
@@ -186,8 +270,8 @@ def test_a_film_keeps_its_colours_over_its_joints(server: ComfyUI) -> None:
             assert abs(colour(joint, part) - colour(0, part)).max() <= 1
         moved = np.asarray(frames[joint], float) - frames[joint - 1]
         assert abs(moved).mean() < 1
-    source = np.asarray(Image.open(server.base / "input" / "example.png").convert("RGB"), float)
-    sky = source[300, 60]
+    source = np.asarray(Image.open(FOLDER / "pictures" / "seedance_windmill_day.png"), float)
+    sky = source[218:291, 59:134].mean((0, 1))  # the same part, in 1280 x 720
     assert abs(colour(0, parts[0]) - sky).max() <= 4  # ComfyUI encodes the film once more
 
 

@@ -323,6 +323,10 @@ def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
     assert found["takes"] == [str(seed), str(seed + 1), str(seed + 2)]
     assert "three takes" in found["whole"]
     assert str(seed + 1) in found["whole"]
+    assert found["together"] == found["takes"], "one entry of the tab has all takes of an order"
+    assert found["shown"] == [str(seed + 2), str(seed)]
+    assert str(seed) in found["details"]
+    assert found["focused"] == "true"
     assert found["prompt"] == "three takes"
     kinds = [kind for kind, _ in found["loaders"]]
     assert kinds == ["LoadVideo", "LoadImage", "LoadVideo"]
@@ -330,6 +334,63 @@ def test_every_take_is_reached_on_the_node_and_a_sidecar_can_be_dropped(
         ending = ".mp4 [output]" if kind == "LoadVideo" else ".last.png [output]"
         assert file.startswith("seedance/")
         assert file.endswith(ending)
+
+
+@in_browser
+@pytest.mark.parametrize(("rendering", "seed"), [("classic", 81), ("vue", 82)])
+def test_a_saved_file_that_is_dropped_brings_its_graph(
+    server: ComfyUI, rendering: str, seed: int
+) -> None:
+    output = str(server.base / "output" / "seedance")
+    found = play(server, "drop.mjs", output, rendering, str(seed))
+    assert found["ran"] == "execution_success"
+    assert found["prompts"] == dict.fromkeys([".mp4", ".png", ".json"], f"dropped {seed}")
+    # The graph has the node after ours; the sidecar holds the order alone.
+    assert found["others"] == {".mp4": 1, ".png": 1, ".json": 0}
+    assert found["errors"] == []
+
+
+@in_browser
+def test_an_order_that_is_loaded_brings_its_picture_back(server: ComfyUI) -> None:
+    found = play(server, "again.mjs", "91")
+    assert (found["first"], found["second"]) == ("execution_success", "execution_success")
+    assert re.fullmatch(r"seedance/[0-9a-f]{16}\.png", found["file"])
+    assert "made before, not paid again" in found["said"]
+
+
+@in_browser
+def test_a_classic_node_is_as_high_as_what_it_shows(server: ComfyUI) -> None:
+    found = play(server, "heights.mjs", "classic")
+    advanced = {"on_unsupported", "watermark", "camera_fixed", "extra", "draft"}
+    text, video, task, used = found["folded"]
+    for node in (text, video, task, used):
+        assert 0 <= node["more"] < 1
+        assert node["room"] == len(node["shown"]), "no row is kept for what is not shown"
+        assert "decode_frames" not in node["shown"]
+    assert not advanced & {*text["shown"], *video["shown"]}
+    assert advanced <= set(used["shown"]), "one of them is used"
+    assert advanced <= set(found["open"]), "Show Advanced, in ComfyUI's own menu"
+
+
+@in_browser
+@pytest.mark.parametrize("palette", ["dark", "light"])
+def test_templates_have_titles_moving_pictures_and_their_own_pictures(
+    server: ComfyUI, palette: str
+) -> None:
+    for path in (server.base / "input").glob("seedance_*.png"):
+        path.unlink()
+    found = play(server, "templates.mjs", palette)
+    index = json.loads((ROOT / "example_workflows" / "index.json").read_text(encoding="utf-8"))
+    titles = {entry["title"] for entry in index[0]["templates"]}
+    assert titles & set(found["titles"]) and "index" not in found["titles"]
+    assert found["pictures"] and all(width == 400 for width in found["pictures"])
+    assert found["loaded"] == [
+        ["seedance_windmill_day.png", True, 1280],
+        ["seedance_windmill_night.png", True, 1280],
+    ]
+    for name in ("provider", "resolution", "duration"):
+        assert name in found["app"]
+    assert "on_unsupported" not in found["app"], "as an app, only what it shows"
 
 
 @in_browser

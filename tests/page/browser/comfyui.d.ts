@@ -15,6 +15,9 @@ declare global {
   }
 
   interface Window {
-    LiteGraph: { createNode(type: string): ComfyNode | null };
+    LiteGraph: {
+      createNode(type: string): ComfyNode | null;
+      registered_node_types: Record<string, unknown>;
+    };
   }
 }

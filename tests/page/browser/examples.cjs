@@ -29,7 +29,8 @@ async function main(url) {
   const { browser, page } = await open(url)
   const ends = {}
   try {
-    for (const file of fs.readdirSync(FOLDER).filter((name) => name.endsWith('.json'))) {
+    const files = fs.readdirSync(FOLDER).filter((name) => /(?<!^index)\.json$/.test(name))
+    for (const file of files) {
       const workflow = JSON.parse(fs.readFileSync(path.join(FOLDER, file), 'utf8'))
       await load(page, workflow)
       const kept = same(workflow, await saved(page))

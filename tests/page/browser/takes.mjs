@@ -30,6 +30,19 @@ await visit(async ({ page }) => {
   await page.evaluate(() => window.app.extensionManager.command.execute("Seedance.ShowTasks"));
   const thumbnail = page.locator("img.seedance-picture").first();
   await thumbnail.waitFor();
+
+  // One entry of the tab for all three, of which one is shown.
+  const entry = page.locator('.seedance-task[aria-posinset="1"]');
+  const chosen = entry.locator(".seedance-strip [aria-pressed=true]");
+  found.together = await entry.locator(".seedance-strip button").allInnerTexts();
+  found.shown = [await chosen.innerText()];
+  await entry.locator(".seedance-strip button").first().click();
+  found.shown.push(await chosen.innerText());
+  found.focused = await page.evaluate(() => document.activeElement?.getAttribute("aria-pressed"));
+  await entry.getByRole("button", { name: "Details" }).click();
+  found.details = await dialog.locator("dd").allInnerTexts();
+  await page.keyboard.press("Escape");
+  await look(page, "takes-tab");
   await thumbnail.dragTo(page.locator("canvas").first(), {
     targetPosition: { x: 900, y: 600 },
   });

@@ -2,7 +2,16 @@
  * What a Seedance node shows besides its inputs: lists narrowed to what is possible (lists.mjs), who
  * would make the video and for how much (line.mjs), and what its run says (run.mjs).
  */
-import { hide, isInside, nodeAt, onGraphChanged, onNodeNews, onOutput, outputOf, workflow } from "../../page.mjs";
+import {
+  isInside,
+  nodeAt,
+  onGraphChanged,
+  onNodeNews,
+  onOutput,
+  outputOf,
+  showUsed,
+  workflow,
+} from "../../page.mjs";
 import { h, style } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { draw } from "./line.mjs";
@@ -56,17 +65,22 @@ function* orderingNodes() {
  * @param {ComfyNode} node
  * @param {HTMLElement} line
  * @param {(pixels: number) => void} setHeight - of the line in the classic rendering
+ * @param {() => boolean} isNew - whether the node still has the height that ComfyUI made it with, for
+ *   all of its inputs, not that of a saved workflow
  */
-export function attach(node, line, setHeight) {
+export function attach(node, line, setHeight, isNew) {
   style();
   const estimate = h("div", { class: "seedance-estimate", role: "status" });
   const run = h("div", { class: "seedance-run" });
   line.replaceChildren(h("div", {}, estimate, run));
-  hide(node, "decode_frames"); // the graph decides it when it is queued
+  if (isNew()) fitted_.set(node, node.size[1]);
+  showUsed(node);
+  node.onConfigure = after(node.onConfigure, () => showUsed(node));
   const own = widget(node, "seedance_estimate");
   if (own) own.label = t("line.label"); // in App mode, where it can be shown among the inputs
   const fitted = () => fit(node, line, setHeight);
   if (makesOrder(node)) watchOrder(node, estimate, fitted);
+  else resize(node); // its line is empty until it runs
   watchRun(node, run, fitted);
   // ComfyUI makes room for the finished clip without drawing the node again.
   node.onResize = after(node.onResize, () => node.setDirtyCanvas(true, true));
@@ -178,7 +192,7 @@ function after(first, then) {
   );
 }
 
-/** The height that `fit` gave a node. @type {WeakMap<ComfyNode, number>} */
+/** The height that ComfyUI or `fit` gave a node. @type {WeakMap<ComfyNode, number>} */
 const fitted_ = new WeakMap();
 
 /**
@@ -191,11 +205,16 @@ function fit(node, line, setHeight) {
   const content = line.firstElementChild;
   if (!(content instanceof HTMLElement) || !content.offsetHeight) return;
   setHeight(content.offsetHeight + 8); // the widget's margin, twice
+  resize(node);
+  node.setDirtyCanvas?.(true, true);
+}
+
+/** @param {ComfyNode} node */
+function resize(node) {
   const [width, height] = node.computeSize();
   const ours = fitted_.get(node) === node.size[1];
   if (node.size[1] < height || (ours && node.size[1] > height)) {
     node.setSize([Math.max(node.size[0], width), height]);
     fitted_.set(node, node.size[1]);
   }
-  node.setDirtyCanvas?.(true, true);
 }

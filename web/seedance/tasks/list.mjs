@@ -43,16 +43,9 @@ export class List {
   /** @param {Task[]} tasks - the newest first @param {Record<string, string>} names - of providers */
   show(tasks, names) {
     this.#names = names;
-    /** @type {Map<string, Task[]>} */
-    const groups = new Map();
-    for (const task of tasks) {
-      const key = task.takes_of ?? String(task.row);
-      const takes = groups.get(key);
-      if (takes) takes.push(task);
-      else groups.set(key, [task]);
-    }
     let top = 0;
-    this.#entries = [...groups].map(([key, takes]) => {
+    this.#entries = together(tasks).map((takes) => {
+      const key = String(Math.min(...takes.map(({ row }) => row)));
       const entry = { key, takes, top };
       top += height(takes);
       return entry;
@@ -151,6 +144,35 @@ export class List {
   stop() {
     this.#resize.disconnect();
   }
+}
+
+/**
+ * The tasks, those that are takes of one order together: the same but for seeds that follow on each
+ * other. Each group is in the place of its newest.
+ * @param {Task[]} tasks - the newest first
+ */
+function together(tasks) {
+  /** @type {Map<string, Task[]>} */
+  const alike = new Map();
+  for (const task of tasks) {
+    const key = task.takes_of ?? String(task.row);
+    const some = alike.get(key);
+    if (some) some.push(task);
+    else alike.set(key, [task]);
+  }
+  const groups = [...alike.values()].flatMap((some) => {
+    const sorted = some.sort((one, other) => one.seed - other.seed);
+    /** @type {Task[][]} */
+    const parts = [];
+    for (const task of sorted) {
+      const last = parts.at(-1);
+      if (last && task.seed - last[last.length - 1].seed <= 1) last.push(task);
+      else parts.push([task]);
+    }
+    return parts;
+  });
+  for (const takes of groups) takes.sort((one, other) => other.row - one.row);
+  return groups.sort(([one], [other]) => other.row - one.row);
 }
 
 /** @param {Task[]} takes */
