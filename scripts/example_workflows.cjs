@@ -27,7 +27,7 @@ const EXAMPLES = {
   ...require('./graphs/finish.cjs'),
 }
 const BLUEPRINTS = require('./graphs/blueprints.cjs')
-const PROMPT = 96 // pixels for a prompt, more than ComfyUI gives it
+const ROOM = { prompt: 96, shots: 300 } // pixels for a text, more than ComfyUI gives it
 const OF_MODELS = /^(CheckpointLoaderSimple|FrameInterpolationModelLoader)$/
 const IN_README = 'keyframes_to_video'
 
@@ -40,13 +40,13 @@ function write(folder, name, workflow) {
 // Gives our nodes the height of what is on them.
 async function fit(page) {
   await page.waitForTimeout(1500) // until each has its line
-  await page.evaluate((prompt) => {
+  await page.evaluate((room) => {
     for (const node of window.app.graph.nodes) {
       if (!/^Seedance/.test(node.type)) continue
-      const more = node.widgets.some(({ name }) => name === 'prompt') ? prompt : 0
+      const more = Math.max(0, ...node.widgets.map(({ name }) => room[name] ?? 0))
       node.setSize([node.size[0], node.computeSize()[1] + more])
     }
-  }, PROMPT)
+  }, ROOM)
 }
 
 // Lets the page open the graph as an app.

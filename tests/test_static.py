@@ -152,7 +152,12 @@ def test_the_search_in_the_page_sees(line: str) -> None:
 # ------------------------------------------------------------------- all that is published, and how
 
 READABLE = {".py", ".js", ".mjs", ".css", ".md", ".json", ".txt", ".toml", ".typed", ""}
-PICTURES = {".jpg"}
+# What their first and last bytes are.
+PICTURES = {
+    ".jpg": (b"\xff\xd8", b"\xff\xd9"),
+    ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+    ".webp": (b"RIFF", b""),
+}
 NOT_PUBLISHED = set((ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines())
 # Folders that are no part of the project, in a working copy.
 PRIVATE = re.compile(r"\.|__pycache__|node_modules|build|dist|.*\.egg-info|venv")
@@ -179,11 +184,14 @@ def test_nothing_is_published_that_nobody_can_read() -> None:
     """No libraries, archives, models or compiled code; pictures are what they are called."""
     files = [path for path in published() if path.parent != ROOT]  # there, outputs may lie about
     assert len(files) > 100
-    assert {path.suffix for path in files} <= READABLE | PICTURES
+    assert {path.suffix for path in files} <= READABLE | PICTURES.keys()
     for path in files:
         data = path.read_bytes()
         if path.suffix in PICTURES:
-            assert data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9"), path
+            first, last = PICTURES[path.suffix]
+            assert data.startswith(first) and data.endswith(last), path
+            if path.suffix == ".webp":  # it tells its length, so that nothing hides behind it
+                assert data[8:12] == b"WEBP" and len(data) == 8 + int.from_bytes(data[4:8], "little")
             assert b"PK\x03\x04" not in data and b"<script" not in data, path
         else:
             assert not set(data.decode("utf-8")) & set(map(chr, [*range(9), 127, 0x202E])), path

@@ -72,6 +72,7 @@ def test_a_saved_video_is_found_in_the_output_folder(site: Site) -> None:
     assert bring(site, record) == [f"seedance/{made.file.name} [output]"]
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize(
     "name", ["../user/__seedance/keys.json", "/etc/passwd", ".hidden.mp4", "..", "a/b.mp4"]
 )

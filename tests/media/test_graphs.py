@@ -117,6 +117,7 @@ def test_a_clip_is_the_same_medium_with_any_graph(clip: Path, tmp_path: Path) ->
     assert digests == {hashlib.sha256(b"bytes\0" + came).hexdigest()}
 
 
+@pytest.mark.safety
 def test_no_provider_is_sent_a_graph(clip: Path, tmp_path: Path) -> None:
     file, work = tmp_path / "a.mp4", tmp_path / "work"
     file.write_bytes(clip.read_bytes())

@@ -95,7 +95,11 @@ export const read = (page) =>
 
 /** Choose a value as the page does when somebody picks it. @param {any} page */
 export async function choose(page, name, value) {
-  const checked = page.waitForResponse((answer) => answer.url().endsWith("/seedance/check"));
+  const checked = page.waitForResponse(
+    (answer) =>
+      answer.url().endsWith("/seedance/check") &&
+      answer.request().postDataJSON().inputs?.[name] === value,
+  );
   await page.evaluate(
     ([name, value]) => {
       const node = window.app.graph.nodes.find((node) => node.type.startsWith("Seedance"));
@@ -106,5 +110,5 @@ export async function choose(page, name, value) {
     [name, value],
   );
   await checked;
-  await page.waitForTimeout(100);
+  await page.waitForTimeout(300); // until it is drawn
 }
