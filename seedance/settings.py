@@ -380,11 +380,12 @@ class Settings:
 
     def set_signing_key(self, provider_id: str, key_id: str, secret: str) -> None:
         """Store a signing key for the origin of the present asset host."""
+        key_id, secret = Key(key_id.strip()), Key(secret.strip())  # no traceback shows them
         provider = providers.get(provider_id)
         host = self.config(provider_id).asset_url
         if host is None:
             raise BadOrder("{provider} has no asset library.", provider=provider.name)
-        halves = [_clean(Key(half.strip()), provider) for half in (key_id, secret)]
+        halves = [_clean(half, provider) for half in (key_id, secret)]
         with self._editing() as records:
             record = records.setdefault(provider_id, {})
             record["assets"] = {**dict(zip(_SIGNING, halves)), "origin": origin(host)}

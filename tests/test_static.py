@@ -191,7 +191,9 @@ def test_nothing_is_published_that_nobody_can_read() -> None:
             first, last = PICTURES[path.suffix]
             assert data.startswith(first) and data.endswith(last), path
             if path.suffix == ".webp":  # it tells its length, so that nothing hides behind it
-                assert data[8:12] == b"WEBP" and len(data) == 8 + int.from_bytes(data[4:8], "little")
+                assert data[8:12] == b"WEBP" and len(data) == 8 + int.from_bytes(
+                    data[4:8], "little"
+                )
             assert b"PK\x03\x04" not in data and b"<script" not in data, path
         else:
             assert not set(data.decode("utf-8")) & set(map(chr, [*range(9), 127, 0x202E])), path

@@ -248,9 +248,13 @@ class Runner:
     def _start(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
         if take.error is not None:
             raise take.error
+        job = self._begin(take, target, overwrite, graph)
         if take.row is not None and take.row.task is not None:
             with contextlib.suppress(BadOrder):  # it is a number for people, and no money is spent
                 self.journal.count_reuse(take.row.id, take.row.uid)
+        return job
+
+    def _begin(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
         if take.prepared is None:
             assert take.row is not None
             there = self._prepared_for(take.row, take.order)

@@ -165,10 +165,10 @@ def test_whatever_happens_no_part_of_a_signing_key_is_seen(
         world.now = "in the end"
         signed = [request for request in fake.requests if "Action" in request.query]
         assert any(KEY_ID in request.headers.get("authorization", "") for request in signed)
-        world.add_requests("the library", signed, own=half == "key_id")
+        world.add_requests("the library", signed, "authorization" if half == "key_id" else "")
         others = [request for request in fake.requests if "Action" not in request.query]
-        world.add_requests("the video API", others, own=False)
-        world.add_requests("another host", other.requests, own=False)
+        world.add_requests("the video API", others)
+        world.add_requests("another host", other.requests)
         assert other.requests == []
     said = capfd.readouterr()
     world.add("standard output", said.out)
@@ -192,7 +192,7 @@ def test_a_video_is_ordered_without_the_signing_key(world: World, tmp_path: Path
         assert done.sidecar is not None
         ordering: list[Request] = [r for r in fake.requests if "Action" not in r.query]
         assert ordering and not any(KEY_ID in str(request.headers) for request in ordering)
-        world.add_requests("the video API", ordering, own=False)
+        world.add_requests("the video API", ordering)
 
 
 def test_the_errors_of_settings_do_not_show_it(world: World, tmp_path: Path) -> None:
