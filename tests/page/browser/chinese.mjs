@@ -78,6 +78,8 @@ await visit(async ({ page }) => {
   await first.getByText("生成中", { exact: true }).waitFor();
   await first.getByRole("button", { name: "取消" }).click();
   found.cancel = await page.locator(".p-toast-message").first().innerText();
+  // The node waits for it, so that only who runs the graph may stop it.
+  await page.evaluate(() => window.app.api.interrupt());
   await first.getByText("已取消", { exact: true }).waitFor();
   await execute("Seedance.ShowTasks"); // away
   await ask(page);
@@ -91,7 +93,8 @@ await visit(async ({ page }) => {
   await page.keyboard.press("Escape");
 
   await execute("Comfy.ShowSettingsDialog");
-  await page.getByText("Seedance", { exact: true }).first().click();
+  const dialog = page.locator('[data-testid="settings-dialog"]');
+  await dialog.getByText("Seedance", { exact: true }).first().click();
   await page.locator(".seedance-key").first().waitFor();
   const groups = page.locator(".seedance-keys, .seedance-note, .seedance-group");
   await page.getByRole("button", { name: "自己的存储桶: 测试" }).click();
