@@ -24,7 +24,7 @@ from __future__ import annotations
 from .assets import MAKING, AssetKey, AssetRow
 from .bucket_objects import BUCKET
 from .budget import Part, Total, believed, sensible
-from .database import REBUILD, JournalReplaced
+from .database import REBUILD, JournalReplaced, JournalUnavailable
 from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, STATE_WORDS, IllegalMove, State
@@ -45,6 +45,7 @@ __all__ = [
     "IllegalMove",
     "Journal",
     "JournalReplaced",
+    "JournalUnavailable",
     "LeaseLost",
     "NewRow",
     "Part",

@@ -31,6 +31,10 @@ class JournalReplaced(BadOrder):
     earlier copy. What it no longer knows may be paid already, so nothing is sent."""
 
 
+class JournalUnavailable(BadOrder):
+    """The journal cannot be read or written now. Nothing was sent for want of it."""
+
+
 def _replaced() -> JournalReplaced:
     return JournalReplaced(
         "The journal was replaced, or went back to an earlier copy, while this program was "
@@ -173,7 +177,7 @@ class Database(Resting):
             elif file is not None and os.path.isfile(file.parent):
                 cause = say("{folder} is a file, not a folder", folder=file.parent)
                 remedy = say("Set SEEDANCE_HOME to a folder.")
-            raise BadOrder(
+            raise JournalUnavailable(
                 "The journal {where} cannot be read: {cause}."
                 if reading
                 else "The journal {where} cannot be written: {cause}.",

@@ -107,7 +107,9 @@ class Journal(Database, Queries, UnclearRows):
     def reserve(self, new: NewRow, budget: Mapping[str, float] | None = None) -> tuple[Row, bool]:
         """The row for an order, and whether it is new and ours.
 
-        If a live, saved or unclear row has the same fingerprint, that one is returned instead.
+        If a live, saved or unclear row has the same fingerprint, that one is returned instead; or
+        else the row that was made for the same order of a farm's queue and may be paid: the queue
+        may deliver an order again after it has ended.
         `budget`: `day`, `month` and `project` in USD. Raises OverBudget if the new row would exceed
         it.
         """
@@ -117,6 +119,7 @@ class Journal(Database, Queries, UnclearRows):
                     held = connection.execute(
                         sa.select(orders).where(orders.c.fingerprint == new.fingerprint, is_held)
                     ).first()
+                    held = held or self._paid_for(connection, new.queued)
                     if held is not None:
                         return row_of(held), False
                     self._check_same(connection)
@@ -126,6 +129,20 @@ class Journal(Database, Queries, UnclearRows):
             except BadOrder as error:
                 if not isinstance(error.__cause__, IntegrityError):
                     raise  # else another process has just reserved the order: read its row
+
+    @staticmethod
+    def _paid_for(connection: sa.Connection, queued: str) -> Any:
+        """The newest row of an order of a farm's queue that may be paid, whatever became of it."""
+        if not queued:
+            return None
+        maybe_paid = sa.or_(
+            orders.c.ticket.is_not(None), sa.func.coalesce(orders.c.budget_usd, 1.0) != 0.0
+        )
+        return connection.execute(
+            sa.select(orders)
+            .where(orders.c.queued == queued, maybe_paid)
+            .order_by(orders.c.id.desc())
+        ).first()
 
     def _insert(
         self,
@@ -167,6 +184,7 @@ class Journal(Database, Queries, UnclearRows):
                 uid=secrets.token_hex(16),
                 origin=new.origin,
                 mark=new.mark or self._draw_mark(connection, new),
+                queued=new.queued or None,
             )
             .returning(orders)
         ).one()
@@ -440,17 +458,26 @@ class Journal(Database, Queries, UnclearRows):
                 raise LeaseLost(f"row {row_id}")
             self._check_same(connection)
             now = self._clock()
-            busy = connection.execute(
-                sa.select(sa.func.count()).where(
-                    orders.c.state.in_((State.SUBMITTING, State.RUNNING)),
-                    orders.c.provider == record.provider,
-                    orders.c.account == record.account,
-                    sa.or_(orders.c.lease_until > now, orders.c.updated > now - ABANDONED_SECONDS),
-                )
-            ).scalar_one()
+            busy = self._busy(connection, record.provider, record.account)
             if limit is not None and busy >= limit:
                 return None, busy
             return self._move(connection, row_id, State.SUBMITTING, submitted=now), busy
+
+    def busy(self, provider: str, account: str) -> int:
+        """How many tasks of a provider and account are under way, so that they take a slot."""
+        with self._reading() as connection:
+            return self._busy(connection, provider, account)
+
+    def _busy(self, connection: sa.Connection, provider: str, account: str) -> int:
+        now = self._clock()
+        return connection.execute(
+            sa.select(sa.func.count()).where(
+                orders.c.state.in_((State.SUBMITTING, State.RUNNING)),
+                orders.c.provider == provider,
+                orders.c.account == account,
+                sa.or_(orders.c.lease_until > now, orders.c.updated > now - ABANDONED_SECONDS),
+            )
+        ).scalar_one()
 
     def reopen(self, row_id: int, state: State, uid: str | None = None) -> Row:
         """Make a row live again whose task has ended or whose file is gone, and take its lease.

@@ -20,7 +20,7 @@ class NewRow:
 
     `origin` is the provider's. `mark` is a value that only this order has and that the provider's
     list of tasks shows, or its idempotency key; None where there is neither. `created` is in Unix
-    seconds, None for now.
+    seconds, None for now. `queued` is the id that the order has in the queue of a farm.
     """
 
     fingerprint: str
@@ -36,6 +36,7 @@ class NewRow:
     mark: str | None = None
     marks: Sequence[int] = ()
     created: float | None = None
+    queued: str = ""
 
 
 @dataclass(frozen=True)

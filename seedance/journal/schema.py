@@ -70,11 +70,14 @@ orders = sa.Table(
     sa.Column("looks", sa.Integer),
     sa.Column("project", sa.String(80)),  # a person's label
     sa.Column("reuses", sa.Integer),  # how often its video was asked for again, and not paid again
+    # The order in the queue of a farm that it was made for, which may be delivered twice.
+    sa.Column("queued", sa.String(32)),
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),
     sa.Index("orders_created", "created"),
     sa.Index("orders_project", "project"),
+    sa.Index("orders_queued", "queued"),
 )
 # Literal values, not bound ones: SQLite uses the index below only for a query that contains the
 # same condition as text.

@@ -7,12 +7,13 @@ import uuid
 from pathlib import Path
 
 from ..addresses import origin
-from ..journal import Journal, NewRow, Row
+from ..journal import ENDED, Journal, NewRow, Row
 from ..order import Order
 from ..settings import Settings
 from ..wire import Ticket
 from . import files, graphs, quotes, rebuild
 from .graphs import Graph
+from .outcomes import error_of, told
 from .quotes import Prepared
 
 
@@ -26,7 +27,8 @@ def reserve(
     """The row for an order that is going to be sent: a new one, or that of an equal order.
 
     Raises NeedsKey without a key, OverBudget beyond the budget, BadOrder where the video could not
-    be saved or where the journal cannot be trusted.
+    be saved or where the journal cannot be trusted; and for an order of a farm's queue that was
+    delivered before and has ended, the error that it ended with.
     """
     provider, identity = prepared.provider, prepared.fingerprint
     if prepared.access.problem is not None:
@@ -49,9 +51,12 @@ def reserve(
             target=goal,
             estimate=prepared.price,
             budget_usd=quotes.counted(prepared.price, budget, provider),
+            queued=prepared.queued,
         ),
         budget,
     )
+    if row.state in ENDED:
+        raise told(row, error_of(row))
     if is_new:
         graphs.keep(settings, row, graph)
     return row

@@ -43,7 +43,7 @@ class Prepared:
     It is made once, by `prepare` or `prepare_at`, and handed on: nothing in it is computed again.
     `access` is how its provider is reached. `call` is the paid call, with stand-ins for media that
     go up first; None where another call comes before it. `repeats` says of earlier orders like it
-    that they may have been paid.
+    that they may have been paid. `queued` is the id that the order has in the queue of a farm.
     """
 
     provider: Provider
@@ -56,6 +56,7 @@ class Prepared:
     deliveries: Deliveries
     call: Call | None
     repeats: tuple[Said, ...] = ()
+    queued: str = ""
 
     @property
     def asked(self) -> str:

@@ -84,6 +84,7 @@ class Runner:
         confirm: Confirm | None = None,
         spending: Spending | None = None,
         graph: Graph | None = None,
+        queued: str = "",
     ) -> list[Job]:
         """Start an order, or join it where it is under way, or find it where it is saved.
 
@@ -93,13 +94,16 @@ class Runner:
         `wait` raises; if none can, the reason is raised here: Unclear if that is one, or else that
         of the first. `confirm` is called before anything is sent, unless all takes are there
         already; what it raises ends the call. `graph` is put into the files of those takes that are
-        new: a video has the graph of the order that made it.
+        new: a video has the graph of the order that made it. `queued` is the id that the order has
+        in the queue of a farm: of an order that may be paid already, whatever became of it, this is
+        another delivery, and nothing is sent.
 
         Raises OverBudget, before anything is sent, if the takes that are new cost more than is left
         of `spending`; without it they may cost `SEEDANCE_MAX_USD` together.
         """
         try:
-            return self._start_takes(order, takes, target, overwrite, confirm, spending, graph)
+            planned = [take.of_queue(queued) for take in self.plan(order, takes)]
+            return self._start_takes(order, planned, target, overwrite, confirm, spending, graph)
         except SeedanceError:
             raise
         except Exception as error:
@@ -125,16 +129,15 @@ class Runner:
     def _start_takes(
         self,
         order: Order,
-        takes: int,
+        planned: Sequence[Take],
         target: Path | None,
         overwrite: bool,
         confirm: Confirm | None,
         spending: Spending | None,
         graph: Graph | None,
     ) -> list[Job]:
-        typed = order
+        takes = len(planned)
         order, said = quotes.tidy(self.assets.named(order))
-        planned = self.plan(typed, takes)
         goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
         for goal, take in zip(goals, planned):
             try:

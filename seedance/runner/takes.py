@@ -24,6 +24,12 @@ class Take:
     prepared: Prepared | None = None
     error: SeedanceError | None = None
 
+    def of_queue(self, queued: str) -> Take:
+        """The same as an order of a farm's queue, which has the id `queued` there."""
+        if self.prepared is None or not queued:
+            return self
+        return replace(self, prepared=replace(self.prepared, queued=queued))
+
 
 def plan(
     order: Order, typed: str, takes: int, journal: Journal, prepare: Callable[[Order], Prepared]
