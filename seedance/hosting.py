@@ -102,8 +102,14 @@ def result_name(settings: Settings, name: str) -> str:
     return "/".join(filter(None, ("results", prefix, name)))
 
 
+def queued_name(settings: Settings, name: str) -> str:
+    """A name for an object of a medium whose order waits in the queue of a farm."""
+    prefix = _values(settings).get("prefix", "").strip("/")
+    return "/".join(filter(None, ("farm", prefix, name)))
+
+
 def put_file(settings: Settings, path: Path, name: str) -> None:
-    """Put a file of a finished video into the bucket. Raises what `put` raises."""
+    """Put a file into the bucket as it is. Raises what `put` raises."""
     with _bucket(settings) as (client, bucket):
         client.upload_file(str(path), bucket, name)
 

@@ -27,7 +27,7 @@ FLOORS: tuple[set[str], ...] = (
     {"catalogs", "providers"},
     {"capabilities", "fit", "journal", "media", "settings", "transport"},
     {"download", "hosting", "preview", "shots"},
-    {"runner"},
+    {"farm", "runner"},
     {"__init__", "api", "cli", "nodes"},
 )
 # Narrower than its floor: what a unit may import of ours.
@@ -52,6 +52,7 @@ ONLY: dict[str, set[str]] = {
     "fit": {"errors", "order", "providers", "said", "texts", "wire"},
     "capabilities": {"money", "order", "providers", "wire"},
     "shots": {"errors", "fit", "options", "order", "providers", "said", "texts"},
+    "farm": {"errors", "hosting", "media", "order", "settings"},
     "__init__": set(),
     "nodes": {"capabilities", "errors", "journal", "media", "order", "providers", "runner"}
     | {"said", "servers", "settings", "shots", "texts", "units"},
@@ -67,9 +68,11 @@ OWNED = {
     "botocore": {"hosting"},
     "filelock": {"key_file"},
     "psutil": {"journal", "media"},
+    "procrastinate": {"farm"},
+    "psycopg": {"farm"},
 }
 HEAVY = {"alembic", "av", "filelock", "numpy", "PIL", "psutil", "requests", "sqlalchemy", "tqdm"}
-HEAVY |= {"asyncio"}
+HEAVY |= {"asyncio", "procrastinate"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 RIM_FILES = sorted((ROOT / "nodes").rglob("*.py"))

@@ -9,6 +9,8 @@ once.
     generate    generate, collect, finish, check
     assets      asset add, list, show and remove
     batch       batch
+    farm        batch --farm; packing: what goes into the queue
+    worker      worker; carrying: how orders of the queue are carried
     tasks       tasks, cancel, forget
     setup       providers, key, doctor
     show        words, bars and JSON

@@ -22,7 +22,7 @@ from ..order import (
     Order,
 )
 from ..texts import did_you_mean
-from . import assets, batch, generate, setup, show, tasks
+from . import assets, batch, farm, generate, setup, show, tasks, worker
 
 FLAGS = (
     *("--prompt", "--image", "--last-image", "--reference", "--video", "--operation"),
@@ -30,7 +30,7 @@ FLAGS = (
     *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
     *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
     *("--draft", "--web-search", "--output-format", "--out", "--join", "--jobs", "--estimate"),
-    *("--report", "--project", "--by"),
+    *("--report", "--project", "--by", "--farm", "--priority", "--until-empty"),
 )
 MOST_ROWS = 10**9
 MOST_JOBS = 500
@@ -161,6 +161,7 @@ def parser() -> Parser:
     _output_flags(command)
 
     _batch_command(commands)
+    _worker_command(commands)
 
     key = commands.add_parser("key", help="store, remove, test or list the keys of providers")
     actions = key.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -245,6 +246,17 @@ def _batch_command(commands: Any) -> None:
     command.add_argument(
         "--report", action=_Medium, metavar="FILE", help="what became of each take, .csv or .json"
     )
+    command.add_argument(
+        "--farm",
+        action="store_true",
+        help="put them into the queue of the farm, for: seedance worker",
+    )
+    command.add_argument(
+        "--priority",
+        type=_priority,
+        metavar="N",
+        help="with --farm: before all of a lower one, -100 to 100 (0)",
+    )
     _money_flags(command)
     _json_flag(command)
     how = command.add_argument_group("for shots that say nothing about it")
@@ -256,6 +268,19 @@ def _batch_command(commands: Any) -> None:
     how.add_argument("--no-audio", action="store_true", help="silent videos")
     how.add_argument("--on-unsupported", metavar="error|nearest")
     how.add_argument("--project", metavar="NAME")
+
+
+def _worker_command(commands: Any) -> None:
+    command = _command(
+        commands, "worker", worker.worker, "carry what `batch --farm` put into the queue"
+    )
+    command.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="at most so many at once (as many as slots allow)"
+    )
+    command.add_argument(
+        "--until-empty", action="store_true", help="end once nothing waits and nothing is carried"
+    )
+    command.add_argument("--json", action="store_true", help="a line of JSON for each that ended")
 
 
 def _bare(top: Parser) -> Any:
@@ -403,6 +428,16 @@ _seconds.__name__ = "int"  # as argparse calls it in its error
 def _jobs(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_JOBS:
         raise argparse.ArgumentTypeError(f"use a number from 1 to {MOST_JOBS}, not {text[:20]!r}")
+    return int(text)
+
+
+def _priority(text: str) -> int:
+    if (
+        not text.lstrip("-").isdecimal()
+        or not -farm.MOST_PRIORITY <= int(text) <= farm.MOST_PRIORITY
+    ):
+        most = farm.MOST_PRIORITY
+        raise argparse.ArgumentTypeError(f"use a number from -{most} to {most}, not {text[:20]!r}")
     return int(text)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError, Spent
-from . import live, prices, show
+from . import farm, live, prices, show
 from .generate import exit_code, settle
 from .setup import runner_for
 
@@ -48,17 +48,24 @@ def batch(args: argparse.Namespace) -> int:
         _print_all(error)
         raise
     runner = runner_for(args)
+    if args.farm:
+        farm.check(args, runner)
     plan = _planned(found, runner)
     estimate = plan.estimate
     if args.estimate:
         _print_estimate(estimate, len(found), as_json=args.json)
         return 0
     show.note(_in_words(estimate, len(found)))
-    plan.check_key()
+    if args.farm:
+        farm.check_media(plan, runner)
+    else:
+        plan.check_key()
     most = prices.amount("--max-usd", args.max_usd)
     plan.check_most(most)
     spending = Spending(runner.settings.max_usd if most is None else most)
     _confirm(args, estimate, spending)
+    if args.farm:
+        return farm.put(args, plan, runner)
     shooting = batches.Shooting(plan)
     made: Film | None = None
     args.began = True

@@ -5,7 +5,9 @@ Each function sets handlers of signals, and gives those from before for `restore
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Callable
 from typing import Any
 
 # Windows does not tell that a terminal was closed.
@@ -24,6 +26,17 @@ def as_ctrl_c() -> Before:
 def ignored() -> Before:
     """None of them stops anything."""
     return {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, *_STOPS)}
+
+
+def telling(tell: Callable[[], None]) -> Before:
+    """Each of them, a Ctrl-C too, calls `tell` and stops nothing. In a thread that is not the
+    process's first, nothing is set."""
+    before: Before = {}
+    with contextlib.suppress(ValueError):
+        for each in (signal.SIGINT, *_STOPS):
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                before[each] = signal.signal(each, lambda *_: tell())
+    return before
 
 
 def restore(before: Before) -> None:

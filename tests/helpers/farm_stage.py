@@ -1,0 +1,118 @@
+"""A farm on one machine: PostgreSQL, a bucket, and machines with folders of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bucket import Bucket
+from fakes import Fake
+from postgres import empty
+
+from seedance import cli
+
+# A worker whose clocks run faster: `SHORT` are seconds by the place of their name.
+WORKER = """
+import importlib, json, sys
+for place, value in json.loads(sys.argv[1]).items():
+    module, _, name = place.rpartition(".")
+    setattr(importlib.import_module(module), name, value)
+from seedance import cli
+sys.exit(cli.main(sys.argv[2:]))
+"""
+SHORT: dict[str, float] = {
+    "seedance.cli.carrying.POLL_SECONDS": 0.1,
+    "seedance.cli.carrying.BEAT_SECONDS": 0.2,
+    "seedance.cli.carrying.AGAIN_SECONDS": 0.2,
+    "seedance.cli.carrying.LOOK_SECONDS": 0.5,
+    "seedance.runner.worker.HEARTBEAT_SECONDS": 0.3,
+    "seedance.runner.active.WATCH_SECONDS": 0.1,
+    "seedance.runner.clearing.FIND_SECONDS": 0.1,
+    "seedance.runner.submit.SLOT_SECONDS": 0.1,
+    "seedance.journal.journal.LEASE_SECONDS": 2.0,
+    "seedance.farm.queue.STALLED_SECONDS": 2.0,
+}
+
+
+@dataclass
+class Farm:
+    """What all machines share: a fake provider, an empty database, a bucket."""
+
+    fake: Fake
+    url: str
+    bucket: Bucket
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        empty(self.url)
+
+    def machine(self, name: str) -> Machine:
+        """A machine; its folders are made at first use."""
+        return Machine(self, name)
+
+
+@dataclass
+class Machine:
+    """A machine of the farm, with a home and an output folder of its own."""
+
+    farm: Farm
+    name: str
+
+    @property
+    def output(self) -> Path:
+        """Where its videos are."""
+        return self.farm.folder / self.name / "output"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of its processes."""
+        folder = self.farm.folder / self.name
+        return {
+            **os.environ,
+            **self.farm.fake.environment(),
+            **self.farm.bucket.environment,
+            "SEEDANCE_S3_RESULTS": "1",
+            "SEEDANCE_HOME": str(folder / "home"),
+            "SEEDANCE_OUTPUT": str(folder / "output"),
+            "SEEDANCE_JOURNAL_URL": self.farm.url,
+            "SEEDANCE_POLL_INTERVAL": "0.05",
+            **self.farm.environment,
+        }
+
+    def start(self, *words: object, **short: float) -> subprocess.Popen[str]:
+        """A command in a process of its own."""
+        command = [sys.executable, "-c", WORKER, json.dumps({**SHORT, **short})]
+        return subprocess.Popen(
+            [*command, *map(str, words)],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: object, code: int = 0) -> Any:
+        """What a command with `--json` says, in this process; it must end with `code`."""
+        out = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+            patch.setattr("seedance.runner.shared_runner._shared", {})
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            ended = cli.main([*map(str, words), "--json"])
+        assert ended == code, (ended, out.getvalue())
+        return json.loads(out.getvalue())
+
+    def put(self, shots: object, *words: object) -> Any:
+        """Put a list of shots into the queue; what the command says."""
+        file = self.farm.folder / f"{self.name}-shots.json"
+        file.write_text(json.dumps(shots))
+        return self.run("batch", file, "--farm", "--yes", *words)
