@@ -24,6 +24,7 @@ EVERYTHING = (
     ("startup", (), "ComfyUI's start, and the command line's"),
     ("journal", (), "A large journal"),
     ("load", ("--tasks", "500", "--minutes", "2"), "500 live tickets, and faults"),
+    ("farm", (), "Workers of a farm, killed and asleep"),
     ("polling", (), "How late the end of a task is seen (simulated)"),
 )
 

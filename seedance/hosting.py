@@ -121,6 +121,24 @@ def get_file(settings: Settings, name: str, path: Path) -> None:
         client.download_file(bucket, name, str(path))
 
 
+def result_names(settings: Settings, ending: str) -> list[str]:
+    """The names of all objects of finished videos that end so. Raises what `put` raises."""
+    with _bucket(settings) as (client, bucket):
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=result_name(settings, "") + "/"
+        )
+        names = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return [name for name in names if name.endswith(ending)]
+
+
+def read_object(settings: Settings, name: str, most: int) -> bytes:
+    """The first `most` bytes of an object. Raises Refused if it is not there, and what `put`
+    raises."""
+    with _bucket(settings) as (client, bucket):
+        data: bytes = client.get_object(Bucket=bucket, Key=name)["Body"].read(most)
+        return data
+
+
 def address(settings: Settings, name: str) -> str:
     """An address from which anybody can read the object for a day. Asks nobody."""
     with _bucket(settings) as (client, bucket):

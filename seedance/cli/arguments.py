@@ -30,7 +30,7 @@ FLAGS = (
     *("--no-audio", "--watermark", "--camera-fixed", "--on-unsupported", "--extra", "--takes"),
     *("--max-usd", "--yes", "--output", "--overwrite", "--json", "--all", "--search", "--state"),
     *("--draft", "--web-search", "--output-format", "--out", "--join", "--jobs", "--estimate"),
-    *("--report", "--project", "--by", "--farm", "--priority", "--until-empty"),
+    *("--report", "--project", "--by", "--farm", "--priority", "--until-empty", "--reconcile"),
 )
 MOST_ROWS = 10**9
 MOST_JOBS = 500
@@ -186,6 +186,11 @@ def parser() -> Parser:
         "--rebuild",
         action="store_true",
         help="first take saved videos into the journal again, from the files beside them",
+    )
+    command.add_argument(
+        "--reconcile",
+        action="store_true",
+        help="first find what was paid after the backup that the journal was restored from",
     )
     _json_flag(command)
     return top

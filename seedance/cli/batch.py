@@ -50,6 +50,8 @@ def batch(args: argparse.Namespace) -> int:
     runner = runner_for(args)
     if args.farm:
         farm.check(args, runner)
+    elif args.priority is not None:
+        raise BadOrder("--priority goes with --farm.")
     plan = _planned(found, runner)
     estimate = plan.estimate
     if args.estimate:

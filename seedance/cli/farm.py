@@ -64,6 +64,7 @@ def put(args: argparse.Namespace, plan: Plan, runner: Runner) -> int:
     following = sum(len(each.then) for each in tree.roots)
     record = {
         "put": count,
+        "estimate": plan.estimate.total.as_dict(),
         "following": following,
         "queued": tree.queued + len(tree.roots) - count,
         "waiting": tree.waiting,

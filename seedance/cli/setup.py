@@ -219,6 +219,8 @@ def doctor(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     if args.rebuild:
         _rebuild(args)
+    if args.reconcile:
+        _reconcile(args)
     found = []
     for topic, words, good in _findings(settings):
         found.append({"topic": topic, "found": words, "ok": good})
@@ -240,6 +242,30 @@ def _rebuild(args: argparse.Namespace) -> None:
     show.note(
         "An order whose answer had not come is not among them: look at the providers' own lists of "
         "tasks."
+    )
+
+
+def _reconcile(args: argparse.Namespace) -> None:
+    found = runner_for(args).reconcile()
+    show.note(
+        f"The journal has {found.tickets} orders under way again, by their tickets below the home, "
+        f"and {found.videos} saved videos, by the files beside them."
+    )
+    if found.listed:
+        show.note(f"Read the lists of tasks of the last seven days: {', '.join(found.listed)}.")
+    for provider, why in found.unread.items():
+        show.note(f"The list of tasks of {provider} could not be read: {why}")
+    if found.unknown:
+        show.note(
+            f"{len(found.unknown)} tasks there are not in the journal: they were made since the "
+            "backup, or by others who use the account. seedance collect fetches one:"
+        )
+        for ticket in found.unknown:
+            show.note(f"  {ticket}")
+    show.note(
+        "Do the same on every machine that carried orders before a worker is started: an order "
+        "that was sent since the backup, and of which no machine has the ticket or the video, "
+        "would be sent again."
     )
 
 

@@ -124,6 +124,15 @@ class Ark(ArkModels):
             ],
         )
 
+    def recent(self, since: float) -> Flow[list[Ticket]]:
+        """The tasks of the list, which goes back seven days."""
+        tasks = yield from self._list()
+        return [
+            Ticket.issue(self.id, task.get("id"))
+            for task in tasks
+            if (number_at(task, "created_at") or since) >= since
+        ]
+
     # ------------------------------------------------------------------------------ the requests
 
     def _address(self, ticket: Ticket) -> str:

@@ -228,24 +228,15 @@ class Replicate(Provider):
             "created_before": iso_time(since + LONGEST_CREATE),
         }
         found, bare = [], []
-        for _ in range(MOST_PAGES):
-            page = yield from self.ask(Call("GET", self.url("/v1/predictions"), query=query))
-            items = page.get("results")
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise OddReply("Replicate's list of predictions cannot be read.")
-            for item in items:
-                if item.get("model", model) != model:
-                    continue
-                if not is_of_that_time(unix_seconds(item.get("created_at")), since):
-                    continue
-                if item.get("data_removed"):
-                    bare.append(Ticket.issue(self.id, item.get("id")))
-                elif item.get("input") == create.json["input"]:
-                    found.append(Ticket.issue(self.id, item.get("id")))
-            cursor = dict(parse_qsl(urlsplit(text_at(page, "next")).query)).get("cursor")
-            if not cursor:
-                break
-            query = {**query, "cursor": cursor}
+        for item in (yield from self._list(query)):
+            if item.get("model", model) != model:
+                continue
+            if not is_of_that_time(unix_seconds(item.get("created_at")), since):
+                continue
+            if item.get("data_removed"):
+                bare.append(Ticket.issue(self.id, item.get("id")))
+            elif item.get("input") == create.json["input"]:
+                found.append(Ticket.issue(self.id, item.get("id")))
         if bare and not found:
             raise Unclear(
                 "Replicate has {count} predictions of that time whose inputs are "
@@ -255,6 +246,32 @@ class Replicate(Provider):
                 tickets=bare[:5],
             )
         return the_one(self.name, found)
+
+    def recent(self, since: float) -> Flow[list[Ticket]]:
+        """The predictions of Seedance's models."""
+        offered = self.limits.models.items()
+        models = {self.config.models.get(name) or each.id for name, each in offered}
+        items = yield from self._list({"created_after": iso_time(since)})
+        return [
+            Ticket.issue(self.id, item.get("id"))
+            for item in items
+            if text_at(item, "model") in models
+        ]
+
+    def _list(self, query: Mapping[str, str]) -> Flow[list[dict[str, Any]]]:
+        """All predictions of a time."""
+        found: list[dict[str, Any]] = []
+        for _ in range(MOST_PAGES):
+            page = yield from self.ask(Call("GET", self.url("/v1/predictions"), query=query))
+            items = page.get("results")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise OddReply("Replicate's list of predictions cannot be read.")
+            found += items
+            cursor = dict(parse_qsl(urlsplit(text_at(page, "next")).query)).get("cursor")
+            if not cursor:
+                break
+            query = {**query, "cursor": cursor}
+        return found
 
     def probe_key(self) -> Flow[Balance]:
         account = yield from self.ask(Call("GET", self.url("/v1/account")))

@@ -32,6 +32,7 @@ files           where a video is saved, and its sidecar
 places          where a saved video is now, on this machine
 results         saved videos in the user's bucket, for other machines
 rebuild         the journal's rows again, from sidecars
+reconcile       what was paid after the backup from which a journal was restored
 outcomes        the errors that orders end with, in words
 """
 

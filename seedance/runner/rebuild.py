@@ -34,20 +34,31 @@ def rebuild(journal: Journal, output: Path) -> int:
     how many rows those are. Raises BadOrder where the journal cannot be written."""
     count = 0
     for video, record in _sidecars(output):
-        try:
-            new, result = _read(record)
-        except (SeedanceError, KeyError, TypeError, ValueError, AttributeError) as error:
-            logger.warning("The sidecar of %s cannot be used: %r", video, error)
-            continue
-        if journal.held(new.fingerprint) is not None:
-            new = _alone(new, record["task"])
-        row, is_new = journal.adopt(record["task"], new)
-        if is_new:
-            count += 1
-            result |= record_of(Files(video), output)
-            journal.advance(row.id, State.SUCCEEDED, cost=new.estimate, uid=row.uid)
-            journal.advance(row.id, State.SAVED, file=video, result=result, uid=row.uid)
+        count += take_in(journal, video, record, record_of(Files(video), output))
     return count
+
+
+def take_in(journal: Journal, video: Path, record: dict[str, Any], place: dict[str, Any]) -> bool:
+    """Take in what the sidecar of a video says, unless the journal knows it; says whether it did
+    not. `place` is what a row keeps of where the video is. An order that the journal has as not
+    sent, because it went back to an earlier copy, is paid: its row gets the video."""
+    try:
+        new, result = _read(record)
+    except (SeedanceError, KeyError, TypeError, ValueError, AttributeError) as error:
+        logger.warning("The sidecar of %s cannot be used: %r", video, error)
+        return False
+    ticket, held = record["task"], journal.held(new.fingerprint)
+    if held is not None and held.task is None and journal.by_ticket(ticket) is None:
+        row, is_new = journal.keep_ticket(new, ticket, new.estimate, held.uid), True
+    else:
+        if held is not None:
+            new = _alone(new, ticket)
+        row, is_new = journal.adopt(ticket, new)
+    if is_new:
+        journal.advance(row.id, State.SUCCEEDED, cost=new.estimate, uid=row.uid)
+        result |= place
+        journal.advance(row.id, State.SAVED, file=video, result=result, uid=row.uid)
+    return is_new
 
 
 def check_new(output: Path, fingerprint: str) -> None:

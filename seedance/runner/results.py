@@ -7,17 +7,21 @@ and every machine takes them from there, also when the provider has forgotten th
 from __future__ import annotations
 
 import hashlib
+import json
 
 from .. import hosting
 from ..errors import SeedanceError
 from ..files import replacing, sha256_of
-from ..journal import Row
+from ..journal import Journal, Row
 from ..settings import Settings
 from ..texts import logger_of
-from . import files, places
+from ..wire import Ticket
+from . import files, places, rebuild
 from .files import Files
 
 logger = logger_of(__name__)
+
+SIDECAR = ".seedance.json"
 
 
 def keep(settings: Settings, row: Row, saved: Files) -> None:
@@ -59,8 +63,27 @@ def _fetched(settings: Settings, row: Row) -> Files:
     return target
 
 
+def take_in(settings: Settings, journal: Journal) -> int:
+    """Take into the journal the videos of the bucket that it does not know, by their sidecars;
+    returns how many those are. Raises what `hosting.put` raises, and BadOrder where the journal
+    cannot be written."""
+    count = 0
+    for name in hosting.result_names(settings, SIDECAR):
+        text = hosting.read_object(settings, name, rebuild.LARGEST_SIDECAR + 1)
+        try:
+            record = json.loads(text)
+            ticket = Ticket.parse(record["task"])
+        except (SeedanceError, ValueError, RecursionError, KeyError, TypeError) as error:
+            logger.warning("%s cannot be used: %r", name, error)
+            continue
+        identity = hashlib.sha256(str(ticket).encode()).hexdigest()
+        video = files.new_target(settings.output, ticket.provider, identity)
+        count += rebuild.take_in(journal, video, record, {"place": None})
+    return count
+
+
 def _names(settings: Settings, row: Row) -> list[str]:
     """The names of the objects, in the order of `Files.all`."""
     identity = hashlib.sha256(f"{row.task} {row.result['sha256']}".encode()).hexdigest()
     stem = hosting.result_name(settings, identity)
-    return [stem + ending for ending in (".last.png", ".seedance.json", ".mp4")]
+    return [stem + ending for ending in (".last.png", SIDECAR, ".mp4")]

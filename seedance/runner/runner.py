@@ -37,6 +37,7 @@ from .new_rows import adopt, reserve
 from .outcomes import error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
+from .reconcile import Reconciled, reconcile
 from .spending import Spending, sum_of
 from .takes import Take, plan
 from .worker import Worker
@@ -565,6 +566,12 @@ class Runner:
         self._restored = False
         self._restore_tickets()
         return count, aside
+
+    def reconcile(self) -> Reconciled:
+        """Find again what was paid after the backup from which the journal was restored; see
+        `reconcile`."""
+        self._restored = True
+        return reconcile(self.settings, self.journal, self._clients.at)
 
     def video(self, row_id: int) -> Path | None:
         """The saved video of a row on this machine, as it was saved; None if it is not here."""

@@ -26,6 +26,7 @@ Capability: TypeAlias = Literal[
     "upload",
     "cancel",
     "find",
+    "recent",
     "finish",
     "probe_key",
     "estimate",
@@ -257,6 +258,13 @@ class Provider(ABC):
 
         Raises BadOrder where nothing lists tasks, Unclear where several tasks have the mark.
         """
+        raise BadOrder("{provider} has no list of tasks to look into.", provider=self.name)
+        yield
+
+    def recent(self, since: float) -> Flow[list[Ticket]]:
+        """The tasks of the account in the provider's list that were created after `since` (Unix
+        seconds), as far back as it goes; those of others who use the account too. Raises BadOrder
+        where nothing lists tasks."""
         raise BadOrder("{provider} has no list of tasks to look into.", provider=self.name)
         yield
 

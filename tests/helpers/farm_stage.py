@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from bucket import Bucket
@@ -18,6 +19,10 @@ from fakes import Fake
 from postgres import empty
 
 from seedance import cli
+from seedance.farm import Queue, run
+from seedance.settings import Settings
+
+T = TypeVar("T")
 
 # A worker whose clocks run faster: `SHORT` are seconds by the place of their name.
 WORKER = """
@@ -46,7 +51,7 @@ SHORT: dict[str, float] = {
 class Farm:
     """What all machines share: a fake provider, an empty database, a bucket."""
 
-    fake: Fake
+    fake: Fake | None
     url: str
     bucket: Bucket
     folder: Path
@@ -78,7 +83,7 @@ class Machine:
         folder = self.farm.folder / self.name
         return {
             **os.environ,
-            **self.farm.fake.environment(),
+            **(self.farm.fake.environment() if self.farm.fake else {}),
             **self.farm.bucket.environment,
             "SEEDANCE_S3_RESULTS": "1",
             "SEEDANCE_HOME": str(folder / "home"),
@@ -88,28 +93,58 @@ class Machine:
             **self.farm.environment,
         }
 
-    def start(self, *words: object, **short: float) -> subprocess.Popen[str]:
-        """A command in a process of its own."""
+    def start(self, *words: object, quiet: bool = False, **short: float) -> subprocess.Popen[str]:
+        """A command in a process of its own; with `quiet`, nobody reads what it says."""
         command = [sys.executable, "-c", WORKER, json.dumps({**SHORT, **short})]
+        pipe = subprocess.DEVNULL if quiet else subprocess.PIPE
         return subprocess.Popen(
             [*command, *map(str, words)],
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=pipe,
+            stderr=pipe,
             text=True,
         )
 
     def run(self, *words: object, code: int = 0) -> Any:
         """What a command with `--json` says, in this process; it must end with `code`."""
+        return json.loads(self._said(words, code))
+
+    def work(self, code: int = 0) -> list[Any]:
+        """What a worker in this process carries until the queue is empty."""
+        said = self._said(("worker", "--until-empty"), code)
+        return [json.loads(line) for line in said.splitlines()]
+
+    def _said(self, words: Sequence[object], code: int) -> str:
         out = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
             patch.setattr("seedance.runner.shared_runner._shared", {})
             for name, value in self.environment.items():
                 patch.setenv(name, value)
+            for place, seconds in SHORT.items():
+                patch.setattr(place, seconds)
             ended = cli.main([*map(str, words), "--json"])
         assert ended == code, (ended, out.getvalue())
-        return json.loads(out.getvalue())
+        return out.getvalue()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of its processes."""
+        folder = self.farm.folder / self.name
+        return Settings(folder / "home", folder / "output", self.environment)
+
+    def queue(self, use: Callable[[Queue], Coroutine[Any, Any, T]]) -> T:
+        """What comes of using the queue."""
+
+        async def used() -> T:
+            async with Queue.opened(self.settings) as queue:
+                await queue.sign_on()
+                try:
+                    return await use(queue)
+                finally:
+                    await queue.sign_off()
+
+        return run(used())
 
     def put(self, shots: object, *words: object) -> Any:
         """Put a list of shots into the queue; what the command says."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,13 @@ USER = "seedance"
 def server() -> Iterator[str]:
     """The URL of a server, without a database's name. Skips the test, with the reason, where
     there is none to start."""
+    with restartable() as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def restartable() -> Iterator[tuple[str, Callable[[], None]]]:
+    """As `server`, and what restarts it: whoever is connected is no longer."""
     pytest.importorskip("psycopg", reason="psycopg (the extra `postgres`) is not installed")
     binaries = sorted(DEBIAN.glob("*/bin/postgres"))
     if not binaries:
@@ -42,15 +49,27 @@ def server() -> Iterator[str]:
         port = _free_port()
         command = [bin_folder / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port)]
         command += ["-k", "", "-F"]  # no Unix socket, no fsync
-        process = subprocess.Popen(
-            [*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **identity
-        )
-        try:
-            _wait_until_it_listens(port, process)
-            yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}"
-        finally:
+        silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running: list[subprocess.Popen[bytes]] = []
+
+        def start() -> None:
+            running.append(subprocess.Popen([*map(str, command)], **silent, **identity))
+            _wait_until_it_listens(port, running[0])
+
+        def stop() -> None:
+            process = running.pop()
             process.send_signal(signal.SIGINT)  # a fast shutdown
             process.wait(100)
+
+        def restart() -> None:
+            stop()
+            start()
+
+        start()
+        try:
+            yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}", restart
+        finally:
+            stop()
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
