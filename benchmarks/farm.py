@@ -314,29 +314,24 @@ def paper(count: int, provider: str) -> None:
     each = 86400 / count
     kept = CLIP_BYTES + FRAME_BYTES + SIDECAR_BYTES
     under_way = (TASK_SECONDS + 20) / each
+    commits, changed = asked["commits"] / saved, asked["changed"] / saved
+    workers = under_way / 16
+    day = f"{kept * count / 1e9:.0f} GB a day"
     rows = [
-        ("shots", f"{count}", f"{1 / each:.2f}"),
+        ("shots", "", f"{1 / each:.2f}"),
         ("orders under way at once", "", f"{under_way:.0f}"),
-        (
-            "transactions of the database",
-            f"{asked['commits'] / saved:.0f} a shot",
-            _rate(asked["commits"] / saved, each),
-        ),
-        (
-            "rows changed there",
-            f"{asked['changed'] / saved:.0f} a shot",
-            _rate(asked["changed"] / saved, each),
-        ),
-        ("polls of providers", f"{POLLS} a shot", _rate(POLLS, each)),
+        ("transactions of the database", f"{commits:.0f} a shot", f"{commits / each:.0f}"),
+        ("rows changed there", f"{changed:.0f} a shot", f"{changed / each:.0f}"),
+        ("polls of providers", f"{POLLS} a shot", f"{POLLS / each:.0f}"),
         (
             "questions to the queue",
-            "each worker every 2 s",
-            f"{under_way / 16 / 2:.1f} with {under_way / 16:.0f} workers of 16",
+            "a worker every 2 s",
+            f"{workers / 2:.0f} by {workers:.0f} workers that carry 16 each",
         ),
         (
             "bytes into the bucket",
             f"{kept / 1e6:.1f} MB a shot",
-            f"{kept / each / 1e6:.1f} MB, {kept * count / 1e9:.0f} GB a day",
+            f"{kept / each / 1e6:.1f} MB; {day}",
         ),
         (
             "bytes from providers",
@@ -345,10 +340,6 @@ def paper(count: int, provider: str) -> None:
         ),
     ]
     stage.table(("what", "each", "a second"), rows)
-
-
-def _rate(a_shot: float, each: float) -> str:
-    return f"{a_shot / each:.0f}"
 
 
 def main() -> int:
