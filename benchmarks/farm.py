@@ -107,7 +107,7 @@ def carried(farm: Farm, workers: int) -> tuple[float, float]:
     command = ("worker", "--until-empty", "--json")
     children = [farm.machine(f"w{n}").start(*command, **SHORT_FARM) for n in range(workers)]
     for child in children:
-        out, err = child.communicate(timeout=3600)
+        _, err = child.communicate(timeout=3600)
         if child.returncode:
             print(err[-2000:], file=sys.stderr)
     after = os.times()
@@ -152,6 +152,7 @@ def made(provider: str, share: float) -> Iterator[tuple[Farm, Database, Any, Any
         served(provider, share) as (environment, books),
     ):
         url = postgres.create_database(server, "farm")
+        environment["SEEDANCE_MAX_USD"] = "0"
         farm = Farm(None, url, bucket, Path(folder), environment)
         yield farm, Database(url), restart, books
 
@@ -221,7 +222,7 @@ class Trouble(threading.Thread):
 def with_faults(count: int, workers: int, provider: str) -> int:
     """The run with faults; returns 1 if anything does not match."""
     with made(provider, 0.05) as (farm, database, restart, books):
-        said = farm.machine("home").put(shots(count, provider), "--max-usd", "100000")
+        said = farm.machine("home").put(shots(count, provider))
         price = said["estimate"]["usd"]
         budget = round(0.95 * price, 2)
         farm.environment["SEEDANCE_BUDGET_DAY"] = str(budget)
@@ -259,8 +260,8 @@ def report(
     named = {load.PROMPT.search(row.order_json)[1] for row in rows}
     failed = database_failures(farm)
     print(
-        f"{count} shots in {seconds:.0f} s; {trouble.killed} kills, {trouble.restarted} restarts of "
-        f"the database, {trouble.slept} worker(s) asleep past the lease"
+        f"{count} shots in {seconds:.0f} s; {trouble.killed} kills, {trouble.restarted} restarts "
+        f"of the database, {trouble.slept} worker(s) asleep past the lease"
     )
     print(f"orders: {dict(states)}; in the queue: {failed}")
     checks = {

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 # What the page never shows: it is said to those who write commands, programs and shot lists.
 ENGLISH_ONLY = [
     ROOT / "seedance" / name
-    for name in ("cli", "shots", "runner/batches", "media/join.py", "api.py", "options.py")
+    for name in ("cli", "shots", "farm", "runner/batches", "media/join.py", "api.py", "options.py")
 ]
 FILES = sorted(
     path

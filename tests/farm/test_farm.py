@@ -5,22 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from typing import Any
 
 import pytest
-from farm_stage import Farm, Machine
+from farm_stage import Farm, Machine, shots, states
 from PIL import Image
 from running import is_create, until
 
 from seedance.farm import Delivery, Queue, QueuedOrder
-from seedance.journal import Journal
-
-
-def shots(count: int, **more: Any) -> list[dict[str, Any]]:
-    return [
-        {"name": f"s{n}", "prompt": f"Shot {n}", "provider": "lumenfall", **more}
-        for n in range(count)
-    ]
 
 
 @pytest.mark.slow  # processes
@@ -50,20 +41,15 @@ def test_what_one_machine_puts_in_two_carry_and_a_fourth_fetches(farm: Farm) -> 
     assert (said["put"], said["there"] + said["going_on"]) == (0, 7)
 
 
-def states(farm: Farm) -> list[str]:
-    journal = Journal(farm.url)
-    try:
-        return sorted(row.state for row in journal.newest(1000))
-    finally:
-        journal.close()
-
-
 def fetched(machine: Machine, count: int) -> list[QueuedOrder]:
     """The next orders of the queue, which are given back at the end."""
 
     async def fetch(queue: Queue) -> list[Delivery]:
         found = [await queue.fetch(["lumenfall"]) for _ in range(count)]
-        return [each for each in found if each is not None]
+        deliveries = [each for each in found if each is not None]
+        for each in deliveries:
+            await queue.give_back(each)
+        return deliveries
 
     return [each.queued for each in machine.queue(fetch)]
 

@@ -20,6 +20,7 @@ from postgres import empty
 
 from seedance import cli
 from seedance.farm import Queue, run
+from seedance.journal import Journal
 from seedance.settings import Settings
 
 T = TypeVar("T")
@@ -63,6 +64,23 @@ class Farm:
     def machine(self, name: str) -> Machine:
         """A machine; its folders are made at first use."""
         return Machine(self, name)
+
+
+def shots(count: int, **more: Any) -> list[dict[str, Any]]:
+    """A list of so many shots, named s0, s1 and so on."""
+    return [
+        {"name": f"s{n}", "prompt": f"Shot {n}", "provider": "lumenfall", **more}
+        for n in range(count)
+    ]
+
+
+def states(farm: Farm) -> list[str]:
+    """The states of all orders in the journal."""
+    journal = Journal(farm.url)
+    try:
+        return sorted(row.state for row in journal.newest(1000))
+    finally:
+        journal.close()
 
 
 @dataclass
