@@ -30,7 +30,7 @@ from . import show, stops
 from .generate import SETTLE_SECONDS, exit_code
 
 if TYPE_CHECKING:
-    from ..farm import Bucket, Delivery, Queue, QueuedOrder
+    from ..farm import Bucket, Fetched, Queue, QueuedOrder
     from ..runner import Job, Prepared, Result, Runner
 
 POLL_SECONDS = 2.0  # between two questions for orders, while there are none
@@ -43,7 +43,7 @@ LONGEST_SECONDS = 600.0  # between two of them
 END_SECONDS = 30.0  # in which, at the end, orders are given back
 
 
-class Worker:
+class FarmWorker:
     """Carries orders of the queue until it is stopped, at most `jobs` at once; with `until_empty`
     until none is left for the providers whose keys are set here."""
 
@@ -103,8 +103,8 @@ class Worker:
         while not self._stopping:
             self._news.clear()
             try:
-                delivery = await self._fetch()
-                if delivery is None and await self._is_over():
+                fetched = await self._fetch()
+                if fetched is None and await self._is_over():
                     return
             except QueueUnavailable as error:
                 self._unheard(error)
@@ -115,10 +115,10 @@ class Worker:
                 self._outcomes.append(error)
                 continue
             self._silent = False
-            if delivery is None:
+            if fetched is None:
                 await self._pause()
             else:
-                task = asyncio.ensure_future(self._carry(delivery))
+                task = asyncio.ensure_future(self._carry(fetched))
                 self._carried.add(task)
                 task.add_done_callback(self._carried.discard)
 
@@ -136,14 +136,14 @@ class Worker:
             self._say(f"{error.message} It is tried again.")
         self._silent = True
 
-    async def _fetch(self) -> Delivery | None:
+    async def _fetch(self) -> Fetched | None:
         if self._jobs is not None and len(self._carried) >= self._jobs:
             return None
         able = [provider for provider in self._serves if await self._has_room(provider)]
-        delivery = await self._queue.fetch(able) if able else None
-        if delivery is not None:
-            self._at[delivery.queued.provider] += 1
-        return delivery
+        fetched = await self._queue.fetch(able) if able else None
+        if fetched is not None:
+            self._at[fetched.queued.provider] += 1
+        return fetched
 
     async def _has_room(self, provider_id: str) -> bool:
         """Whether one more order of a provider may be taken. Those that would only wait for a slot
@@ -189,23 +189,23 @@ class Worker:
 
     # -------------------------------------------------------------------------- one order
 
-    async def _carry(self, delivery: Delivery) -> None:
-        queued = delivery.queued
+    async def _carry(self, fetched: Fetched) -> None:
+        queued = fetched.queued
         try:
             try:
                 with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
                     result = await self._made(queued, Path(folder))
                 if following := await asyncio.to_thread(self._following, queued, result):
-                    await self._queue.put_after(delivery, following)
+                    await self._queue.put_after(fetched, following)
             except SeedanceError as error:
-                await self._failed(delivery, error)
+                await self._failed(fetched, error)
             except Exception as error:
                 show.trace(f"{type(error).__name__}: {error}\n")
                 unforeseen = SeedanceError(f"Something unforeseen happened: {error!r}.")
-                await self._failed(delivery, unforeseen)
+                await self._failed(fetched, unforeseen)
             else:
                 self._ended(queued, result)
-                await self._settled(lambda: self._queue.end(delivery, saved=True))
+                await self._settled(lambda: self._queue.end(fetched, saved=True))
         finally:
             self._at[queued.provider] -= 1
             self._news.set()
@@ -253,32 +253,34 @@ class Worker:
             found.append(replace(each, order=packed, fingerprint=fingerprint))
         return found
 
-    async def _failed(self, delivery: Delivery, error: SeedanceError) -> None:
+    async def _failed(self, fetched: Fetched, error: SeedanceError) -> None:
         from ..journal import JournalReplaced
 
-        queued = delivery.queued
+        queued = fetched.queued
         if isinstance(error, JournalReplaced):
             self._problem = error
             self.stop()
         if isinstance(error, NeedsKey):
             self._serves.pop(queued.provider, None)
-        seconds = self._seconds_until_next(delivery, error)
+        seconds = self._seconds_until_next(fetched, error)
         if seconds is None:
             self._ended(queued, error)
-            await self._settled(lambda: self._queue.end(delivery, saved=False))
+            await self._settled(lambda: self._queue.end(fetched, saved=False))
             return
         if not self._stopping:
             self._say(f"{queued.name}: {error.message} It comes again.")
-        await self._settled(lambda: self._queue.give_back(delivery, seconds))
+        await self._settled(lambda: self._queue.give_back(fetched, seconds))
 
-    def _seconds_until_next(self, delivery: Delivery, error: SeedanceError) -> float | None:
+    def _seconds_until_next(self, fetched: Fetched, error: SeedanceError) -> float | None:
         """When an order that was not saved comes again; None for one that has come to its end."""
+        from ..farm import QueueUnavailable
         from ..journal import JournalReplaced, JournalUnavailable
         from ..providers import registry
         from ..runner import clearing
 
-        attempts = delivery.attempts
-        if isinstance(error, (JournalReplaced, JournalUnavailable, NeedsKey)):
+        attempts = fetched.attempts
+        unavailable = (JournalReplaced, JournalUnavailable, QueueUnavailable)
+        if isinstance(error, (*unavailable, NeedsKey)):
             return POLL_SECONDS
         if isinstance(error, (StillRunning, Cancelled)):
             if self._stopping:
@@ -288,7 +290,7 @@ class Worker:
             # Without a ticket nobody cancelled it: a process ended before it was sent.
             return POLL_SECONDS if not error.task and attempts < MOST_ATTEMPTS else None
         if isinstance(error, Unclear):
-            provider = registry().get(delivery.queued.provider)
+            provider = registry().get(fetched.queued.provider)
             found_out = provider is not None and clearing.has_means(provider)
             return LOOK_SECONDS if found_out and attempts < MOST_LOOKS else None
         unforeseen = error.kind == SeedanceError.__name__

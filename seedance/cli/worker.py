@@ -11,7 +11,7 @@ from .setup import runner_for
 def worker(args: argparse.Namespace) -> int:
     """`seedance worker`."""
     from .. import farm, hosting
-    from .carrying import Worker
+    from .carrying import FarmWorker
 
     runner = runner_for(args)
     farm.check(runner.settings)
@@ -23,4 +23,4 @@ def worker(args: argparse.Namespace) -> int:
             "as long as these keep them."
         )
     args.began = True
-    return farm.run(Worker(runner, args.jobs, args.until_empty, as_json=args.json).run())
+    return farm.run(FarmWorker(runner, args.jobs, args.until_empty, as_json=args.json).run())

@@ -36,7 +36,7 @@ class QueueUnavailable(BadOrder):
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Fetched:
     """An order that the queue gave to this worker. `attempts` counts how often it came back."""
 
     queued: QueuedOrder
@@ -87,8 +87,8 @@ class Queue:
         )
         failures = (procrastinate.exceptions.ConnectorException, psycopg.Error)
         queue = cls(procrastinate.App(connector=connector), failures)
-        await queue._ask(queue._app.open_async())
         try:
+            await queue._ask(queue._app.open_async())
             await queue._make_tables()
             yield queue
         finally:
@@ -145,9 +145,9 @@ class Queue:
                 count += await self._put(those[some], priorities[some])
         return count
 
-    async def put_after(self, delivery: Delivery, orders: Sequence[QueuedOrder]) -> int:
+    async def put_after(self, fetched: Fetched, orders: Sequence[QueuedOrder]) -> int:
         """Put in what follows an order: it comes as soon as that did. Returns how many are new."""
-        return await self._put(orders, [delivery.job.priority] * len(orders))
+        return await self._put(orders, [fetched.job.priority] * len(orders))
 
     async def _turn(self, provider: str, level: int) -> int:
         """The priority of the order that is next at a provider, so that those put in now begin
@@ -233,7 +233,7 @@ class Queue:
         await self._ask(self._manager.prune_stalled_workers(FORGOTTEN_SECONDS))
         return count
 
-    async def fetch(self, providers: Collection[str]) -> Delivery | None:
+    async def fetch(self, providers: Collection[str]) -> Fetched | None:
         """The next order for one of these providers; None if there is none now. Raises BadOrder
         for one that cannot be read, which is ended so."""
         names = [queue_of(each) for each in providers]
@@ -241,26 +241,26 @@ class Queue:
         if job is None:
             return None
         try:
-            return Delivery(QueuedOrder.from_dict(job.task_kwargs), job.attempts, job)
+            return Fetched(QueuedOrder.from_dict(job.task_kwargs), job.attempts, job)
         except BadOrder:
-            await self.end(Delivery(QueuedOrder("", "", {}), 0, job), saved=False)
+            await self.end(Fetched(QueuedOrder("", "", {}), 0, job), saved=False)
             raise
 
-    async def end(self, delivery: Delivery, *, saved: bool) -> None:
+    async def end(self, fetched: Fetched, *, saved: bool) -> None:
         """The order has come to its end. One that failed stays in the queue's tables, for people to
         look at."""
         from procrastinate import jobs
 
         status = jobs.Status.SUCCEEDED if saved else jobs.Status.FAILED
-        ending = self._manager.finish_job(delivery.job, status, delete_job=saved)
-        await self._end(ending, delivery.job)
+        ending = self._manager.finish_job(fetched.job, status, delete_job=saved)
+        await self._end(ending, fetched.job)
 
-    async def give_back(self, delivery: Delivery, seconds: float = 0.0) -> None:
+    async def give_back(self, fetched: Fetched, seconds: float = 0.0) -> None:
         """Any worker may have the order, no sooner than in so many seconds."""
-        await self._end(self._manager.retry_job(delivery.job, retry_at=_in(seconds)), delivery.job)
+        await self._end(self._manager.retry_job(fetched.job, retry_at=_in(seconds)), fetched.job)
 
     async def _end(self, answer: Awaitable[None], job: Any) -> bool:
-        """End a delivery; returns whether it was still this one's to end."""
+        """End an order that was fetched; returns whether it was still this worker's to end."""
         import psycopg
         from procrastinate import exceptions, jobs
 

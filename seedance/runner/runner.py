@@ -96,8 +96,8 @@ class Runner:
         of the first. `confirm` is called before anything is sent, unless all takes are there
         already; what it raises ends the call. `graph` is put into the files of those takes that are
         new: a video has the graph of the order that made it. `queued` is the id that the order has
-        in the queue of a farm: of an order that may be paid already, whatever became of it, this is
-        another delivery, and nothing is sent.
+        in the queue of a farm: one that may be paid already, whatever became of it, came out of the
+        queue twice, and nothing is sent.
 
         Raises OverBudget, before anything is sent, if the takes that are new cost more than is left
         of `spending`; without it they may cost `SEEDANCE_MAX_USD` together.

@@ -11,7 +11,7 @@ from farm_stage import Farm, Machine, shots, states
 from PIL import Image
 from running import is_create, until
 
-from seedance.farm import Delivery, Queue, QueuedOrder
+from seedance.farm import Fetched, Queue, QueuedOrder
 
 
 @pytest.mark.slow  # processes
@@ -44,12 +44,12 @@ def test_what_one_machine_puts_in_two_carry_and_a_fourth_fetches(farm: Farm) -> 
 def fetched(machine: Machine, count: int) -> list[QueuedOrder]:
     """The next orders of the queue, which are given back at the end."""
 
-    async def fetch(queue: Queue) -> list[Delivery]:
+    async def fetch(queue: Queue) -> list[Fetched]:
         found = [await queue.fetch(["lumenfall"]) for _ in range(count)]
-        deliveries = [each for each in found if each is not None]
-        for each in deliveries:
+        all_fetched = [each for each in found if each is not None]
+        for each in all_fetched:
             await queue.give_back(each)
-        return deliveries
+        return all_fetched
 
     return [each.queued for each in machine.queue(fetch)]
 
