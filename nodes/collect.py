@@ -33,6 +33,7 @@ class SeedanceTask(io.ComfyNode):
                     "gives it.",
                 ),
                 inputs.decode_frames(),
+                inputs.decode_last_frame(),
             ],
             outputs=outputs.schema(),
             **inputs.found_by("ticket", "resume", "recover video", "download video"),
@@ -43,8 +44,10 @@ class SeedanceTask(io.ComfyNode):
         return partial_failures.count_for(values)
 
     @classmethod
-    async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:
+    async def execute(
+        cls, task: object, decode_frames: object = None, decode_last_frame: object = None
+    ) -> io.NodeOutput:
         return await takes.deliver(
             lambda runner: [runner.collect(text("task", task).strip(), **graph_of(cls))],
-            decode_frames=decode_frames,
+            {"decode_frames": decode_frames, "decode_last_frame": decode_last_frame},
         )

@@ -18,6 +18,9 @@ _ALIASES = (
     *providers.ids(),
 )
 
+# The inputs that say whether an output is decoded, with the output.
+DECODED = {"decode_frames": "frames", "decode_last_frame": "last_frame"}
+
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
 
 
@@ -197,6 +200,7 @@ def shared(
             advanced=True,
             tooltip="A label, by which costs are added up. It changes nothing of the video.",
         ),
+        decode_last_frame(),
     ]
 
 
@@ -208,4 +212,15 @@ def decode_frames() -> io.Input:
         optional=True,
         advanced=True,
         tooltip="Set when the graph is queued: on where something is connected to frames.",
+    )
+
+
+def decode_last_frame() -> io.Input:
+    """The input by which the graph says whether `last_frame` is used."""
+    return io.Boolean.Input(
+        "decode_last_frame",
+        default=True,
+        optional=True,
+        advanced=True,
+        tooltip="Set when the graph is queued: on where something is connected to last_frame.",
     )

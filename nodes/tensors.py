@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ..seedance.media import Promise
+    from ..seedance.runner import Result
 
 # ------------------------------------------------------------------------------------ into an order
 
@@ -199,10 +200,17 @@ def audio(file: Path) -> dict[str, Any] | None:
     return {"waveform": torch.from_numpy(samples)[None], "sample_rate": rate}
 
 
-def last_frame(png: Path) -> torch.Tensor:
-    """IMAGE (1, height, width, 3): float32 in 0..1 that gives the PNG's own 8 bits again."""
+def last_frame(result: Result) -> torch.Tensor:
+    """IMAGE (1, height, width, 3): float32 in 0..1 that gives the 8 bits of the last frame's PNG
+    again. Raises BadOrder if it cannot be read."""
     import numpy as np
     import torch
 
-    pixels = media.read_picture(png)
+    from ..seedance.runner import last_frames
+    from ..seedance.runner.files import Files
+
+    there = result.last_frame.exists()
+    pixels = (
+        media.read_picture(result.last_frame) if there else last_frames.pixels(Files(result.file))
+    )
     return torch.from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))[None]

@@ -16,7 +16,7 @@ from ..seedance.said import Said, say
 WHOLE = ("duration", "seed", "takes")
 SWITCHES = (
     *("generate_audio", "watermark", "camera_fixed", "decode_frames", "keep_audio"),
-    *("draft", "web_search", "chain"),
+    *("draft", "web_search", "chain", "decode_last_frame"),
 )
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

@@ -18,9 +18,21 @@ from .errors import BadOrder, SeedanceError
 from .fit import Change
 from .money import Money
 from .order import Kind, Medium, Order
-from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, batches, check_most
+from .runner import (
+    Job,
+    Prepared,
+    Progress,
+    Quote,
+    Result,
+    Runner,
+    Spending,
+    batches,
+    check_most,
+    last_frames,
+)
 from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
+from .runner.files import Files
 from .runner.lending import lend, lent_runner
 from .shots import Shot, read_file, read_records, read_text
 from .texts import quoted
@@ -78,6 +90,7 @@ class Video:
 
 def video_of(result: Result, notes: Iterable[str] = ()) -> Video:
     """The Video of a finished take."""
+    last_frames.provide(Files(result.file))  # a script in ComfyUI waits for it
     return Video(
         file=result.file,
         last_frame=result.last_frame,

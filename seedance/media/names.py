@@ -12,6 +12,7 @@ from .frames import decode_frames as decode_frames
 from .frames import iter_frames as iter_frames
 from .frames import last_frame as last_frame
 from .graphs import add_graph as add_graph
+from .graphs import graph_in as graph_in
 from .info import ClipInfo as ClipInfo
 from .info import SoundInfo as SoundInfo
 from .info import probe as probe

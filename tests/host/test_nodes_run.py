@@ -39,6 +39,37 @@ def test_frames_that_nothing_uses_are_not_decoded(
     assert output.args[1][0].get_stream_source() == str(clip)
 
 
+def test_a_last_frame_that_nothing_uses_is_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_last_frame=False)
+    assert "decode_last_frame" in output.args[4][0].message
+    assert output.args[0][0].shape == (12, 64, 96, 3)
+
+
+def test_a_last_frame_that_is_not_there_yet_is_that_of_the_clip(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "none.png"
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, last_frame=there))
+    (last_frame,) = pack.run("SeedanceT2V", prompt="grey").args[4]
+    decoded = pack.core("media").last_frame(clip)
+    assert np.array_equal((last_frame[0].numpy() * 255).round().astype("uint8"), decoded)
+
+
+def test_a_last_frame_that_cannot_be_decoded_blocks_what_uses_it_alone(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(clip.read_bytes()[:200])
+    values = {"file": broken, "last_frame": tmp_path / "none.png"}
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, **values))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_frames=False)
+    assert "not a readable video" in output.args[4][0].message
+    assert output.args[1][0].get_stream_source() == str(broken)
+
+
 def test_the_saved_video_is_shown_on_the_node(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
 ) -> None:

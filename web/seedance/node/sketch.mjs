@@ -65,6 +65,7 @@ const IDLE = new Set([
   "seed",
   "control_after_generate",
   "decode_frames",
+  "decode_last_frame",
   "takes",
   "seedance_estimate",
 ]);
