@@ -38,13 +38,14 @@ class _Waiting:
 
 _waiting: dict[Files, _Waiting] = {}
 _changed = threading.Condition()
-_makers = 0  # threads that make what waits
+_makers: list[Callable[[], bool]] = []  # for each thread that makes what waits, whether it is busy
 
 
 def _afresh() -> None:
-    global _changed, _makers
+    global _changed
     _waiting.clear()
-    _changed, _makers = threading.Condition(), 0  # the threads are the parent's
+    _makers.clear()  # the threads are the parent's
+    _changed = threading.Condition()
 
 
 forks.in_child(_afresh)
@@ -90,11 +91,13 @@ def pixels(saved: Files) -> np.ndarray:
         return picture
 
 
-def keep_making(closed: threading.Event, quiet: Callable[[], bool]) -> None:
-    """Make what waits, one after the other, until `closed` is set; each when it is `quiet`."""
-    global _makers
+def keep_making(
+    closed: threading.Event, quiet: Callable[[], bool], busy: Callable[[], bool]
+) -> None:
+    """Make what waits, one after the other, until `closed` is set; each when it is `quiet`. While
+    it is `busy`, what was decoded is not even written by those who use it."""
     with _changed:
-        _makers += 1
+        _makers.append(busy)
     try:
         while not closed.is_set():
             with _changed:
@@ -109,7 +112,7 @@ def keep_making(closed: threading.Event, quiet: Callable[[], bool]) -> None:
                 closed.wait(LOOK_SECONDS)
     finally:
         with _changed:
-            _makers -= 1
+            _makers.remove(busy)
             if not _makers:  # they are made when they are used
                 _waiting.clear()
 
@@ -138,11 +141,11 @@ def _decoded(saved: Files) -> np.ndarray:
 
 
 def _held(saved: Files, picture: np.ndarray) -> bool:
-    """Keep a decoded picture, to be written later; says whether somebody will, and there is room.
-    Who waits for the pictures of many videos need not wait until they are written."""
+    """Keep a decoded picture, to be written later, if others wait for a processor; says whether
+    somebody will write it, and there is room."""
     with _changed:
         held = sum(each.pixels.nbytes for each in _waiting.values() if each.pixels is not None)
-        if not _makers or held + picture.nbytes > MOST_HELD:
+        if not any(busy() for busy in _makers) or held + picture.nbytes > MOST_HELD:
             return False
         waiting = _waiting.setdefault(_of(saved), _Waiting(lambda: media.graph_in(saved.video)))
         waiting.pixels = picture

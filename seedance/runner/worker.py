@@ -68,6 +68,12 @@ def _count(step: int) -> None:
         _last_wanted = time.monotonic()
 
 
+def _others_wait() -> bool:
+    """Whether more want a turn than there are."""
+    with _counting:
+        return _wanted > (os.cpu_count() or 1)
+
+
 def _nothing_to_compute() -> bool:
     """Whether nobody has taken a turn, nor waited for one, for a while."""
     with _counting:
@@ -204,9 +210,10 @@ class Worker:
         with self._changed:
             if not self.pictures_later and not self._closed.is_set():
                 self.pictures_later = True
-                self._start(
-                    "seedance-pictures", lambda: last_frames.keep_making(self._closed, self._quiet)
-                )
+                self._start("seedance-pictures", self._make_pictures)
+
+    def _make_pictures(self) -> None:
+        last_frames.keep_making(self._closed, self._quiet, lambda: _others_wait())
 
     def _quiet(self) -> bool:
         saving = any(each.row.state == State.SUCCEEDED for each in list(self._active))

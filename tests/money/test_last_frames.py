@@ -30,6 +30,11 @@ def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_others_wait", lambda: True)
+
+
+@pytest.fixture
 def runner(desk: Desk) -> Iterator[Runner]:
     """A runner as ComfyUI has it."""
     with closing(desk.runner()) as made:
@@ -60,14 +65,25 @@ def test_it_is_made_when_it_is_quiet_and_carries_the_graph(
     assert np.array_equal(media.read_picture(result.last_frame), media.last_frame(result.file))
 
 
+def test_who_uses_it_has_it_in_its_file(desk: Desk, runner: Runner, never_quiet: None) -> None:
+    result = desk.video(runner)
+    assert np.array_equal(
+        last_frames.pixels(Files(result.file)), media.read_picture(result.last_frame)
+    )
+
+
 def test_it_is_the_same_whenever_it_is_used(
-    desk: Desk, runner: Runner, never_quiet: None, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    runner: Runner,
+    never_quiet: None,
+    busy: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (job,) = runner.start(desk.order(), graph=GRAPH)
     result = job.wait()
     saved = Files(result.file)
     first = last_frames.pixels(saved)
-    assert not result.last_frame.exists()  # who uses it does not wait for the file either
+    assert not result.last_frame.exists()  # it waits for those who have something to decode
     last_frames.make(saved)
     assert graph_in(result.last_frame) == GRAPH
     monkeypatch.setattr(media, "last_frame", lambda video: pytest.fail("decoded again"))
@@ -111,7 +127,11 @@ def test_where_it_cannot_be_written_it_is_given_all_the_same(
 
 
 def test_many_that_are_used_at_once_are_not_all_held_in_memory(
-    desk: Desk, runner: Runner, never_quiet: None, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    runner: Runner,
+    never_quiet: None,
+    busy: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     results = [desk.video(runner, seed=seed) for seed in range(2)]
     one = media.last_frame(results[0].file).nbytes
@@ -134,7 +154,7 @@ def test_it_is_never_that_of_a_video_which_was_replaced(
 
 
 def test_none_is_made_for_a_video_that_is_gone(
-    desk: Desk, runner: Runner, never_quiet: None
+    desk: Desk, runner: Runner, never_quiet: None, busy: None
 ) -> None:
     result = desk.video(runner)
     last_frames.pixels(Files(result.file))
