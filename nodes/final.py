@@ -44,7 +44,7 @@ class SeedanceFinal(io.ComfyNode):
                     tooltip="4k: only where the provider's premium model is configured.",
                 ),
                 inputs.decode_frames(),
-                inputs.decode_last_frame(),
+                *inputs.decoding(),
             ],
             outputs=outputs.schema(),
             **inputs.found_by("draft", "final", "upscale draft"),
@@ -56,11 +56,7 @@ class SeedanceFinal(io.ComfyNode):
 
     @classmethod
     async def execute(
-        cls,
-        draft: object,
-        resolution: object = None,
-        decode_frames: object = None,
-        decode_last_frame: object = None,
+        cls, draft: object, resolution: object = None, **decoded: Any
     ) -> io.NodeOutput:
         prompt_id = execution.prompt_id()
 
@@ -76,6 +72,4 @@ class SeedanceFinal(io.ComfyNode):
                 )
             ]
 
-        return await takes.deliver(
-            begin, {"decode_frames": decode_frames, "decode_last_frame": decode_last_frame}
-        )
+        return await takes.deliver(begin, takes.decoded_of(decoded))

@@ -67,7 +67,7 @@ async def _generate(
     """Make the order, wait for its takes and give the outputs.
 
     `node` is the class of the running node. `values`: inputs by name; all but `takes`,
-    those of `inputs.DECODED` and `extra` are fields of an order.
+    those of `inputs.DECODING` and `extra` are fields of an order.
     `media` gives the order's media by field. It may encode, and is called in a thread.
     """
     fields: dict[str, Any] = {}
@@ -79,7 +79,7 @@ async def _generate(
 
         fields.update(converted(values))
         number, extra = fields.pop("takes", 1), fields.pop("extra", "")
-        for name in inputs.DECODED:
+        for name in inputs.DECODING:
             fields.pop(name, None)
         order = Order(**fields, **media(), extra=read_extra(extra))
         spending = queue_sum.spending_of(prompt_id, runner)

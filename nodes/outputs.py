@@ -12,7 +12,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..seedance.errors import SeedanceError
+from ..seedance.errors import BadOrder, SeedanceError
 from . import tensors
 
 if TYPE_CHECKING:
@@ -112,6 +112,26 @@ class Decoded:
 
     decode_frames: bool = True
     decode_last_frame: bool = True
+    frames_first: int = 0
+    frames_count: int = 0
+    frames_step: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises BadOrder for a part that makes no sense: a link may bring any number."""
+        for name, least in (("frames_first", 0), ("frames_count", 0), ("frames_step", 1)):
+            if getattr(self, name) < least:
+                raise BadOrder(
+                    "{name} cannot be {value}.",
+                    hint="Use {least} or more.",
+                    name=name,
+                    value=getattr(self, name),
+                    least=least,
+                )
+
+    @property
+    def part(self) -> tensors.Part:
+        """Which frames are decoded."""
+        return tensors.Part(self.frames_first, self.frames_count, self.frames_step)
 
 
 def values(outcomes: Sequence[Outcome], decoded: Decoded) -> list[Values]:
@@ -122,7 +142,7 @@ def values(outcomes: Sequence[Outcome], decoded: Decoded) -> list[Values]:
         raise all_failed(errors)
     files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
     blocked = [ExecutionBlocker(NOT_DECODED)] * len(files)
-    frames = iter(_frames(files) if decoded.decode_frames else blocked)
+    frames = iter(_frames(files, decoded.part) if decoded.decode_frames else blocked)
     return [
         (Failure(str(outcome)),) * len(schema())
         if isinstance(outcome, SeedanceError)
@@ -158,11 +178,11 @@ def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker, decoded: D
     )
 
 
-def _frames(files: Sequence[Path]) -> Sequence[torch.Tensor | Failure]:
-    """The frames of each file, or failures if memory does not suffice for the frames of all."""
+def _frames(files: Sequence[Path], part: tensors.Part) -> Sequence[torch.Tensor | Failure]:
+    """Those frames of each file, or failures if memory does not suffice for the frames of all."""
     try:
-        with tensors.memory_for(files) as memory:
-            return [or_failure(tensors.frames, file, memory) for file in files]
+        with tensors.memory_for(files, part) as memory:
+            return [or_failure(tensors.frames, file, part, memory) for file in files]
     except SeedanceError as error:
         return [Failure(str(error))] * len(files)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..seedance.runner.batches.progress import Standing
 
 NOT_JOINED = "The film was not made, because shots are missing."
-_LEFT_OUT = ("takes", *inputs.DECODED)  # a shot says itself how many takes it has
+_LEFT_OUT = ("takes", *inputs.DECODING)  # a shot says itself how many takes it has
 
 
 class SeedanceStoryboard(io.ComfyNode):

@@ -36,7 +36,7 @@ async def deliver(
     node = execution.Node()
 
     def start() -> Sequence[Job]:
-        converted(decoded)
+        outputs.Decoded(**converted(decoded))  # before anything is sent
         return begin(host.runner())
 
     starting = threads.in_node_thread(start)
@@ -68,7 +68,7 @@ async def deliver(
 
 def decoded_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a node's values that `deliver` takes."""
-    return {name: values[name] for name in inputs.DECODED if name in values}
+    return {name: values[name] for name in inputs.DECODING if name in values}
 
 
 def _jobs(starting: Future[Sequence[Job]], node: execution.Node) -> Sequence[Job]:

@@ -80,12 +80,13 @@ class Video:
     reused: bool = False
     frame_count: int = 0
 
-    def frames(self) -> np.ndarray:
-        """All frames, float32 of shape (frames, height, width, 3), RGB in 0..1.
+    def frames(self, start: int = 0, count: int | None = None, step: int = 1) -> np.ndarray:
+        """The frames, float32 of shape (frames, height, width, 3), RGB in 0..1: every `step`-th
+        from `start` on, `count` of them at most.
 
         Raises BadOrder if the file cannot be read, or if they do not fit into memory.
         """
-        return media.decode_frames(self.file)
+        return media.decode_frames(self.file, start=start, count=count, step=step)
 
 
 def video_of(result: Result, notes: Iterable[str] = ()) -> Video:

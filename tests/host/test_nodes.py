@@ -21,6 +21,7 @@ SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
     *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
     *("web_search", "output_format", "project", "decode_last_frame"),
+    *("frames_first", "frames_count", "frames_step"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -34,8 +35,8 @@ INPUTS = {
         *("video", "images", "prompt", "video_url", "operation", "keep_audio"),
         *SHARED,
     ],
-    "SeedanceTask": ["task", "decode_frames", "decode_last_frame"],
-    "SeedanceFinal": ["draft", "resolution", "decode_frames", "decode_last_frame"],
+    "SeedanceTask": ["task", "decode_frames", *SHARED[-4:]],
+    "SeedanceFinal": ["draft", "resolution", "decode_frames", *SHARED[-4:]],
     "SeedanceAsset": ["image", "video", "audio", "name", "provider", "kind"],
 }
 OTHERS = ["SeedanceStoryboard"]  # which has tests of its own
@@ -126,6 +127,7 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         "mp4",
         "",
         True,
+        *(0, 0, 1),
     ]
     assert [defaults[name] for name in SHARED] == expected
 

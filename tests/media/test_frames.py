@@ -62,6 +62,14 @@ def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("start", "count", "step"), [(0, None, 12), (3, 4, 5), (29, 9, 2)])
+def test_every_so_manyth_frame(tmp_path: Path, start: int, count: int | None, step: int) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=30)
+    some = media.decode_frames(path, start=start, count=count, step=step)
+    assert np.array_equal(some, media.decode_frames(path)[start::step][:count])
+    assert len(some) == media.part_of(30, start, count, step)
+
+
 def test_a_part_beyond_the_end_is_cut_there(tmp_path: Path) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=12)
     assert len(media.decode_frames(path, start=10, count=5)) == 2

@@ -66,6 +66,9 @@ const IDLE = new Set([
   "control_after_generate",
   "decode_frames",
   "decode_last_frame",
+  "frames_first",
+  "frames_count",
+  "frames_step",
   "takes",
   "seedance_estimate",
 ]);
