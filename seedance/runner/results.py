@@ -14,7 +14,7 @@ from ..files import replacing, sha256_of
 from ..journal import Row
 from ..settings import Settings
 from ..texts import logger_of
-from . import files, places
+from . import files, last_frames, places
 from .files import Files
 
 logger = logger_of(__name__)
@@ -25,6 +25,7 @@ def keep(settings: Settings, row: Row, saved: Files) -> None:
     saved here."""
     if not hosting.keeps_results(settings):
         return
+    last_frames.provide(saved)  # also of one that was saved before it was made
     try:
         for path, name in zip(saved.all, _names(settings, row)):
             hosting.put_file(settings, path, name)

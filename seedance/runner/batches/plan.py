@@ -16,6 +16,7 @@ from ...shots import BadShots, Problem, Shot
 from .. import Runner, Sum, Take, last_frames, sum_of
 from ..files import Files
 from ..places import Glance
+from ..worker import computing
 
 Stage = Literal["there", "going on", "to make", "same", "unclear"]
 """Of a take before it is begun: its video is saved here; it is paid, or being sent, and will be
@@ -258,4 +259,5 @@ def last_frame_of(row: Row, glance: Glance) -> Medium | None:
 def first_frame(saved: Files) -> Medium:
     """The last frame of a saved video, as the first one of another. By its pixels, as the nodes
     take it: the same picture in another PNG is the same order."""
-    return Medium.from_pixels(last_frames.pixels(saved))
+    with computing():  # it may have to be decoded
+        return Medium.from_pixels(last_frames.pixels(saved))
