@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, as Markdown: `python benchmarks/all.py`.
 
-Takes about a quarter of an hour on two cores, and means little on a machine that does something
+Takes about half an hour on two cores, and means little on a machine that does something
 else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter) bring in what
 runs in ComfyUI; OpenCV and imageio take part where they are installed.
 """
@@ -22,7 +22,8 @@ EVERYTHING = (
     ("parallel", (), "Many nodes at once, in ComfyUI"),
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
     ("startup", (), "ComfyUI's start, and the command line's"),
-    ("journal", (), "A large journal"),
+    ("journal", (), "A journal that grows"),
+    ("scale", (), "Many live tasks in one process"),
     ("load", ("--tasks", "500", "--minutes", "2"), "500 live tickets, and faults"),
     ("farm", (), "Workers of a farm, killed and asleep"),
     ("polling", (), "How late the end of a task is seen (simulated)"),

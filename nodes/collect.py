@@ -33,6 +33,7 @@ class SeedanceTask(io.ComfyNode):
                     "gives it.",
                 ),
                 inputs.decode_frames(),
+                *inputs.decoding(),
             ],
             outputs=outputs.schema(),
             **inputs.found_by("ticket", "resume", "recover video", "download video"),
@@ -43,8 +44,8 @@ class SeedanceTask(io.ComfyNode):
         return partial_failures.count_for(values)
 
     @classmethod
-    async def execute(cls, task: object, decode_frames: object = None) -> io.NodeOutput:
+    async def execute(cls, task: object, **decoded: Any) -> io.NodeOutput:
         return await takes.deliver(
             lambda runner: [runner.collect(text("task", task).strip(), **graph_of(cls))],
-            decode_frames=decode_frames,
+            takes.decoded_of(decoded),
         )

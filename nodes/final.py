@@ -44,6 +44,7 @@ class SeedanceFinal(io.ComfyNode):
                     tooltip="4k: only where the provider's premium model is configured.",
                 ),
                 inputs.decode_frames(),
+                *inputs.decoding(),
             ],
             outputs=outputs.schema(),
             **inputs.found_by("draft", "final", "upscale draft"),
@@ -55,7 +56,7 @@ class SeedanceFinal(io.ComfyNode):
 
     @classmethod
     async def execute(
-        cls, draft: object, resolution: object = None, decode_frames: object = None
+        cls, draft: object, resolution: object = None, **decoded: Any
     ) -> io.NodeOutput:
         prompt_id = execution.prompt_id()
 
@@ -71,4 +72,4 @@ class SeedanceFinal(io.ComfyNode):
                 )
             ]
 
-        return await takes.deliver(begin, decode_frames=decode_frames)
+        return await takes.deliver(begin, takes.decoded_of(decoded))

@@ -14,6 +14,7 @@ from typing import Any
 from ..seedance.errors import BadOrder
 from ..seedance.order import Kind, Medium, Order, names_assets, read_extra
 from .generate import parse_urls
+from .inputs import DECODING
 
 Body = Mapping[str, Any]
 
@@ -31,7 +32,10 @@ _SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
 GENERATING = frozenset(_SINGLE)
 _NUMBERED = re.compile(r"@(?=(image|video|audio)\d)", re.IGNORECASE)
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
-_NOT_PART = ("takes", "decode_frames", "urls", "image_url", "first_frame_url", "last_frame_url")
+_NOT_PART = (
+    *("takes", *DECODING),
+    *("urls", "image_url", "first_frame_url", "last_frame_url"),
+)
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
 
 

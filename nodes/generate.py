@@ -67,7 +67,7 @@ async def _generate(
     """Make the order, wait for its takes and give the outputs.
 
     `node` is the class of the running node. `values`: inputs by name; all but `takes`,
-    `decode_frames` and `extra` are fields of an order.
+    those of `inputs.DECODING` and `extra` are fields of an order.
     `media` gives the order's media by field. It may encode, and is called in a thread.
     """
     fields: dict[str, Any] = {}
@@ -79,12 +79,13 @@ async def _generate(
 
         fields.update(converted(values))
         number, extra = fields.pop("takes", 1), fields.pop("extra", "")
-        fields.pop("decode_frames", None)
+        for name in inputs.DECODING:
+            fields.pop(name, None)
         order = Order(**fields, **media(), extra=read_extra(extra))
         spending = queue_sum.spending_of(prompt_id, runner)
         return runner.start(order, takes=number, spending=spending, **graph_of(node))
 
-    return await takes.deliver(begin, decode_frames=values.get("decode_frames"))
+    return await takes.deliver(begin, takes.decoded_of(values))
 
 
 def parse_urls(lines: str) -> list[Medium]:

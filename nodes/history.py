@@ -19,7 +19,7 @@ from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending
 from ..seedance.texts import LONGEST_SENTENCE, cut
-from . import host
+from . import host, threads
 
 if TYPE_CHECKING:
     from ..seedance.journal import Row
@@ -52,7 +52,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "draft": bool(order.get("draft")),
         "finish_until": _finish_until(row),
         "takes_of": _takes_of(row),
-        "picture": row.state == "saved" and row.file is not None and _picture(row.file).is_file(),
+        "picture": row.state == "saved" and _has_picture(row.file),
         "there": row.file is not None and row.file.is_file(),
         "output": _in_output(row.file),
         "can_cancel": row.live and _can_cancel(row),
@@ -178,10 +178,32 @@ def thumbnail(row_id: int) -> bytes:
     """The last frame of a row, small, as JPEG. Raises BadOrder if there is none."""
     _check_name(row_id)
     file = host.runner().glance(row_id)
-    picture = _picture(file) if file is not None else None
-    if picture is None or not picture.is_file():
+    if file is None or not _has_picture(file):
         raise BadOrder("Row {number} has no picture.", number=row_id)
+    picture = _picture(file)
+    if not picture.is_file():
+        _make_picture(file)
     return small(picture, picture.stat().st_mtime_ns)
+
+
+def _has_picture(file: Path | None) -> bool:
+    """Whether the last frame of a video is there, or can be made from it."""
+    return file is not None and (_picture(file).is_file() or file.is_file())
+
+
+def _make_picture(file: Path) -> None:
+    from ..seedance.runner import last_frames
+    from ..seedance.runner.files import Files
+
+    try:
+        with threads.processor():
+            last_frames.make(Files(file))
+    except OSError as error:
+        raise BadOrder(
+            "The last frame of {file} cannot be saved: {reason}.",
+            file=file.name,
+            reason=error.strerror,
+        ) from error
 
 
 def _picture(file: Path) -> Path:

@@ -18,7 +18,8 @@ from server import PromptServer
 from ..seedance.errors import SeedanceError
 from ..seedance.texts import logger_of
 from . import examples
-from .prompts import set_decode_frames
+from .inputs import DECODED
+from .prompts import set_decoded
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -51,6 +52,7 @@ def runner() -> Runner:
         settings().home.mkdir(parents=True, exist_ok=True, mode=0o700)
     _note_folders()
     found.keep_recovering()
+    found.make_pictures_later()
     atexit.register(_end, found)
     return found
 
@@ -67,10 +69,10 @@ def attach(nodes: Mapping[str, type]) -> None:
     server: PromptServer | None = getattr(PromptServer, "instance", None)
     if server is None:  # the nodes are used by a script, without a server
         return
-    decoding = {name for name, node in nodes.items() if _decodes(node)}
+    decoding = {name: found for name, node in nodes.items() if (found := _decoded_outputs(node))}
 
     def prepared(request: dict[str, Any]) -> dict[str, Any]:
-        return set_decode_frames(examples.for_prompt(request), decoding)
+        return set_decoded(examples.for_prompt(request), decoding)
 
     server.add_on_prompt_handler(prepared)
 
@@ -82,8 +84,13 @@ def attach(nodes: Mapping[str, type]) -> None:
     server.app.on_startup.append(server_is_starting)
 
 
-def _decodes(node: Any) -> bool:
-    return any(item.id == "decode_frames" for item in node.GET_SCHEMA().inputs)
+def _decoded_outputs(node: Any) -> dict[str, int]:
+    """The inputs of a node that say whether an output is decoded, each with the output's number."""
+    schema = node.GET_SCHEMA()
+    outputs = [output.id for output in schema.outputs]
+    return {
+        item.id: outputs.index(DECODED[item.id]) for item in schema.inputs if item.id in DECODED
+    }
 
 
 def warn_of_taken_ids(ours: Mapping[str, type]) -> None:

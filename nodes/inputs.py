@@ -18,6 +18,14 @@ _ALIASES = (
     *providers.ids(),
 )
 
+# The inputs that say whether an output is decoded, with the output.
+DECODED = {"decode_frames": "frames", "decode_last_frame": "last_frame"}
+
+# All inputs that are about what is decoded of a finished video, and no part of an order.
+DECODING = (*DECODED, "frames_first", "frames_count", "frames_step")
+
+MOST_FRAMES = 1_000_000
+
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
 
 
@@ -197,6 +205,7 @@ def shared(
             advanced=True,
             tooltip="A label, by which costs are added up. It changes nothing of the video.",
         ),
+        *decoding(),
     ]
 
 
@@ -209,3 +218,46 @@ def decode_frames() -> io.Input:
         advanced=True,
         tooltip="Set when the graph is queued: on where something is connected to frames.",
     )
+
+
+def decoding() -> list[io.Input]:
+    """The inputs about what is decoded that came later: by which the graph says whether
+    `last_frame` is used, and which frames there shall be in `frames`."""
+    return [
+        io.Boolean.Input(
+            "decode_last_frame",
+            default=True,
+            optional=True,
+            advanced=True,
+            tooltip="Set when the graph is queued: on where something is connected to last_frame.",
+        ),
+        io.Int.Input(
+            "frames_first",
+            default=0,
+            min=0,
+            tooltip="The first frame that frames gives, counted from 0. It changes nothing of the "
+            "video.",
+            max=MOST_FRAMES,
+            optional=True,
+            advanced=True,
+        ),
+        io.Int.Input(
+            "frames_count",
+            default=0,
+            min=0,
+            tooltip="How many frames are given at the most; 0 gives all.",
+            max=MOST_FRAMES,
+            optional=True,
+            advanced=True,
+        ),
+        io.Int.Input(
+            "frames_step",
+            default=1,
+            min=1,
+            tooltip="12 gives every twelfth frame: long videos fit into memory. fps stays that of "
+            "the video.",
+            max=MOST_FRAMES,
+            optional=True,
+            advanced=True,
+        ),
+    ]

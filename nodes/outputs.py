@@ -4,6 +4,7 @@ ExecutionBlocker with its sentence in its place."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Union
 
@@ -11,7 +12,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..seedance.errors import SeedanceError
+from ..seedance.errors import BadOrder, SeedanceError
 from . import tensors
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     Outcome = Union[Result, SeedanceError]
 
 Given = ParamSpec("Given")
-Decoded = TypeVar("Decoded")
+Value = TypeVar("Value")
 
 NOT_DECODED = "The frames were not decoded, because decode_frames was off."
+NO_LAST_FRAME = "The last frame was not decoded, because decode_last_frame was off."
 
 
 def schema() -> list[io.Output]:
@@ -104,18 +106,47 @@ class Failure(ExecutionBlocker):
 Values = tuple[object, ...]  # of one take, in the order of `schema`
 
 
-def values(outcomes: Sequence[Outcome], *, decode_frames: bool) -> list[Values]:
+@dataclass(frozen=True)
+class Decoded:
+    """What is decoded of a video, by the inputs of these names."""
+
+    decode_frames: bool = True
+    decode_last_frame: bool = True
+    frames_first: int = 0
+    frames_count: int = 0
+    frames_step: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises BadOrder for a part that makes no sense: a link may bring any number."""
+        for name, least in (("frames_first", 0), ("frames_count", 0), ("frames_step", 1)):
+            if getattr(self, name) < least:
+                raise BadOrder(
+                    "{name} cannot be {value}.",
+                    hint="Use {least} or more.",
+                    name=name,
+                    value=getattr(self, name),
+                    least=least,
+                )
+
+    @property
+    def part(self) -> tensors.Part:
+        """Which frames are decoded."""
+        return tensors.Part(self.frames_first, self.frames_count, self.frames_step)
+
+
+def values(outcomes: Sequence[Outcome], decoded: Decoded) -> list[Values]:
     """The outputs of each take. Decodes, and so keeps a processor busy. Raises the takes' error if
     all failed."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
         raise all_failed(errors)
     files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
-    frames = iter(_frames(files) if decode_frames else [ExecutionBlocker(NOT_DECODED)] * len(files))
+    blocked = [ExecutionBlocker(NOT_DECODED)] * len(files)
+    frames = iter(_frames(files, decoded.part) if decoded.decode_frames else blocked)
     return [
         (Failure(str(outcome)),) * len(schema())
         if isinstance(outcome, SeedanceError)
-        else _of_take(outcome, next(frames))
+        else _of_take(outcome, next(frames), decoded)
         for outcome in outcomes
     ]
 
@@ -134,29 +165,31 @@ def all_failed(errors: Sequence[SeedanceError]) -> SeedanceError:
     )
 
 
-def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker) -> Values:
+def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker, decoded: Decoded) -> Values:
     return (
         frames,
         tensors.video(result.file),
         or_failure(tensors.audio, result.file) if result.has_audio else None,
         result.fps,
-        tensors.last_frame(result.last_frame),
+        or_failure(tensors.last_frame, result)
+        if decoded.decode_last_frame
+        else ExecutionBlocker(NO_LAST_FRAME),
         result.task,
     )
 
 
-def _frames(files: Sequence[Path]) -> Sequence[torch.Tensor | Failure]:
-    """The frames of each file, or failures if memory does not suffice for the frames of all."""
+def _frames(files: Sequence[Path], part: tensors.Part) -> Sequence[torch.Tensor | Failure]:
+    """Those frames of each file, or failures if memory does not suffice for the frames of all."""
     try:
-        with tensors.memory_for(files) as memory:
-            return [or_failure(tensors.frames, file, memory) for file in files]
+        with tensors.memory_for(files, part) as memory:
+            return [or_failure(tensors.frames, file, part, memory) for file in files]
     except SeedanceError as error:
         return [Failure(str(error))] * len(files)
 
 
 def or_failure(
-    decode: Callable[Given, Decoded], *given: Given.args, **named: Given.kwargs
-) -> Decoded | Failure:
+    decode: Callable[Given, Value], *given: Given.args, **named: Given.kwargs
+) -> Value | Failure:
     """What is in a file. Where it cannot be decoded, for want of memory for instance, the saved
     video is there all the same, so that only this value is blocked."""
     try:

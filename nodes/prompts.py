@@ -1,15 +1,17 @@
-"""A hook on the prompts that come in: sets `decode_frames` of our nodes from the graph."""
+"""A hook on the prompts that come in: sets which outputs of our nodes are decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 
-def set_decode_frames(request: dict[str, Any], ours: Collection[str]) -> dict[str, Any]:
-    """Let our nodes, those of a class named in `ours`, decode frames only if `frames`, their first
-    output, is linked. Changes the request and returns it; a prompt that makes no sense is left to
-    ComfyUI. Prompts arrive flattened, so that the ids of nodes in subgraphs (`1:2`) need no care.
+def set_decoded(request: dict[str, Any], ours: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Let our nodes decode only those outputs that are linked. `ours` has their classes, each with
+    its inputs that say so and the numbers of the outputs.
+
+    Changes the request and returns it; a prompt that makes no sense is left to ComfyUI. Prompts
+    arrive flattened, so that the ids of nodes in subgraphs (`1:2`) need no care.
     """
     prompt = request.get("prompt")
     nodes = prompt if isinstance(prompt, dict) else {}
@@ -24,8 +26,11 @@ def set_decode_frames(request: dict[str, Any], ours: Collection[str]) -> dict[st
         if not isinstance(kind, str) or kind not in ours:
             continue
         inputs = node.setdefault("inputs", {})
-        if isinstance(inputs, dict) and not _is_link(inputs.get("decode_frames")):
-            inputs["decode_frames"] = (str(node_id), 0) in linked
+        if not isinstance(inputs, dict):
+            continue
+        for name, output in ours[kind].items():
+            if not _is_link(inputs.get(name)):
+                inputs[name] = (str(node_id), output) in linked
     return request
 
 

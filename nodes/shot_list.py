@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..seedance.errors import BadOrder, SeedanceError
 from ..seedance.order import Medium
+from .inputs import DECODING
 from .values import converted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def plan_of(inputs: Mapping[str, Any], linked: list[str], runner: Runner) -> Pla
     values = {
         name: value
         for name, value in inputs.items()
-        if name not in ("image", "decode_frames") and name not in linked
+        if name not in ("image", *DECODING) and name not in linked
     }
     image = Medium.stand_in("image") if "image" in linked else None
     return make_plan(read(values, image), runner)

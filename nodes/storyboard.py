@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..seedance.runner.batches.progress import Standing
 
 NOT_JOINED = "The film was not made, because shots are missing."
-_LEFT_OUT = ("takes", "decode_frames")  # a shot says itself how many takes it has
+_LEFT_OUT = ("takes", *inputs.DECODING)  # a shot says itself how many takes it has
 
 
 class SeedanceStoryboard(io.ComfyNode):
@@ -283,4 +283,8 @@ def _of_shot(standing: Standing) -> tuple[Any, ...]:
     outcome = standing.outcome
     if outcome is None or isinstance(outcome, SeedanceError):
         return (outputs.Failure(f"{standing.take.name}: {outcome}"),) * 3
-    return tensors.video(outcome.file), tensors.last_frame(outcome.last_frame), outcome.task
+    return (
+        tensors.video(outcome.file),
+        outputs.or_failure(tensors.last_frame, outcome),
+        outcome.task,
+    )

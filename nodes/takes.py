@@ -4,15 +4,15 @@ Cancel."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from comfy_api.latest import io
 
 from ..seedance.errors import SeedanceError
-from . import execution, host, outputs, report, threads
+from . import execution, host, inputs, outputs, report, threads
 from .partial_failures import partial_failures
 from .values import converted
 
@@ -25,18 +25,18 @@ Value = TypeVar("Value")
 
 
 async def deliver(
-    begin: Callable[[Runner], Sequence[Job]], *, decode_frames: object
+    begin: Callable[[Runner], Sequence[Job]], decoded: Mapping[str, object]
 ) -> io.NodeOutput:
     """Start takes with `begin` (in a thread), wait for all, and give the node's outputs.
 
     A take that failed is an ExecutionBlocker with its sentence at its place in every output; if all
     failed, raises. Raises `execution.Interrupted` at once when a person cancels; then, and only
-    then, the takes are cancelled too. `decode_frames` is the value of the input of that name.
+    then, the takes are cancelled too. `decoded` has the values of the inputs of `outputs.Decoded`.
     """
     node = execution.Node()
 
     def start() -> Sequence[Job]:
-        converted({"decode_frames": decode_frames})
+        outputs.Decoded(**converted(decoded))  # before anything is sent
         return begin(host.runner())
 
     starting = threads.in_node_thread(start)
@@ -46,8 +46,7 @@ async def deliver(
         outcomes = await _finished(jobs, node)
         news = report.ended(jobs, outcomes)
         node.tell(news)
-        decode = converted({"decode_frames": decode_frames}).get("decode_frames", True)
-        values = await _values(outcomes, node, decode_frames=decode)
+        values = await _values(outcomes, node, outputs.Decoded(**converted(decoded)))
     except execution.Interrupted:
         _cancel(starting, node)
         raise
@@ -65,6 +64,11 @@ async def deliver(
     if any(isinstance(value, outputs.Failure) for take in values for value in take):
         partial_failures.add(node.prompt_id, node.id)
     return io.NodeOutput(*map(list, zip(*values)), ui=outputs.preview(outcomes, news))
+
+
+def decoded_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a node's values that `deliver` takes."""
+    return {name: values[name] for name in inputs.DECODING if name in values}
 
 
 def _jobs(starting: Future[Sequence[Job]], node: execution.Node) -> Sequence[Job]:
@@ -99,11 +103,9 @@ async def _outcome(job: Job) -> Outcome:
 
 
 async def _values(
-    outcomes: Sequence[Outcome], node: execution.Node, *, decode_frames: bool
+    outcomes: Sequence[Outcome], node: execution.Node, decoded: outputs.Decoded
 ) -> list[outputs.Values]:
-    reading = threads.in_processor_thread(
-        lambda: outputs.values(outcomes, decode_frames=decode_frames)
-    )
+    reading = threads.in_processor_thread(lambda: outputs.values(outcomes, decoded))
     try:
         await node.until_done(reading)
         return result_of(reading)

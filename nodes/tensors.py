@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ..seedance.media import Promise
+    from ..seedance.runner import Result
+
+_TOO_MANY = say(
+    "What was made is safe on disk. Use the video output instead of the frames, or decode fewer of "
+    "them: frames_step 12 gives every twelfth, frames_first and frames_count a part. A lower "
+    "resolution, a shorter duration or fewer takes need less too."
+)
 
 # ------------------------------------------------------------------------------------ into an order
 
@@ -158,23 +166,50 @@ def _samples(audio: dict[str, Any]) -> np.ndarray:
 # --------------------------------------------------------------------------------- out of a result
 
 
-def memory_for(files: Sequence[Path]) -> AbstractContextManager[Promise]:
-    """Hold the memory that the frames of all `files` need, for `frames`. Raises BadOrder if it
+@dataclass(frozen=True)
+class Part:
+    """Which frames of a video: every `step`-th from `first` on (counted from 0), at most `count`;
+    0 is all."""
+
+    first: int = 0
+    count: int = 0
+    step: int = 1
+
+    def __call__(self, frames: int) -> int:
+        """How many they are of so many."""
+        return media.part_of(frames, self.first, self.count or None, self.step)
+
+
+def memory_for(files: Sequence[Path], part: Part) -> AbstractContextManager[Promise]:
+    """Hold the memory that those frames of all `files` need, for `frames`. Raises BadOrder if it
     does not suffice."""
     needed = 0
     for file in files:
         with suppress(BadOrder):  # which decoding it will say again
-            needed += media.frames_bytes(media.probe(file))
+            info = media.probe(file)
+            needed += media.frames_bytes(info, part(info.frames))
+    what = say("The frames of {count} videos", count=len(files))
     if len(files) == 1:
-        return media.ensure_memory(needed, say("The frames of the video"))
-    return media.ensure_memory(needed, say("The frames of {count} videos", count=len(files)))
+        what = say("The frames of the video")
+    return media.ensure_memory(needed, what, _TOO_MANY)
 
 
-def frames(file: Path, memory: Promise) -> torch.Tensor:
-    """IMAGE: float32 (frames, height, width, 3) in 0..1. Raises BadOrder if it cannot be read."""
+def frames(file: Path, part: Part, memory: Promise) -> torch.Tensor:
+    """IMAGE: float32 (frames, height, width, 3) in 0..1. Raises BadOrder if it cannot be read, or
+    if it has no such frames."""
     import torch
 
-    return torch.from_numpy(media.decode_frames(file, memory=memory))
+    decoded = media.decode_frames(
+        file, start=part.first, count=part.count or None, step=part.step, memory=memory
+    )
+    if not len(decoded):
+        raise BadOrder(
+            "The video has no frame {first}, at which frames_first begins.",
+            hint="It has {frames}, counted from 0.",
+            first=part.first,
+            frames=media.probe(file).frames,
+        )
+    return torch.from_numpy(decoded)
 
 
 def video(file: Path) -> Input.Video:
@@ -199,10 +234,17 @@ def audio(file: Path) -> dict[str, Any] | None:
     return {"waveform": torch.from_numpy(samples)[None], "sample_rate": rate}
 
 
-def last_frame(png: Path) -> torch.Tensor:
-    """IMAGE (1, height, width, 3): float32 in 0..1 that gives the PNG's own 8 bits again."""
+def last_frame(result: Result) -> torch.Tensor:
+    """IMAGE (1, height, width, 3): float32 in 0..1 that gives the 8 bits of the last frame's PNG
+    again. Raises BadOrder if it cannot be read."""
     import numpy as np
     import torch
 
-    pixels = media.read_picture(png)
+    from ..seedance.runner import last_frames
+    from ..seedance.runner.files import Files
+
+    there = result.last_frame.exists()
+    pixels = (
+        media.read_picture(result.last_frame) if there else last_frames.pixels(Files(result.file))
+    )
     return torch.from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))[None]

@@ -13,10 +13,10 @@ from typing import Any
 from ..seedance.errors import BadOrder
 from ..seedance.said import Said, say
 
-WHOLE = ("duration", "seed", "takes")
+WHOLE = ("duration", "seed", "takes", "frames_first", "frames_count", "frames_step")
 SWITCHES = (
     *("generate_audio", "watermark", "camera_fixed", "decode_frames", "keep_audio"),
-    *("draft", "web_search", "chain"),
+    *("draft", "web_search", "chain", "decode_last_frame"),
 )
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

@@ -18,9 +18,21 @@ from .errors import BadOrder, SeedanceError
 from .fit import Change
 from .money import Money
 from .order import Kind, Medium, Order
-from .runner import Job, Prepared, Progress, Quote, Result, Runner, Spending, batches, check_most
+from .runner import (
+    Job,
+    Prepared,
+    Progress,
+    Quote,
+    Result,
+    Runner,
+    Spending,
+    batches,
+    check_most,
+    last_frames,
+)
 from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
+from .runner.files import Files
 from .runner.lending import lend, lent_runner
 from .shots import Shot, read_file, read_records, read_text
 from .texts import quoted
@@ -68,16 +80,18 @@ class Video:
     reused: bool = False
     frame_count: int = 0
 
-    def frames(self) -> np.ndarray:
-        """All frames, float32 of shape (frames, height, width, 3), RGB in 0..1.
+    def frames(self, start: int = 0, count: int | None = None, step: int = 1) -> np.ndarray:
+        """The frames, float32 of shape (frames, height, width, 3), RGB in 0..1: every `step`-th
+        from `start` on, `count` of them at most.
 
         Raises BadOrder if the file cannot be read, or if they do not fit into memory.
         """
-        return media.decode_frames(self.file)
+        return media.decode_frames(self.file, start=start, count=count, step=step)
 
 
 def video_of(result: Result, notes: Iterable[str] = ()) -> Video:
     """The Video of a finished take."""
+    last_frames.provide(Files(result.file))  # a script in ComfyUI waits for it
     return Video(
         file=result.file,
         last_frame=result.last_frame,

@@ -25,7 +25,8 @@ MOST_BOXES = 10_000  # beside each other
 _DEEPEST = len(("moov", "trak", "mdia", "minf", "stbl"))
 
 # The last of the keys that were put in; its value is how many of ours stand before it.
-_MARK = b"seedance.added"
+MARK = "seedance.added"
+_MARK = MARK.encode()
 _PNG = b"\x89PNG\r\n\x1a\n"
 _AFTER_IHDR = len(_PNG) + 4 + 4 + 13 + 4
 _TABLES = {b"stco": ">I", b"co64": ">Q"}  # of places in the file

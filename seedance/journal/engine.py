@@ -18,7 +18,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from ..errors import BadOrder
 
-NEWEST_REVISION = "0008"
+NEWEST_REVISION = "0009"
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 15

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ..errors import BadOrder
 from .budget import Part, Total, spent, spent_by
 from .rows import Row, row_of
-from .schema import is_held, orders
+from .schema import is_held, orders, words
 from .states import ENDED, LIVE, State
 
 
@@ -99,9 +99,14 @@ class Queries(ABC):
     def held_alike(self, order: Mapping[str, Any], providers: Collection[str]) -> Row | None:
         """The newest held row at one of these providers that has the words and values of `order`,
         whatever media it has: those of a graph that has not run are not known."""
-        names = ("prompt", "seed", "model", "resolution", "duration")
+        names = ("seed", "model", "resolution", "duration")
         same = (orders.c[name] == order[name] for name in names)
-        return self._first(*same, is_held, orders.c.provider.in_(list(providers)))
+        begins = words == order["prompt"][:80]
+        # Where a column is compared with a value, SQLite puts that into `words`, and then does not
+        # find the index.
+        prompt = sa.func.coalesce(orders.c.prompt, "") == order["prompt"]
+        there = orders.c.provider.in_(list(providers))
+        return self._first(begins, prompt, *same, is_held, there)
 
     def _first(self, *conditions: Any) -> Row | None:
         with self._reading() as connection:

@@ -75,10 +75,23 @@ orders = sa.Table(
     sa.Index("orders_asked", "asked"),
     sa.Index("orders_ticket", "ticket"),
     sa.Index("orders_state", "state", "provider", "account"),
-    sa.Index("orders_created", "created"),
-    sa.Index("orders_project", "project"),
+    # With what it counts: a budget adds that up without reading the rows.
+    sa.Index("orders_created", "created", "budget_usd"),
+    sa.Index("orders_project", "project", "budget_usd"),
+    sa.Index("orders_fingerprint", "fingerprint"),
     sa.Index("orders_queued", "queued"),
 )
+# The beginning of a prompt, by which orders with the same words are found.
+words = sa.func.substr(orders.c.prompt, sa.literal_column("1"), sa.literal_column("80"))
+sa.Index("orders_words", words, orders.c.seed, orders.c.model)
+_finished = orders.c.finished.is_not(None)
+for _name, _last in (("orders_alike", ("resolution", "duration", "id")), ("orders_model", ("id",))):
+    sa.Index(
+        _name,
+        *(orders.c[column] for column in ("provider", "model", *_last)),
+        sqlite_where=_finished,
+        postgresql_where=_finished,
+    )
 # Literal values, not bound ones: SQLite uses the index below only for a query that contains the
 # same condition as text.
 is_held = orders.c.state.in_([sa.literal_column(f"'{state.value}'") for state in HELD])

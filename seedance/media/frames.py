@@ -160,12 +160,14 @@ def decode_frames(
     *,
     start: int = 0,
     count: int | None = None,
+    step: int = 1,
     out: np.ndarray | None = None,
     memory: Promise | None = None,
 ) -> np.ndarray:
     """The frames of a clip as float32 (frames, height, width, 3), RGB in 0..1, C-contiguous.
 
-    `start` and `count` choose a part, in frames. `out` is an array to fill instead of a new one.
+    `start`, `count` and `step` choose a part: every `step`-th frame from `start` on, `count` of
+    them at most. `out` is an array to fill instead of a new one.
     `memory` is a promise by `ensure_memory` that covers these frames already.
     The array is allocated once, at the size that the header promises, and each frame is written
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
@@ -173,23 +175,27 @@ def decode_frames(
     """
     path = Path(path)
     info = probe(path)
-    expected = max(info.frames - start, 0)
-    if count is not None:
-        expected = min(expected, count)
+    expected = part_of(info.frames, start, count, step)
     if out is not None:
         _check_out(out, info)
         most = len(out) if count is None else min(len(out), count)
-        return out[: _fill(path, info, (out, Pages()), start, most, Promise(0))[1]]
+        return out[: _fill(path, info, (out, Pages()), (start, most, step), Promise(0))[1]]
     what = say("{count} frames of {size}", count=expected, size=f"{info.width}x{info.height}")
     own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
     with own as promise:
         space = empty((expected, info.height, info.width, 3))
-        frames, found = _fill(path, info, space, start, count, promise)
+        frames, found = _fill(path, info, space, (start, count, step), promise)
         if expected and not found:
             raise BadOrder(
                 "{file} is not a readable video: no picture can be decoded.", file=path.name
             )
     return frames[:found]
+
+
+def part_of(frames: int, start: int, count: int | None, step: int) -> int:
+    """How many of so many frames are every `step`-th from `start` on, `count` at most."""
+    found = len(range(start, frames, step))
+    return found if count is None else min(found, count)
 
 
 def _check_out(out: np.ndarray, info: ClipInfo) -> None:
@@ -203,15 +209,15 @@ def _fill(
     path: Path,
     info: ClipInfo,
     space: tuple[np.ndarray, Pages],
-    start: int,
-    count: int | None,
+    part: tuple[int, int | None, int],
     promise: Promise,
 ) -> tuple[np.ndarray, int]:
     """Decode into an array from its beginning; returns it and how many frames were written.
 
     It is a larger copy if the clip holds more than its header promised.
     """
-    stop = None if count is None else start + count
+    start, count, step = part
+    stop = None if count is None else start + count * step
     frames, pages = space
     convert = Converter(info)
 
@@ -225,7 +231,7 @@ def _fill(
         open_media(path) as container,
         ThreadPoolExecutor(_CONVERTERS, thread_name_prefix="seedance-frames") as pool,
     ):
-        for frame in islice(_decoded(container, path.name), start, stop):
+        for frame in islice(_decoded(container, path.name), start, stop, step):
             if found == len(frames):
                 while waiting:
                     waiting.popleft().result()

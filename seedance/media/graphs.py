@@ -10,6 +10,7 @@ from .. import embedded
 from ..errors import BadOrder
 from ..files import replacing
 from .colour_tags import packets
+from .info import open_media
 
 
 class _Unfit(Exception):
@@ -31,6 +32,19 @@ def add_graph(file: Path, graph: Mapping[str, str]) -> bool:
     except _Unfit:
         return False
     return True
+
+
+def graph_in(file: Path) -> dict[str, str]:
+    """The graph that `add_graph` put into a video; empty where it put none. Raises BadOrder if the
+    file cannot be read."""
+    with open_media(file, pictures=False) as container:
+        texts = dict(container.metadata)
+    names = list(texts)
+    if embedded.MARK not in names:
+        return {}
+    end, count = names.index(embedded.MARK), texts[embedded.MARK]
+    begin = end - int(count) if count.isdecimal() else end
+    return {name: texts[name] for name in names[max(begin, 0) : end]}
 
 
 def _copy(file: Path, part: Path, graph: Mapping[str, str]) -> None:

@@ -10,10 +10,11 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import download
+from .. import download, hosting
 from ..addresses import origin
 from ..errors import BadOrder, OddReply, Refused, SeedanceError, TaskFailed
 from ..journal import LeaseLost, Row, State
@@ -21,7 +22,7 @@ from ..said import Said, say
 from ..texts import logger_of
 from ..transport import Lost, NotSent
 from ..wire import Done, Expired, Failed, TaskCancelled
-from . import files, graphs, places, results
+from . import files, graphs, last_frames, places, results
 from .active import ActiveOrder
 from .client import Stopped
 from .files import Files
@@ -56,6 +57,8 @@ def collect(active: ActiveOrder, done: Done | None) -> None:
             raise
     result = {**kept, **places.record_of(paths, output)}
     results.keep(active.settings, replace(active.row, result=result), paths)
+    if active.worker.pictures_later and not paths.last_frame.exists():
+        last_frames.later(paths, partial(graphs.of, active.settings, active.row))
     active.advance(State.SAVED, file=paths.video, result=result)
     files.remove_parts(paths, active.row.id)
     active.say("saved", 1.0, 0.0)
@@ -134,8 +137,10 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             last_frame = _provider_last_frame(active, done, paths)
             active.say("saving", 1.0)
             record, graph = sidecar_record(active.row, done), graphs.of(active.settings, active.row)
+            # In the bucket, all files are put at once.
+            later = active.worker.pictures_later and not hosting.keeps_results(active.settings)
             with computing():
-                return files.finish(paths, record, last_frame, graph)
+                return files.finish(paths, record, last_frame, graph, later=later)
         except (download.AddressExpired, NotSent, Lost, OddReply) as error:
             active.check_stop()
             problem = error

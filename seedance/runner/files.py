@@ -10,17 +10,21 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import media
+from .. import forks, media
 from ..errors import BadOrder
 from ..files import sha256_of, write_atomically
 from ..said import say
 from ..texts import logger_of
 from ..units import size_in_words
+
+if TYPE_CHECKING:
+    import numpy as np
 
 logger = logger_of(__name__)
 
@@ -28,6 +32,7 @@ SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
+_turns = tuple(forks.Lock() for _ in range(256))
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -154,20 +159,38 @@ def check_writable(folder: Path) -> None:
         )
 
 
+def last_frame_turn(files: Files) -> AbstractContextManager[None]:
+    """One thread at a time makes the last frame of a video, or puts another video in its place."""
+    return _turns[hash(files.video.absolute()) % len(_turns)]
+
+
 def finish(
     files: Files,
     record: dict[str, Any],
     last_frame: Path | None,
     graph: Mapping[str, str] = NO_GRAPH,
+    *,
+    later: bool = False,
 ) -> dict[str, Any]:
     """Make a checked `.part` the video: last frame, sidecar, rename. Returns what was measured.
 
     `graph` is put into the video and its last frame, as far as they let it in unchanged.
     `last_frame` is the provider's own last frame, if it gave one; it is taken where it is a PNG of
-    the video's size. The sidecar is written before the rename and holds the video's size and
-    SHA-256, so that `already_finished` can tell after a crash whether the rename happened. Raises
-    BadOrder for a file that is no video.
+    the video's size. Else that of the clip is decoded, unless it is made `later`. The sidecar is
+    written before the rename and holds the video's size and SHA-256, so that `already_finished` can
+    tell after a crash whether the rename happened. Raises BadOrder for a file that is no video.
     """
+    with last_frame_turn(files):
+        return _finish(files, record, last_frame, graph, later)
+
+
+def _finish(
+    files: Files,
+    record: dict[str, Any],
+    last_frame: Path | None,
+    graph: Mapping[str, str],
+    later: bool,
+) -> dict[str, Any]:
     info = media.probe(files.part)
     media.check_complete(files.part)
     name, ending = files.video.name, files.video.suffix.lower()
@@ -178,10 +201,11 @@ def finish(
             media.add_graph(files.part, graph)
     if last_frame is not None and _serves(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
+        _add_graph(files.last_frame, graph)
+    elif later and info.decodes:
+        files.last_frame.unlink(missing_ok=True)  # of a video that this one replaces
     else:
-        media.save_png(files.last_frame, media.last_frame(files.part))
-    with _as_it_came(f"The graph is not in {files.last_frame.name}"):
-        media.add_graph(files.last_frame, graph)
+        write_last_frame(files, media.last_frame(files.part), graph)
     measured = {
         "width": info.width,
         "height": info.height,
@@ -208,6 +232,17 @@ def finish(
     return {name: sidecar[name] for name in KEPT}
 
 
+def write_last_frame(files: Files, pixels: np.ndarray, graph: Mapping[str, str]) -> None:
+    """Write the last frame, with the graph. Raises OSError."""
+    media.save_png(files.last_frame, pixels)
+    _add_graph(files.last_frame, graph)
+
+
+def _add_graph(picture: Path, graph: Mapping[str, str]) -> None:
+    with _as_it_came(f"The graph is not in {picture.name}"):
+        media.add_graph(picture, graph)
+
+
 @contextlib.contextmanager
 def _as_it_came(otherwise: str) -> Iterator[None]:
     """For what may not succeed. The video is paid for, so that after any error, also that of a
@@ -222,7 +257,7 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
     """What `finish` measured, if it was completed for this ticket before a crash; else None."""
     sidecar = read_sidecar(files)
     try:
-        if sidecar["task"] != task or not files.last_frame.exists():
+        if sidecar["task"] != task:
             return None
         if (
             files.video.stat().st_size != sidecar["bytes"]

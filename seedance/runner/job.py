@@ -22,7 +22,7 @@ from ..money import Money
 from ..order import Order
 from ..said import Said, both, say
 from ..settings import Settings
-from . import compare, files, places
+from . import compare, files, last_frames, places
 from .active import ActiveOrder
 from .files import Files
 from .outcomes import costs_nothing, told
@@ -35,7 +35,8 @@ LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this of
 class Result:
     """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
 
-    `reused` says that it came from the journal, free of charge.
+    `reused` says that it came from the journal, free of charge. In ComfyUI, `last_frame` may be
+    made later; `last_frames` gives it.
     """
 
     task: str
@@ -73,12 +74,14 @@ class Job:
         copy_to: Path | None = None,
         overwrite: bool = False,
         error: SeedanceError | None = None,
+        pictures_later: bool = False,
     ) -> None:
         self.order, self.notes = order, notes
         self._fit_changes = changes
         self.cancel_note: Said | None = None
         self._settings, self._row, self._active = settings, row, active
         self._copy_to, self._overwrite, self._error = copy_to, overwrite, error
+        self._pictures_later = pictures_later
         self._began = time.monotonic()
         self._waiting = active is not None  # who made this job has joined the order
 
@@ -228,6 +231,8 @@ class Job:
                 ticket=row.task,
             )
             raise told(row, problem)
+        if not self._pictures_later:
+            last_frames.provide(found)
         if self._copy_to is None:
             return places.bring_below(output, found)
         try:

@@ -48,7 +48,7 @@ def find(row: Row, output: Path) -> Files | None:
         return None
     for video in _candidates(row, output):
         if belongs(video, row):
-            return _whole(Files(video), row)
+            return _with_sidecar(Files(video), row)
     return None
 
 
@@ -195,8 +195,8 @@ def free_name(video: Path) -> Path:
 
 
 def copy_to(saved: Files, target: Path) -> Files:
-    """Copy a saved video, its last frame and its sidecar to `target`; returns the copies. Raises
-    OSError."""
+    """Copy a saved video, its last frame and its sidecar to `target`; returns the copies. What is
+    there of another video goes. Raises OSError."""
     copies = Files(target)
     if saved.video.resolve() == target.resolve():
         return saved
@@ -204,6 +204,8 @@ def copy_to(saved: Files, target: Path) -> Files:
         if source.exists():
             with replacing(destination) as part:
                 shutil.copyfile(source, part)
+        else:
+            destination.unlink(missing_ok=True)
     return copies
 
 
@@ -250,15 +252,13 @@ def videos_below(folder: Path) -> Iterator[Path]:
             return
 
 
-def _whole(found: Files, row: Row) -> Files:
-    """The files, with a last frame and a sidecar made anew where they were left behind."""
+def _with_sidecar(found: Files, row: Row) -> Files:
+    """The files, with a sidecar made anew where it was left behind."""
     try:
-        if not found.last_frame.exists():
-            media.save_png(found.last_frame, media.last_frame(found.video))
         if not found.sidecar.exists():
             write_atomically(found.sidecar, json.dumps(sidecar_of(row), indent=1))
-    except (OSError, SeedanceError) as error:
-        logger.warning("What belongs to %s could not be made anew: %s", found.video, error)
+    except OSError as error:
+        logger.warning("The sidecar of %s could not be made anew: %s", found.video, error)
     return found
 
 

@@ -16,7 +16,7 @@ from ..journal import Journal, Row
 from ..settings import Settings
 from ..texts import logger_of
 from ..wire import Ticket
-from . import files, places, rebuild
+from . import files, last_frames, places, rebuild
 from .files import Files
 
 logger = logger_of(__name__)
@@ -29,6 +29,7 @@ def keep(settings: Settings, row: Row, saved: Files) -> None:
     saved here."""
     if not hosting.keeps_results(settings):
         return
+    last_frames.provide(saved)  # also of one that was saved before it was made
     try:
         for path, name in zip(saved.all, _names(settings, row)):
             hosting.put_file(settings, path, name)

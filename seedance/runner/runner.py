@@ -288,7 +288,7 @@ class Runner:
         overwrite: bool,
         graph: Graph | None,
     ) -> Job:
-        active = None
+        active, worker = None, self._worker
         if not self._is_here(row):
             provider = prepared.provider
             if row.state == State.UNCLEAR and not clearing.has_means(type(provider)):
@@ -310,6 +310,7 @@ class Runner:
             notes=prepared.notes,
             copy_to=target,
             overwrite=overwrite,
+            pictures_later=worker.pictures_later,
         )
 
     def _is_here(self, row: Row) -> bool:
@@ -433,7 +434,15 @@ class Runner:
                 raise error_of(row)
             active = self._carry(row, client, None, target, overwrite)
             active.join()
-        return Job(self.settings, row, order, active=active, copy_to=target, overwrite=overwrite)
+        return Job(
+            self.settings,
+            row,
+            order,
+            active=active,
+            copy_to=target,
+            overwrite=overwrite,
+            pictures_later=self._worker.pictures_later,
+        )
 
     def _clears(self, row: Row) -> bool:
         """Whether it can be found out what became of a row."""
@@ -513,6 +522,11 @@ class Runner:
         """From now on, recover with each heartbeat the rows that no process works on."""
         self._recovers = True
         self._worker.start_heartbeat()
+
+    def make_pictures_later(self) -> None:
+        """From now on, make the last frames of videos when they are used, or when there is nothing
+        else to compute."""
+        self._worker.make_pictures_later()
 
     def recover(self) -> int:
         """Recover the live rows that no process works on, the newest first, now and with each

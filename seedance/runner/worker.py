@@ -16,9 +16,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TypeVar
 
 from .. import forks
-from ..journal import Row
+from ..journal import Row, State
 from ..texts import logger_of
 from ..transport import Watchdog
+from . import last_frames
 from .active import ActiveOrder
 
 logger = logger_of(__name__)
@@ -29,12 +30,17 @@ R = TypeVar("R")
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
+QUIET_SECONDS = 2.0  # without such work, until what can wait is begun
+
 _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+_wanted = 0  # turns that are taken or waited for
+_last_wanted = float("-inf")
+_counting = forks.Lock()
 
 
 def _afresh() -> None:
-    global _turns
-    _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+    global _turns, _wanted
+    _turns, _wanted = threading.BoundedSemaphore(os.cpu_count() or 1), 0
 
 
 forks.in_child(_afresh)
@@ -47,8 +53,31 @@ def computing() -> Iterator[None]:
     There are as many turns as cores, for the whole process: more would be no faster, and ComfyUI's
     server, which runs in the same process, would have to wait.
     """
-    with _turns:
-        yield
+    _count(1)
+    try:
+        with _turns:
+            yield
+    finally:
+        _count(-1)
+
+
+def _count(step: int) -> None:
+    global _wanted, _last_wanted
+    with _counting:
+        _wanted += step
+        _last_wanted = time.monotonic()
+
+
+def _others_wait() -> bool:
+    """Whether more want a turn than there are."""
+    with _counting:
+        return _wanted > (os.cpu_count() or 1)
+
+
+def _nothing_to_compute() -> bool:
+    """Whether nobody has taken a turn, nor waited for one, for a while."""
+    with _counting:
+        return not _wanted and time.monotonic() - _last_wanted >= QUIET_SECONDS
 
 
 class Worker:
@@ -60,6 +89,7 @@ class Worker:
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self.watchdog = Watchdog()
         self.may_have_spent = False  # whether a paid call was begun in this process
+        self.pictures_later = False  # whether last frames are made when it is quiet
         self._heartbeat = heartbeat
         self._changed = threading.Condition()
         self._active: list[ActiveOrder] = []
@@ -172,6 +202,23 @@ class Worker:
             except Exception as error:
                 logger.warning("The leases of active orders could not be renewed: %s", error)
 
+    # ----------------------------------------------------------------------- what can wait
+
+    def make_pictures_later(self) -> None:
+        """From now on, nobody waits for a last frame that is not used: a thread of its own makes
+        them, one after the other, while there is nothing else to compute."""
+        with self._changed:
+            if not self.pictures_later and not self._closed.is_set():
+                self.pictures_later = True
+                self._start("seedance-pictures", self._make_pictures)
+
+    def _make_pictures(self) -> None:
+        last_frames.keep_making(self._closed, self._quiet, lambda: _others_wait())
+
+    def _quiet(self) -> bool:
+        saving = any(each.row.state == State.SUCCEEDED for each in list(self._active))
+        return not saving and _nothing_to_compute()
+
     # ------------------------------------------------------------------ what orders share
 
     @contextlib.contextmanager
@@ -213,6 +260,7 @@ class Worker:
         can be recovered.
         """
         self._closed.set()
+        last_frames.wake()
         for active in list(self._active):
             active.close()
         deadline = time.monotonic() + timeout

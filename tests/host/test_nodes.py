@@ -20,7 +20,8 @@ pytest.importorskip("aiohttp")  # it comes with ComfyUI, not with the core
 SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
     *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
-    *("web_search", "output_format", "project"),
+    *("web_search", "output_format", "project", "decode_last_frame"),
+    *("frames_first", "frames_count", "frames_step"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -34,8 +35,8 @@ INPUTS = {
         *("video", "images", "prompt", "video_url", "operation", "keep_audio"),
         *SHARED,
     ],
-    "SeedanceTask": ["task", "decode_frames"],
-    "SeedanceFinal": ["draft", "resolution", "decode_frames"],
+    "SeedanceTask": ["task", "decode_frames", *SHARED[-4:]],
+    "SeedanceFinal": ["draft", "resolution", "decode_frames", *SHARED[-4:]],
     "SeedanceAsset": ["image", "video", "audio", "name", "provider", "kind"],
 }
 OTHERS = ["SeedanceStoryboard"]  # which has tests of its own
@@ -125,6 +126,8 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         False,
         "mp4",
         "",
+        True,
+        *(0, 0, 1),
     ]
     assert [defaults[name] for name in SHARED] == expected
 
@@ -264,7 +267,9 @@ def graph(**nodes: Any) -> dict[str, Any]:
     return {"prompt": {key.replace("_", ":"): value for key, value in nodes.items()}}
 
 
-def decode_frames_after_hook(pack: Pack, inputs: dict[str, Any], *uses: Any) -> Any:
+def decode_frames_after_hook(
+    pack: Pack, inputs: dict[str, Any], *uses: Any, name: str = "decode_frames"
+) -> Any:
     """What the hook makes of the input of node 1:2, whose outputs `uses` link to."""
     pack.load()
     users = {
@@ -273,7 +278,7 @@ def decode_frames_after_hook(pack: Pack, inputs: dict[str, Any], *uses: Any) -> 
     }
     request = graph(**{"1_2": {"class_type": "SeedanceT2V", "inputs": inputs}}, **users)
     (hook,) = pack.server.prompt_handlers
-    return hook(request)["prompt"]["1:2"]["inputs"]["decode_frames"]
+    return hook(request)["prompt"]["1:2"]["inputs"][name]
 
 
 def test_only_nodes_whose_prompt_may_name_something_say_so(pack: Pack) -> None:
@@ -294,6 +299,13 @@ def test_frames_are_decoded_where_something_uses_them(pack: Pack) -> None:
 
 def test_frames_are_not_decoded_where_only_the_video_is_used(pack: Pack) -> None:
     assert decode_frames_after_hook(pack, {"decode_frames": True}, ["1:2", 1]) is False
+
+
+@pytest.mark.parametrize("output", range(6))
+def test_the_last_frame_is_decoded_where_something_uses_it(pack: Pack, output: int) -> None:
+    name = "decode_last_frame"
+    decoded = decode_frames_after_hook(pack, {name: output != 4}, ["1:2", output], name=name)
+    assert decoded is (output == 4)
 
 
 def test_another_nodes_first_output_does_not_count(pack: Pack) -> None:

@@ -39,6 +39,78 @@ def test_frames_that_nothing_uses_are_not_decoded(
     assert output.args[1][0].get_stream_source() == str(clip)
 
 
+def test_a_part_of_the_frames(pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    (whole,) = pack.run("SeedanceT2V", prompt="grey").args[0]
+    part = {"frames_first": 1, "frames_count": 3, "frames_step": 4}
+    (frames,) = pack.run("SeedanceT2V", prompt="grey", **part).args[0]
+    assert np.array_equal(frames.numpy(), whole.numpy()[[1, 5, 9]])
+
+
+def test_memory_is_asked_for_the_part_alone(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    memory = pack.core("media.memory")
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * 96 * 64 * 3 * 4)
+    (frames,) = pack.run("SeedanceT2V", prompt="grey", frames_step=6).args[0]
+    assert len(frames) == 2
+    (blocked,) = pack.run("SeedanceT2V", prompt="grey").args[0]
+    assert "memory" in blocked.message and "frames_step 12" in blocked.message
+
+
+def test_a_part_that_the_video_does_not_have_blocks_the_frames_alone(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    output = pack.run("SeedanceT2V", prompt="grey", frames_first=12)
+    assert "no frame 12" in output.args[0][0].message and "It has 12" in output.args[0][0].message
+    assert output.args[5] == ["preview:0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("frames_step", 0), ("frames_first", -1), ("frames_count", -1)]
+)
+def test_a_part_that_makes_no_sense_is_refused_before_anything_is_sent(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, name: str, value: int
+) -> None:
+    runner = scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    with pytest.raises(Exception, match=f"{name} cannot be {value}"):
+        pack.run("SeedanceT2V", prompt="grey", **{name: value})
+    assert runner.jobs == []
+
+
+def test_a_last_frame_that_nothing_uses_is_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_last_frame=False)
+    assert "decode_last_frame" in output.args[4][0].message
+    assert output.args[0][0].shape == (12, 64, 96, 3)
+
+
+def test_a_last_frame_that_is_not_there_yet_is_that_of_the_clip(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "none.png"
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, last_frame=there))
+    (last_frame,) = pack.run("SeedanceT2V", prompt="grey").args[4]
+    decoded = pack.core("media").last_frame(clip)
+    assert np.array_equal((last_frame[0].numpy() * 255).round().astype("uint8"), decoded)
+
+
+def test_a_last_frame_that_cannot_be_decoded_blocks_what_uses_it_alone(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(clip.read_bytes()[:200])
+    values = {"file": broken, "last_frame": tmp_path / "none.png"}
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, **values))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_frames=False)
+    assert "not a readable video" in output.args[4][0].message
+    assert output.args[1][0].get_stream_source() == str(broken)
+
+
 def test_the_saved_video_is_shown_on_the_node(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
 ) -> None:

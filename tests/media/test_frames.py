@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import clips
@@ -17,6 +18,7 @@ from paths import MEDIA
 from seedance import media
 from seedance.errors import BadOrder
 from seedance.media import frames as media_frames
+from seedance.media import info as media_info
 
 BUNNY = MEDIA / "bigbuckbunny.mp4"
 
@@ -58,6 +60,14 @@ def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path) -> None:
     assert np.array_equal(
         media.decode_frames(path, start=11, count=7), media.decode_frames(path)[11:18]
     )
+
+
+@pytest.mark.parametrize(("start", "count", "step"), [(0, None, 12), (3, 4, 5), (29, 9, 2)])
+def test_every_so_manyth_frame(tmp_path: Path, start: int, count: int | None, step: int) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=30)
+    some = media.decode_frames(path, start=start, count=count, step=step)
+    assert np.array_equal(some, media.decode_frames(path)[start::step][:count])
+    assert len(some) == media.part_of(30, start, count, step)
 
 
 def test_a_part_beyond_the_end_is_cut_there(tmp_path: Path) -> None:
@@ -275,6 +285,31 @@ def test_what_is_no_video_is_a_bad_order(tmp_path: Path, name: str, read: object
         read(broken_files(tmp_path)[name])  # type: ignore[operator]
 
 
+def test_it_is_known_whether_a_picture_could_be_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", audio=True)
+    before = media.probe(path)
+    assert before.decodes
+    monkeypatch.setattr(media_info, "_FIRST_PACKETS", 0)
+    assert media.probe(path) == replace(before, decodes=False)
+
+
+def test_a_clip_is_opened_once_to_be_probed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", audio=True)
+    opened, open_one = [], av.open
+
+    def noted(*given: Any, **named: Any) -> Any:
+        opened.append(given)
+        return open_one(*given, **named)
+
+    monkeypatch.setattr(av, "open", noted)
+    assert media.probe(path).frames == 12
+    assert len(opened) == 1
+
+
 def test_a_file_that_is_not_there_is_a_bad_order(tmp_path: Path) -> None:
     with pytest.raises(BadOrder, match="There is no file"):
         media.probe(tmp_path / "none.mp4")
@@ -315,6 +350,7 @@ def test_flipped_bits_do_no_more_than_spoil_pictures(tmp_path: Path) -> None:
 LEAVES_EARLY = """
 import sys
 from pathlib import Path
+from typing import Any
 import av
 from seedance import media
 av.logging.set_level(av.logging.PANIC)  # as another node pack may do

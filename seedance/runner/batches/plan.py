@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ... import media, providers
+from ... import providers
 from ...errors import BadOrder, NeedsKey, OverBudget, SeedanceError
 from ...journal import Row, State
 from ...money import Money
 from ...order import Medium, Order
 from ...shots import BadShots, Problem, Shot
-from .. import Runner, Sum, Take, sum_of
+from .. import Runner, Sum, Take, last_frames, sum_of
 from ..files import Files
 from ..places import Glance
+from ..worker import computing
 
 Stage = Literal["there", "going on", "to make", "same", "unclear"]
 """Of a take before it is begun: its video is saved here; it is paid, or being sent, and will be
@@ -258,4 +259,5 @@ def last_frame_of(row: Row, glance: Glance) -> Medium | None:
 def first_frame(saved: Files) -> Medium:
     """The last frame of a saved video, as the first one of another. By its pixels, as the nodes
     take it: the same picture in another PNG is the same order."""
-    return Medium.from_pixels(media.read_picture(saved.last_frame))
+    with computing():  # it may have to be decoded
+        return Medium.from_pixels(last_frames.pixels(saved))

@@ -65,6 +65,10 @@ const IDLE = new Set([
   "seed",
   "control_after_generate",
   "decode_frames",
+  "decode_last_frame",
+  "frames_first",
+  "frames_count",
+  "frames_step",
   "takes",
   "seedance_estimate",
 ]);

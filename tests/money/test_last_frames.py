@@ -1,0 +1,163 @@
+"""The last frame of a saved video: made when it is used or when it is quiet, the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import Desk, until
+
+from seedance import media
+from seedance.runner import Runner, last_frames, worker
+from seedance.runner.files import Files
+
+GRAPH = {"prompt": '{"1": {}}', "workflow": '{"nodes": ["first"]}'}
+
+
+def graph_in(picture: Path) -> dict[str, str]:
+    with Image.open(picture) as image:
+        image.load()
+        return {name: image.info.get(name, "") for name in GRAPH}
+
+
+@pytest.fixture
+def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "QUIET_SECONDS", float("inf"))
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_others_wait", lambda: True)
+
+
+@pytest.fixture
+def runner(desk: Desk) -> Iterator[Runner]:
+    """A runner as ComfyUI has it."""
+    with closing(desk.runner()) as made:
+        made.make_pictures_later()
+        yield made
+
+
+def test_a_saved_video_does_not_wait_for_its_last_frame(
+    desk: Desk, runner: Runner, never_quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+    monkeypatch.setattr(media, "last_frame", decoded.append)
+    result = desk.video(runner)
+    again = desk.video(runner)
+    assert (again.reused, again.state, decoded) == (True, "saved", [])
+    assert [path.exists() for path in (result.file, result.sidecar, result.last_frame)] == [
+        *(True, True, False)
+    ]
+
+
+def test_it_is_made_when_it_is_quiet_and_carries_the_graph(
+    desk: Desk, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "QUIET_SECONDS", 0.0)
+    (job,) = runner.start(desk.order(), graph=GRAPH)
+    result = job.wait()
+    until(lambda: result.last_frame.exists() and graph_in(result.last_frame) == GRAPH)
+    assert np.array_equal(media.read_picture(result.last_frame), media.last_frame(result.file))
+
+
+def test_who_uses_it_has_it_in_its_file(desk: Desk, runner: Runner, never_quiet: None) -> None:
+    result = desk.video(runner)
+    assert np.array_equal(
+        last_frames.pixels(Files(result.file)), media.read_picture(result.last_frame)
+    )
+
+
+def test_it_is_the_same_whenever_it_is_used(
+    desk: Desk,
+    runner: Runner,
+    never_quiet: None,
+    busy: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (job,) = runner.start(desk.order(), graph=GRAPH)
+    result = job.wait()
+    saved = Files(result.file)
+    first = last_frames.pixels(saved)
+    assert not result.last_frame.exists()  # it waits for those who have something to decode
+    last_frames.make(saved)
+    assert graph_in(result.last_frame) == GRAPH
+    monkeypatch.setattr(media, "last_frame", lambda video: pytest.fail("decoded again"))
+    assert np.array_equal(last_frames.pixels(saved), first)
+    assert np.array_equal(media.read_picture(result.last_frame), first)
+
+
+def test_who_starts_again_makes_it_from_the_video_with_its_graph(
+    desk: Desk, runner: Runner, never_quiet: None
+) -> None:
+    (job,) = runner.start(desk.order(), graph=GRAPH)
+    result = job.wait()
+    runner.close()
+    last_frames.make(Files(result.file))
+    assert graph_in(result.last_frame) == GRAPH
+    assert np.array_equal(media.read_picture(result.last_frame), media.last_frame(result.file))
+
+
+def test_another_process_finds_it_beside_the_video(
+    desk: Desk, runner: Runner, never_quiet: None
+) -> None:
+    result = desk.video(runner)
+    with closing(desk.runner()) as command_line:
+        assert desk.video(command_line).last_frame.is_file()
+    assert desk.sent_creates == 1
+    assert result.last_frame.is_file()
+
+
+def test_where_it_cannot_be_written_it_is_given_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    result = desk.video()
+    expected = media.read_picture(result.last_frame)
+    result.last_frame.unlink()
+    monkeypatch.setattr(last_frames, "write_last_frame", full)
+    assert np.array_equal(last_frames.pixels(Files(result.file)), expected)
+    assert not result.last_frame.exists()
+
+
+def test_many_that_are_used_at_once_are_not_all_held_in_memory(
+    desk: Desk,
+    runner: Runner,
+    never_quiet: None,
+    busy: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = [desk.video(runner, seed=seed) for seed in range(2)]
+    one = media.last_frame(results[0].file).nbytes
+    monkeypatch.setattr(last_frames, "MOST_HELD", one)
+    for result in results:
+        last_frames.pixels(Files(result.file))
+    assert [result.last_frame.exists() for result in results] == [False, True]
+
+
+def test_it_is_never_that_of_a_video_which_was_replaced(
+    desk: Desk, runner: Runner, never_quiet: None, tmp_path: Path
+) -> None:
+    target = tmp_path / "shot.mp4"
+    saved = Files(target)
+    runner.start(desk.order(), target=target)[0].wait()
+    last_frames.make(saved)
+    saved.last_frame.write_bytes(b"of the first")
+    runner.start(desk.order(1), target=target, overwrite=True)[0].wait()
+    assert np.array_equal(last_frames.pixels(saved), media.last_frame(target))
+
+
+def test_none_is_made_for_a_video_that_is_gone(
+    desk: Desk, runner: Runner, never_quiet: None, busy: None
+) -> None:
+    result = desk.video(runner)
+    last_frames.pixels(Files(result.file))
+    result.file.unlink()
+    last_frames.provide(Files(result.file))
+    assert not result.last_frame.exists()
