@@ -46,7 +46,7 @@ def tag_colour(path: Path, info: ClipInfo | None = None) -> bool:
 
 
 def _has_pcm(path: Path) -> bool:
-    with open_media(path) as container:
+    with open_media(path, pictures=False) as container:
         return any(is_pcm(stream) for stream in container.streams)
 
 
@@ -84,7 +84,7 @@ def _copy_tagged(path: Path, target: Path) -> None:
 
 def packets(path: Path) -> list[tuple[str, float, str]]:
     """Kind, time and digest of each packet of pictures and sound."""
-    with open_media(path) as container:
+    with open_media(path, pictures=False) as container:
         return [
             (
                 packet.stream.type,

@@ -21,7 +21,7 @@ def check_complete(path: Path) -> None:
     what the container says of it.
     """
     check_whole(path)
-    with open_media(path) as container:
+    with open_media(path, pictures=False) as container:
         promised = {
             stream.index: stream.frames
             for stream in container.streams

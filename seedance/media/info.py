@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -68,6 +68,7 @@ class ClipInfo:
     `fps` is the average rate, `frames` their number. `duration` is in seconds, from `start`, the
     time of the first picture in the file, until the last picture or the sound ends; the last
     picture is held until then. `rate` is the frames a second at which no picture is lost.
+    `decodes` says whether a picture near its beginning could be decoded.
     `format` is FFmpeg's name of the container, `size` is in bytes. `matrix`, `primaries`,
     `transfer` and `colour_range` are the numbers of ISO/IEC 23091-2 and FFmpeg; 2 (0 for the
     range) means that the file does not say.
@@ -93,6 +94,7 @@ class ClipInfo:
     turn: Turn
     start: float
     rate: Fraction
+    decodes: bool = True
 
     @property
     def plain(self) -> bool:
@@ -124,10 +126,14 @@ _TOLERANT: dict[str, Any] = (
 
 
 @contextmanager
-def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
+def open_media(
+    path: Path, what: str = "video", *, pictures: bool = True
+) -> Iterator[InputContainer]:
     """Open a local media file for reading.
 
-    FFmpeg's errors, while opening and inside the `with` block, become BadOrder.
+    Without `pictures`, none is decoded while it is opened, which takes most of the time of that;
+    then little may be known of them. FFmpeg's errors, while opening and inside the `with` block,
+    become BadOrder.
     """
     path = Path(path)
     if not path.is_file():  # also keeps "https://..." and pipes away from FFmpeg
@@ -144,6 +150,8 @@ def open_media(path: Path, what: str = "video") -> Iterator[InputContainer]:
             )
         _check_claims(path, what)
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        if not pictures:
+            options["skip_frame"] = "all"
         with av.open(str(path.resolve()), options=options, **_TOLERANT) as container:
             try:
                 yield container
@@ -278,18 +286,17 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
 def probe(path: Path) -> ClipInfo:
     """What a clip holds. Raises BadOrder if the file is no readable video."""
     path = Path(path)
-    turn = _first_turn(path)
     with open_media(path) as container:
         stream = video_stream(container, path.name)
         sound = next((s for s in container.streams.audio if s.codec_context is not None), None)
         context = stream.codec_context
         stored = (context.width, context.height)
-        width, height = turn.size(*_square(stored, stream.sample_aspect_ratio))
+        square = _square(stored, stream.sample_aspect_ratio)
         size = path.stat().st_size
         times = _times(container, stream, sound, size)
-        return ClipInfo(
-            width=width,
-            height=height,
+        told = ClipInfo(
+            width=square[0],
+            height=square[1],
             fps=times.fps,
             frames=times.frames,
             duration=times.end - times.start,
@@ -305,22 +312,30 @@ def probe(path: Path) -> ClipInfo:
             transfer=int(context.color_trc),
             colour_range=int(context.color_range),
             stored=stored,
-            turn=turn,
+            turn=UPRIGHT,
             start=times.start,
             rate=_rate(stream, times.fps),
         )
+        turn = _first_turn(container, stream)  # last: decoding changes what the header said
+    if turn is None:
+        return replace(told, decodes=False)
+    width, height = turn.size(*square)
+    return replace(told, width=width, height=height, turn=turn)
 
 
-def _first_turn(path: Path) -> Turn:
-    """How the first picture that can be decoded is turned; upright where none can."""
-    with open_media(path) as container:
-        stream = video_stream(container, path.name)
-        stream.thread_type = "NONE"  # with frame threads, the first picture comes late
-        for packet in islice(container.demux(stream), _FIRST_PACKETS):
-            with suppress(av.InvalidDataError):
-                for frame in packet.decode():
+def _first_turn(container: InputContainer, stream: VideoStream) -> Turn | None:
+    """How the first picture that can be decoded is turned; None where none can."""
+    context = stream.codec_context
+    stream.thread_type = "NONE"  # with frame threads, the first picture comes late
+    for number, packet in enumerate(islice(container.demux(stream), _FIRST_PACKETS)):
+        with suppress(av.InvalidDataError):
+            for frame in packet.decode():
+                return turn_of(frame)
+            if number == 0:  # a key frame: it need not wait for those that are shown before others
+                for frame in context.decode(None):
                     return turn_of(frame)
-    return UPRIGHT
+                context.flush_buffers()
+    return None
 
 
 def _square(stored: tuple[int, int], aspect: Fraction | None) -> tuple[int, int]:

@@ -69,7 +69,7 @@ def decode_audio(path: Path) -> tuple[np.ndarray, int] | None:
     those of its header. Raises BadOrder if the file cannot be read, or if its samples do not fit
     into memory: hours of silence take few bytes in a file.
     """
-    with open_media(path) as container:
+    with open_media(path, pictures=False) as container:
         stream = sound_stream(container, Path(path).name)
         if stream is None:
             return None

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import clips
@@ -17,6 +18,7 @@ from paths import MEDIA
 from seedance import media
 from seedance.errors import BadOrder
 from seedance.media import frames as media_frames
+from seedance.media import info as media_info
 
 BUNNY = MEDIA / "bigbuckbunny.mp4"
 
@@ -275,6 +277,31 @@ def test_what_is_no_video_is_a_bad_order(tmp_path: Path, name: str, read: object
         read(broken_files(tmp_path)[name])  # type: ignore[operator]
 
 
+def test_it_is_known_whether_a_picture_could_be_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", audio=True)
+    before = media.probe(path)
+    assert before.decodes
+    monkeypatch.setattr(media_info, "_FIRST_PACKETS", 0)
+    assert media.probe(path) == replace(before, decodes=False)
+
+
+def test_a_clip_is_opened_once_to_be_probed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", audio=True)
+    opened, open_one = [], av.open
+
+    def noted(*given: Any, **named: Any) -> Any:
+        opened.append(given)
+        return open_one(*given, **named)
+
+    monkeypatch.setattr(av, "open", noted)
+    assert media.probe(path).frames == 12
+    assert len(opened) == 1
+
+
 def test_a_file_that_is_not_there_is_a_bad_order(tmp_path: Path) -> None:
     with pytest.raises(BadOrder, match="There is no file"):
         media.probe(tmp_path / "none.mp4")
@@ -315,6 +342,7 @@ def test_flipped_bits_do_no_more_than_spoil_pictures(tmp_path: Path) -> None:
 LEAVES_EARLY = """
 import sys
 from pathlib import Path
+from typing import Any
 import av
 from seedance import media
 av.logging.set_level(av.logging.PANIC)  # as another node pack may do
