@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, as Markdown: `python benchmarks/all.py`.
 
-Takes about a quarter of an hour on two cores, and means little on a machine that does something
+Takes about three quarters of an hour on two cores, and means little on a machine that does something
 else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter) bring in what
 runs in ComfyUI; OpenCV and imageio take part where they are installed.
 """
@@ -19,6 +19,7 @@ EVERYTHING = (
     ("decode", (), "A 1080p clip of 5 s becomes an IMAGE batch"),
     ("colour", (), "Colours of decoded frames"),
     ("pictures", (), "Pictures become PNG files"),
+    ("beside_core", (), "Beside ComfyUI's own nodes, in ComfyUI"),
     ("parallel", (), "Many nodes at once, in ComfyUI"),
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
     ("startup", (), "ComfyUI's start, and the command line's"),
