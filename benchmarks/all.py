@@ -1,8 +1,8 @@
 """Every benchmark, one after the other, as Markdown: `python benchmarks/all.py`.
 
-Takes about three quarters of an hour on two cores, and means little on a machine that does something
-else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter) bring in what
-runs in ComfyUI; OpenCV and imageio take part where they are installed.
+Takes about three quarters of an hour on two cores, and means little on a machine that does
+something else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter)
+bring in what runs in ComfyUI; OpenCV and imageio take part where they are installed.
 """
 
 from __future__ import annotations
