@@ -18,6 +18,7 @@ import stage
 EVERYTHING = (
     ("decode", (), "A 1080p clip of 5 s becomes an IMAGE batch"),
     ("colour", (), "Colours of decoded frames"),
+    ("chain", (), "Chains of shots, and films"),
     ("pictures", (), "Pictures become PNG files"),
     ("beside_core", (), "Beside ComfyUI's own nodes, in ComfyUI"),
     ("parallel", (), "Many nodes at once, in ComfyUI"),
