@@ -40,7 +40,7 @@ from colour import BT709, PATCH, reference
 from comfyui import ComfyUI, missing
 from partner import TOLD, FakePartner
 
-SIZES = {"480p": (864, 496), "720p": (1280, 720), "1080p": (1920, 1080)}
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 OURS, CORE = "ours", "ComfyUI's"
 WAYS = (OURS, CORE)
 SECONDS, LATE = "time over the provider's own, s", "ends seen late by, s"
