@@ -1,8 +1,8 @@
 """Every benchmark, one after the other, as Markdown: `python benchmarks/all.py`.
 
-Takes about half an hour on two cores, and means little on a machine that does something
-else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter) bring in what
-runs in ComfyUI; OpenCV and imageio take part where they are installed.
+Takes about three quarters of an hour on two cores, and means little on a machine that does
+something else meanwhile. COMFYUI_PATH (a ComfyUI folder) and COMFYUI_PYTHON (its interpreter)
+bring in what runs in ComfyUI; OpenCV and imageio take part where they are installed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import stage
 EVERYTHING = (
     ("decode", (), "A 1080p clip of 5 s becomes an IMAGE batch"),
     ("colour", (), "Colours of decoded frames"),
+    ("chain", (), "Chains of shots, and films"),
     ("pictures", (), "Pictures become PNG files"),
+    ("beside_core", (), "Beside ComfyUI's own nodes, in ComfyUI"),
     ("parallel", (), "Many nodes at once, in ComfyUI"),
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
     ("startup", (), "ComfyUI's start, and the command line's"),

@@ -74,8 +74,9 @@ def picture(width: int, height: int) -> Any:
     return (scene + np.random.default_rng(1).integers(0, 18, (height, width, 1))).astype(np.uint8)
 
 
-def make_clip(path: Path, width: int, height: int, frames: int) -> Path:
-    """A clip with detail, movement, grain and sound: 13 Mbit a second at 1080p."""
+def make_clip(path: Path, width: int, height: int, frames: int, below: Any = None) -> Path:
+    """A clip with detail, movement, grain and sound: 13 Mbit a second at 1080p. `below`, uint8
+    (rows, width, 3), is what the lowest rows of each picture show instead."""
     import numpy as np
 
     from seedance import media
@@ -88,7 +89,10 @@ def make_clip(path: Path, width: int, height: int, frames: int) -> Path:
         for number in range(frames):
             top, left = dice.integers(0, height), dice.integers(0, width)
             moved = scene[:, number * 4 % width :][:, :width]
-            yield moved + grain[top : top + height, left : left + width]
+            shown = moved + grain[top : top + height, left : left + width]
+            if below is not None:
+                shown[-len(below) :] = below
+            yield shown
 
     tone = dice.uniform(-0.1, 0.1, (2, frames * 2000)).astype(np.float32)
     media.write_clip(path, pictures(), 24, (tone, 48000), crf=20)

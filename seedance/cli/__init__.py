@@ -25,13 +25,34 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from ..errors import BadOrder, Cancelled, SeedanceError
-from . import stops
+from . import show, stops
 from .arguments import parser
 from .show import bear_any_letter, failure, trace
 
+# What a command does that may take long before it has a line to write, by the function that runs
+# it. Those that are not here do nothing that takes long, or wait for a person.
+WAITING = {
+    "generate": "Preparing the order ...",
+    "finish": "Preparing the order ...",
+    "check": "Measuring what is given, and asking for prices ...",
+    "batch": "Looking at the shots ...",
+    "collect": "Looking for the task ...",
+    "cancel": "Asking the provider ...",
+    "key_test": "Asking the provider ...",
+    "add": "Preparing the files ...",
+    "list_all": "Asking the asset libraries ...",
+    "show_one": "Asking the asset libraries ...",
+    "remove": "Asking the asset libraries ...",
+    "tasks": "Reading the journal ...",
+    "show_row": "Reading the journal ...",
+    "forget": "Reading the journal ...",
+    "providers": "Asking what each provider can do ...",
+    "doctor": "Looking at this installation ...",
+}
 SEE = "What became of the order is in: seedance tasks."
 CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
 
@@ -46,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         bear_any_letter()
         before = stops.as_ctrl_c()
         args = parser().parse_args(words)
-        code: int = args.run(args)
+        waiting = WAITING.get(args.run.__name__)
+        with show.patient(waiting) if waiting else nullcontext():
+            code: int = args.run(args)
         return code
     except SeedanceError as error:
         problem = error

@@ -280,7 +280,7 @@ def _film(shooting: Shooting, target: Path | None) -> Film | None:
         return None
     names = [shot.name for shot in shooting.plan.shots]
     show.note(f"Joining {len(results)} shots")
-    film = batches.make_film(list(zip(names, results)), target)
+    film = batches.make_film(list(zip(names, results)), target, show.part_of("Joining"))
     if film.encoded:
         show.note(f"The pictures were encoded anew, because {film.encoded}.")
     return film

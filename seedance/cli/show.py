@@ -13,7 +13,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import SeedanceError, Spent
@@ -34,6 +37,8 @@ MONEY_WORDS_BEFORE: Mapping[Spent, str] = {
     "yes": "Nothing was spent now. It was paid for before.",
     "unknown": "Nothing was spent now. It is not known whether it was billed before.",
 }
+
+PATIENCE = 2.0  # seconds after which a person is told that something goes on
 
 _FREE = re.compile("nothing (is|was) (spent|billed)|it is not billed", re.IGNORECASE)
 
@@ -85,6 +90,7 @@ def write(text: str, stream: TextIO) -> None:
     """Write to one of the two streams. A command goes on where nobody reads it any more (`| head`):
     it may be about to pay, or to save what is paid. Raises OSError where standard output cannot be
     written for another reason, such as a full disk."""
+    _heard()
     try:
         stream.write(text)
         stream.flush()
@@ -95,6 +101,40 @@ def write(text: str, stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+_timers: list[threading.Timer] = []  # of those who wait for a first line
+
+
+@contextmanager
+def patient(words: str) -> Iterator[None]:
+    """Says `words` if the block has written nothing after `PATIENCE` seconds."""
+    timer = threading.Timer(PATIENCE, lambda: note(words))
+    timer.daemon = True
+    _timers.append(timer)
+    timer.start()
+    try:
+        yield
+    finally:
+        _heard()
+
+
+def _heard() -> None:
+    while _timers:
+        _timers.pop().cancel()
+
+
+def part_of(work: str) -> Callable[[float], None]:
+    """To be told how much of a work is done, 0..1; says so every `PATIENCE` seconds."""
+    due = time.monotonic() + PATIENCE
+
+    def tell(fraction: float) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + PATIENCE
+            note(f"{work}: {fraction:.0%}")
+
+    return tell
 
 
 def ask(question: str) -> bool:
@@ -198,6 +238,7 @@ class Display:
         self._screen = _Screen()
 
     def __enter__(self) -> Display:
+        _heard()
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from tqdm import tqdm
 

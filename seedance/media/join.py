@@ -49,10 +49,11 @@ class _Clip:
     """One clip as a part of the film. Times are ticks of its picture track: `begin` is that of its
     first picture, `length` is how long it is seen. `kind` is all that must be the same for copying
     without decoding; None where the clip cannot be copied. `dts` are the first and the last time of
-    decoding, from `begin`."""
+    decoding, from `begin`. `track` is the number of its picture track in the file."""
 
     path: Path
     info: ClipInfo
+    track: int
     tick: Fraction
     begin: int
     length: int
@@ -143,6 +144,7 @@ def _look(path: Path) -> _Clip:
         return _Clip(
             path=path,
             info=info,
+            track=stream.index,
             tick=tick,
             begin=begin,
             length=end - begin,
@@ -209,9 +211,8 @@ class _Copying:
         """Write the pictures of a clip that begins at this time of the film; yields until when it
         is written, again and again."""
         shift = round(begin / clip.tick) - clip.begin
-        with open_media(clip.path) as source:
-            stream = video_stream(source, clip.path.name)
-            for packet in source.demux(stream):
+        with open_media(clip.path, pictures=False) as source:
+            for packet in source.demux(source.streams[clip.track]):
                 if not packet.size or packet.pts is None or packet.dts is None:
                     continue
                 packet.pts += shift
@@ -347,7 +348,7 @@ class _Sound:
     def _decode(self, clip: _Clip, sound: np.ndarray) -> None:
         """Write the sound of a clip into an array of silence, each frame at its own time."""
         start = clip.begin * clip.tick
-        with open_media(clip.path) as source:
+        with open_media(clip.path, pictures=False) as source:
             stream = sound_stream(source, clip.path.name)
             if stream is None:
                 return

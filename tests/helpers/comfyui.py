@@ -80,7 +80,8 @@ def parameters() -> list[Any]:
 class ComfyUI:
     """One base folder, in which a ComfyUI can be started more than once, with the same `flags`.
 
-    `host` is the first that the environment names, if not given.
+    `host` is the first that the environment names, if not given. ComfyUI's partner nodes are left
+    out unless a flag says where their service is. `pid` is the process that runs, or ran last.
     """
 
     def __init__(self, base: Path, *flags: str, host: Host | None = None) -> None:
@@ -92,16 +93,18 @@ class ComfyUI:
         shutil.copy(self.host.folder / "input" / "example.png", base / "input")
         self.log_file = base / "log"
         self.url = ""
+        self.pid = 0
 
     @contextmanager
     def running(self, **variables: str) -> Iterator[None]:
         """ComfyUI, with these variables in its environment, until the block ends."""
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
+        partners = [] if "--comfy-api-base" in self.flags else ["--disable-api-nodes"]
         command = [
             *(self.host.python, "main.py", "--cpu"),
             *("--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(self.base)),
-            *("--database-url", "sqlite:///:memory:", "--disable-api-nodes", *self.flags),
+            *("--database-url", "sqlite:///:memory:", *partners, *self.flags),
         ]
         with self.log_file.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -111,6 +114,7 @@ class ComfyUI:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self.pid = process.pid
         try:
             self._wait_until_up(process)
             yield

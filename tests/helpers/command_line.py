@@ -33,6 +33,8 @@ FOX = ("generate", "--provider", "lumenfall", "--prompt", "a fox")
 def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs command lines, each with a runner of its own; a word may be anything with a `str()`."""
     monkeypatch.setenv("SEEDANCE_POLL_INTERVAL", "0.05")
+    # On a slow machine too, a command says only what it has to say.
+    monkeypatch.setattr("seedance.cli.show.PATIENCE", 3600.0)
 
     def run(*words: object) -> Ran:
         monkeypatch.setattr("seedance.runner.shared_runner._shared", {})
