@@ -152,7 +152,7 @@ def made(provider: str, share: float) -> Iterator[tuple[Farm, Database, Any, Any
         served(provider, share) as (environment, books),
     ):
         url = postgres.create_database(server, "farm")
-        environment["SEEDANCE_MAX_USD"] = "0"
+        environment |= {"SEEDANCE_MAX_USD": "0", "SEEDANCE_UNKNOWN_PRICE": "1"}
         farm = Farm(None, url, bucket, Path(folder), environment)
         yield farm, Database(url), restart, books
 
@@ -296,8 +296,9 @@ def farm_slots(rows: list[Any]) -> float:
     """The most that the provider runs at once."""
     from seedance import providers
 
-    provider = rows[0].ticket.partition(":")[0] if rows[0].ticket else "leonardo"
-    return providers.get(provider).limits.concurrent or float("inf")
+    found = {row.ticket.partition(":")[0] for row in rows if row.ticket}
+    slots = [providers.get(each).limits.concurrent for each in found]
+    return min((each for each in slots if each), default=float("inf"))
 
 
 # -------------------------------------------------------------------------------------- paper
