@@ -263,6 +263,9 @@ class FarmWorker:
         if isinstance(error, NeedsKey):
             self._serves.pop(queued.provider, None)
         seconds = self._seconds_until_next(fetched, error)
+        if seconds is None and fetched.attempts < MOST_ATTEMPTS:
+            goes_on = await asyncio.to_thread(self._goes_on, error)
+            seconds = AGAIN_SECONDS if goes_on else None
         if seconds is None:
             self._ended(queued, error)
             await self._settled(lambda: self._queue.end(fetched, saved=False))
@@ -270,6 +273,13 @@ class FarmWorker:
         if not self._stopping:
             self._say(f"{queued.name}: {error.message} It comes again.")
         await self._settled(lambda: self._queue.give_back(fetched, seconds))
+
+    def _goes_on(self, error: SeedanceError) -> bool:
+        """Whether the order is still under way, whatever went wrong here: it may be paid."""
+        try:
+            return error.row is not None and self._runner.journal.get(error.row).live
+        except SeedanceError:
+            return False
 
     def _seconds_until_next(self, fetched: Fetched, error: SeedanceError) -> float | None:
         """When an order that was not saved comes again; None for one that has come to its end."""

@@ -181,6 +181,8 @@ def _flow(provider: wire.Provider, exchange: Exchange) -> wire.Flow[Any]:
         case "find":
             order = order_of(provider, exchange).describe()
             return provider.find(order, exchange["since"], _kept(exchange))
+        case "recent":
+            return provider.recent(exchange["since"])
         case "catalog":
             return provider.catalog()
         case "estimate":
@@ -312,6 +314,8 @@ def _expected(flow: str, record: dict[str, Any] | None) -> Any:
     if end := dict(values.get("without_address") or {}):
         values["without_address"] = STATUSES[end.pop("type", "Failed")](**end)
     match flow:
+        case "recent":
+            return [wire.Ticket.parse(each) for each in values["tickets"]]
         case "submit" | "find" | "finish":
             ticket = wire.Ticket.parse(values["ticket"])
             return wire.Ticket(ticket.provider, ticket.opaque, values.get("cost"))
