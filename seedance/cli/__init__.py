@@ -40,6 +40,7 @@ WAITING = {
     "finish": "Preparing the order ...",
     "check": "Measuring what is given, and asking for prices ...",
     "batch": "Looking at the shots ...",
+    "worker": "Waiting for orders ...",
     "collect": "Looking for the task ...",
     "cancel": "Asking the provider ...",
     "key_test": "Asking the provider ...",

@@ -145,7 +145,7 @@ OTHER_VALUES: dict[str, Any] = {
     "output_format": "mov",
     "assets": (NamedAsset("Hero", (PICTURE,)),),
 }
-NOT_PART = {"on_unsupported"}
+NOT_PART = {"on_unsupported", "project"}
 
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
@@ -167,6 +167,10 @@ def test_of_a_final_only_its_draft_and_resolution_count() -> None:
 
 def test_how_to_treat_what_is_unsupported_is_not_part() -> None:
     assert fingerprint(replace(CAT, on_unsupported="nearest")) == fingerprint(CAT)
+
+
+def test_a_label_is_not_part() -> None:
+    assert fingerprint(replace(CAT, project="trailer")) == fingerprint(CAT)
 
 
 def test_extra_for_another_provider_is_not_part() -> None:
