@@ -268,7 +268,7 @@ def test_the_line_of_a_storyboard_with_a_picture_that_only_the_run_knows(
     site: Site, pack: Pack, fake: fakes.Fake
 ) -> None:
     assert check(site, sockets=("image",))["to_make"] == 3
-    run(pack, image=torch.zeros((1, 900, 1600, 3)) + 0.5)
+    run(pack, image=torch.full((1, 900, 1600, 3), 0.5))
     assert check(site, sockets=("image",))["to_make"] == 0
 
 
