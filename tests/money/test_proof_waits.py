@@ -275,7 +275,7 @@ def test_an_order_that_nobody_sends_any_more_is_unclear_and_not_held_for_ever(
 # ------------------------------------------------------------------------ thousands at start
 
 AT_ONCE = 16  # instead of 64, so that a test polls less
-MANY = int(os.environ.get("SEEDANCE_MANY_ROWS", "1000"))
+MANY = int(os.environ.get("SEEDANCE_MANY_ROWS", "400"))
 
 
 @pytest.fixture

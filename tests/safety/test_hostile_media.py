@@ -108,7 +108,7 @@ def test_a_last_frame_that_is_no_png_of_the_video_s_size_is_left_aside(
 def test_the_provider_s_own_last_frame_leaves_nothing_where_the_video_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(files: files.Files, *_: Any) -> dict[str, Any]:
+    def full(files: files.Files, *_: Any, **__: Any) -> dict[str, Any]:
         assert files.last_frame_part.exists()
         raise OSError(errno.ENOSPC, "No space left on device")
 
