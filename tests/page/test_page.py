@@ -100,7 +100,7 @@ def test_a_node_narrows_marks_and_runs(server: ComfyUI, rendering: str, seed: in
     assert preview["labels"]["resolution"] == "resolution"
     assert preview["red"] == []
     assert "free" in preview["line"]
-    assert len(found["saved"]) == 19, "what the page adds to a node is no part of a workflow"
+    assert len(found["saved"]) == 23, "what the page adds to a node is no part of a workflow"
     assert "subfolder=seedance" in found["clip"]
     assert re.match(r"rendering \d+ %", found["first"])
     made, fits = found["words"].split("\n")

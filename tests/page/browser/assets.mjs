@@ -17,6 +17,10 @@ await visit(async ({ page }) => {
   // The list, and what it puts into a prompt: of a new node, then of the one that is selected.
   await command("Seedance.ShowAssets");
   await page.locator(".seedance-asset").nth(1).waitFor();
+  await page.waitForFunction(() => {
+    const row = document.querySelector(".seedance-asset"); // its style sheet comes a little later
+    return row && getComputedStyle(row).display === "grid";
+  });
   const found = { rows: await page.locator(".seedance-asset").allInnerTexts() };
   await row("Dog").locator("img").waitFor();
   found.picture = await row("Dog")
@@ -50,7 +54,9 @@ await visit(async ({ page }) => {
 
   // What a node says while a person is waited for, and in the end.
   await command("Comfy.NewBlankWorkflow");
-  await page.evaluate(() => window.app.graph.add(window.LiteGraph.createNode("SeedanceAsset")));
+  await page.evaluate(() => {
+    window.app.graph.add(window.LiteGraph.createNode("SeedanceAsset"));
+  });
   await page.locator(".seedance-run").waitFor({ state: "attached" });
   const say = (/** @type {object} */ news) =>
     page.evaluate((news) => {
