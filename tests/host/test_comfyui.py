@@ -48,7 +48,7 @@ def test_all_nodes_are_loaded(server: ComfyUI) -> None:
     there = {name for name in server.get("/object_info") if name.startswith("Seedance")}
     assert there == {
         *("SeedanceT2V", "SeedanceI2V", "SeedanceFrames", "SeedanceReference", "SeedanceV2V"),
-        *("SeedanceTask", "SeedanceFinal", "SeedanceAsset"),
+        *("SeedanceTask", "SeedanceFinal", "SeedanceAsset", "SeedanceStoryboard"),
     }
 
 

@@ -10,6 +10,7 @@ import av
 import pytest
 from comfyui import ComfyUI, Host
 from PIL import Image
+from running import until
 
 WORKFLOW = {"id": "a-workflow", "nodes": [{"id": 1, "type": "SeedanceT2V"}], "links": []}
 
@@ -52,6 +53,7 @@ def test_our_files_carry_what_those_of_comfyui_carry(
     with server.running():
         run(server, 5)
         run(server, 6)
+        until(lambda: len(server.outputs("seedance/*.png")) == 2)  # made when nothing else is
     (theirs, *_) = server.outputs("core_*.mp4")
     expected = texts_of(theirs)
     assert set(expected) == (set() if flags else {"prompt", "workflow"})
