@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import forks, media
 from ..errors import BadOrder
-from ..files import sha256_of, write_atomically
+from ..files import replacing, sha256_of, write_atomically
 from ..said import say
 from ..texts import logger_of
 from ..units import size_in_words
@@ -233,9 +233,10 @@ def _finish(
 
 
 def write_last_frame(files: Files, pixels: np.ndarray, graph: Mapping[str, str]) -> None:
-    """Write the last frame, with the graph. Raises OSError."""
-    media.save_png(files.last_frame, pixels)
-    _add_graph(files.last_frame, graph)
+    """Write the last frame, with the graph, whole or not at all. Raises OSError."""
+    with replacing(files.last_frame) as part:
+        media.save_png(part, pixels)
+        _add_graph(part, graph)
 
 
 def _add_graph(picture: Path, graph: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from PIL import Image
 from running import Desk, until
 
 from seedance import media
-from seedance.runner import Runner, last_frames, worker
+from seedance.runner import Runner, files, last_frames, worker
 from seedance.runner.files import Files
 
 GRAPH = {"prompt": '{"1": {}}', "workflow": '{"nodes": ["first"]}'}
@@ -161,3 +161,20 @@ def test_none_is_made_for_a_video_that_is_gone(
     result.file.unlink()
     last_frames.provide(Files(result.file))
     assert not result.last_frame.exists()
+
+
+def test_a_last_frame_is_never_there_without_its_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = Files(tmp_path / "clip.mp4")
+    there: list[bool] = []
+    add = media.add_graph
+
+    def looked_at(file: Path, graph: Mapping[str, str]) -> bool:
+        there.append(saved.last_frame.exists())
+        return add(file, graph)
+
+    monkeypatch.setattr(media, "add_graph", looked_at)
+    files.write_last_frame(saved, np.zeros((8, 8, 3), np.uint8), GRAPH)
+    assert there == [False]
+    assert graph_in(saved.last_frame) == GRAPH
