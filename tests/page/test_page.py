@@ -190,7 +190,7 @@ def test_a_node_sees_what_is_wrong_with_its_prompt_and_offers_names(
     assert found["offered"] == ["@Image1", "@Image2"]
     assert found["typed"] == found["kept"] == "A cat looks at @Image4 and @Image2 "
     assert found["left"] == 0
-    assert "The prompt names @Image4, and 2 are connected." in found["line"]
+    assert "The prompt names @Image4, but only 2 of that kind are connected." in found["line"]
     assert "not named in the prompt: @Image1" in found["line"]
     assert "empty" not in found["line"]
 
