@@ -24,6 +24,8 @@ from situations import QUOTED, english_in, situations
 from seedance.providers import registry
 
 KEY = "sk-nobody-may-see-this"  # as browser/keys.mjs has it
+# Words of people and of providers in what browser/looks.mjs shows.
+THEIRS = ("A lighthouse above the sea, waves, gulls, evening light.", "The provider says: no.")
 TSC = SCRIPTS / "node_modules" / "typescript" / "bin" / "tsc"
 
 
@@ -126,7 +128,7 @@ def test_a_chinese_page_has_no_english_sentence_of_ours(server: ComfyUI, tmp_pat
     prompts = [row["prompt"] for row in server.get("/seedance/tasks")]
     for part, said in found.items():
         for text in said if isinstance(said, list) else [said]:
-            assert english_in(text, *names, *prompts, *QUOTED) == "", part
+            assert english_in(text, *names, *prompts, *QUOTED, *THEIRS) == "", part
     for part in errors:
         assert re.search("[\u4e00-\u9fff]", found[part]), part
     assert "没有密钥" in found["changes"]
@@ -134,7 +136,7 @@ def test_a_chinese_page_has_no_english_sentence_of_ours(server: ComfyUI, tmp_pat
     assert re.search("约 [0-9.]+ CNY，按 [-0-9]+ 的汇率约 [0-9.]+ USD，据称", found["price"])
     assert found["options"] == ["自适应", "取最接近值", "停止", "自动", "16:9"]
     assert "之前已生成，不再付费" in found["made"]
-    assert found["live"].split("\n") == ["1: 正在开始", "2: 正在保存"]
+    assert found["live"].split("\n") == ["1：正在开始", "2：正在保存"]
     assert "取消" in found["cancel"]
 
 

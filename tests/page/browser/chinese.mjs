@@ -77,7 +77,7 @@ await visit(async ({ page }) => {
   const first = page.locator('.seedance-task[aria-posinset="1"]');
   await first.getByText("生成中", { exact: true }).waitFor();
   await first.getByRole("button", { name: "取消" }).click();
-  found.cancel = await page.locator(".p-toast-message, [data-sonner-toast]").first().innerText();
+  found.cancel = await page.getByText("有人在等待").first().innerText();
   // The node waits for it, so that only who runs the graph may stop it.
   await page.evaluate(() => window.app.api.interrupt());
   await first.getByText("已取消", { exact: true }).waitFor();
