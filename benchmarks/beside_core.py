@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import multiprocessing
 import tempfile
 import time
 import urllib.request
@@ -317,15 +316,8 @@ def true_patches(clip: Path) -> np.ndarray:
 @contextmanager
 def partner(clip: Path, seconds: float, folder: Path) -> Iterator[dict[str, str]]:
     """The fake in a process of its own; gives the variables that point the pack at it."""
-    ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(clip, seconds, folder, theirs), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with stage.in_a_process(_serve, clip, seconds, folder) as variables:
+        yield variables
 
 
 def _serve(clip: Path, seconds: float, folder: Path, pipe: Any) -> None:

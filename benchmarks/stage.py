@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -106,9 +106,17 @@ def make_clip(path: Path, width: int, height: int, frames: int, below: Any = Non
 def providers(seconds: float, clip: Path | None, *names: str) -> Iterator[dict[str, str]]:
     """Fake providers whose tasks take so long, and give `clip`, in a process of their own. Gives
     the variables that point the pack at them."""
+    with in_a_process(_serve, seconds, clip, names) as variables:
+        yield variables
+
+
+@contextmanager
+def in_a_process(serve: Callable[..., None], *given: Any) -> Iterator[dict[str, str]]:
+    """A server in a process of its own: `serve(*given, pipe)` sends the variables that point the
+    pack at it, and serves until it is ended."""
     ours, theirs = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(seconds, clip, names, theirs), daemon=True)
+    process = context.Process(target=serve, args=(*given, theirs), daemon=True)
     process.start()
     try:
         yield ours.recv()

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..seedance import providers
-from ..seedance.errors import BadOrder, SeedanceError
+from ..seedance.errors import BadOrder
 from ..seedance.order import (
     OPERATIONS,
     Medium,
@@ -46,12 +45,7 @@ class _Generating:
         """True, or why the inputs cannot be used. ComfyUI does not check an input that is named
         here by itself, so that an old workflow whose provider is gone gets our own sentence. The
         growing sockets are named because ComfyUI passes them in any case."""
-        try:
-            if provider not in (None, "auto"):  # None: it is linked
-                providers.get(str(provider))
-        except SeedanceError as error:
-            return str(error)
-        return True
+        return inputs.usable(provider)
 
     @classmethod
     def fingerprint_inputs(cls, **values: Any) -> int:

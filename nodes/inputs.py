@@ -9,6 +9,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..seedance import providers
+from ..seedance.errors import SeedanceError
 from ..seedance.order import MODELS, MOST_TAKES, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
 
 # Words by which people look for any of our nodes, besides its name.
@@ -27,6 +28,16 @@ DECODING = (*DECODED, "frames_first", "frames_count", "frames_step")
 MOST_FRAMES = 1_000_000
 
 ADDRESS = "an https address, or the provider's own handle (asset://...)"
+
+
+def usable(provider: object) -> bool | str:
+    """True, or why the provider that a node names cannot be used; None for one that is linked."""
+    try:
+        if provider not in (None, "auto"):
+            providers.get(str(provider))
+    except SeedanceError as error:
+        return str(error)
+    return True
 
 
 def found_by(*aliases: str, sees_itself: bool = False) -> dict[str, Any]:

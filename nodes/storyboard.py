@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
 from . import execution, host, inputs, outputs, report, shot_list, takes, tensors, threads
 from .graph import graph_of
@@ -97,12 +96,7 @@ class SeedanceStoryboard(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, provider: str | None = "auto") -> bool | str:
         """True, or why the provider cannot be used."""
-        try:
-            if provider not in (None, "auto"):
-                providers.get(str(provider))
-        except SeedanceError as error:
-            return str(error)
-        return True
+        return inputs.usable(provider)
 
     @classmethod
     def fingerprint_inputs(cls, **values: Any) -> int:

@@ -177,11 +177,12 @@ def _delivery(medium: Medium, label: Said, provider: Provider, settings: Setting
     )
 
 
-def check_addresses(order: Order, base_url: str) -> None:
-    """Raise BadOrder, naming the medium, for an address that a provider with that base URL must not
-    be asked to fetch."""
+def check_addresses(order: Order, settings: Settings) -> None:
+    """Raise BadOrder, naming the medium, for an address that the order's provider must not be asked
+    to fetch."""
     for part, number, medium in _parts(order):
         if medium.address is not None and _is_web(medium.address):
+            base_url = settings.access(order.provider).config.base_url
             _check_public(medium.address, _label(part, number), base_url)
 
 

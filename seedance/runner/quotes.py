@@ -196,7 +196,7 @@ def check(order: Order, settings: Settings) -> None:
     check_handles(order)
     check_readable(order)
     if order.provider != AUTO:
-        check_addresses(order, settings.access(order.provider).config.base_url)
+        check_addresses(order, settings)
 
 
 def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
