@@ -72,6 +72,11 @@ class KeyFile:
         record = self.read().get(name)
         return record if isinstance(record, dict) else {}
 
+    def secrets(self) -> dict[str, list[Key]]:
+        """The secrets in each object of the file, at every depth. Raises BadOrder as `read`
+        does."""
+        return {name: list(_secrets_in(record)) for name, record in self.read().items()}
+
     @contextlib.contextmanager
     def editing(self) -> Iterator[dict[str, Any]]:
         """What the file holds, to be changed in the `with` block and written at its end.
@@ -226,3 +231,11 @@ def _with_keys(record: dict[str, Any]) -> dict[str, Any]:
         name: Key(value) if name in _SECRETS and isinstance(value, str) else value
         for name, value in record.items()
     }
+
+
+def _secrets_in(value: Any) -> Iterator[Key]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, Key):
+        yield value

@@ -30,7 +30,7 @@ class Catalogs:
         `anew`, whatever their age. Where one cannot be read, what is known of it stays. Takes a few
         seconds at most."""
         for provider in providers.registry().values():
-            if provider.can("catalog") and provider_id in (AUTO, provider.id):
+            if provider_id in (AUTO, provider.id) and provider.can("catalog"):
                 with contextlib.suppress(SeedanceError):
                     self._read(provider.id, anew=anew)
 

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .. import hosting, providers
-from ..errors import (
-    BadOrder,
-    Cancelled,
-    SeedanceError,
-    Unclear,
-)
+from ..errors import BadOrder, Cancelled, SeedanceError, Unclear
+from ..fit import Change
 from ..journal import Journal, Row, State
 from ..money import Money
 from ..order import MOST_TAKES, Order
@@ -40,6 +36,7 @@ from .quotes import Prepared, Quote
 from .reconcile import Reconciled, reconcile
 from .spending import Spending, sum_of
 from .takes import Take, plan
+from .target import ANYWHERE, Target
 from .worker import Worker
 
 logger = logger_of(__name__)
@@ -104,7 +101,8 @@ class Runner:
         """
         try:
             planned = [take.of_queue(queued) for take in self.plan(order, takes)]
-            return self._start_takes(order, planned, target, overwrite, confirm, spending, graph)
+            goal = Target.absolute(target, overwrite, graph)
+            return self._start_takes(order, planned, goal, confirm, spending)
         except SeedanceError:
             raise
         except Exception as error:
@@ -131,23 +129,20 @@ class Runner:
         self,
         order: Order,
         planned: Sequence[Take],
-        target: Path | None,
-        overwrite: bool,
+        target: Target,
         confirm: Confirm | None,
         spending: Spending | None,
-        graph: Graph | None,
     ) -> list[Job]:
-        takes = len(planned)
         order, said = quotes.tidy(self.assets.named(order))
-        goals = [files.numbered(target.absolute(), n) if target else None for n in range(takes)]
-        for goal, take in zip(goals, planned):
+        targets = [target.of_take(number) for number in range(len(planned))]
+        for goal, take in zip(targets, planned):
             try:
-                files.check_target(goal, order.output_format)
-                if goal is not None and not overwrite and not places.is_free(goal, None):
+                files.check_target(goal.file, order.output_format)
+                if goal.file and not goal.overwrite and not places.is_free(goal.file, None):
                     if take.error is not None:
                         raise take.error
-                    places.check_free(goal, take.row, overwrite)
-                self._check_nobodys(goal, take.row, overwrite)
+                    places.check_free(goal.file, take.row, goal.overwrite)
+                self._check_nobodys(goal, take.row)
             except BadOrder as error:
                 if take.row is None:
                     raise
@@ -155,15 +150,15 @@ class Runner:
         new = [take.prepared for take in planned if take.row is None and take.prepared is not None]
         said = (*said, *self._confirmed(new, confirm, spending))
         jobs, failures = [], []
-        for goal, take in zip(goals, planned):
+        for goal, take in zip(targets, planned):
             try:
-                jobs.append(self._start(take, goal, overwrite, graph))
+                jobs.append(self._start(take, goal))
             except SeedanceError as error:
                 failures.append(error)
                 jobs.append(Job(self.settings, None, take.order, error=error))
         for job in jobs:
             job.notes = (*said, *job.notes)
-        if len(failures) == takes:
+        if len(failures) == len(planned):
             raise next((each for each in failures if isinstance(each, Unclear)), failures[0])
         return jobs
 
@@ -185,16 +180,18 @@ class Runner:
         self._catalogs.refresh(order.provider)
         return plan(order, typed, takes, self.journal, self._prepare)
 
-    def _check_nobodys(self, goal: Path | None, row: Row | None, overwrite: bool) -> None:
-        """Raise BadOrder if another order is under way that is to be saved as `goal`."""
-        other = None if goal is None or overwrite else self.journal.going_to(goal)
+    def _check_nobodys(self, target: Target, row: Row | None) -> None:
+        """Raise BadOrder if another order is under way that is to be saved as the target."""
+        if target.file is None or target.overwrite:
+            return
+        other = self.journal.going_to(target.file)
         if other is not None and (row is None or other.uid != row.uid):
             raise BadOrder(
                 "Row {id} is {state}, and is to be saved as {goal}.",
                 hint="Choose another name, or give --overwrite.",
                 id=other.id,
                 state=other.state,
-                goal=goal,
+                goal=target.file,
             )
 
     def _confirmed(
@@ -244,73 +241,64 @@ class Runner:
             return quotes.prepare(order, self.settings)
         return prepared
 
-    def _prepared_for(self, row: Row, order: Order) -> Prepared:
-        """The order as it goes to the provider that has it already."""
-        there = replace(order, provider=row.provider, on_unsupported="nearest")
-        return quotes.prepare_at(there, row.provider, self.settings)
-
-    def _start(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
+    def _start(self, take: Take, target: Target) -> Job:
+        """Start the order of a take, or join it, or find its video."""
         if take.error is not None:
             raise take.error
-        job = self._begin(take, target, overwrite, graph)
+        row, prepared = take.row, take.prepared
+        if prepared is None:
+            assert row is not None
+            # As it goes to the provider that has it already.
+            there = replace(take.order, provider=row.provider, on_unsupported="nearest")
+            prepared = quotes.prepare_at(there, row.provider, self.settings)
+        elif row is None:
+            row = self._reserve(prepared, target)
+        try:
+            job = self._job(row, prepared, target)
+        except SeedanceError as error:
+            raise told(row, error) from error.__cause__
         if take.row is not None and take.row.task is not None:
             with contextlib.suppress(BadOrder):  # it is a number for people, and no money is spent
                 self.journal.count_reuse(take.row.id, take.row.uid)
         return job
 
-    def _begin(self, take: Take, target: Path | None, overwrite: bool, graph: Graph | None) -> Job:
-        if take.prepared is None:
-            assert take.row is not None
-            there = self._prepared_for(take.row, take.order)
-            return self._job(take.row, there, target, overwrite, graph)
-        row = take.row or reserve(take.prepared, target, graph, self.journal, self.settings)
-        return self._job(row, take.prepared, target, overwrite, graph)
+    def _reserve(self, prepared: Prepared, target: Target) -> Row:
+        return reserve(prepared, target.file, target.graph, self.journal, self.settings)
 
-    def _job(
-        self,
-        row: Row,
-        prepared: Prepared,
-        target: Path | None,
-        overwrite: bool,
-        graph: Graph | None,
-    ) -> Job:
+    def _job(self, row: Row, prepared: Prepared, target: Target) -> Job:
         """A job for a held row. Starts or joins its order, unless the video is there already."""
-        try:
-            return self._started(row, prepared, target, overwrite, graph)
-        except SeedanceError as error:
-            raise told(row, error) from error.__cause__
-
-    def _started(
-        self,
-        row: Row,
-        prepared: Prepared,
-        target: Path | None,
-        overwrite: bool,
-        graph: Graph | None,
-    ) -> Job:
-        active, worker = None, self._worker
+        active = None
         if not self._is_here(row):
-            provider = prepared.provider
-            if row.state == State.UNCLEAR and not clearing.has_means(type(provider)):
+            if row.state == State.UNCLEAR and not clearing.has_means(type(prepared.provider)):
                 raise error_of(row)
             client = self._clients.for_row(row, prepared.access)
-            active = self._carry(row, client, prepared, target, overwrite)
+            active = self._carry(row, client, prepared, target)
             if (cancelling := active.join()) is not None:
                 cancelling.result()
             if active.done.done() and isinstance(active.done.exception(), Cancelled):
                 # Somebody else cancelled it, and not who asks now.
-                row = reserve(prepared, target, graph, self.journal, self.settings)
-                return self._started(row, prepared, target, overwrite, graph)
+                return self._job(self._reserve(prepared, target), prepared, target)
+        return self._job_of(row, prepared.order, active, target, prepared.changes, prepared.notes)
+
+    def _job_of(
+        self,
+        row: Row,
+        order: Order,
+        active: ActiveOrder | None,
+        target: Target,
+        changes: tuple[Change, ...] = (),
+        notes: tuple[Said, ...] = (),
+    ) -> Job:
         return Job(
             self.settings,
             row,
-            prepared.order,
+            order,
             active=active,
-            changes=prepared.changes,
-            notes=prepared.notes,
-            copy_to=target,
-            overwrite=overwrite,
-            pictures_later=worker.pictures_later,
+            changes=changes,
+            notes=notes,
+            copy_to=target.file,
+            overwrite=target.overwrite,
+            pictures_later=self._worker.pictures_later,
         )
 
     def _is_here(self, row: Row) -> bool:
@@ -322,8 +310,7 @@ class Runner:
         row: Row,
         client: Client,
         prepared: Prepared | None = None,
-        goal: Path | None = None,
-        overwrite: bool = False,
+        target: Target = ANYWHERE,
     ) -> ActiveOrder:
         """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
@@ -337,8 +324,8 @@ class Runner:
                 settings,
                 prepared,
                 account=client.account,
-                goal=goal,
-                overwrite=overwrite,
+                goal=target.file,
+                overwrite=target.overwrite,
             ),
             carry,
         )
@@ -374,14 +361,14 @@ class Runner:
         row = self._row_with(ticket.strip())
         known = Ticket.parse(ticket) if row is None else None
         try:
-            target = target.absolute() if target else None
-            files.check_target(target)
-            places.check_free(target, row, overwrite)
+            goal = Target.absolute(target, overwrite)
+            files.check_target(goal.file)
+            places.check_free(goal.file, row, overwrite)
             if known is not None:
                 providers.get(known.provider)
-                row = adopt(known, target, graph, self.journal, self.settings)
+                row = adopt(known, goal.file, graph, self.journal, self.settings)
             assert row is not None
-            return self._collect(row, target, overwrite)
+            return self._collect(row, goal)
         except SeedanceError as error:
             if row is not None:
                 raise told(row, error) from error.__cause__
@@ -408,21 +395,21 @@ class Runner:
         resolution that its provider does not finish drafts in; OverBudget as `start` does.
         """
         self._restore_tickets()
-        target = target.absolute() if target else None
+        goal = Target.absolute(target, overwrite, graph)
         row = self._row_with(ticket.strip())
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
-        files.check_target(target, prepared.order.output_format)
+        files.check_target(goal.file, prepared.order.output_format)
         if row is not None:
             self._clients.for_row(row, prepared.access)  # raises where the base URL is another now
         held = self.journal.held(prepared.fingerprint)
-        places.check_free(target, held, overwrite)
-        self._check_nobodys(target, held, overwrite)
+        places.check_free(goal.file, held, overwrite)
+        self._check_nobodys(goal, held)
         said = self._confirmed([prepared], confirm, spending) if held is None else ()
-        job = self._start(Take(prepared.order, held, prepared), target, overwrite, graph)
+        job = self._start(Take(prepared.order, held, prepared), goal)
         job.notes = (*said, *job.notes)
         return job
 
-    def _collect(self, row: Row, target: Path | None, overwrite: bool) -> Job:
+    def _collect(self, row: Row, target: Target) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         active = None
         if not self._is_here(row):
@@ -432,17 +419,9 @@ class Runner:
                 row = self.journal.reopen(row.id, State.RUNNING, row.uid)
             elif not row.live and row.state != State.SAVED and not self._clears(row):
                 raise error_of(row)
-            active = self._carry(row, client, None, target, overwrite)
+            active = self._carry(row, client, None, target)
             active.join()
-        return Job(
-            self.settings,
-            row,
-            order,
-            active=active,
-            copy_to=target,
-            overwrite=overwrite,
-            pictures_later=self._worker.pictures_later,
-        )
+        return self._job_of(row, order, active, target)
 
     def _clears(self, row: Row) -> bool:
         """Whether it can be found out what became of a row."""

@@ -89,6 +89,17 @@ def test_a_key_that_stands_in_a_graph_is_taken_out(desk: Desk) -> None:
     assert graphs.of(desk.settings(), desk.row())["workflow"].count("(your key)") == 1
 
 
+@pytest.mark.safety
+def test_a_stored_signing_key_that_stands_in_a_graph_is_taken_out(desk: Desk) -> None:
+    halves = ("AKTP-the-id-of-a-signing-key", "the-secret-half-of-a-signing-key")
+    desk.settings().set_signing_key("byteplus", *halves)
+    workflow = json.dumps({"nodes": [{"widgets_values": list(halves)}]})
+    result = made(desk, {"workflow": workflow})
+    assert json.loads(graph_in(result.file)["workflow"]) == {
+        "nodes": [{"widgets_values": ["(your key)", "(your key)"]}]
+    }
+
+
 def test_where_the_graph_cannot_be_kept_the_video_is_made(desk: Desk) -> None:
     home = desk.settings().home
     home.mkdir(parents=True)

@@ -384,7 +384,7 @@ def test_a_body_is_the_bytes_of_the_file_with_its_type_and_length() -> None:
 UPLOAD = """
 import sys, tracemalloc
 from pathlib import Path
-from seedance.settings import origin
+from seedance.addresses import origin
 from seedance.transport import Credentials, Transport
 from seedance.wire import Blob, Call, FilePart
 url, path = sys.argv[1], Path(sys.argv[2])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from key_records import GATEWAY, stored, write
 
-from seedance import providers, settings
+from seedance import addresses, providers
 from seedance.errors import BadOrder, NeedsKey
 from seedance.settings import Settings
 
@@ -317,12 +317,12 @@ def test_an_upload_host_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_origin_is_scheme_host_and_port(url: str, expected: str) -> None:
-    assert settings.origin(url) == expected
+    assert addresses.origin(url) == expected
 
 
 @pytest.mark.parametrize("url", ["https://[a", "https://a:99999", "https://a:port"])
 def test_what_is_no_address_has_no_origin(url: str) -> None:
-    assert settings.origin(url) == ""
+    assert addresses.origin(url) == ""
     assert not settings.is_loopback(url)
 
 

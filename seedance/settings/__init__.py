@@ -1,0 +1,9 @@
+"""What is configured: folders, keys, addresses, budgets and the bucket, from the environment first,
+then from the key file."""
+
+from __future__ import annotations
+
+from .provider import Access, KeySource
+from .settings import MAX_USD, PACK, TIMEOUT, Section, Settings
+
+__all__ = ["MAX_USD", "PACK", "TIMEOUT", "Access", "KeySource", "Section", "Settings"]
