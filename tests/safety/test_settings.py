@@ -323,7 +323,7 @@ def test_an_origin_is_scheme_host_and_port(url: str, expected: str) -> None:
 @pytest.mark.parametrize("url", ["https://[a", "https://a:99999", "https://a:port"])
 def test_what_is_no_address_has_no_origin(url: str) -> None:
     assert addresses.origin(url) == ""
-    assert not settings.is_loopback(url)
+    assert not addresses.is_loopback(url)
 
 
 # ---------------------------------------------------------------------------- models, options
