@@ -18,6 +18,7 @@ from seedance import providers
 from seedance.errors import Refused, Unclear
 from seedance.order import Medium
 from seedance.runner import Runner, clearing, prices
+from seedance.runner.target import ANYWHERE
 
 KEYED = ("comfy", "evolink")
 LISTED = ("fal", "lumenfall", "replicate")
@@ -432,7 +433,7 @@ def test_collecting_the_row_clears_it(provider: str, tmp_path: Path) -> None:
         desk = Desk(fake, tmp_path)
         stranded(desk)
         runner = desk.runner()
-        assert runner._collect(runner.find_row("1"), None, False).wait().state == "saved"
+        assert runner._collect(runner.find_row("1"), ANYWHERE).wait().state == "saved"
         assert fake.creates == 1
 
 

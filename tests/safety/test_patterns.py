@@ -75,7 +75,10 @@ def patterns_in(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, re
 
 def in_calls(file: Path) -> Iterator[tuple[str, ast.expr, int]]:
     """The pattern of each call of `re` in a file, and its flags."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    text = file.read_text(encoding="utf-8")
+    if not re.search(r"\bre\s*\.", text):
+        return
+    for node in ast.walk(ast.parse(text)):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
