@@ -23,7 +23,9 @@ NEWEST_REVISION = "0009"
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 10
-IDLE_IN_TRANSACTION_SECONDS = 30
+# Shorter than what others wait: a process that sleeps in a transaction, on a laptop that was shut,
+# loses it before they give up.
+IDLE_IN_TRANSACTION_SECONDS = 5
 SILENT_SECONDS = 20.0  # after which a connection whose server says nothing is cut
 # SQLite: how long a transaction waits for others, and how long one attempt waits. During an attempt
 # Python does not see a Ctrl-C.

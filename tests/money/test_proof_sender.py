@@ -18,12 +18,13 @@ from typing import Any
 
 import fakes
 import pytest
+import sqlalchemy as sa
 from fakes import Request
-from journals import elsewhere
+from journals import elsewhere, new
 from paths import HELPERS
 from running import Desk, is_create, until
 
-from seedance.errors import SeedanceError
+from seedance.errors import BadOrder, SeedanceError
 from seedance.journal import Journal
 from seedance.journal.journal import LEASE_SECONDS
 from seedance.runner import Runner
@@ -164,6 +165,19 @@ def test_who_wakes_while_another_prepares_the_order_does_not_send_it_too(
 # ------------------------------------------------------------------------------- in this process
 
 
+def test_who_sleeps_in_the_middle_of_a_write_stops_nobody(postgres_url: str) -> None:
+    """A database file has no server that could end the transaction of who sleeps."""
+    sleeper, other = Journal(postgres_url), elsewhere(postgres_url)
+    row, _ = sleeper.reserve(new())
+    went_on: list[Any] = []
+    with pytest.raises(BadOrder), sleeper._writing(lock="seedance-reserve") as connection:
+        connection.execute(sa.text("UPDATE orders SET target = 'lost'"))
+        went_on.append(other.claim(row.id))  # waits for the row, whose lease runs
+        went_on.append(other.reserve(new("another"))[1])  # waits for who reserves
+    assert went_on == [None, True]
+    assert sleeper.get(row.id) == row
+
+
 def test_the_gate_is_asked_when_the_connection_is_made_and_before_the_first_byte(
     desk: Desk,
 ) -> None:
@@ -193,8 +207,6 @@ def test_the_gate_is_asked_when_the_connection_is_made_and_before_the_first_byte
 def test_a_gate_that_cannot_ask_the_journal_sends_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seedance.errors import BadOrder
-
     def may_send(*_: Any) -> bool:
         raise BadOrder("The journal cannot be written: disk I/O error.")
 
