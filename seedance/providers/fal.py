@@ -14,7 +14,7 @@ from ..said import say
 from ..wire import Blob, Call, Flow, Ticket, Uploaded, text_at, unix_seconds
 from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal import COMPLETE, QUEUE, Queue
-from ._fal_limits import LIMITS
+from ._fal_limits import LIMITS, PATHS
 from ._fal_prices import PRICES
 from ._found import CLOCK_SLACK, MOST_PAGES, is_of_that_time, iso_time, the_one
 
@@ -80,7 +80,10 @@ class Fal(Queue):
         else:
             wanted = {MARKED: self.mark}
             endpoint = create.url.removeprefix(self.url("/"))
-        requests = yield from self._history(endpoint, since)
+        history = yield from self._history(endpoint, since - CLOCK_SLACK, expand="payloads")
+        requests = [
+            item for item in history if is_of_that_time(unix_seconds(item.get("sent_at")), since)
+        ]
         bare = [item for item in requests if not isinstance(item.get("json_input"), dict)]
         found = [
             item
@@ -88,9 +91,7 @@ class Fal(Queue):
             if item not in bare
             and all(item["json_input"].get(name) == value for name, value in wanted.items())
         ]
-        app = "/".join(endpoint.split("/")[:2])
-        paths = (f"{app}/requests/{text_at(item, 'request_id')}" for item in found or bare)
-        tickets = [Ticket.issue(self.id, path.replace("/", "~")) for path in paths]
+        tickets = [self._ticket(endpoint, item) for item in found or bare]
         if bare and not found:
             raise Unclear(
                 "fal's history has {count} requests of that time without what was "
@@ -101,33 +102,42 @@ class Fal(Queue):
             )
         return the_one(self.name, tickets)
 
-    def _history(self, endpoint: str, since: float) -> Flow[list[dict[str, Any]]]:
-        """The requests of one model at the time of an order, with what was sent.
+    def recent(self, since: float) -> Flow[list[Ticket]]:
+        """The requests of Seedance's models in the history, which goes back thirty days."""
+        found: list[Ticket] = []
+        for name, model in self.limits.models.items():
+            template = self.config.models.get(name) or model.id
+            paths = sorted({PATHS[mode] for mode in model.modes})
+            for path in (*paths, COMPLETE) if model.finals else paths:
+                endpoint = template.replace("{mode}", path).strip("/")
+                history = yield from self._history(endpoint, since)
+                found += [self._ticket(endpoint, item) for item in history]
+        return list(dict.fromkeys(found))
+
+    def _ticket(self, endpoint: str, item: dict[str, Any]) -> Ticket:
+        """The ticket of a request in the history."""
+        app = "/".join(endpoint.split("/")[:2])
+        path = f"{app}/requests/{text_at(item, 'request_id')}"
+        return Ticket.issue(self.id, path.replace("/", "~"))
+
+    def _history(self, endpoint: str, start: float, **query: str) -> Flow[list[dict[str, Any]]]:
+        """The requests of one model from a time on.
 
         It is not documented which of a request's times `start` and `end` are about, so that only
-        the first is given, and the time when a request was sent is compared here.
+        the first is given.
         """
-        query = {
-            "endpoint_id": endpoint,
-            "start": iso_time(since - CLOCK_SLACK),
-            "expand": "payloads",
-            "limit": "100",
-        }
+        query |= {"endpoint_id": endpoint, "start": iso_time(start), "limit": "100"}
         found: list[dict[str, Any]] = []
         for _ in range(MOST_PAGES):
-            page = yield from self.ask(Call("GET", self.history_url(HISTORY), query=query))
+            call = Call("GET", self.history_url(HISTORY), query=dict(query))
+            page = yield from self.ask(call)
             items = page.get("items")
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise OddReply("fal's history of requests cannot be read.")
-            found += [
-                item
-                for item in items
-                if is_of_that_time(unix_seconds(item.get("sent_at")), since)
-                and item.get("endpoint_id", endpoint) == endpoint
-            ]
+            found += [item for item in items if item.get("endpoint_id", endpoint) == endpoint]
             if not page.get("has_more"):
                 return found
-            query = {**query, "cursor": text_at(page, "next_cursor")}
+            query["cursor"] = text_at(page, "next_cursor")
         raise OddReply("fal's history of requests does not end.")
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:

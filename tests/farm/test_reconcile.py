@@ -63,7 +63,7 @@ def test_orders_under_way_come_back_by_their_tickets(farm: Farm, backup: str) ->
     assert farm.fake.creates == 2
 
 
-@pytest.mark.parametrize("provider", ["byteplus", "replicate"])
+@pytest.mark.parametrize("provider", ["byteplus", "fal", "lumenfall", "replicate"])
 def test_a_list_shows_what_no_machine_has(farm: Farm, provider: str) -> None:
     farm.environment["SEEDANCE_S3_BUCKET"] = ""
     with fakes.all()[provider](polls_until_done=0) as fake:
