@@ -68,7 +68,8 @@ class ClipInfo:
     `fps` is the average rate, `frames` their number. `duration` is in seconds, from `start`, the
     time of the first picture in the file, until the last picture or the sound ends; the last
     picture is held until then. `rate` is the frames a second at which no picture is lost.
-    `decodes` says whether a picture near its beginning could be decoded.
+    `decodes` says whether a picture near its beginning could be decoded. `track` is the number of
+    its picture track in the file.
     `format` is FFmpeg's name of the container, `size` is in bytes. `matrix`, `primaries`,
     `transfer` and `colour_range` are the numbers of ISO/IEC 23091-2 and FFmpeg; 2 (0 for the
     range) means that the file does not say.
@@ -95,6 +96,7 @@ class ClipInfo:
     start: float
     rate: Fraction
     decodes: bool = True
+    track: int = 0
 
     @property
     def plain(self) -> bool:
@@ -315,6 +317,7 @@ def probe(path: Path) -> ClipInfo:
             turn=UPRIGHT,
             start=times.start,
             rate=_rate(stream, times.fps),
+            track=stream.index,
         )
         turn = _first_turn(container, stream)  # last: decoding changes what the header said
     if turn is None:

@@ -49,11 +49,10 @@ class _Clip:
     """One clip as a part of the film. Times are ticks of its picture track: `begin` is that of its
     first picture, `length` is how long it is seen. `kind` is all that must be the same for copying
     without decoding; None where the clip cannot be copied. `dts` are the first and the last time of
-    decoding, from `begin`. `track` is the number of its picture track in the file."""
+    decoding, from `begin`."""
 
     path: Path
     info: ClipInfo
-    track: int
     tick: Fraction
     begin: int
     length: int
@@ -108,8 +107,8 @@ def join_clips(
 
 def _look(path: Path) -> _Clip:
     info = probe(path)
-    with open_media(path) as container:
-        stream = video_stream(container, path.name)
+    with open_media(path, pictures=False) as container:
+        stream: Any = container.streams[info.track]
         sound = sound_stream(container, path.name)
         context = stream.codec_context
         tick = Fraction(stream.time_base or Fraction(1, 90_000))
@@ -135,8 +134,8 @@ def _look(path: Path) -> _Clip:
             info.stored,
             info.pixel_format,
             (info.matrix, info.primaries, info.transfer, info.colour_range),
-            str(stream.sample_aspect_ratio or 1),
             info.turn,
+            (info.width, info.height),
             tick,
             info.fps,
         )
@@ -144,7 +143,6 @@ def _look(path: Path) -> _Clip:
         return _Clip(
             path=path,
             info=info,
-            track=stream.index,
             tick=tick,
             begin=begin,
             length=end - begin,
@@ -158,7 +156,7 @@ def _look(path: Path) -> _Clip:
 
 _KIND_WORDS = (
     *("codec", "settings of the encoder", "size", "kind of pixels", "colours"),
-    *("shape of pixels", "turn", "clock", "number of frames a second"),
+    *("turn", "shape of pixels", "clock", "number of frames a second"),
 )
 
 
@@ -212,7 +210,7 @@ class _Copying:
         is written, again and again."""
         shift = round(begin / clip.tick) - clip.begin
         with open_media(clip.path, pictures=False) as source:
-            for packet in source.demux(source.streams[clip.track]):
+            for packet in source.demux(source.streams[clip.info.track]):
                 if not packet.size or packet.pts is None or packet.dts is None:
                     continue
                 packet.pts += shift
