@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,8 @@ def main(point: str, marker: Path, words: list[str]) -> int:
                     quiet.enter_context(args[0].turns)
             marker.touch()
             if asleep:
-                os.kill(os.getpid(), signal.SIGSTOP)
+                # To this thread: another one would take it later, when this one has gone on.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         while not asleep:
             time.sleep(3600)
 
