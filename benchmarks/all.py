@@ -23,6 +23,7 @@ EVERYTHING = (
     ("beside_core", (), "Beside ComfyUI's own nodes, in ComfyUI"),
     ("parallel", (), "Many nodes at once, in ComfyUI"),
     ("latency", (), "How soon ComfyUI's server answers meanwhile"),
+    ("canvas", (), "Many nodes on the page"),
     ("startup", (), "ComfyUI's start, and the command line's"),
     ("journal", (), "A journal that grows"),
     ("scale", (), "Many live tasks in one process"),

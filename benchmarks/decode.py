@@ -4,7 +4,9 @@ Compares `seedance.media.decode_frames` with ComfyUI's own `VideoFromFile.get_co
 the usual ways of OpenCV and imageio (a list of frames, then stacked), side by side: every
 contestant runs in a process of its own, in turns, on the same clip. The best of the rounds counts.
 
-    python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3]
+    python benchmarks/decode.py [--width 1920 --height 1080 --frames 121 --rounds 3 --busy 1]
+
+With `--busy N`, so many other processes keep a core each busy all the while.
 
 COMFYUI_PATH names a ComfyUI folder, COMFYUI_PYTHON its interpreter (default: this one). What is not
 installed is left out.
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,19 +161,32 @@ def in_own_process(name: str, path: Path) -> dict[str, float] | None:
     return None if "missing" in answer else answer
 
 
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that compute until the block ends."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--frames", type=int, default=121)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--busy", type=int, default=0, metavar="N")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         measure(*options.run)
         return
     results: dict[str, list[dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, busy(options.busy):
         size = (options.width, options.height, options.frames)
         clip = stage.make_clip(Path(folder) / "clip.mp4", *size)
         names = list(CONTESTANTS)
@@ -197,6 +212,8 @@ def report(results: dict[str, list[dict[str, float]]]) -> None:
         times = (f"{row['seconds']:.2f} s", f"{row['seconds'] / ours:.2f}", f"{row['cpu']:.2f} s")
         rows.append((CONTESTANTS[name][0], *times, memory))
     stage.table(("", "time", "time / ours", "CPU time", "peak memory / result"), rows)
+    least = best["bare"]["seconds"] + best["fill"]["seconds"]
+    print(f"\nours / (bare decode + filling the array): {ours / least:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+"""How long ComfyUI's page takes to draw many of our nodes, compared with as many of ComfyUI's own.
+
+A page in Chromium on which all nodes are seen and is moved a little each time: what one call of
+the canvas's `draw` takes, and what one frame of the page takes with all that hangs on it. Needs
+COMFYUI_PATH (and COMFYUI_PYTHON, its interpreter), and what the browser tests need.
+
+    python benchmarks/canvas.py [--nodes 200 --rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import stage
+from comfyui import ComfyUI, missing
+
+SCRIPT = Path(__file__).with_suffix(".mjs")
+KINDS = {
+    "SeedanceI2V": "ours, each with its line",
+    "ByteDanceImageToVideoNode": "ComfyUI's own",
+}
+
+
+def measure(comfyui: ComfyUI, kind: str, count: int) -> dict[str, Any]:
+    """What the page needed for so many nodes of a kind."""
+    command = ["node", str(SCRIPT), comfyui.url, kind, str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--nodes", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if why := missing():
+        raise SystemExit(f"It cannot be measured: {why}.")
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    with tempfile.TemporaryDirectory() as folder:
+        comfyui = ComfyUI(Path(folder) / "base")
+        with comfyui.running():
+            for _ in range(options.rounds):
+                for kind in KINDS:
+                    found[kind].append(measure(comfyui, kind, options.nodes))
+    best = {
+        kind: [min(median(each[what]) for each in rounds) for what in ("drawn", "frames")]
+        for kind, rounds in found.items()
+    }
+    others = best["ByteDanceImageToVideoNode"]
+    stage.table(
+        (f"{options.nodes} nodes", "drawing", "/ ComfyUI's", "a frame", "/ ComfyUI's", "checks"),
+        [
+            (
+                words,
+                f"{best[kind][0]:.1f} ms",
+                f"{best[kind][0] / others[0]:.2f}",
+                f"{best[kind][1]:.1f} ms",
+                f"{best[kind][1] / others[1]:.2f}",
+                max(each["checks"] for each in found[kind]),
+            )
+            for kind, words in KINDS.items()
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
