@@ -32,6 +32,7 @@ def workflows(folder: Path) -> dict[str, Any]:
 EXAMPLES = workflows(FOLDER)
 # Of nodes that only newer versions of ComfyUI have.
 NEWER = workflows(FOLDER / "newer")
+WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
 NEEDS_MODEL = "sd_keyframes_to_video"
 SHOT = 97  # frames of a clip of 4 s; one of 5 s has 121
 FRAMES = {
@@ -90,6 +91,20 @@ def test_each_title_is_the_same_in_the_words_of_the_page() -> None:
     for name, entry in there.items():
         assert words["en"][name] == {key: entry[key] for key in ("title", "description")}
         assert words["zh"][name]["title"] != entry["title"]
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *NEWER])
+def test_an_example_holds_a_value_for_each_widget_of_our_nodes(name: str) -> None:
+    """Or else the page would save another workflow than it has opened. (What inputs the nodes have
+    is held to tests/names.json elsewhere.)"""
+    published = read(ROOT / "tests" / "names.json")["nodes"]
+    for node in {**EXAMPLES, **NEWER}[name]["nodes"]:
+        if node["type"] not in published:
+            continue
+        inputs = published[node["type"]]["inputs"]
+        widgets = [each for each, about in inputs.items() if about["type"] in WIDGETS]
+        seeds = widgets.count("seed")  # each with what comes after a run
+        assert len(node["widgets_values"]) == len(widgets) + seeds, (node["type"], widgets)
 
 
 def test_the_newer_ones_name_the_nodes_that_they_need() -> None:
