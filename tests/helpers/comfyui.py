@@ -64,17 +64,13 @@ def missing() -> str:
 
 
 def parameters() -> list[Any]:
-    """For the fixture `comfy_host`: each installation, or one parameter that skips its tests. With
-    `--dist loadgroup`, pytest-xdist runs the tests of an installation in one process."""
+    """For the fixture `comfy_host`: each installation, or one parameter that skips its tests."""
     import pytest
 
     mark = pytest.mark.comfyui
     if missing():
         return [pytest.param(None, id="none", marks=(mark, pytest.mark.skip(reason=missing())))]
-    return [
-        pytest.param(host, id=host.name, marks=(mark, pytest.mark.xdist_group(host.name)))
-        for host in hosts()
-    ]
+    return [pytest.param(host, id=host.name, marks=mark) for host in hosts()]
 
 
 class ComfyUI:
