@@ -75,6 +75,8 @@ class FarmWorker:
         try:
             async with Queue.opened(self._runner.settings) as self._queue:
                 await self._queue.sign_on()
+                # Also what the queue has given up: the answer to a paid call may come late.
+                self._runner.keep_recovering()
                 self._say(f"Carrying orders for: {', '.join(self._serves) or 'no provider'}.")
                 beating = asyncio.ensure_future(self._beat())
                 try:
@@ -123,7 +125,7 @@ class FarmWorker:
                 task.add_done_callback(self._carried.discard)
 
     async def _is_over(self) -> bool:
-        if not self._until_empty or self._carried:
+        if not self._until_empty or self._carried or self._runner.busy:
             return False
         return not await self._queue.left(self._serves)
 

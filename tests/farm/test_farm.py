@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from farm_stage import Farm, Machine, shots, states
+from journals import sql
 from PIL import Image
 from running import is_create, until
 
@@ -178,3 +179,21 @@ def test_who_slept_past_its_lease_in_a_create_pays_once(farm: Farm, listed: bool
     (task,) = farm.fake.tasks
     got = farm.machine("c").run("collect", f"lumenfall:{task}")
     assert got["state"] == "saved"
+
+
+@pytest.mark.slow
+def test_what_goes_on_though_the_queue_gave_it_up_is_carried_to_its_end(farm: Farm) -> None:
+    """As where the answer to a paid call came late to a worker, which was then killed."""
+    farm.fake.polls_until_done = 10**6
+    farm.machine("home").put(shots(1))
+    killed = farm.machine("a").start("worker")
+    until(lambda: states(farm) == ["running"], 60)
+    killed.kill()
+    killed.communicate()
+    sql(farm.url, "UPDATE procrastinate_jobs SET status = 'failed'")
+    farm.fake.polls_until_done = 0
+    other = farm.machine("b").start("worker")
+    until(lambda: states(farm) == ["saved"], 60)
+    other.send_signal(signal.SIGTERM)
+    ended(other)
+    assert farm.fake.creates == sum(map(is_create, farm.fake.requests)) == 1
