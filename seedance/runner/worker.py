@@ -7,7 +7,6 @@ them all. Callers wait for an order in their own threads.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import threading
 import time
@@ -29,7 +28,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 15.0
-MANY_ORDERS = 32
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
 QUIET_SECONDS = 2.0  # without such work, until what can wait is begun
@@ -80,13 +78,6 @@ def _nothing_to_compute() -> bool:
     """Whether nobody has taken a turn, nor waited for one, for a while."""
     with _counting:
         return not _wanted and time.monotonic() - _last_wanted >= QUIET_SECONDS
-
-
-def _release_memory() -> None:
-    """Give the system back what the C library keeps of memory that is free. After many threads have
-    begun an order each, that is a quarter of what a waiting order costs. Only glibc needs it."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Worker:
@@ -210,8 +201,6 @@ class Worker:
                 self._heartbeat()
             except Exception as error:
                 logger.warning("The leases of active orders could not be renewed: %s", error)
-            if self.count >= MANY_ORDERS:
-                _release_memory()
 
     # ----------------------------------------------------------------------- what can wait
 
