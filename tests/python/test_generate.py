@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,9 @@ def test_a_video_stands_for_its_last_frame(lumenfall: fakes.Fake) -> None:
         (np.zeros((10, 10, 3), np.int64), "uint8 or float"),
         (np.full((10, 10, 3), 200.0), "0..1"),
         (np.full((10, 10, 3), -9.0), "0..1"),
+        (np.full((10, 10, 3), np.nan), "NaN"),
+        (np.where(np.indices((10, 10, 3))[0] == 5, np.nan, 0.5), "NaN"),
+        (np.full((10, 10, 3), np.inf, np.float32), "NaN"),
         (5, "no picture"),
         ("nowhere.png", "no file"),
     ],
@@ -151,6 +155,14 @@ def test_references_may_be_of_any_kind(lumenfall: fakes.Fake, tmp_path: Path) ->
         ({"no_audio": "perhaps"}, "true or false"),
         ({"extra": [1]}, "JSON object"),
         ({"max_usd": -1}, "number of dollars"),
+        ({"max_usd": "0.5"}, "number of dollars"),
+        ({"max_usd": True}, "number of dollars"),
+        ({"max_usd": float("nan")}, "number of dollars"),
+        ({"output": 5}, "name of a file"),
+        ({"output": "~nobody-of-that-name/a.mp4"}, "name of a file"),
+        ({"overwrite": "perhaps"}, "true or false"),
+        ({"on_progress": 5}, "must be a function"),
+        ({"project": 5}, "must be a text"),
         ({"operation": "edit"}, "needs a clip"),
     ],
 )
@@ -206,14 +218,49 @@ def test_what_goes_on_is_joined_by_the_same_call(
     assert lumenfall.creates == 1
 
 
-def test_a_progress_callback_that_fails_leaves_the_order(lumenfall: fakes.Fake) -> None:
-    def fail(_: object) -> None:
+def test_a_progress_callback_that_fails_leaves_the_order(
+    lumenfall: fakes.Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def fail(progress: object) -> None:
+        calls.append(progress)
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        make(on_progress=fail)
-    assert make().task
-    assert lumenfall.creates == 1
+    video = make(on_progress=fail)
+    assert video.task and len(calls) == 1
+    assert "on_progress failed; the order goes on." in caplog.text
+    with pytest.raises(KeyboardInterrupt):  # a person's Ctrl-C still ends the call
+        make("another", on_progress=lambda _: (_ for _ in ()).throw(KeyboardInterrupt()))
+    assert make("another").task
+    assert lumenfall.creates == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: seedance.collect("lumenfall:1", on_progress=5),  # type: ignore[arg-type]
+        lambda: seedance.collect("lumenfall:1", output=5),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", on_progress=5),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", max_usd="1"),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", resolution=5),  # type: ignore[arg-type]
+        lambda: seedance.check("a fox", provider=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], jobs=0),
+        lambda: seedance.batch(["a fox"], jobs="x"),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], out=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], report=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], max_usd="1"),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], on_result=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], on_progress=5),  # type: ignore[arg-type]
+    ],
+)
+def test_values_of_a_wrong_type_are_bad_orders(
+    lumenfall: fakes.Fake, call: Callable[[], object]
+) -> None:
+    with pytest.raises(seedance.BadOrder):
+        call()
+    assert lumenfall.requests == []
 
 
 # ----------------------------------------------------------------- collect, finish, check, settings
