@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 logger = logger_of(__name__)
 
+# A paid call that is not answered by then is cut off by its own time limit.
+SETTLE_SECONDS = 310.0
+
 Picture: TypeAlias = "Union[str, os.PathLike[str], bytes, Image.Image, np.ndarray, Video]"
 """A picture: a path, an https address or a provider's handle, the bytes of a file, a Pillow image,
 an array of shape (height, width, 3), uint8 in 0..255 or float in 0..1. A `Video` stands for its
@@ -402,6 +405,8 @@ def batch(
             )
         finally:
             if table is not None:
+                if not shooting.is_over:
+                    runner.settle(SETTLE_SECONDS)  # the answers on their way hold tickets
                 batches.write_report(table, batches.records(shooting))
         results = shooting.film()
         made = None

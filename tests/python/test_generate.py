@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from PIL import Image
 
 import seedance
 from seedance import errors, media
+from seedance.runner import lending
 
 
 def make(prompt: str = "a fox", **options: Any) -> seedance.Video:
@@ -76,6 +79,55 @@ def test_progress_is_told_in_the_calling_thread(lumenfall: fakes.Fake) -> None:
     make(on_progress=lambda each: seen.append((each.code, threading.current_thread() is here)))
     assert {"submitting", "saved"} <= {code for code, _ in seen} | {"saved"}
     assert all(same for _, same in seen) and seen
+
+
+def test_what_is_only_fetched_or_joined_is_reused(
+    lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumenfall.polls_until_done = 10**6
+    with monkeypatch.context() as patched:
+        patched.setenv("SEEDANCE_TIMEOUT", "0")
+        with pytest.raises(seedance.StillRunning) as caught:
+            make()
+    lumenfall.polls_until_done = 0
+    assert make().reused  # it was paid by the first call
+    with monkeypatch.context() as patched:
+        patched.setenv("SEEDANCE_TIMEOUT", "0")
+        lumenfall.polls_until_done = 10**6
+        with pytest.raises(seedance.StillRunning) as caught:
+            make("another")
+    lumenfall.polls_until_done = 0
+    assert seedance.collect(caught.value.task or "").reused
+    assert lumenfall.creates == 2
+
+
+def test_of_two_threads_with_one_order_one_has_paid(lumenfall: fakes.Fake) -> None:
+    with ThreadPoolExecutor() as pool:
+        videos = list(pool.map(lambda _: make(), range(3)))
+    assert sorted(video.reused for video in videos) == [False, True, True]
+    assert lumenfall.creates == 1
+
+
+def test_a_changed_file_is_fetched_again_with_a_word_and_is_reused(lumenfall: fakes.Fake) -> None:
+    first = make()
+    first.file.write_bytes(first.file.read_bytes() + b"!")
+    again = make()
+    assert again.reused and again.file != first.file and again.task == first.task
+    assert any("was changed after it was saved" in note for note in again.notes)
+    assert lumenfall.creates == 1
+
+
+def test_a_free_video_whose_files_are_all_gone_is_made_again(tmp_path: Path) -> None:
+    order: dict[str, Any] = {"provider": "preview", "resolution": "480p", "duration": 4}
+    first = seedance.generate("a fox", **order)
+    first.file.unlink()
+    lending.close()
+    shutil.rmtree(tmp_path / "home" / "preview")
+    again = seedance.generate("a fox", **order)
+    assert again.file.exists() and again.task != first.task and not again.reused
+    with pytest.raises(seedance.SeedanceError) as caught:
+        seedance.collect("preview:nope")
+    assert (caught.value.spent, "pay" in str(caught.value)) == ("no", False)
 
 
 # -------------------------------------------------------------------------------------- pictures
