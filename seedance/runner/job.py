@@ -227,7 +227,9 @@ class Job:
     @property
     def _paid_here(self) -> bool:
         active = self._active
-        return active is not None and (self._new or (self._may_send and active.sent))
+        return active is not None and (
+            self._new or (self._may_send and active.sent and not active.reserved)
+        )
 
     @property
     def was_there(self) -> bool:

@@ -312,6 +312,8 @@ class Runner:
     ) -> Job:
         if active is not None and row.state == State.SAVED:
             notes = (*notes, places.why_again(row))
+        if active is not None and new:
+            active.reserved = True
         # With a ticket it was paid before; and of those who wait, one has had it sent.
         may_send = active is not None and active.row.task is None and active.waiters == 1
         return Job(
