@@ -65,7 +65,8 @@ class Video:
     `file`, `last_frame` (PNG) and `sidecar` (JSON: what it was made from) are paths. `task` is its
     ticket, by which `collect` fetches it again. `cost` is None where it is not known. `fps` is in
     frames a second, `duration` in seconds. `changes` is what was made other than asked, `notes` are
-    sentences about the order. `reused` says that it was there already and nothing was paid.
+    sentences about the order. `reused` says that this call paid nothing: it was there already, or
+    was joined or fetched.
     """
 
     file: Path
