@@ -111,7 +111,7 @@ def _name_unclear(runner: Runner) -> None:
 
     for row in reversed(runner.journal.newest(sys.maxsize)):
         if row.state == State.UNCLEAR:
-            show.note(f"Row {row.id} is unclear, and cannot be collected. {error_of(row)}")
+            show.note(f"Row {row.id} may be billed, and has no ticket. {error_of(row)}")
 
 
 def _target(args: argparse.Namespace) -> Path | None:
