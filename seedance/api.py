@@ -7,6 +7,7 @@ Each function blocks the thread that calls it, also where an event loop runs (a 
 from __future__ import annotations
 
 import asyncio
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,11 +36,16 @@ from .runner.batches.progress import Standing
 from .runner.files import Files
 from .runner.lending import lend, lent_runner
 from .shots import Shot, read_file, read_records, read_text
-from .texts import quoted
+from .texts import logger_of, quoted
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+logger = logger_of(__name__)
+
+# A paid call that is not answered by then is cut off by its own time limit.
+SETTLE_SECONDS = 310.0
 
 Picture: TypeAlias = "Union[str, os.PathLike[str], bytes, Image.Image, np.ndarray, Video]"
 """A picture: a path, an https address or a provider's handle, the bytes of a file, a Pillow image,
@@ -59,7 +65,8 @@ class Video:
     `file`, `last_frame` (PNG) and `sidecar` (JSON: what it was made from) are paths. `task` is its
     ticket, by which `collect` fetches it again. `cost` is None where it is not known. `fps` is in
     frames a second, `duration` in seconds. `changes` is what was made other than asked, `notes` are
-    sentences about the order. `reused` says that it was there already and nothing was paid.
+    sentences about the order. `reused` says that this call paid nothing: it was there already, or
+    was joined or fetched.
     """
 
     file: Path
@@ -153,7 +160,8 @@ def generate(
     `output` is the file to save as; without it the video goes into SEEDANCE_OUTPUT. `overwrite`
     lets it replace a file of another order. `project` is a label for whoever adds up what was
     spent. `max_usd` refuses what costs more by its estimate (0:
-    all that is not free); without it SEEDANCE_MAX_USD does. `on_progress` is called in this thread.
+    all that is not free); without it SEEDANCE_MAX_USD does. `on_progress` is called in this thread;
+    if it raises an Exception, that is logged, and it is not called again: the order goes on.
 
     Raises a SeedanceError: BadOrder, NeedsKey and Unreachable if nothing was sent, Refused if
     nothing is billed, TaskFailed, Unclear (it may be paid), StillRunning (it is paid and goes on:
@@ -161,8 +169,9 @@ def generate(
     instance, does not stop an order that is sent: the same call joins it.
     """
     given = dict(locals())
+    tell = _told("on_progress", on_progress)
     with lent_runner() as runner:
-        return _wait(_begin(runner, given), on_progress)
+        return _wait(_begin(runner, given), tell)
 
 
 async def generate_async(
@@ -199,6 +208,7 @@ async def generate_async(
     Cancelling it stops the waiting, not the order: the same call joins it.
     """
     given = dict(locals())
+    tell = _told("on_progress", on_progress)
     lent = await asyncio.to_thread(lend)
     try:
         beginning = asyncio.ensure_future(asyncio.to_thread(_begin, lent.runner, given))
@@ -208,7 +218,7 @@ async def generate_async(
             beginning.add_done_callback(_let_go)
             raise
         try:
-            return video_of(await job.wait_async(on_progress), job.notes)
+            return video_of(await job.wait_async(tell), job.notes)
         finally:
             job.release()
     finally:
@@ -228,10 +238,12 @@ def collect(
     Raises BadOrder for what is no ticket, NeedsKey without the provider's key, and what `generate`
     raises.
     """
+    tell = _told("on_progress", on_progress)
+    replacing = options.switch("overwrite", overwrite)
     with lent_runner() as runner:
         ticket = runner.ticket_of(task)
-        job = runner.collect(ticket, target=_target(output), overwrite=overwrite)
-        return _wait(job, on_progress)
+        job = runner.collect(ticket, target=_target(output), overwrite=replacing)
+        return _wait(job, tell)
 
 
 def finish(
@@ -248,16 +260,19 @@ def finish(
 
     Raises BadOrder for a task that is no finished draft, and what `generate` raises.
     """
+    tell = _told("on_progress", on_progress)
+    wanted = options.read("resolution", resolution) or "1080p"
+    replacing = options.switch("overwrite", overwrite)
     with lent_runner() as runner:
         job = runner.finish(
             runner.ticket_of(draft.task if isinstance(draft, Video) else draft),
-            resolution=resolution,
+            resolution=wanted,
             target=_target(output),
-            overwrite=overwrite,
+            overwrite=replacing,
             confirm=_most(max_usd),
             spending=_spending(max_usd),
         )
-        return _wait(job, on_progress)
+        return _wait(job, tell)
 
 
 def check(
@@ -292,6 +307,7 @@ def check(
     Raises BadOrder for what is wrong at any provider.
     """
     order = _order(dict(locals()))
+    provider = order.provider
     with lent_runner() as runner:
         quotes = [quote for quote in runner.check(order) if provider in ("auto", quote.provider)]
     return sorted(quotes, key=lambda quote: quote.rank)
@@ -354,13 +370,19 @@ def batch(
     to save them in, by their names; `join` the file of a film of all shots; `report` a table of
     what became of each take (`.csv` or `.json`). `max_usd` refuses the whole list if what is to be
     made costs more by its estimate; without it SEEDANCE_MAX_USD does. The callbacks are called in
-    this thread, `on_progress` with the name of the take.
+    this thread, `on_progress` with the name of the take; an Exception that they raise is logged,
+    and the shots go on.
 
     A shot that fails leaves the others: see `Batch.errors`. Raises BadOrder, with all mistakes of
     the list, NeedsKey and OverBudget before anything is sent.
     """
     check_max_usd(max_usd)
-    film, table = _target(join), _target(report)
+    tell = _told("on_progress", on_progress)
+    tell_result = _told("on_result", on_result, once=False)
+    if jobs is not None and (jobs := options.whole("jobs", jobs)) < 1:
+        raise BadOrder(f"jobs must be 1 or more, not {jobs}.")
+    film, table = _target(join, "join"), _target(report, "report")
+    folder = _target(out, "out")
     if film is not None:
         batches.check_film(film)
     found = _shots(shots, defaults)
@@ -376,14 +398,16 @@ def batch(
                 shooting,
                 runner,
                 spending=spending,
-                out=_target(out),
+                out=folder,
                 jobs=jobs,
                 confirm=_most(max_usd),
-                on_ended=lambda one: on_result(_shot_result(one)) if on_result else None,
-                on_look=_looking(on_progress),
+                on_ended=lambda one: tell_result(_shot_result(one)) if tell_result else None,
+                on_look=_looking(tell),
             )
         finally:
             if table is not None:
+                if not shooting.is_over:
+                    runner.settle(SETTLE_SECONDS)  # the answers on their way hold tickets
                 batches.write_report(table, batches.records(shooting))
         results = shooting.film()
         made = None
@@ -398,6 +422,11 @@ def _shots(given: Any, defaults: Mapping[str, Any]) -> list[Shot]:
         return read_text(given, folder=Path.cwd(), defaults=defaults)
     if isinstance(given, (str, os.PathLike)):
         return read_file(Path(given).expanduser(), defaults=defaults)
+    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
+        raise BadOrder(
+            f"shots must be a file, a text of several lines or a list, not {quoted(given)}.",
+            hint='Write a list like [{"prompt": "A red fox", "duration": 8}].',
+        )
     return read_records(given, defaults=defaults, convert=value_of)
 
 
@@ -430,7 +459,7 @@ def _begin(runner: Runner, given: Mapping[str, Any]) -> Job:
     (job,) = runner.start(
         _order(given),
         target=_target(given["output"]),
-        overwrite=given["overwrite"],
+        overwrite=options.switch("overwrite", given["overwrite"]),
         confirm=_most(given["max_usd"]),
         spending=_spending(given["max_usd"]),
     )
@@ -501,14 +530,48 @@ def _reference(value: Any) -> Iterable[Medium | None]:
         yield _medium("image", value)
 
 
-def _target(output: str | os.PathLike[str] | None) -> Path | None:
-    return Path(output).expanduser().absolute() if output is not None else None
+def _target(output: Any, name: str = "output") -> Path | None:
+    if output is None:
+        return None
+    try:
+        return Path(os.fsdecode(output)).expanduser().absolute()
+    except (TypeError, ValueError, RuntimeError) as error:  # of another type, ~ of nobody
+        raise BadOrder(f"{name} must be the name of a file, not {quoted(output)}.") from error
 
 
-def check_max_usd(max_usd: float | None) -> None:
+def _told(name: str, callback: Any, *, once: bool = True) -> Callable[..., None] | None:
+    """A callback that cannot end the call which waits for what is paid: an Exception that it raises
+    is logged, and with `once` it is not called again. Raises BadOrder for what is no function."""
+    if callback is None:
+        return None
+    if not callable(callback):
+        raise BadOrder(
+            f"{name} must be a function, not {quoted(callback)}.",
+            hint="Give its name, without brackets behind it.",
+        )
+    failed = False
+
+    def tell(*values: Any) -> None:
+        nonlocal failed
+        if failed and once:
+            return
+        try:
+            callback(*values)
+        except Exception:
+            failed = True
+            logger.exception("%s failed; the order goes on.", name)
+
+    return tell
+
+
+def check_max_usd(max_usd: Any) -> None:
     """Raise BadOrder for what is no number of dollars."""
-    if max_usd is not None and not 0 <= max_usd < 1e9:
-        raise BadOrder(f"max_usd must be a number of dollars, not {quoted(max_usd)}.")
+    number = isinstance(max_usd, numbers.Real) and not isinstance(max_usd, bool)
+    if max_usd is not None and not (number and 0 <= max_usd < 1e9):
+        raise BadOrder(
+            f"max_usd must be a number of dollars, not {quoted(max_usd)}.",
+            hint="Write it like 0.5.",
+        )
 
 
 def _most(max_usd: float | None) -> Callable[[Prepared, int], None]:

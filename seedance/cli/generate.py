@@ -57,6 +57,8 @@ def collect(args: argparse.Namespace) -> int:
         raise BadOrder("Give one ticket or row, or --all and no -o.", hint="See: seedance tasks.")
     runner = runner_for(args)
     tickets = _uncollected(runner) if args.all else [runner.ticket_of(args.ticket)]
+    if args.all:
+        _name_unclear(runner)
     if not tickets:
         show.note("There is nothing to collect.")
         if args.json:
@@ -100,6 +102,16 @@ def _uncollected(runner: Runner) -> list[str]:
     """The tickets of what is paid and not saved yet, the oldest first."""
     rows = reversed(runner.journal.newest(sys.maxsize))
     return [row.task for row in rows if row.task is not None and row.live]
+
+
+def _name_unclear(runner: Runner) -> None:
+    """Say which orders may be paid and have no ticket, and what to do about them."""
+    from ..journal import State
+    from ..runner.outcomes import error_of
+
+    for row in reversed(runner.journal.newest(sys.maxsize)):
+        if row.state == State.UNCLEAR:
+            show.note(f"Row {row.id} may be billed, and has no ticket. {error_of(row)}")
 
 
 def _target(args: argparse.Namespace) -> Path | None:
@@ -167,14 +179,20 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
             words.append(job.cancel_note or "")
             spent = "yes" if job.task and not is_free(job.provider) else spent
         elif isinstance(ending, SeedanceError):
-            words.append(ending.message)
+            words.append(str(ending) if ending.spent == "unknown" else ending.message)
             spent = ending.spent if spent == "no" else spent
         else:
             words.append(f"{ending.file} was finished already.")
             spent = "no" if is_free(job.provider) else "yes"
     task = next((job.task for job in jobs if job.task), None)
+    unclear = (each for each in endings if isinstance(each, SeedanceError))
+    row = next((each.row for each in unclear if each.spent == "unknown"), None)
     return Cancelled(
-        "Cancelled.", hint=" ".join(filter(None, dict.fromkeys(words))), task=task, spent=spent
+        "Cancelled.",
+        hint=" ".join(filter(None, dict.fromkeys(words))),
+        task=task,
+        row=row,
+        spent=spent,
     )
 
 
@@ -259,13 +277,13 @@ def _report(
             show.failure(outcome, json_too=False, sent=runner.may_have_spent)
         elif results:
             show.line(outcome.file)
-            show.note(_description(outcome))
+            show.note(_description(outcome, job))
 
 
-def _description(result: Result) -> str:
+def _description(result: Result, job: Job) -> str:
     sound = "with sound" if result.has_audio else "silent"
     if result.reused:
-        price = "finished before and not paid again"
+        price = f"{'finished' if job.was_there else 'ordered'} before and not paid again"
     else:
         price = f"price: {show.money(result.cost)}"
     return (

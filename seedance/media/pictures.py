@@ -190,13 +190,13 @@ def pixels_of(value: object) -> np.ndarray | None:
             hint="uint8 is in 0..255, float in 0..1.",
             dtype=value.dtype,
         )
-    if (
-        float(np.nanmax(value, initial=0.0)) > _BRIGHTEST
-        or float(np.nanmin(value, initial=0.0)) < 1 - _BRIGHTEST
-    ):
+    # NaN is in no range, so that it is refused too.
+    if not (value.max() <= _BRIGHTEST and value.min() >= 1 - _BRIGHTEST):
         raise BadOrder(
             "The array of a picture is float, and its values are not in 0..1.",
-            hint="Divide it by 255, or make it uint8.",
+            hint="Divide it by 255, or make it uint8."
+            if np.isfinite(value).all()
+            else "Some are not finite (NaN or infinite): np.nan_to_num makes numbers of them.",
         )
     return to_8bit(value)
 

@@ -147,7 +147,8 @@ class Preview(Provider):
             raise Refused(
                 "There is no draft {draft} on this machine.",
                 hint="Its ticket is in: seedance tasks. A draft can be finished with the home "
-                "(SEEDANCE_HOME) that made it.",
+                "(SEEDANCE_HOME) that made it. If the folder preview there was deleted, make the "
+                "draft again: it is free.",
                 draft=draft,
             )
         return self.ticket(reply)

@@ -76,6 +76,8 @@ class ActiveOrder:
         self.progress = Progress("starting")
         self.waiters = 0
         self.spending = False
+        self.sent = False  # whether the call that its ticket is from was made here
+        self.reserved = False  # whether one of those who wait has reserved the row
         self.stop = Stop()
         self._lock = threading.Lock()
         self._writing = threading.RLock()

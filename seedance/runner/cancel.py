@@ -19,7 +19,7 @@ CANCEL_SECONDS = 30.0  # a person waits no longer for the provider's answer
 
 def check_live(row: Row) -> None:
     """Raise BadOrder for a row that has nothing to cancel."""
-    if row.task is not None and was_forgotten(row):
+    if row.task is not None and row.file is None and was_forgotten(row):
         raise BadOrder(
             "Row {number} was forgotten, and nobody cancelled {ticket}: as far as "
             "is known it goes on at its provider.",

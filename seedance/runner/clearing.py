@@ -76,7 +76,6 @@ def clear(active: ActiveOrder) -> None:
             ),
         )
         return
-    active.say("clearing")
     try:
         if provider.idempotency is not None:
             _repeat(active, provider.idempotency.seconds)
@@ -140,6 +139,7 @@ def _repeat(active: ActiveOrder, life: float) -> None:
             )
             return
         again = _Again(provider, call)
+        active.say("clearing")
         try:
             _send_again(active, again)
             return
@@ -267,6 +267,7 @@ def _find(active: ActiveOrder) -> None:
     attempt = failures = 0
     while attempt < FIND_ATTEMPTS:
         active.pause(FIND_SECONDS if attempt else 0.0)
+        active.say("clearing")  # after each wait, so that a log shows that it goes on
         try:
             flow = provider.find(row.order, _sent_at(row), create)
             ticket = active.client.run(flow, stop=active.stop)

@@ -269,8 +269,10 @@ def _lost(active: ActiveOrder, why: str) -> SeedanceError:
     if row.file is None:
         gone = TaskFailed(
             "The task is finished, but its video cannot be fetched any more: {why}.",
-            hint="To make the video again (and pay again), queue the order again.",
-            spent="yes",
+            hint="To make the video again, free, queue the order again."
+            if costs_nothing(row)
+            else "To make the video again (and pay again), queue the order again.",
+            spent="no" if costs_nothing(row) else "yes",
             why=why.rstrip("."),
         )
         return active.end(State.EXPIRED, gone)
@@ -279,6 +281,9 @@ def _lost(active: ActiveOrder, why: str) -> SeedanceError:
     return Refused(
         "The saved video {file} is not here, and cannot be fetched again: {why}.",
         hint="{places} Put it back into the output folder {output}, or a folder "
+        "below it, and it is found. To make it again, free, queue the order again."
+        if costs_nothing(row)
+        else "{places} Put it back into the output folder {output}, or a folder "
         "below it, and it is found. To make it again (and pay again), first "
         "run: seedance forget {number}.",
         task=row.task,

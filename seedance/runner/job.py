@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import BadOrder, SeedanceError, StillRunning
 from ..fit import Change
-from ..journal import Row
+from ..journal import Row, State
 from ..money import Money
 from ..order import Order
 from ..said import Said, both, say
@@ -25,7 +25,7 @@ from ..settings import Settings
 from . import compare, files, last_frames, places
 from .active import ActiveOrder
 from .files import Files
-from .outcomes import costs_nothing, told
+from .outcomes import costs_nothing, error_of, told
 from .progress import Progress
 
 LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
@@ -35,7 +35,8 @@ LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this of
 class Result:
     """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
 
-    `reused` says that it came from the journal, free of charge. In ComfyUI, `last_frame` may be
+    `reused` says that who asked for it did not pay for it: it was there, or was joined or fetched.
+    In ComfyUI, `last_frame` may be
     made later; `last_frames` gives it.
     """
 
@@ -75,13 +76,17 @@ class Job:
         overwrite: bool = False,
         error: SeedanceError | None = None,
         pictures_later: bool = False,
+        new: bool = False,
+        may_send: bool = False,
     ) -> None:
+        """`new`: it was reserved for this job; `may_send`: its order may be sent for this job."""
         self.order, self.notes = order, notes
         self._fit_changes = changes
         self.cancel_note: Said | None = None
         self._settings, self._row, self._active = settings, row, active
         self._copy_to, self._overwrite, self._error = copy_to, overwrite, error
         self._pictures_later = pictures_later
+        self._new, self._may_send = new, may_send
         self._began = time.monotonic()
         self._waiting = active is not None  # who made this job has joined the order
 
@@ -215,9 +220,21 @@ class Job:
             cost=row.cost,
             changes=self.changes,
             row=row.id,
-            reused=self._active is None,
+            reused=not self._paid_here,
             **measured,
         )
+
+    @property
+    def _paid_here(self) -> bool:
+        active = self._active
+        return active is not None and (
+            self._new or (self._may_send and active.sent and not active.reserved)
+        )
+
+    @property
+    def was_there(self) -> bool:
+        """Whether its video was there already when it was asked for."""
+        return self._active is None
 
     def _delivered(self, row: Row) -> Files:
         """The files of a saved row as this caller gets them. Raises BadOrder."""
@@ -270,7 +287,10 @@ class Job:
         if active.waiters:
             self.cancel_note = say("Somebody else waits for the same order, so it goes on.")
             return
-        if task is None:
+        if active.row.state == State.UNCLEAR:
+            unclear = error_of(active.row)
+            self.cancel_note = both(unclear.message, unclear.hint)
+        elif task is None:
             self.cancel_note = say(
                 "Cancelled before a task was made; if nothing was sent, nothing is spent."
             )

@@ -23,8 +23,9 @@ def reserve(
     graph: Graph | None,
     journal: Journal,
     settings: Settings,
-) -> Row:
-    """The row for an order that is going to be sent: a new one, or that of an equal order.
+) -> tuple[Row, bool]:
+    """The row for an order that is going to be sent: a new one, or that of an equal order; and
+    whether it is new.
 
     Raises NeedsKey without a key, OverBudget beyond the budget, BadOrder where the video could not
     be saved or where the journal cannot be trusted; and for an order of a farm's queue that was
@@ -59,7 +60,7 @@ def reserve(
         raise told(row, error_of(row))
     if is_new:
         graphs.keep(settings, row, graph)
-    return row
+    return row, is_new
 
 
 def adopt(

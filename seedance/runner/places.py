@@ -172,6 +172,19 @@ def words(row: Row) -> Said:
     return say("It was saved as {file}.", file=row.file)
 
 
+def why_again(row: Row) -> Said:
+    """Why the video of a saved row, which is not on this machine as it was saved, is fetched."""
+    if row.file is not None and _size(row.file) is not None:
+        return say(
+            "{file} was changed after it was saved, so that the video is fetched again, free, and "
+            "saved under another name.",
+            file=row.file,
+        )
+    return say(
+        "{file} is not where it was saved, so that the video is fetched again, free.", file=row.file
+    )
+
+
 def bring_below(output: Path, found: Files) -> Files:
     """The files, copied into the output folder if they are elsewhere: ComfyUI shows no others.
     As they are where that cannot be done."""

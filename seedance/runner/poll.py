@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import BadOrder, Cancelled, OddReply, SeedanceError, TaskFailed
 from ..journal import State, believed
-from ..said import Said, say
+from ..said import Said, both, say
 from ..texts import logger_of
 from ..transport import NotSent
 from ..wire import (
@@ -210,7 +210,16 @@ class _Polling:
                 raise self.active.later(text) from None
             return None
         except NotFound as error:
-            raise self.active.later(error.message, error.hint) from None
+            hint = error.hint
+            if self.active.row.submitted is None:  # a ticket that a person gave
+                hint = both(
+                    hint,
+                    say(
+                        "If the ticket is mistyped, remove it with: seedance forget {number}.",
+                        number=self.active.row.id,
+                    ),
+                )
+            raise self.active.later(error.message, hint) from None
         except SeedanceError as error:
             self.permanent += 1
             if self.permanent >= PERMANENT_ANSWERS:

@@ -17,7 +17,7 @@ from ..order import MOST_TAKES, Order
 from ..said import Said, template
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
-from ..wire import Balance, Ticket
+from ..wire import Balance, Expired, Ticket
 from . import clearing, files, places, prices, quotes, rebuild, repeats, results, tickets
 from .active import ActiveOrder
 from .assets import Assets
@@ -30,7 +30,7 @@ from .graphs import Graph
 from .job import Job
 from .lifecycle import carry
 from .new_rows import adopt, reserve
-from .outcomes import error_of, told
+from .outcomes import costs_nothing, error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .reconcile import Reconciled, reconcile
@@ -245,16 +245,16 @@ class Runner:
         """Start the order of a take, or join it, or find its video."""
         if take.error is not None:
             raise take.error
-        row, prepared = take.row, take.prepared
+        row, prepared, new = take.row, take.prepared, False
         if prepared is None:
             assert row is not None
             # As it goes to the provider that has it already.
             there = replace(take.order, provider=row.provider, on_unsupported="nearest")
             prepared = quotes.prepare_at(there, row.provider, self.settings)
         elif row is None:
-            row = self._reserve(prepared, target)
+            row, new = self._reserve(prepared, target)
         try:
-            job = self._job(row, prepared, target)
+            job = self._job(row, prepared, target, new)
         except SeedanceError as error:
             raise told(row, error) from error.__cause__
         if take.row is not None and take.row.task is not None:
@@ -262,13 +262,17 @@ class Runner:
                 self.journal.count_reuse(take.row.id, take.row.uid)
         return job
 
-    def _reserve(self, prepared: Prepared, target: Target) -> Row:
+    def _reserve(self, prepared: Prepared, target: Target) -> tuple[Row, bool]:
         return reserve(prepared, target.file, target.graph, self.journal, self.settings)
 
-    def _job(self, row: Row, prepared: Prepared, target: Target) -> Job:
-        """A job for a held row. Starts or joins its order, unless the video is there already."""
+    def _job(self, row: Row, prepared: Prepared, target: Target, new: bool) -> Job:
+        """A job for a held row, which is `new` if it was reserved just now. Starts or joins its
+        order, unless the video is there already."""
         active = None
         if not self._is_here(row):
+            if self._is_gone(row):
+                self.journal.forget(row.id, row.uid)  # it was free, and so is another
+                return self._job(*self._again(prepared, target))
             if row.state == State.UNCLEAR and not clearing.has_means(type(prepared.provider)):
                 raise error_of(row)
             client = self._clients.for_row(row, prepared.access)
@@ -277,8 +281,24 @@ class Runner:
                 cancelling.result()
             if active.done.done() and isinstance(active.done.exception(), Cancelled):
                 # Somebody else cancelled it, and not who asks now.
-                return self._job(self._reserve(prepared, target), prepared, target)
-        return self._job_of(row, prepared.order, active, target, prepared.changes, prepared.notes)
+                return self._job(*self._again(prepared, target))
+        return self._job_of(
+            row, prepared.order, active, target, prepared.changes, prepared.notes, new
+        )
+
+    def _again(self, prepared: Prepared, target: Target) -> tuple[Row, Prepared, Target, bool]:
+        row, new = self._reserve(prepared, target)
+        return row, prepared, target, new
+
+    def _is_gone(self, row: Row) -> bool:
+        """Whether the saved video of a row of a free provider is no longer there either."""
+        if row.state != State.SAVED or row.task is None or not costs_nothing(row):
+            return False
+        client = self._clients.for_row(row)
+        with contextlib.suppress(SeedanceError):
+            status = client.ask(client.provider.check(Ticket.parse(row.task)))
+            return isinstance(status, Expired)
+        return False
 
     def _job_of(
         self,
@@ -288,7 +308,14 @@ class Runner:
         target: Target,
         changes: tuple[Change, ...] = (),
         notes: tuple[Said, ...] = (),
+        new: bool = False,
     ) -> Job:
+        if active is not None and row.state == State.SAVED:
+            notes = (*notes, places.why_again(row))
+        if active is not None and new:
+            active.reserved = True
+        # With a ticket it was paid before; and of those who wait, one has had it sent.
+        may_send = active is not None and active.row.task is None and active.waiters == 1
         return Job(
             self.settings,
             row,
@@ -299,6 +326,8 @@ class Runner:
             copy_to=target.file,
             overwrite=target.overwrite,
             pictures_later=self._worker.pictures_later,
+            new=new,
+            may_send=may_send,
         )
 
     def _is_here(self, row: Row) -> bool:
@@ -447,6 +476,8 @@ class Runner:
         if not text.strip().isdecimal():
             return text
         row = self.find_row(text)
+        if row.task is None and row.state == State.UNCLEAR:
+            raise error_of(row)
         if row.task is None:
             raise BadOrder(
                 "Row {number} ({state}) has no ticket.",

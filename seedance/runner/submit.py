@@ -211,6 +211,7 @@ def _not_accepted(active: ActiveOrder) -> None:
 def keep_paid(active: ActiveOrder, ticket: Ticket) -> None:
     """Keep what was paid: in a file of its own, then in the journal."""
     task = str(ticket)
+    active.sent = True
     active.keep(task, ticket.cost)
     settled(active)
     try:

@@ -19,6 +19,8 @@ from running import is_create, until
 
 from seedance.cli import live
 from seedance.runner import Progress
+from seedance.runner.batches.progress import Standing
+from seedance.runner.batches.report import record_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -85,6 +87,16 @@ def test_who_is_killed_loses_nothing_but_what_was_being_sent(
     assert states.count("saved") + unclear == 6 - ran.json["shots"].count(None)
     sent = [request for request in lumenfall.requests if is_create(request)]
     assert len(sent) == len({request.body for request in sent}) <= 6
+
+
+def test_a_report_has_the_ticket_of_an_order_that_was_being_sent() -> None:
+    shot = SimpleNamespace(name="s0", values={})
+    take = SimpleNamespace(shot=shot, number=0, seed=1, provider="lumenfall", row=None)
+    job = SimpleNamespace(task=None)
+    standing: Any = Standing(0, take, begun=True, job=job)  # type: ignore[arg-type]
+    assert record_of(standing)["task"] is None
+    job.task = "lumenfall:vid_0001"  # the answer came after the batch was stopped
+    assert record_of(standing)["task"] == "lumenfall:vid_0001"
 
 
 # --------------------------------------------------------------------------------------- display

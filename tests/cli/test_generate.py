@@ -208,6 +208,9 @@ def test_unclear_is_not_sent_again_until_it_is_forgotten(
 
     (row,) = command("tasks", "--json").json
     assert row["state"] == "unclear"
+    for ran in (command("collect", "--all"), command("collect", str(row["row"]))):
+        assert f"seedance forget {row['row']}" in ran.err
+    assert (ran.code, lumenfall.creates) == (5, 0)
     forgotten = command("forget", str(row["row"]))
     assert forgotten.code == 0
     assert "(lumenfall, was unclear) is forgotten" in forgotten.out

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from PIL import Image
 
 import seedance
 from seedance import errors, media
+from seedance.runner import lending
 
 
 def make(prompt: str = "a fox", **options: Any) -> seedance.Video:
@@ -77,6 +81,55 @@ def test_progress_is_told_in_the_calling_thread(lumenfall: fakes.Fake) -> None:
     assert all(same for _, same in seen) and seen
 
 
+def test_what_is_only_fetched_or_joined_is_reused(
+    lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumenfall.polls_until_done = 10**6
+    with monkeypatch.context() as patched:
+        patched.setenv("SEEDANCE_TIMEOUT", "0")
+        with pytest.raises(seedance.StillRunning) as caught:
+            make()
+    lumenfall.polls_until_done = 0
+    assert make().reused  # it was paid by the first call
+    with monkeypatch.context() as patched:
+        patched.setenv("SEEDANCE_TIMEOUT", "0")
+        lumenfall.polls_until_done = 10**6
+        with pytest.raises(seedance.StillRunning) as caught:
+            make("another")
+    lumenfall.polls_until_done = 0
+    assert seedance.collect(caught.value.task or "").reused
+    assert lumenfall.creates == 2
+
+
+def test_of_two_threads_with_one_order_one_has_paid(lumenfall: fakes.Fake) -> None:
+    with ThreadPoolExecutor() as pool:
+        videos = list(pool.map(lambda _: make(), range(3)))
+    assert sorted(video.reused for video in videos) == [False, True, True]
+    assert lumenfall.creates == 1
+
+
+def test_a_changed_file_is_fetched_again_with_a_word_and_is_reused(lumenfall: fakes.Fake) -> None:
+    first = make()
+    first.file.write_bytes(first.file.read_bytes() + b"!")
+    again = make()
+    assert again.reused and again.file != first.file and again.task == first.task
+    assert any("was changed after it was saved" in note for note in again.notes)
+    assert lumenfall.creates == 1
+
+
+def test_a_free_video_whose_files_are_all_gone_is_made_again(tmp_path: Path) -> None:
+    order: dict[str, Any] = {"provider": "preview", "resolution": "480p", "duration": 4}
+    first = seedance.generate("a fox", **order)
+    first.file.unlink()
+    lending.close()
+    shutil.rmtree(tmp_path / "home" / "preview")
+    again = seedance.generate("a fox", **order)
+    assert again.file.exists() and again.task != first.task and not again.reused
+    with pytest.raises(seedance.SeedanceError) as caught:
+        seedance.collect("preview:nope")
+    assert (caught.value.spent, "pay" in str(caught.value)) == ("no", False)
+
+
 # -------------------------------------------------------------------------------------- pictures
 
 
@@ -119,6 +172,9 @@ def test_a_video_stands_for_its_last_frame(lumenfall: fakes.Fake) -> None:
         (np.zeros((10, 10, 3), np.int64), "uint8 or float"),
         (np.full((10, 10, 3), 200.0), "0..1"),
         (np.full((10, 10, 3), -9.0), "0..1"),
+        (np.full((10, 10, 3), np.nan), "NaN"),
+        (np.where(np.indices((10, 10, 3))[0] == 5, np.nan, 0.5), "NaN"),
+        (np.full((10, 10, 3), np.inf, np.float32), "NaN"),
         (5, "no picture"),
         ("nowhere.png", "no file"),
     ],
@@ -151,6 +207,14 @@ def test_references_may_be_of_any_kind(lumenfall: fakes.Fake, tmp_path: Path) ->
         ({"no_audio": "perhaps"}, "true or false"),
         ({"extra": [1]}, "JSON object"),
         ({"max_usd": -1}, "number of dollars"),
+        ({"max_usd": "0.5"}, "number of dollars"),
+        ({"max_usd": True}, "number of dollars"),
+        ({"max_usd": float("nan")}, "number of dollars"),
+        ({"output": 5}, "name of a file"),
+        ({"output": "~nobody-of-that-name/a.mp4"}, "name of a file"),
+        ({"overwrite": "perhaps"}, "true or false"),
+        ({"on_progress": 5}, "must be a function"),
+        ({"project": 5}, "must be a text"),
         ({"operation": "edit"}, "needs a clip"),
     ],
 )
@@ -206,14 +270,49 @@ def test_what_goes_on_is_joined_by_the_same_call(
     assert lumenfall.creates == 1
 
 
-def test_a_progress_callback_that_fails_leaves_the_order(lumenfall: fakes.Fake) -> None:
-    def fail(_: object) -> None:
+def test_a_progress_callback_that_fails_leaves_the_order(
+    lumenfall: fakes.Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def fail(progress: object) -> None:
+        calls.append(progress)
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        make(on_progress=fail)
-    assert make().task
-    assert lumenfall.creates == 1
+    video = make(on_progress=fail)
+    assert video.task and len(calls) == 1
+    assert "on_progress failed; the order goes on." in caplog.text
+    with pytest.raises(KeyboardInterrupt):  # a person's Ctrl-C still ends the call
+        make("another", on_progress=lambda _: (_ for _ in ()).throw(KeyboardInterrupt()))
+    assert make("another").task
+    assert lumenfall.creates == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: seedance.collect("lumenfall:1", on_progress=5),  # type: ignore[arg-type]
+        lambda: seedance.collect("lumenfall:1", output=5),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", on_progress=5),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", max_usd="1"),  # type: ignore[arg-type]
+        lambda: seedance.finish("lumenfall:1", resolution=5),  # type: ignore[arg-type]
+        lambda: seedance.check("a fox", provider=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], jobs=0),
+        lambda: seedance.batch(["a fox"], jobs="x"),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], out=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], report=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], max_usd="1"),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], on_result=5),  # type: ignore[arg-type]
+        lambda: seedance.batch(["a fox"], on_progress=5),  # type: ignore[arg-type]
+    ],
+)
+def test_values_of_a_wrong_type_are_bad_orders(
+    lumenfall: fakes.Fake, call: Callable[[], object]
+) -> None:
+    with pytest.raises(seedance.BadOrder):
+        call()
+    assert lumenfall.requests == []
 
 
 # ----------------------------------------------------------------- collect, finish, check, settings

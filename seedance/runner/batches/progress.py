@@ -12,7 +12,7 @@ from typing import Union
 
 from ...errors import OutOfCredit, SeedanceError
 from ...order import Medium
-from .. import Result
+from .. import Job, Result
 from ..files import Files
 from .plan import Plan, ShotTake, first_frame
 
@@ -22,13 +22,18 @@ Outcome = Union[Result, SeedanceError]
 @dataclass
 class Standing:
     """How one take stands: waiting, begun, or ended with an outcome. `number` is its place in the
-    list. `task` is its ticket, where it was left before it ended."""
+    list. `job` is its job, where it was left before it ended."""
 
     number: int
     take: ShotTake
     begun: bool = False
     outcome: Outcome | None = None
-    task: str | None = None
+    job: Job | None = None
+
+    @property
+    def task(self) -> str | None:
+        """The ticket of one that was left. An order that was being sent then has it later."""
+        return self.job.task if self.job else None
 
 
 class Shooting:
