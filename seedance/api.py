@@ -363,6 +363,9 @@ def batch(
     film, table = _target(join), _target(report)
     if film is not None:
         batches.check_film(film)
+    if table is not None:
+        named = isinstance(shots, (str, os.PathLike)) and "\n" not in str(shots)
+        batches.check_report(table, film, Path(str(shots)).expanduser() if named else None)
     found = _shots(shots, defaults)
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
@@ -384,7 +387,7 @@ def batch(
             )
         finally:
             if table is not None:
-                batches.write_report(table, batches.records(shooting))
+                batches.write_report(table, shooting)
         results = shooting.film()
         made = None
         if film is not None and results is not None:

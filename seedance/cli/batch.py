@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from ..errors import BadOrder, Cancelled, SeedanceError
 from . import farm, live, prices, show
 from .generate import exit_code, settle
 from .setup import runner_for
@@ -39,8 +40,8 @@ def batch(args: argparse.Namespace) -> int:
     film, report = _path(args.join), _path(args.report)
     if film is not None:
         batches.check_film(film)
-    if report is not None and not report.parent.is_dir():
-        raise BadOrder(f"There is no folder {report.parent}.", hint="Make it first.")
+    if report is not None:
+        batches.check_report(report, _path(args.shots), film)
     defaults = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name)}
     try:
         found = shots.read_file(Path(args.shots).expanduser(), defaults=defaults)
@@ -70,15 +71,28 @@ def batch(args: argparse.Namespace) -> int:
         return farm.put(args, plan, runner)
     shooting = batches.Shooting(plan)
     made: Film | None = None
+    late: list[SeedanceError] = []
     args.began = True
     try:
         _carry(args, shooting, runner, spending, most)
-        made = _film(shooting, film)
+        with _told(late, runner):
+            made = _film(shooting, film)
     finally:
         settle(runner)
         if report is not None:
-            batches.write_report(report, batches.records(shooting))
-    return _end(shooting, made, wanted=film is not None, as_json=args.json)
+            with _told(late, runner):
+                batches.write_report(report, shooting)
+    return _end(shooting, made, late, wanted=film is not None, as_json=args.json)
+
+
+@contextmanager
+def _told(late: list[SeedanceError], runner: Runner) -> Iterator[None]:
+    """Say what goes wrong once all takes have ended, and go on: the videos are yet to be named."""
+    try:
+        yield
+    except SeedanceError as error:
+        late.append(error)
+        show.failure(error, json_too=False, sent=runner.may_have_spent)
 
 
 def _path(text: str | None) -> Path | None:
@@ -253,20 +267,18 @@ def _stopped(shooting: Shooting, left: Sequence[UnderWay]) -> Cancelled:
     """A person's Ctrl-C, or a kill. What is paid goes on at its provider."""
     takes = len(shooting.standings)
     words = [f"{shooting.ended_count} of {takes} takes had ended."]
-    paid = sum(one.job.task is not None for one in left)
+    paid = sum(one.standing.is_paid for one in left)
+    free = sum(one.job.task is not None for one in left) - paid
     if paid:
-        words.append(f"{paid} more are paid and go on at their providers.")
+        words.append(f"{paid} more {'is' if paid == 1 else 'are'} paid and {_go_on(paid)}.")
+    if free:
+        words.append(f"{free} more {_go_on(free)}, free of charge.")
     words.append("The same command goes on.")
-    spent: Spent = "yes" if paid or _has_paid(shooting) else "no"
-    return Cancelled("Stopped.", hint=" ".join(words), spent=spent)
+    return Cancelled("Stopped.", hint=" ".join(words), spent=shooting.spent)
 
 
-def _has_paid(shooting: Shooting) -> bool:
-    """Whether a take that has ended was paid in this run."""
-    from ..runner import Result
-
-    outcomes = (each.outcome for each in shooting.standings)
-    return any(isinstance(each, Result) and each.cost and not each.reused for each in outcomes)
+def _go_on(takes: int) -> str:
+    return "goes on at its provider" if takes == 1 else "go on at their providers"
 
 
 # -------------------------------------------------------------------------------------- at its end
@@ -286,7 +298,14 @@ def _film(shooting: Shooting, target: Path | None) -> Film | None:
     return film
 
 
-def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) -> int:
+def _end(
+    shooting: Shooting,
+    film: Film | None,
+    late: Sequence[SeedanceError],
+    *,
+    wanted: bool,
+    as_json: bool,
+) -> int:
     from ..runner import batches
 
     outcomes: list[Any] = [each.outcome for each in shooting.standings]
@@ -297,6 +316,7 @@ def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) 
                 "shots": batches.records(shooting),
                 "film": str(film.file) if film else None,
                 "failed": failed,
+                **({"error": late[0].as_dict()} if late else {}),
             }
         )
     else:
@@ -309,4 +329,4 @@ def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) 
         show.note(f"{failed} of {len(outcomes)} takes failed. The same command tries them again.")
         if wanted and film is None:
             show.note("The film was not made, because shots are missing.")
-    return exit_code(outcomes)
+    return exit_code(outcomes) or (late[0].exit_code if late else 0)

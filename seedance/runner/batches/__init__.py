@@ -17,7 +17,7 @@ from .film import Film, check_film, make_film
 from .here import carry
 from .plan import Estimate, Plan, ShotTake, make_plan
 from .progress import Shooting
-from .report import FIELDS, record_of, records, write_report
+from .report import FIELDS, check_report, record_of, records, write_report
 
 __all__ = [
     "FIELDS",
@@ -28,6 +28,7 @@ __all__ = [
     "ShotTake",
     "carry",
     "check_film",
+    "check_report",
     "make_film",
     "make_plan",
     "record_of",
