@@ -34,7 +34,7 @@ from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
 from .runner.files import Files
 from .runner.lending import lend, lent_runner
-from .shots import Shot, read_file, read_records, read_text
+from .shots import BadShots, Shot, read_file, read_records, read_text
 from .texts import quoted
 
 if TYPE_CHECKING:
@@ -366,7 +366,11 @@ def batch(
     if table is not None:
         named = isinstance(shots, (str, os.PathLike)) and "\n" not in str(shots)
         batches.check_report(table, film, Path(str(shots)).expanduser() if named else None)
-    found = _shots(shots, defaults)
+    try:
+        found = _shots(shots, defaults)
+    except BadShots as error:
+        with lent_runner() as runner:
+            raise batches.all_mistakes(error, runner) from None
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
         plan.check_key()

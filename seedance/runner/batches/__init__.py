@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .film import Film, check_film, make_film
 from .here import carry
-from .plan import Estimate, Plan, ShotTake, make_plan
+from .plan import Estimate, Plan, ShotTake, all_mistakes, make_plan
 from .progress import Shooting
 from .report import FIELDS, check_report, record_of, records, write_report
 
@@ -26,6 +26,7 @@ __all__ = [
     "Plan",
     "Shooting",
     "ShotTake",
+    "all_mistakes",
     "carry",
     "check_film",
     "check_report",
