@@ -35,7 +35,7 @@ from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
 from .runner.files import Files
 from .runner.lending import lend, lent_runner
-from .shots import Shot, read_file, read_records, read_text
+from .shots import BadShots, Shot, read_file, read_records, read_text
 from .texts import logger_of, quoted
 
 if TYPE_CHECKING:
@@ -385,7 +385,14 @@ def batch(
     folder = _target(out, "out")
     if film is not None:
         batches.check_film(film)
-    found = _shots(shots, defaults)
+    if table is not None:
+        named = isinstance(shots, (str, os.PathLike)) and "\n" not in str(shots)
+        batches.check_report(table, film, Path(str(shots)).expanduser() if named else None)
+    try:
+        found = _shots(shots, defaults)
+    except BadShots as error:
+        with lent_runner() as runner:
+            raise batches.all_mistakes(error, runner) from None
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
         plan.check_key()
@@ -408,7 +415,7 @@ def batch(
             if table is not None:
                 if not shooting.is_over:
                     runner.settle(SETTLE_SECONDS)  # the answers on their way hold tickets
-                batches.write_report(table, batches.records(shooting))
+                batches.write_report(table, shooting)
         results = shooting.film()
         made = None
         if film is not None and results is not None:

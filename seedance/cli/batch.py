@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadOrder, Cancelled, SeedanceError, Spent
+from ..errors import BadOrder, Cancelled, SeedanceError
+from ..texts import counted
 from . import farm, live, prices, show
 from .generate import exit_code, settle
 from .setup import runner_for
@@ -39,20 +41,22 @@ def batch(args: argparse.Namespace) -> int:
     film, report = _path(args.join), _path(args.report)
     if film is not None:
         batches.check_film(film)
-    if report is not None and not report.parent.is_dir():
-        raise BadOrder(f"There is no folder {report.parent}.", hint="Make it first.")
+    if report is not None:
+        batches.check_report(report, _path(args.shots), film)
     defaults = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name)}
     try:
         found = shots.read_file(Path(args.shots).expanduser(), defaults=defaults)
     except shots.BadShots as error:
+        with suppress(SeedanceError):  # what is wrong with the settings is told once the list is
+            error = batches.all_mistakes(error, runner_for(args))
         _print_all(error)
-        raise
+        raise error from None
     runner = runner_for(args)
     if args.farm:
         farm.check(args, runner)
     elif args.priority is not None:
         raise BadOrder("--priority goes with --farm.")
-    plan = _planned(found, runner)
+    plan = _planned(found, runner, Path(args.shots).name)
     estimate = plan.estimate
     if args.estimate:
         _print_estimate(estimate, len(found), as_json=args.json)
@@ -70,15 +74,28 @@ def batch(args: argparse.Namespace) -> int:
         return farm.put(args, plan, runner)
     shooting = batches.Shooting(plan)
     made: Film | None = None
+    late: list[SeedanceError] = []
     args.began = True
     try:
         _carry(args, shooting, runner, spending, most)
-        made = _film(shooting, film)
+        with _told(late, runner):
+            made = _film(shooting, film)
     finally:
         settle(runner)
         if report is not None:
-            batches.write_report(report, batches.records(shooting))
-    return _end(shooting, made, wanted=film is not None, as_json=args.json)
+            with _told(late, runner):
+                batches.write_report(report, shooting)
+    return _end(shooting, made, late, wanted=film is not None, as_json=args.json)
+
+
+@contextmanager
+def _told(late: list[SeedanceError], runner: Runner) -> Iterator[None]:
+    """Say what goes wrong once all takes have ended, and go on: the videos are yet to be named."""
+    try:
+        yield
+    except SeedanceError as error:
+        late.append(error)
+        show.failure(error, json_too=False, sent=runner.may_have_spent)
 
 
 def _path(text: str | None) -> Path | None:
@@ -96,7 +113,7 @@ def _print_all(error: Any) -> None:
 # ------------------------------------------------------------------------------- before it is paid
 
 
-def _planned(found: Sequence[Any], runner: Runner) -> Plan:
+def _planned(found: Sequence[Any], runner: Runner, name: str) -> Plan:
     from .. import shots
     from ..runner import batches
 
@@ -105,7 +122,7 @@ def _planned(found: Sequence[Any], runner: Runner) -> Plan:
             show.note(f"{number} of {len(found)} shots looked at")
 
     try:
-        return batches.make_plan(found, runner, count)
+        return batches.make_plan(found, runner, count, name)
     except shots.BadShots as error:
         _print_all(error)
         raise
@@ -118,12 +135,15 @@ def _in_words(estimate: Estimate, shots: int) -> str:
     parts += [f"{estimate.unclear} unclear"] if estimate.unclear else []
     following = ""
     if estimate.following:
-        following = f" ({estimate.following} of them start on the last frame of one to make)"
+        start = "starts" if estimate.following == 1 else "start"
+        following = f" ({estimate.following} of them {start} on the last frame of one to make)"
     parts.append(f"{estimate.to_make} to make{following}")
-    takes = f", {estimate.takes} takes" if estimate.takes != shots else ""
-    lines = [f"{shots} shots{takes}: {', '.join(parts)}."]
+    takes = f", {counted(estimate.takes, 'takes')}" if estimate.takes != shots else ""
+    lines = [f"{counted(shots, 'shots')}{takes}: {', '.join(parts)}."]
     for name, one in sorted(estimate.providers.items()):
-        lines.append(f"  {name}: {one.takes} takes, {_amounts(one.amounts, one.unknown)}")
+        lines.append(
+            f"  {name}: {counted(one.takes, 'takes')}, {_amounts(one.amounts, one.unknown)}"
+        )
     if estimate.to_make and not estimate.is_free:
         lines.append(f"In all about {_total(estimate)}.")
     return "\n".join(lines)
@@ -140,7 +160,7 @@ def _amounts(amounts: Any, unknown: int) -> str:
 
 def _total(estimate: Estimate) -> str:
     unknown = estimate.total.unknown
-    more = f" and {unknown} takes without a known price" if unknown else ""
+    more = f" and {counted(unknown, 'takes')} without a known price" if unknown else ""
     return f"{estimate.total.usd:.2f} USD{more}"
 
 
@@ -181,12 +201,12 @@ def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -
         if above:
             spending.plan(estimate.total)
         raise BadOrder(
-            f"The {estimate.to_make} takes to make cost about {_total(estimate)}, and there is no "
-            "terminal to ask at; nothing was sent.",
+            f"To make {counted(estimate.to_make, 'takes')} costs about {_total(estimate)}, and "
+            "there is no terminal to ask at; nothing was sent.",
             hint="Say so with --yes, and see what it costs with --estimate.",
         )
     limit = f" (SEEDANCE_MAX_USD is {spending.limit:g})" if above else ""
-    question = f"Make {estimate.to_make} takes for about {_total(estimate)}{limit}?"
+    question = f"Make {counted(estimate.to_make, 'takes')} for about {_total(estimate)}{limit}?"
     if prices.ask_on_terminal(question, args.yes):
         if above:
             spending.limit = 0.0
@@ -252,21 +272,19 @@ def _ended(standing: Standing) -> str:
 def _stopped(shooting: Shooting, left: Sequence[UnderWay]) -> Cancelled:
     """A person's Ctrl-C, or a kill. What is paid goes on at its provider."""
     takes = len(shooting.standings)
-    words = [f"{shooting.ended_count} of {takes} takes had ended."]
-    paid = sum(one.job.task is not None for one in left)
+    words = [f"{shooting.ended_count} of {counted(takes, 'takes')} had ended."]
+    paid = sum(one.standing.is_paid for one in left)
+    free = sum(one.job.task is not None for one in left) - paid
     if paid:
-        words.append(f"{paid} more are paid and go on at their providers.")
+        words.append(f"{paid} more {'is' if paid == 1 else 'are'} paid and {_go_on(paid)}.")
+    if free:
+        words.append(f"{free} more {_go_on(free)}, free of charge.")
     words.append("The same command goes on.")
-    spent: Spent = "yes" if paid or _has_paid(shooting) else "no"
-    return Cancelled("Stopped.", hint=" ".join(words), spent=spent)
+    return Cancelled("Stopped.", hint=" ".join(words), spent=shooting.spent)
 
 
-def _has_paid(shooting: Shooting) -> bool:
-    """Whether a take that has ended was paid in this run."""
-    from ..runner import Result
-
-    outcomes = (each.outcome for each in shooting.standings)
-    return any(isinstance(each, Result) and each.cost and not each.reused for each in outcomes)
+def _go_on(takes: int) -> str:
+    return "goes on at its provider" if takes == 1 else "go on at their providers"
 
 
 # -------------------------------------------------------------------------------------- at its end
@@ -279,14 +297,21 @@ def _film(shooting: Shooting, target: Path | None) -> Film | None:
     if target is None or results is None:
         return None
     names = [shot.name for shot in shooting.plan.shots]
-    show.note(f"Joining {len(results)} shots")
+    show.note(f"Joining {counted(len(results), 'shots')}")
     film = batches.make_film(list(zip(names, results)), target, show.part_of("Joining"))
     if film.encoded:
         show.note(f"The pictures were encoded anew, because {film.encoded}.")
     return film
 
 
-def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) -> int:
+def _end(
+    shooting: Shooting,
+    film: Film | None,
+    late: Sequence[SeedanceError],
+    *,
+    wanted: bool,
+    as_json: bool,
+) -> int:
     from ..runner import batches
 
     outcomes: list[Any] = [each.outcome for each in shooting.standings]
@@ -297,6 +322,7 @@ def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) 
                 "shots": batches.records(shooting),
                 "film": str(film.file) if film else None,
                 "failed": failed,
+                **({"error": late[0].as_dict()} if late else {}),
             }
         )
     else:
@@ -306,7 +332,10 @@ def _end(shooting: Shooting, film: Film | None, *, wanted: bool, as_json: bool) 
         if film is not None:
             show.line(film.file)
     if failed:
-        show.note(f"{failed} of {len(outcomes)} takes failed. The same command tries them again.")
+        show.note(
+            f"{failed} of {counted(len(outcomes), 'takes')} failed. The same command tries "
+            f"{'it' if failed == 1 else 'them'} again."
+        )
         if wanted and film is None:
             show.note("The film was not made, because shots are missing.")
-    return exit_code(outcomes)
+    return exit_code(outcomes) or (late[0].exit_code if late else 0)

@@ -141,7 +141,7 @@ def _wait_and_report(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> i
         with show.Display(len(jobs)) as display:
             outcomes = wait_all(jobs, display.show, on_look=display.refresh)
     except KeyboardInterrupt:
-        raise _cancel(runner, jobs) from None
+        return _cancel(runner, jobs, as_json=as_json)
     _remark(jobs, said)  # what had to be done to media is known by now
     if len(jobs) == 1 and isinstance(outcomes[0], SeedanceError):
         raise outcomes[0]
@@ -161,8 +161,9 @@ def _remark(jobs: Sequence[Job], said: set[str]) -> None:
             show.note(text)
 
 
-def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
-    """A person's Ctrl-C. Returns the error that says what becomes of each task and its money."""
+def _cancel(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
+    """A person's Ctrl-C: cancel, and say what becomes of each take and its money; returns the exit
+    code."""
     from ..providers import is_free
 
     for job in jobs:
@@ -184,16 +185,24 @@ def _cancel(runner: Runner, jobs: Sequence[Job]) -> Cancelled:
         else:
             words.append(f"{ending.file} was finished already.")
             spent = "no" if is_free(job.provider) else "yes"
+    if len(jobs) > 1:
+        words = [_of_take(n, job, text) for n, (job, text) in enumerate(zip(jobs, words), start=1)]
     task = next((job.task for job in jobs if job.task), None)
     unclear = (each for each in endings if isinstance(each, SeedanceError))
     row = next((each.row for each in unclear if each.spent == "unknown"), None)
-    return Cancelled(
-        "Cancelled.",
-        hint=" ".join(filter(None, dict.fromkeys(words))),
-        task=task,
-        row=row,
-        spent=spent,
-    )
+    hint = "\n".join(filter(None, words))
+    error = Cancelled("Cancelled.", hint=hint, task=task, row=row, spent=spent)
+    show.failure(error, json_too=False, sent=runner.may_have_spent)
+    if as_json:
+        takes = [_take_record(runner, job, ending) for job, ending in zip(jobs, endings)]
+        show.as_json({"error": error.as_dict(), "takes": takes})
+    return error.exit_code
+
+
+def _of_take(number: int, job: Job, text: str) -> str:
+    """What became of one take of several, by its ticket."""
+    ticket = f" ({job.task})" if job.task and job.task not in text else ""
+    return f"Take {number}{ticket}: {text or 'it goes on.'}"
 
 
 def _endings(jobs: Sequence[Job]) -> list[Outcome | None]:
@@ -247,16 +256,18 @@ def result_record(
     }
 
 
-def _take_record(runner: Runner, job: Job, outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, SeedanceError):
-        row = job.row or outcome.row
+def _take_record(runner: Runner, job: Job, outcome: Outcome | None) -> dict[str, Any]:
+    """What came of one take; `outcome` is None where it goes on."""
+    if outcome is None or isinstance(outcome, SeedanceError):
+        row = job.row or (outcome.row if outcome else None)
+        goes_on = outcome is None and job.task is not None  # its row may be yet to be written
         return {
-            "task": outcome.task or job.task,
-            "state": runner.journal.get(row).state if row else None,
+            "task": (outcome.task if outcome else None) or job.task,
+            "state": "running" if goes_on else runner.journal.get(row).state if row else None,
             "file": None,
             "seed": job.order.seed,
             "cost": None,
-            "error": outcome.as_dict(),
+            "error": outcome.as_dict() if outcome else None,
         }
     return {
         "task": outcome.task,

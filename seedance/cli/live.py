@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..texts import clean
+from ..texts import clean, counted
 from . import show
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ class Table(Lines):
             rows.append(f"  ... and {len(under_way) - most} more")
         failed = f", {self._failed} failed" if self._failed else ""
         rows.append(
-            f"{self._ended} of {self._takes} takes ended{failed}; {len(under_way)} under way"
+            f"{self._ended} of {counted(self._takes, 'takes')} ended{failed}; "
+            f"{len(under_way)} under way"
         )
         self._wipe()
         sys.stderr.write("".join(f"{clean(fitted(row, columns - 1))}\n" for row in rows))

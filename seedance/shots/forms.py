@@ -47,11 +47,15 @@ class Record:
 
 
 class Unreadable(Exception):
-    """What is not of its form at `line`: what is wrong, and what to do."""
+    """What is not of its form at `line`: what is wrong, and what to do. `shot` is its number, from
+    1, where it is told by that too."""
 
-    def __init__(self, line: int, text: str, hint: str = "", column: str = "") -> None:
+    def __init__(
+        self, line: int, text: str, hint: str = "", column: str = "", shot: int = 0
+    ) -> None:
         super().__init__(text)
         self.line, self.text, self.hint, self.column = line, text, hint, column
+        self.shot = shot
 
 
 Found: TypeAlias = Union[Record, Unreadable]
@@ -64,6 +68,13 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in data and not marked:
+            raise Unreadable(
+                1,
+                "The file is no text.",
+                "A list of shots is CSV, JSON, JSONL or plain text, in UTF-8; save a spreadsheet "
+                "as CSV UTF-8.",
+            ) from None
         raise Unreadable(
             data.count(b"\n", 0, error.start) + 1,
             "The file is not UTF-8, so that its letters cannot be told.",
@@ -267,8 +278,8 @@ def _json(text: str) -> Iterator[Found]:
         cursor.take(":")
         if name == "shots" and cursor.skip() == "[":
             shots = cursor.at
-            for _ in cursor.items():  # the defaults may stand below them
-                cursor.value()
+            for number, _ in enumerate(cursor.items(), start=1):  # the defaults may stand below
+                _value(cursor, number)
         elif name == "defaults" and cursor.skip() == "{":
             yield Record("the defaults", line, cursor.value(), {}, None, defaults=True)
         else:
@@ -291,13 +302,25 @@ def _end(cursor: _Cursor) -> None:
 def _shots(cursor: _Cursor) -> Iterator[Found]:
     for number, line in enumerate(cursor.items(), start=1):
         begin = cursor.at
-        value = cursor.value()
+        value = _value(cursor, number)
         own = cursor.text[begin : cursor.at]
 
         def line_of(name: str, own: str = own, line: int = line) -> int:
             return line + own.count("\n", 0, max(own.find(json.dumps(name)), 0))
 
-        yield _record(value, f"shot {number}", line, line_of)
+        found = _record(value, f"shot {number}", line, line_of)
+        if isinstance(found, Unreadable):
+            found.shot = number
+        yield found
+
+
+def _value(cursor: _Cursor, number: int) -> Any:
+    """The next value, which is that of a shot."""
+    try:
+        return cursor.value()
+    except Unreadable as error:
+        error.shot = number
+        raise
 
 
 def _record(

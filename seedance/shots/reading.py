@@ -61,12 +61,15 @@ class Problem:
 
 
 class BadShots(BadOrder):
-    """A list with mistakes. Nothing was sent. `problems` has all of them."""
+    """A list with mistakes. Nothing was sent. `problems` has all of them, `name` is the list's, and
+    `good` has the shots without any."""
 
     problems: tuple[Problem, ...] = ()
+    name: str = ""
+    good: tuple[Shot, ...] = ()
 
     @classmethod
-    def of(cls, name: str, problems: Sequence[Problem]) -> BadShots:
+    def of(cls, name: str, problems: Sequence[Problem], good: Sequence[Shot] = ()) -> BadShots:
         """The error for the list `name`."""
         count = len(problems)
         shown = [sentence(str(each)) for each in problems[:MOST_SHOWN]]
@@ -74,7 +77,7 @@ class BadShots(BadOrder):
             shown.append(f"... and {count - MOST_SHOWN} more.")
         words = "a mistake" if count == 1 else f"{count} mistakes"
         error = cls("\n".join([f"{name} has {words}; nothing was sent.", *shown]))
-        error.problems = tuple(problems)
+        error.problems, error.name, error.good = tuple(problems), name, tuple(good)
         return error
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,6 +135,11 @@ def read_file(path: Path, *, defaults: Mapping[str, Any] | None = None) -> list[
     Raises BadOrder for a file that cannot be read, BadShots for one with mistakes.
     """
     try:
+        if path.is_dir():
+            raise BadOrder(
+                f"{path} is a folder.",
+                hint="Give the name of a list of shots: CSV, JSON, JSONL or plain text.",
+            )
         if path.stat().st_size > MOST_BYTES:
             raise BadOrder(
                 f"{path} is larger than {MOST_BYTES >> 20} MiB, which no list of shots is.",
@@ -139,7 +147,7 @@ def read_file(path: Path, *, defaults: Mapping[str, Any] | None = None) -> list[
             )
         data = path.read_bytes()
     except OSError as error:
-        hint = _near_file(path)
+        hint = _near_file(path) if isinstance(error, FileNotFoundError) else ""
         raise BadOrder(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
     reader = _Reader(path.absolute().parent, defaults)
     try:
@@ -203,6 +211,7 @@ class _Reader:
         convert: Callable[[str, Any], Any] | None = None,
     ) -> None:
         self._shots: list[Shot] = []
+        self._good: list[Shot] = []  # those without a mistake
         self._problems: list[Problem] = []
         self._folder, self._files, self._chain = folder, files, chain
         self._image, self._convert = image, convert
@@ -230,13 +239,13 @@ class _Reader:
 
     def note(self, error: Unreadable) -> None:
         """A part that could not be read."""
-        place = f"line {error.line}"
+        place = f"shot {error.shot}, line {error.line}" if error.shot else f"line {error.line}"
         self._problems.append(Problem(place, error.line, error.column, error.text, error.hint))
 
     def end(self, name: str) -> list[Shot]:
         """The shots, if nothing is wrong with any."""
         if self._problems:
-            raise BadShots.of(name, self._problems)
+            raise BadShots.of(name, self._problems, self._good)
         if not self._shots:
             raise BadOrder(f"{name} has no shots.", hint="Write one a line, or one a paragraph.")
         return self._shots
@@ -276,6 +285,8 @@ class _Reader:
         if len(self._problems) == before:
             self._check_order(record, shot)
         self._shots.append(shot)
+        if len(self._problems) == before:
+            self._good.append(shot)
         self._by_name.setdefault(shot.name, shot)
 
     def _begin_with(self, record: Record, own: dict[str, Any], image: Medium) -> None:

@@ -262,6 +262,32 @@ def test_a_mistake_in_json_has_the_line_of_its_name(tmp_path: Path) -> None:
         shots.read_file(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.json", '["A", 3]', "Shot 2, line 1: A shot must be an object"),
+        (
+            "a.json",
+            '{"shots": ["A",\n{"prompt" "B"}]}',
+            "Shot 2, line 2, letter 11: It is not JSON",
+        ),
+        ("a.json", '["A", {"prompt": B}]', "Shot 2, line 1, letter 18: It is not JSON"),
+        ("a.jsonl", '"A"\n3', "Line 2: A shot must be an object"),
+        (
+            "a.csv",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            "Line 1: The file is no text. A list of shots is CSV",
+        ),
+    ],
+)
+def test_a_mistake_of_form_says_which_shot(
+    tmp_path: Path, name: str, data: str | bytes, message: str
+) -> None:
+    with pytest.raises(BadShots) as caught:
+        read(tmp_path, name, data)
+    assert message in caught.value.message
+
+
 def test_thousands_of_mistakes_take_no_time_to_explain(tmp_path: Path) -> None:
     text = "prompt,after,image\n" + "A fox,nobody,nothing.png\n" * 3000
     found = mistakes(tmp_path, "a.csv", text)
@@ -310,7 +336,7 @@ def test_an_empty_list_or_none_at_all(tmp_path: Path) -> None:
     with pytest.raises(BadOrder, match=r"shotz\.csv cannot be read") as caught:
         shots.read_file(tmp_path / "shotz.csv")
     assert "Did you mean shots.csv?" in caught.value.hint
-    with pytest.raises(BadOrder, match="cannot be read"):
+    with pytest.raises(BadOrder, match="is a folder"):
         shots.read_file(tmp_path)
 
 

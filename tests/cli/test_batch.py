@@ -12,6 +12,7 @@ import fakes
 import pytest
 from command_line import Command, Ran
 
+import seedance
 from seedance import media
 from seedance.order import Medium
 
@@ -59,7 +60,7 @@ def test_an_estimate_sums_by_provider_and_sends_nothing(film: Film, lumenfall: f
     ran = film.batch("--estimate", yes=False)
     assert (ran.code, ran.err) == (0, "")
     first, *lines = ran.out.splitlines()
-    assert first.startswith("4 shots, 5 takes: 5 to make (1 of them start on the last frame")
+    assert first.startswith("4 shots, 5 takes: 5 to make (1 of them starts on the last frame")
     assert lines == [
         "  lumenfall: 3 takes, 4.54 USD",
         "  preview: 2 takes, free",
@@ -141,6 +142,35 @@ def test_all_mistakes_are_told_before_anything_is_sent(film: Film, lumenfall: fa
     assert [each["column"] for each in ran.json["error"]["problems"]] == ["durations", "ratio"]
     assert "Did you mean duration?" in ran.err and "Did you mean 9:16?" in ran.err
     assert lumenfall.requests == []
+
+
+def test_what_a_provider_does_not_take_is_told_with_what_cannot_be_read(
+    film: Film, lumenfall: fakes.Fake
+) -> None:
+    path = film.folder / "two.csv"
+    lines = ["A boat,,lumenfall,2", "A fox,none.png,,", ",,lumenfall,5", "A hen,,lumenfall,5"]
+    path.write_text("\n".join(["prompt,image,provider,duration", *lines]))
+    ran = film.command("batch", path, "--json")
+    assert [each["line"] for each in ran.json["error"]["problems"]] == [2, 3, 4]
+    assert "two.csv has 3 mistakes; nothing was sent." in ran.err
+    path.write_text("\n".join(["prompt,image,provider,duration", lines[0]]))
+    assert "two.csv has a mistake; nothing" in film.command("batch", path).err
+    with pytest.raises(seedance.BadOrder, match="has 2 mistakes"):
+        seedance.batch([{"prompt": "A", "durations": 3}, {"prompt": "B", "duration": 2}])
+    assert lumenfall.requests == []
+
+
+def test_one_is_one(film: Film, lumenfall: fakes.Fake) -> None:
+    film.shots = film.shots[:1]
+    ran = film.batch("--estimate", yes=False)
+    assert ran.out.splitlines()[:2] == ["1 shot: 1 to make.", "  lumenfall: 1 take, 1.515 USD"]
+
+
+def test_a_list_that_is_a_folder(film: Film, lumenfall: fakes.Fake) -> None:
+    folder = film.folder / "a.png"
+    folder.mkdir()
+    ran = film.command("batch", folder)
+    assert ran.code == 2 and "is a folder" in ran.err and "Did you mean" not in ran.err
 
 
 def test_a_missing_key_is_told_before_anything_is_sent(

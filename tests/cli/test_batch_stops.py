@@ -19,8 +19,6 @@ from running import is_create, until
 
 from seedance.cli import live
 from seedance.runner import Progress
-from seedance.runner.batches.progress import Standing
-from seedance.runner.batches.report import record_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -89,14 +87,45 @@ def test_who_is_killed_loses_nothing_but_what_was_being_sent(
     assert len(sent) == len({request.body for request in sent}) <= 6
 
 
-def test_a_report_has_the_ticket_of_an_order_that_was_being_sent() -> None:
-    shot = SimpleNamespace(name="s0", values={})
-    take = SimpleNamespace(shot=shot, number=0, seed=1, provider="lumenfall", row=None)
-    job = SimpleNamespace(task=None)
-    standing: Any = Standing(0, take, begun=True, job=job)  # type: ignore[arg-type]
-    assert record_of(standing)["task"] is None
-    job.task = "lumenfall:vid_0001"  # the answer came after the batch was stopped
-    assert record_of(standing)["task"] == "lumenfall:vid_0001"
+class Left:
+    """A job that was left before it ended, and has its ticket only later."""
+
+    task: str | None = None
+
+
+def test_what_is_left_has_its_ticket_in_the_report_and_is_paid_only_where_it_costs_money(
+    command: Command, tmp_path: Path, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = tmp_path / "shots.csv"
+    report = tmp_path / "report.csv"
+    job = Left()
+    sent = []
+
+    def stopped(shooting: Any, runner: Any, **options: Any) -> None:
+        standing = shooting.next()
+        standing.left = job
+        options["on_left"]([SimpleNamespace(standing=standing, job=job, take=standing.take)])
+        sent.append(standing.take.provider)
+        raise KeyboardInterrupt
+
+    def settle(runner: Any) -> None:
+        job.task = f"{sent[-1]}:7"  # the answer to what was being sent
+
+    monkeypatch.setattr("seedance.runner.batches.carry", stopped)
+    monkeypatch.setattr("seedance.cli.batch.settle", settle)
+    words = ("batch", shots, "--yes", "--report", report, "--json")
+    for provider, told, spent in (
+        ("lumenfall", "1 more is paid and goes on at its provider.", "yes"),
+        ("preview", "1 more goes on at its provider, free of charge.", "no"),
+    ):
+        shots.write_text(f"prompt,provider\nA fox,{provider}\n")
+        job.task = None
+        ran = command(*words)
+        error = ran.json["error"]
+        assert (ran.code, error["spent"]) == (130, spent), ran.err
+        assert told in error["hint"]
+        assert ("paid" in ran.err) == (spent == "yes")
+        assert f",{provider}:7," in report.read_text()
 
 
 # --------------------------------------------------------------------------------------- display

@@ -48,6 +48,22 @@ def test_shots_are_mappings_or_prompts(lumenfall: fakes.Fake, tmp_path: Path) ->
     assert lumenfall.creates == 5
 
 
+def test_a_report_is_refused_before_anything_is_sent_and_says_later_what_was_spent(
+    lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("name,prompt\na,A\n")
+    for shots in (path, ["A"]):
+        with pytest.raises(seedance.BadOrder, match="report") as refused:
+            seedance.batch(shots, report=path, **HERE)
+        assert refused.value.spent == "no"
+    assert lumenfall.requests == []
+    path.unlink()
+    with pytest.raises(seedance.BadOrder, match="is a folder") as late:
+        seedance.batch(["A"], report=path, on_result=lambda _: path.mkdir(), **HERE)
+    assert late.value.spent == "yes"
+
+
 def test_the_same_list_again_is_free(lumenfall: fakes.Fake) -> None:
     first = seedance.batch(["A", "B"], **HERE)
     again = seedance.batch(["A", "B"], **HERE)

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from .film import Film, check_film, make_film
 from .here import carry
-from .plan import Estimate, Plan, ShotTake, make_plan
+from .plan import Estimate, Plan, ShotTake, all_mistakes, make_plan
 from .progress import Shooting
-from .report import FIELDS, record_of, records, write_report
+from .report import FIELDS, check_report, record_of, records, write_report
 
 __all__ = [
     "FIELDS",
@@ -26,8 +26,10 @@ __all__ = [
     "Plan",
     "Shooting",
     "ShotTake",
+    "all_mistakes",
     "carry",
     "check_film",
+    "check_report",
     "make_film",
     "make_plan",
     "record_of",

@@ -13,6 +13,7 @@ from ...errors import BadOrder
 from ...files import sha256_of, write_atomically
 from .. import Result, check_target
 from ..files import Files, read_sidecar
+from .progress import spent_on
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ def make_film(
     on_part: Callable[[float], None] = lambda fraction: None,
 ) -> Film:
     """Join the videos of shots, each with its name, to `target`. Nothing is done where the film of
-    just these files is there. Raises BadOrder for a file that cannot be read, or if the film cannot
-    be written."""
-    check_film(target)
+    just these files is there. Raises BadOrder, which says what was spent on the shots, for a file
+    that cannot be read, or if the film cannot be written."""
     try:
+        check_film(target)
         parts = [
             {
                 "shot": name,
@@ -68,9 +69,22 @@ def make_film(
             "bytes": target.stat().st_size,
             "sha256": sha256_of(target),
         }
-        write_atomically(Files(target).sidecar, json.dumps(record, indent=1, ensure_ascii=False))
+        text = json.dumps(record, indent=1, ensure_ascii=False)
+        try:
+            write_atomically(Files(target).sidecar, text)
+        except OSError:
+            if not known:  # a film that nothing says of where it is from would not be replaced
+                target.unlink(missing_ok=True)
+            raise
+    except BadOrder as error:
+        error.spent = spent_on(each for _, each in shots)
+        raise
     except OSError as error:
-        raise BadOrder(f"The film {target} cannot be written: {error.strerror}.") from error
+        raise BadOrder(
+            f"The film {target} cannot be written: {error.strerror}.",
+            hint="The videos stay where they are, and are not paid again.",
+            spent=spent_on(each for _, each in shots),
+        ) from error
     return Film(target, record["duration"], joined.encoded)
 
 

@@ -113,7 +113,7 @@ class _Carrying:
         left = list(self._under_way.values())
         for one in left:
             one.job.release()
-            one.standing.job = one.job
+            one.standing.left = one.job
         return left
 
     def _begin(self) -> None:

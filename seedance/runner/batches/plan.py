@@ -13,6 +13,7 @@ from ...journal import Row, State
 from ...money import Money
 from ...order import Medium, Order
 from ...shots import BadShots, Problem, Shot
+from ...texts import counted
 from .. import Runner, Sum, Take, last_frames, sum_of
 from ..files import Files
 from ..places import Glance
@@ -144,9 +145,15 @@ class Plan:
             return
         total = estimate.total
         if total.unknown or total.usd > most + 1e-9:
-            unknown = f" and {total.unknown} takes have no known price" if total.unknown else ""
+            has = "has" if total.unknown == 1 else "have"
+            unknown = (
+                f" and {counted(total.unknown, 'takes')} {has} no known price"
+                if total.unknown
+                else ""
+            )
             raise OverBudget(
-                f"The {estimate.to_make} takes to make cost about {total.usd:.2f} USD{unknown}; "
+                f"To make {counted(estimate.to_make, 'takes')} costs about {total.usd:.2f} USD"
+                f"{unknown}; "
                 f"max_usd is {most:g}; nothing was sent.",
                 hint="Raise max_usd, shorten the list, or choose another provider.",
             )
@@ -156,10 +163,12 @@ def make_plan(
     shots: Sequence[Shot],
     runner: Runner,
     on_shot: Callable[[int], None] = lambda number: None,
+    name: str = "The list of shots",
 ) -> Plan:
     """Look at every shot, in order: its media, its provider, its price, its rows in the journal.
     `on_shot` is told how many were looked at. A shot with a picture that is not at hand, because a
-    graph has not run, is taken for what was made with the same words and values.
+    graph has not run, is taken for what was made with the same words and values. `name` is what a
+    person calls the list.
 
     Raises BadShots, with all shots that no provider takes as they are; NeedsKey where `auto` finds
     no provider with a key.
@@ -169,11 +178,20 @@ def make_plan(
         planner.add(shot)
         on_shot(number)
     if planner.problems:
-        raise BadShots.of("The list of shots", planner.problems)
+        raise BadShots.of(name, planner.problems)
     if planner.needs is not None:
         raise planner.needs
     unknown_price = runner.settings.budget.get("unknown_price")
     return Plan(shots, planner.takes, unknown_price, planner.keyless)
+
+
+def all_mistakes(error: BadShots, runner: Runner) -> BadShots:
+    """The same with those shots too that can be read and that no provider takes as they are."""
+    planner = _Planner(runner)
+    for shot in error.good:
+        planner.add(shot)
+    problems = sorted((*error.problems, *planner.problems), key=lambda each: each.line)
+    return BadShots.of(error.name, problems)
 
 
 class _Planner:

@@ -6,11 +6,12 @@ No thread, no clock and no terminal: whoever carries the orders asks `next`, and
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Union
 
-from ...errors import OutOfCredit, SeedanceError
+from ... import providers
+from ...errors import OutOfCredit, SeedanceError, Spent
 from ...order import Medium
 from .. import Job, Result
 from ..files import Files
@@ -22,18 +23,23 @@ Outcome = Union[Result, SeedanceError]
 @dataclass
 class Standing:
     """How one take stands: waiting, begun, or ended with an outcome. `number` is its place in the
-    list. `job` is its job, where it was left before it ended."""
+    list. `left` is its job, where that was left before it ended."""
 
     number: int
     take: ShotTake
     begun: bool = False
     outcome: Outcome | None = None
-    job: Job | None = None
+    left: Job | None = None
 
     @property
     def task(self) -> str | None:
-        """The ticket of one that was left. An order that was being sent then has it later."""
-        return self.job.task if self.job else None
+        """Its ticket, where it was left before it ended and there is one by now."""
+        return self.left.task if self.left else None
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it was left before it ended, and costs money."""
+        return self.task is not None and not providers.is_free(self.take.provider)
 
 
 class Shooting:
@@ -65,6 +71,13 @@ class Shooting:
     def ended_count(self) -> int:
         """How many takes have ended."""
         return len(self.standings) - self._left
+
+    @property
+    def spent(self) -> Spent:
+        """Whether its takes have cost money in this run, as far as they are begun."""
+        if any(each.is_paid for each in self.standings):
+            return "yes"
+        return spent_on(each.outcome for each in self.standings)
 
     def next(self, has_room: Callable[[str], bool] = lambda provider: True) -> Standing | None:
         """The next take that can begin, in the order of the list, at a provider that `has_room`; it
@@ -124,6 +137,17 @@ class Shooting:
         found = [self._first[shot.name].outcome for shot in self.plan.shots]
         results = [each for each in found if isinstance(each, Result)]
         return results if len(results) == len(found) else None
+
+
+def spent_on(outcomes: Iterable[Outcome | None]) -> Spent:
+    """Whether the takes that ended so have cost money in this run, but for what was there."""
+    found: set[Spent] = set()
+    for each in outcomes:
+        if isinstance(each, SeedanceError):
+            found.add(each.spent)
+        elif each is not None and not each.reused and not providers.is_free(each.provider):
+            found.add("yes")
+    return "yes" if "yes" in found else "unknown" if "unknown" in found else "no"
 
 
 def _not_made(take: ShotTake, before: ShotTake, error: SeedanceError) -> SeedanceError:
