@@ -76,7 +76,7 @@ def parser() -> Parser:
     """The parser of the whole command line; the chosen command is `args.run(args) -> exit code`."""
     top = Parser(
         prog="seedance",
-        description="Make videos with Seedance 2.0 through any of several providers.",
+        description="Make videos with Seedance 2.0 and 2.5 through any of several providers.",
         epilog="Videos cost money at every provider but preview, which is free and offline.",
     )
     top.add_argument("--version", action="version", version=f"seedance {_version()}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,12 @@ CODECS = (
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def settings_for(args: argparse.Namespace) -> Settings:
+def settings_for(args: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings: this user's, or with `--comfyui` those of a ComfyUI installation."""
     from ..settings import Settings
 
     if args.comfyui is None:
-        return Settings.load()
+        return Settings.load(environment=environment)
     from .. import servers
 
     folder = Path(args.comfyui).expanduser().absolute()
@@ -55,7 +55,7 @@ def settings_for(args: argparse.Namespace) -> Settings:
         known = ", ".join(each.home for each in others)
         show.note(f"{folder} runs several servers. Of the last one: {server.home}. Others: {known}")
     # Not by `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
-    return Settings(Path(server.home), Path(server.output), os.environ)
+    return Settings(Path(server.home), Path(server.output), environment)
 
 
 def runner_for(args: argparse.Namespace) -> Runner:
@@ -216,13 +216,22 @@ def _signing_key_test(args: argparse.Namespace) -> int:
 
 def doctor(args: argparse.Namespace) -> int:
     """`seedance doctor`: all that a report of a fault should hold, and no secret."""
-    settings = settings_for(args)
+    from ..runner import shared
+    from ..settings import problems
+
+    bad = problems(os.environ)
+    # All is found at once: a variable that cannot be read keeps nobody from the rest.
+    good_ones = {name: value for name, value in os.environ.items() if name not in bad}
+    settings = settings_for(args, good_ones)
     if args.rebuild:
-        _rebuild(args)
+        _rebuild(shared(settings))
     if args.reconcile:
-        _reconcile(args)
+        _reconcile(shared(settings))
     found = []
-    for topic, words, good in _findings(settings):
+    for topic, words, good in (
+        *((name, str(error), False) for name, error in bad.items()),
+        *_findings(settings),
+    ):
         found.append({"topic": topic, "found": words, "ok": good})
         if not args.json:
             show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
@@ -231,12 +240,19 @@ def doctor(args: argparse.Namespace) -> int:
     return 0 if all(each["ok"] for each in found) else SeedanceError.exit_code
 
 
-def _rebuild(args: argparse.Namespace) -> None:
-    runner = runner_for(args)
+def _rebuild(runner: Runner) -> None:
     count, aside = runner.rebuild()
     if aside is not None:
         show.note(f"The damaged journal is now {aside}.")
-    show.note(f"{count} saved video(s) were taken into the journal from the files beside them.")
+    show.note(
+        f"{count} saved video(s) were taken into the journal from the files beside them, below "
+        f"{runner.settings.output}."
+    )
+    show.note(
+        "Videos that were saved elsewhere (with -o or --out) are not among them, and would be paid "
+        "for again: run this once for each of their folders, SEEDANCE_OUTPUT=FOLDER seedance "
+        "doctor --rebuild."
+    )
     if left := [row.task for row in runner.journal.newest(sys.maxsize) if row.task and row.live]:
         show.note(f"Orders under way: {', '.join(left)}. Fetch them with: seedance collect --all")
     show.note(
@@ -245,8 +261,8 @@ def _rebuild(args: argparse.Namespace) -> None:
     )
 
 
-def _reconcile(args: argparse.Namespace) -> None:
-    found = runner_for(args).reconcile()
+def _reconcile(runner: Runner) -> None:
+    found = runner.reconcile()
     show.note(
         f"The journal has {found.tickets} orders under way again, by their tickets below the home, "
         f"and {found.videos} saved videos, by the files beside them."
@@ -291,6 +307,12 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     yield _tickets(settings)
     yield _key_file(settings)
     for provider in registry().values():
+        beginning = f"SEEDANCE_{provider.id.upper()}_"
+        if set_here := [name for name in os.environ if name.startswith(beginning)]:
+            try:
+                settings.config(provider.id)
+            except BadOrder as error:
+                yield ", ".join(sorted(set_here)), str(error), False
         yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
         if provider.can("assets"):
             source = settings.signing_key_source(provider.id)

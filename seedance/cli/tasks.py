@@ -57,6 +57,8 @@ def tasks(args: argparse.Namespace) -> int:
         show.as_json(records)
     elif args.csv:
         _write_csv(records, COST_FIELDS if args.costs else (*FIELDS, "file", "amount", "currency"))
+    elif args.costs and not records:
+        show.note("Nothing was spent yet.")
     elif args.costs:
         lines = ([_shown(record[name]) for name in COST_FIELDS] for record in records)
         show.table([COST_FIELDS, *lines])
