@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -357,7 +357,7 @@ def problems(environment: Mapping[str, str]) -> dict[str, BadOrder]:
     """What is wrong with variables that hold numbers, by their names: all of it, where `Settings`
     raises the first."""
     found = {}
-    checks = {
+    checks: dict[str, Callable[[str, str], object]] = {
         **dict.fromkeys(("SEEDANCE_POLL_INTERVAL", "SEEDANCE_TIMEOUT"), _seconds_of),
         **dict.fromkeys((*BUDGETS.values(), "SEEDANCE_MAX_USD"), _amount),
         "SEEDANCE_BUDGET_PROJECTS": _project_amounts,
