@@ -305,9 +305,8 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
             price, words = "-", show.as_typed(quote.problem.message)
         else:
             price = _in_table(quote.price)
-            words = "; ".join(
-                f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
-            )
+            changes = (f"{each.field} {each.asked} -> {each.given}" for each in quote.changes)
+            words = "; ".join((*changes, *quote.notes))
         rows.append((quote.provider, price, quote.key or "none", words))
     show.table(rows, cut=True)
     if any(quote.price and quote.price.is_converted for quote in quotes):

@@ -102,21 +102,30 @@ def providers(args: argparse.Namespace) -> int:
 
 def key_set(args: argparse.Namespace) -> int:
     """`seedance key set PROVIDER`."""
-    from ..providers import get
-
     settings = settings_for(args)
-    provider = get(args.provider)
+    provider = _with_key(args)
     if args.assets:
         return _signing_key_set(settings, provider)
-    if provider.key_variable is None:
-        raise BadOrder(f"{provider.name} needs no key.")
     settings.set_key(provider.id, _typed("Key", provider.name))
     show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
-    if os.environ.get(provider.key_variable):
+    if os.environ.get(provider.key_variable or ""):
         show.note(f"{provider.key_variable} is set too; it comes before the stored key.")
     if args.json:
         show.as_json({"provider": provider.id, "key": settings.key_source(provider.id)})
     return 0
+
+
+def _with_key(args: argparse.Namespace) -> type[Provider]:
+    """The provider that is named. Raises BadOrder for one that does not exist or needs no key."""
+    from ..options import no_choice
+    from ..providers import get, ids, is_free
+
+    if args.provider not in ids():
+        raise no_choice("provider", args.provider, [each for each in ids() if not is_free(each)])
+    provider = get(args.provider)
+    if provider.key_variable is None:
+        raise BadOrder(f"{provider.name} needs no key.")
+    return provider
 
 
 def _signing_key_set(settings: Settings, provider: type[Provider]) -> int:
@@ -150,6 +159,7 @@ def _typed(what: str, name: str) -> str:
 def key_remove(args: argparse.Namespace) -> int:
     """`seedance key remove PROVIDER`."""
     settings = settings_for(args)
+    _with_key(args)
     remove = settings.remove_signing_key if args.assets else settings.remove_key
     there = remove(args.provider)
     show.note("The stored key is removed." if there else "There was no stored key.")
@@ -190,6 +200,7 @@ def key_list(args: argparse.Namespace) -> int:
 
 def key_test(args: argparse.Namespace) -> int:
     """`seedance key test PROVIDER`: a free request that only a good key can make."""
+    _with_key(args)
     if args.assets:
         return _signing_key_test(args)
     balance = runner_for(args).probe_key(args.provider)

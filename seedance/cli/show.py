@@ -53,6 +53,8 @@ _AS_TYPED = (
     ("Connect a reference picture or clip too.", "Give a picture or clip with --reference too."),
     (" max_usd ", " --max-usd "),
     ("Raise max_usd,", "Raise --max-usd,"),
+    ("Give it as a sound.", "Give it with --reference."),
+    ("Give it as a clip, or save", "Give it with --video or --reference, or save"),
     ("connect the file itself", "give the file itself"),
     ("Connect the picture or clip itself", "Give the file itself"),
     ("queue it again", "send it again"),
@@ -192,7 +194,8 @@ def shortened(text: str, most: int) -> str:
 
 def table(rows: Sequence[Sequence[object]], *, cut: bool = False) -> None:
     """Rows in columns as wide as their contents; the last column is not padded, and cut to what
-    fits a terminal of 80 columns if `cut`."""
+    fits a terminal of 80 columns if `cut` and it is read on one."""
+    cut = cut and sys.stdout.isatty()
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     left = max(79 - sum(width + 2 for width in widths[:-1]), 10)

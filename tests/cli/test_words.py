@@ -218,7 +218,8 @@ def test_keys_are_stored_and_removed_with_json(
         assert ran.json == {"provider": "fal", "removed": removed}
 
 
-def test_check_fits_80_columns(command: Command) -> None:
+def test_check_fits_80_columns(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     lines = command(
         "check", "--prompt", "x", "--duration", "30", "--ratio", "9:21"
     ).out.splitlines()
