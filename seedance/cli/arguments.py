@@ -458,8 +458,8 @@ def _seconds(text: str) -> int:
 
 def _seed(text: str) -> int:
     try:
-        return options.whole("seed", text)
-    except BadOrder:
+        return int(text)
+    except ValueError:
         raise argparse.ArgumentTypeError(
             f"use a whole number from 0 to {SEEDS - 1}, not {text[:40]!r}"
         ) from None

@@ -308,7 +308,7 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
             changes = (f"{each.field} {each.asked} -> {each.given}" for each in quote.changes)
             words = "; ".join((*changes, *quote.notes))
         rows.append((quote.provider, price, quote.key or "none", words))
-    show.table(rows, cut=True)
+    show.table(rows, cut=sys.stdout.isatty())  # a pipe is for programs, which want it all
     if any(quote.price and quote.price.is_converted for quote in quotes):
         show.note(f"Other currencies are converted to USD at the rate of {RATES_AS_OF}.")
     show.note("In full, with the payload: seedance check --provider ID ...")

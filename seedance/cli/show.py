@@ -194,8 +194,7 @@ def shortened(text: str, most: int) -> str:
 
 def table(rows: Sequence[Sequence[object]], *, cut: bool = False) -> None:
     """Rows in columns as wide as their contents; the last column is not padded, and cut to what
-    fits a terminal of 80 columns if `cut` and it is read on one."""
-    cut = cut and sys.stdout.isatty()
+    fits a terminal of 80 columns if `cut`."""
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     left = max(79 - sum(width + 2 for width in widths[:-1]), 10)
