@@ -139,9 +139,6 @@ def choice_table() -> str:
     head = ["provider", *(f"a second of {name}" for name in short), "up to", "drafts", "keys"]
     lines = [_row(head), _row(["---"] * len(head))]
     for provider in registry().values():
-        models = provider.limits.models.values()
-        highest = max((model.resolutions[-1] for model in models), key=RESOLUTIONS.index)
-        longest = max(model.durations[1] for model in models)
         drafts = provider.can("finish")
         key = provider.key_variable
         if key and provider.key_page:
@@ -151,7 +148,7 @@ def choice_table() -> str:
                 (
                     f"{provider.name} (`{provider.id}`)",
                     *(_price_of_a_second(provider, model) for model in MOST_ASKED_FOR),
-                    f"{highest}, {longest} s",
+                    _most(provider),
                     "yes" if drafts else "-",
                     key or "needs none",
                 )
@@ -159,6 +156,20 @@ def choice_table() -> str:
         )
     notes = [provider.price_note for provider in registry().values() if provider.price_note]
     return "\n".join([*lines, *(f"\n{note}" for note in notes)])
+
+
+def _most(provider: type[Provider]) -> str:
+    """The highest resolution and the longest clip of each model: no model may have both of what a
+    provider has at the most."""
+    found: dict[str, list[str]] = {}
+    for name in MOST_ASKED_FOR:
+        if model := provider.limits.models.get(name):
+            highest = max(model.resolutions, key=RESOLUTIONS.index)
+            most = f"{highest}, {model.durations[1]} s"
+            found.setdefault(most, []).append(name.removeprefix("seedance-"))
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{' and '.join(names)}: {most}" for most, names in found.items())
 
 
 def _price_of_a_second(provider: type[Provider], model: str) -> str:

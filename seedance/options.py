@@ -55,6 +55,7 @@ ALIASES = {"reference": "references"}  # as the command line spells it
 # As spreadsheets write them, in the languages of their users too.
 _YES = {"true", "yes", "on", "1", "x", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero", "是"}
 _NO = {"false", "no", "off", "0", "falsch", "nein", "faux", "non", "falso", "否"}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SPLIT = re.compile(r"[;\n]")
 
 GetMedium = Callable[[Kind, str], Medium]
@@ -124,6 +125,13 @@ def medium(kind: Kind, text: str, folder: Path | None = None) -> Medium:
     (the current one unless given). Raises BadOrder if there is no such file."""
     if is_address(text.strip()):
         return Medium.from_address(kind, text)
+    if (scheme := _SCHEME.match(text.strip())) is not None:
+        raise BadOrder(
+            f"{quoted(text)} is no address that can be used.",
+            hint="Give the path of the file, without file://."
+            if scheme[0].lower() == "file://"
+            else "Use an https address, or the path of a file.",
+        )
     try:
         path = Path(text).expanduser()
         return Medium.from_path(kind, path if folder is None else folder / path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from .. import options
@@ -19,6 +20,7 @@ from ..order import (
     OUTPUT_FORMATS,
     RATIOS,
     RESOLUTIONS,
+    SEEDS,
     Order,
 )
 from ..texts import did_you_mean
@@ -32,6 +34,7 @@ FLAGS = (
     *("--draft", "--web-search", "--output-format", "--out", "--join", "--jobs", "--estimate"),
     *("--report", "--project", "--by", "--farm", "--priority", "--until-empty", "--reconcile"),
 )
+LENGTHS = "whole seconds, 4 to 15 with most models, to 30 with seedance-2.5"
 MOST_ROWS = 10**9
 MOST_JOBS = 500
 
@@ -49,12 +52,23 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         show.write(message, file or sys.stderr)
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does it; what is not understood gets the advice of the command it follows."""
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            self._fail(f"unrecognized arguments: {' '.join(left)}", found)
+        return found
+
     def error(self, message: str) -> NoReturn:
-        hint = f"{self._advice(message)}See: {self.prog} --help"
+        self._fail(message, argparse.Namespace())
+
+    def _fail(self, message: str, found: argparse.Namespace) -> NoReturn:
+        see = getattr(found, "prog", self.prog)
+        hint = f"{self._advice(message, vars(found))}See: {see} --help"
         raise BadOrder(f"{message[:1].upper()}{message[1:]}.", hint=hint)
 
-    def _advice(self, message: str) -> str:
-        """What a person may have meant."""
+    def _advice(self, message: str, options: Mapping[str, Any]) -> str:
+        """What a person may have meant. `options`: those of the command, by their names."""
         said, _, known = message.partition(" (choose from ")
         _, choice, typed = said.partition("invalid choice: ")
         if choice and known:
@@ -67,8 +81,10 @@ class Parser(argparse.ArgumentParser):
             return ""
         words = message.partition(": ")[2]
         if words.startswith("-"):
-            flags = [each for each in FLAGS if each.startswith("--")]
+            flags = [each for each in FLAGS if each[2:].replace("-", "_") in options]
             return did_you_mean(words.split()[0], flags)
+        if "prompt" not in options:
+            return ""
         return f'A prompt of several words stands in quotes: --prompt "... {words}". '
 
 
@@ -76,7 +92,7 @@ def parser() -> Parser:
     """The parser of the whole command line; the chosen command is `args.run(args) -> exit code`."""
     top = Parser(
         prog="seedance",
-        description="Make videos with Seedance 2.0 through any of several providers.",
+        description="Make videos with Seedance 2.0 and 2.5 through any of several providers.",
         epilog="Videos cost money at every provider but preview, which is free and offline.",
     )
     top.add_argument("--version", action="version", version=f"seedance {_version()}")
@@ -154,7 +170,11 @@ def parser() -> Parser:
     )
     command.add_argument("ticket", metavar="TICKET", help="that of the draft")
     command.add_argument(
-        "--resolution", default=FINALS[0], metavar="|".join(FINALS), help="default: 1080p"
+        *("--resolution",),
+        type=_final,
+        default=FINALS[0],
+        metavar="|".join(FINALS),
+        help="default: 1080p",
     )
     command.set_defaults(provider=None)
     _money_flags(command)
@@ -203,7 +223,9 @@ def _asset_commands(commands: Any) -> None:
     actions = asset.add_subparsers(title="actions", metavar="ACTION", required=True)
     where = "whose library; any: on this machine, for every provider"
     add = _command(actions, "add", assets.add, "add files to the assets of a name, each once")
-    add.add_argument("files", nargs="+", metavar="FILE", help="a file, or an https address")
+    add.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file; with --provider also an https address"
+    )
     add.add_argument("--name", required=True, metavar="NAME", help="letters, digits, _ and -")
     add.add_argument("--provider", default="any", metavar="P", help=f"{where} (default)")
     add.add_argument(
@@ -302,7 +324,7 @@ def _command(group: Any, name: str, run: Any, help_text: str) -> argparse.Argume
     command: argparse.ArgumentParser = group.add_parser(
         name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}."
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, prog=command.prog)
     return command
 
 
@@ -341,10 +363,14 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=default.duration,
         metavar="N",
-        help="seconds, -1 lets the model decide (default: 5)",
+        help=f"{LENGTHS}; -1 lets the model decide (default: 5)",
     )
     how.add_argument(
-        "--seed", type=int, default=default.seed, metavar="N", help="another seed, another video"
+        *("--seed",),
+        type=_seed,
+        default=default.seed,
+        metavar="N",
+        help=f"another seed, another video: 0 to {SEEDS - 1} (default: 0)",
     )
     how.add_argument("--no-audio", action="store_true", help="a silent video")
     how.add_argument(
@@ -424,10 +450,25 @@ def _takes(text: str) -> int:
 
 
 def _seconds(text: str) -> int:
-    return options.whole("duration", text)
+    try:
+        return options.whole("duration", text)
+    except BadOrder:
+        raise argparse.ArgumentTypeError(f"use {LENGTHS}, or -1, not {text[:20]!r}") from None
 
 
-_seconds.__name__ = "int"  # as argparse calls it in its error
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"use a whole number from 0 to {SEEDS - 1}, not {text[:40]!r}"
+        ) from None
+
+
+def _final(text: str) -> str:
+    if text not in FINALS:
+        raise argparse.ArgumentTypeError(f"use {' or '.join(FINALS)}, not {text[:20]!r}")
+    return text
 
 
 def _jobs(text: str) -> int:

@@ -87,7 +87,7 @@ def show_one(args: argparse.Namespace) -> int:
         show.as_json([view.as_dict() for view in views])
         return 0
     for view in views:
-        of = "a real person" if view.person else "no real person"
+        of = "a real person" if view.person else "not marked as a person"
         show.line(f"{view.name}: {view.kind} at {view.provider}, {of}, {_state(view)}")
         show.line(f"  {view.handle or view.file or '-'}")
     return 0

@@ -334,11 +334,10 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
             price, words = "-", show.as_typed(quote.problem.message)
         else:
             price = _in_table(quote.price)
-            words = "; ".join(
-                f"{each.field} {each.asked} -> {each.given}" for each in quote.changes
-            )
+            changes = (f"{each.field} {each.asked} -> {each.given}" for each in quote.changes)
+            words = "; ".join((*changes, *quote.notes))
         rows.append((quote.provider, price, quote.key or "none", words))
-    show.table(rows, cut=True)
+    show.table(rows, cut=sys.stdout.isatty())  # a pipe is for programs, which want it all
     if any(quote.price and quote.price.is_converted for quote in quotes):
         show.note(f"Other currencies are converted to USD at the rate of {RATES_AS_OF}.")
     show.note("In full, with the payload: seedance check --provider ID ...")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,12 @@ CODECS = (
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def settings_for(args: argparse.Namespace) -> Settings:
+def settings_for(args: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings: this user's, or with `--comfyui` those of a ComfyUI installation."""
     from ..settings import Settings
 
     if args.comfyui is None:
-        return Settings.load()
+        return Settings.load(environment=environment)
     from .. import servers
 
     folder = Path(args.comfyui).expanduser().absolute()
@@ -55,7 +55,7 @@ def settings_for(args: argparse.Namespace) -> Settings:
         known = ", ".join(each.home for each in others)
         show.note(f"{folder} runs several servers. Of the last one: {server.home}. Others: {known}")
     # Not by `load`: what is typed here wins over SEEDANCE_HOME and SEEDANCE_OUTPUT.
-    return Settings(Path(server.home), Path(server.output), os.environ)
+    return Settings(Path(server.home), Path(server.output), environment)
 
 
 def runner_for(args: argparse.Namespace) -> Runner:
@@ -102,21 +102,30 @@ def providers(args: argparse.Namespace) -> int:
 
 def key_set(args: argparse.Namespace) -> int:
     """`seedance key set PROVIDER`."""
-    from ..providers import get
-
     settings = settings_for(args)
-    provider = get(args.provider)
+    provider = _with_key(args)
     if args.assets:
         return _signing_key_set(settings, provider)
-    if provider.key_variable is None:
-        raise BadOrder(f"{provider.name} needs no key.")
     settings.set_key(provider.id, _typed("Key", provider.name))
     show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
-    if os.environ.get(provider.key_variable):
+    if os.environ.get(provider.key_variable or ""):
         show.note(f"{provider.key_variable} is set too; it comes before the stored key.")
     if args.json:
         show.as_json({"provider": provider.id, "key": settings.key_source(provider.id)})
     return 0
+
+
+def _with_key(args: argparse.Namespace) -> type[Provider]:
+    """The provider that is named. Raises BadOrder for one that does not exist or needs no key."""
+    from ..options import no_choice
+    from ..providers import get, ids, is_free
+
+    if args.provider not in ids():
+        raise no_choice("provider", args.provider, [each for each in ids() if not is_free(each)])
+    provider = get(args.provider)
+    if provider.key_variable is None:
+        raise BadOrder(f"{provider.name} needs no key.")
+    return provider
 
 
 def _signing_key_set(settings: Settings, provider: type[Provider]) -> int:
@@ -150,6 +159,7 @@ def _typed(what: str, name: str) -> str:
 def key_remove(args: argparse.Namespace) -> int:
     """`seedance key remove PROVIDER`."""
     settings = settings_for(args)
+    _with_key(args)
     remove = settings.remove_signing_key if args.assets else settings.remove_key
     there = remove(args.provider)
     show.note("The stored key is removed." if there else "There was no stored key.")
@@ -190,6 +200,7 @@ def key_list(args: argparse.Namespace) -> int:
 
 def key_test(args: argparse.Namespace) -> int:
     """`seedance key test PROVIDER`: a free request that only a good key can make."""
+    _with_key(args)
     if args.assets:
         return _signing_key_test(args)
     balance = runner_for(args).probe_key(args.provider)
@@ -216,13 +227,22 @@ def _signing_key_test(args: argparse.Namespace) -> int:
 
 def doctor(args: argparse.Namespace) -> int:
     """`seedance doctor`: all that a report of a fault should hold, and no secret."""
-    settings = settings_for(args)
+    from ..runner import shared
+    from ..settings import problems
+
+    bad = problems(os.environ)
+    # All is found at once: a variable that cannot be read keeps nobody from the rest.
+    good_ones = {name: value for name, value in os.environ.items() if name not in bad}
+    settings = settings_for(args, good_ones)
     if args.rebuild:
-        _rebuild(args)
+        _rebuild(shared(settings))
     if args.reconcile:
-        _reconcile(args)
+        _reconcile(shared(settings))
     found = []
-    for topic, words, good in _findings(settings):
+    for topic, words, good in (
+        *((name, str(error), False) for name, error in bad.items()),
+        *_findings(settings),
+    ):
         found.append({"topic": topic, "found": words, "ok": good})
         if not args.json:
             show.line(f"{'ok ' if good else 'BAD'} {topic}: {words}")
@@ -231,12 +251,19 @@ def doctor(args: argparse.Namespace) -> int:
     return 0 if all(each["ok"] for each in found) else SeedanceError.exit_code
 
 
-def _rebuild(args: argparse.Namespace) -> None:
-    runner = runner_for(args)
+def _rebuild(runner: Runner) -> None:
     count, aside = runner.rebuild()
     if aside is not None:
         show.note(f"The damaged journal is now {aside}.")
-    show.note(f"{count} saved video(s) were taken into the journal from the files beside them.")
+    show.note(
+        f"{count} saved video(s) were taken into the journal from the files beside them, below "
+        f"{runner.settings.output}."
+    )
+    show.note(
+        "Videos that were saved elsewhere (with -o or --out) are not among them, and would be paid "
+        "for again: run this once for each of their folders, SEEDANCE_OUTPUT=FOLDER seedance "
+        "doctor --rebuild."
+    )
     if left := [row.task for row in runner.journal.newest(sys.maxsize) if row.task and row.live]:
         show.note(f"Orders under way: {', '.join(left)}. Fetch them with: seedance collect --all")
     show.note(
@@ -245,8 +272,8 @@ def _rebuild(args: argparse.Namespace) -> None:
     )
 
 
-def _reconcile(args: argparse.Namespace) -> None:
-    found = runner_for(args).reconcile()
+def _reconcile(runner: Runner) -> None:
+    found = runner.reconcile()
     show.note(
         f"The journal has {found.tickets} orders under way again, by their tickets below the home, "
         f"and {found.videos} saved videos, by the files beside them."
@@ -291,6 +318,12 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     yield _tickets(settings)
     yield _key_file(settings)
     for provider in registry().values():
+        beginning = f"SEEDANCE_{provider.id.upper()}_"
+        if set_here := [name for name in os.environ if name.startswith(beginning)]:
+            try:
+                settings.config(provider.id)
+            except BadOrder as error:
+                yield ", ".join(sorted(set_here)), str(error), False
         yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
         if provider.can("assets"):
             source = settings.signing_key_source(provider.id)

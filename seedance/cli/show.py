@@ -38,6 +38,7 @@ MONEY_WORDS_BEFORE: Mapping[Spent, str] = {
     "unknown": "Nothing was spent now. It is not known whether it was billed before.",
 }
 
+LOG_SECONDS = 15.0  # after which a log has another line of the same step
 PATIENCE = 2.0  # seconds after which a person is told that something goes on
 
 _FREE = re.compile("nothing (is|was) (spent|billed)|it is not billed", re.IGNORECASE)
@@ -53,6 +54,8 @@ _AS_TYPED = (
     ("Connect a reference picture or clip too.", "Give a picture or clip with --reference too."),
     (" max_usd ", " --max-usd "),
     ("Raise max_usd,", "Raise --max-usd,"),
+    ("Give it as a sound.", "Give it with --reference."),
+    ("Give it as a clip, or save", "Give it with --video or --reference, or save"),
     ("connect the file itself", "give the file itself"),
     ("Connect the picture or clip itself", "Give the file itself"),
     ("queue it again", "send it again"),
@@ -234,6 +237,7 @@ class Display:
     def __init__(self, takes: int) -> None:
         self._takes = takes
         self._codes = [""] * takes
+        self._due = [0.0] * takes
         self._bars: list[Any] = []
         self._screen = _Screen()
 
@@ -269,6 +273,8 @@ class Display:
             bar = self._bars[take]
             bar.n = round(100 * (progress.fraction or 0))
             bar.set_description_str(name + clean(progress))
-        elif progress.code != self._codes[take]:  # a log needs no line for each per cent
+        # A log needs no line for each per cent, but a sign of life now and then.
+        elif progress.code != self._codes[take] or time.monotonic() >= self._due[take]:
             self._codes[take] = progress.code
+            self._due[take] = time.monotonic() + LOG_SECONDS
             note(name + str(progress))

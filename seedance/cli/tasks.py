@@ -4,8 +4,10 @@ cancel a task, clear a row."""
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder
@@ -23,7 +25,7 @@ STATES = {
     "submitting": "it is being sent",
     "running": "paid; the provider makes the video",
     "succeeded": "finished at the provider, not saved here yet: seedance collect ROW",
-    "saved": "the video is in the output folder",
+    "saved": "the video was saved; where: seedance show ROW",
     "unclear": "perhaps paid: look at the provider's own list, then: seedance forget ROW",
     "refused": "not accepted; nothing is billed",
     "failed": "accepted, then failed",
@@ -57,6 +59,8 @@ def tasks(args: argparse.Namespace) -> int:
         show.as_json(records)
     elif args.csv:
         _write_csv(records, COST_FIELDS if args.costs else (*FIELDS, "file", "amount", "currency"))
+    elif args.costs and not records:
+        show.note("Nothing was spent yet.")
     elif args.costs:
         lines = ([_shown(record[name]) for name in COST_FIELDS] for record in records)
         show.table([COST_FIELDS, *lines])
@@ -155,7 +159,7 @@ def show_row(args: argparse.Namespace) -> int:
     if args.json:
         show.as_json({**record, "order": row.order, "changes": row.changes, "result": row.result})
         return 0
-    record["state"] = f"{row.state} ({_explained(row)})"
+    record["state"] = f"{row.state} ({_explained(row, file)})"
     record["cost"] = show.money(row.cost)
     error = record.pop("error")
     order = {name: value for name, value in row.order.items() if name not in record and value}
@@ -169,11 +173,14 @@ def show_row(args: argparse.Namespace) -> int:
     return 0
 
 
-def _explained(row: Row) -> str:
+def _explained(row: Row, file: Path | None) -> str:
     from ..runner import was_forgotten
 
     if row.task is not None and was_forgotten(row):
         return "a person forgot it; nobody cancelled its task"
+    if row.state.value == "saved":
+        there = file is not None and os.path.exists(file)
+        return "the video is there" if there else "the video was saved, and is not there any more"
     return STATES[row.state.value]
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import BadOrder
 from ..files import replacing
 from ..said import say
+from ..texts import quoted
 from .memory import ensure_memory
 from .profiles import from_numbered, in_srgb, numbered_colours
 from .signatures import signature
@@ -106,6 +107,13 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
         ) from error
     except UnidentifiedImageError as error:
         raise _unreadable(name, source) from error
+    except PermissionError as error:
+        raise BadOrder(
+            "{path} cannot be read: {reason}.",
+            hint="Make the file readable for whoever runs this.",
+            path=quoted(str(source)) if isinstance(source, Path) else name,
+            reason=error.strerror,
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         if isinstance(error, BadOrder):
             raise

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from ..texts import counted
+
 if TYPE_CHECKING:
     from .scene import Scene
 
@@ -204,10 +206,14 @@ def wrap(words: str, font: Font, width: int) -> list[str]:
 
 
 def readable(words: str, font: Font) -> str:
-    """`words` without the characters that the font lacks; says so if none is left."""
+    """`words` without the characters that the font lacks; says how many those are."""
     gap = _shape(font, _NOBODYS)
     kept = "".join(each for each in words if each.isspace() or _shape(font, each) != gap)
-    return " ".join(kept.split()) or f"(a prompt of {len(words)} characters without a font here)"
+    lost = len(words) - len(kept)
+    if not kept.strip():
+        return f"(a prompt of {len(words)} characters without a font here)"
+    said = f" (and {counted(lost, 'characters')} without a font here)" if lost else ""
+    return " ".join(kept.split()) + said
 
 
 def _shape(font: Font, character: str) -> bytes:

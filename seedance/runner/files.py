@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -127,7 +128,10 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
             )
     except OSError as error:  # a folder that cannot be entered, a name that is too long
         raise BadOrder(
-            "{file} cannot be used: {reason}.", hint=hint, file=video, reason=error.strerror
+            "{file} cannot be used: {reason}.",
+            hint=say("Give a shorter name.") if error.errno == errno.ENAMETOOLONG else hint,
+            file=video,
+            reason=error.strerror,
         ) from error
     check_writable(video.parent)
 

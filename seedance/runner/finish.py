@@ -37,7 +37,14 @@ def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Setti
         final = Order(
             provider=known.provider, model=NEWEST, resolution=resolution, draft_of=str(known)
         )
-        return quotes.prepare_at(final, known.provider, settings)
+        prepared = quotes.prepare_at(final, known.provider, settings)
+        note = say(
+            "The journal does not know the draft {ticket}, so that its price is that of "
+            "{seconds} s; a longer one costs more.",
+            ticket=known,
+            seconds=final.duration,
+        )
+        return replace(prepared, notes=(*prepared.notes, note))
     if row.state not in FINISHED:
         raise BadOrder(
             "The draft {ticket} is {state}; only one that has succeeded can be finished.",

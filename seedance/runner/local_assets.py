@@ -80,7 +80,11 @@ class LocalAssets:
         Raises BadOrder for an address, and where the folder cannot be written or is another kind's.
         """
         if medium.address is not None or medium.unknown:
-            raise BadOrder("An asset of this machine is made of a file, not of an address.")
+            raise BadOrder(
+                "An asset of this machine is made of a file, not of an address.",
+                hint="Save the file first, or choose the provider whose library shall fetch it "
+                "(--provider ID on the command line).",
+            )
         if medium.pixels is not None:
             medium = Medium.from_data("image", media.encode_png(medium.pixels))
         media.measure(medium)  # raises for what cannot be read

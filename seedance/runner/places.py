@@ -143,8 +143,8 @@ def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
     lost = row is None and "task" in read_sidecar(Files(target))
     raise BadOrder(
         "{there} is there already, and the journal does not say that this order made it.",
-        hint="Choose another name, or replace it with --overwrite. If the journal was lost, first "
-        "run: seedance doctor --rebuild."
+        hint="Choose another name, or replace it with --overwrite. If this very order made it, and "
+        "the journal was lost, first run: seedance doctor --rebuild."
         if lost
         else "Choose another name, or replace it with --overwrite.",
         there=there,

@@ -160,19 +160,24 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     found: list[Prepared] = []
     lacks: list[Said] = []
     keyless: list[str] = []
+    kept_back: list[NeedsKey] = []
     for provider_id in providers.ids():
         if providers.is_free(provider_id):
             continue
         try:
             settings.key(provider_id)
             found.append(_prepared(replace(order, on_unsupported="error"), provider_id, settings))
-        except NeedsKey:
+        except NeedsKey as error:
             keyless.append(provider_id)
+            if settings.has_key(provider_id):
+                kept_back.append(error)
         except BadOrder as error:
             lacks.append(say("{provider}: {said}", provider=provider_id, said=error.message))
     if found:
         best = min(found, key=_price_rank)
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
+    if not lacks and kept_back:
+        raise kept_back[0]  # a key is there, and may not go where it would
     if not lacks:
         raise NeedsKey(
             "There is no key for any provider yet.",
@@ -210,17 +215,20 @@ def prepare_at(order: Order, provider_id: str, settings: Settings) -> Prepared:
         raise _naming(error, able) from None
     if not providers.is_free(provider_id) or order.draft_of:
         return prepared
-    unable = [each for each in providers.ids() if _fits(asked, each, settings) is False]
-    return replace(prepared, notes=(*prepared.notes, *_only_here(unable)))
+    return replace(prepared, notes=(*prepared.notes, *_only_here(asked, settings)))
 
 
-def _only_here(unable: Sequence[str]) -> Iterable[Said]:
-    """The free provider, which stands for any other until an order is paid, takes what some of them
-    do not."""
-    if unable:
+def _only_here(asked: Order, settings: Settings) -> Iterable[Said]:
+    """The free provider stands for any other until an order is paid. What none of them takes as it
+    is, is worth a word: of those with a key, or of all where none has one."""
+    paid = [each for each in providers.ids() if not providers.is_free(each)]
+    fits = {each: _fits(asked, each, settings) for each in paid if settings.key_source(each)}
+    fits = fits or {each: _fits(asked, each, settings) for each in paid}
+    unable = [each for each, fit in fits.items() if fit is False]
+    if unable and True not in fits.values():
         yield say(
-            "As it is, the order does not fit these providers: {providers}. Why, say Compare "
-            "providers on the node and: seedance check",
+            "As it is, the order fits none of: {providers}. Why not, tells seedance check on the "
+            "command line, and Compare providers in ComfyUI.",
             providers=unable,
         )
 

@@ -4,6 +4,15 @@ then from the key file."""
 from __future__ import annotations
 
 from .provider import Access, KeySource
-from .settings import MAX_USD, PACK, TIMEOUT, Section, Settings
+from .settings import MAX_USD, PACK, TIMEOUT, Section, Settings, problems
 
-__all__ = ["MAX_USD", "PACK", "TIMEOUT", "Access", "KeySource", "Section", "Settings"]
+__all__ = [
+    "MAX_USD",
+    "PACK",
+    "TIMEOUT",
+    "Access",
+    "KeySource",
+    "Section",
+    "Settings",
+    "problems",
+]

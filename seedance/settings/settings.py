@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +35,12 @@ PACK = Path(__file__).resolve().parents[2]
 TIMEOUT = 3600.0
 MAX_USD = 50.0
 SHORTEST_POLL = 0.05  # seconds; asking without a pause helps nobody
+BUDGETS = {
+    "day": "SEEDANCE_BUDGET_DAY",
+    "month": "SEEDANCE_BUDGET_MONTH",
+    "unknown_price": "SEEDANCE_UNKNOWN_PRICE",
+}
+_PROJECTS_HINT = say('It looks like {"trailer": 200}.')
 _SECRET_VARIABLES = ("KEY", "KEY_ID", "TOKEN")  # what their names end with
 
 
@@ -68,9 +74,14 @@ class Settings:
         return "SEEDANCE_JOURNAL_URL" not in self._environment and not os.path.exists(self._journal)
 
     @classmethod
-    def load(cls, *, home: Path | None = None, output: Path | None = None) -> Settings:
+    def load(
+        cls,
+        *,
+        home: Path | None = None,
+        output: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Settings:
         """The settings of this process; `SEEDANCE_HOME` and `SEEDANCE_OUTPUT` win."""
-        environment = dict(os.environ)
         chosen_home = environment.get("SEEDANCE_HOME") or home or Path.home() / ".seedance"
         chosen_output = environment.get("SEEDANCE_OUTPUT") or output or Path.cwd()
         return cls(
@@ -140,6 +151,13 @@ class Settings:
             return self._of(provider_id).key_source
         except BadOrder:  # the key file cannot be used
             return None
+
+    def has_key(self, provider_id: str) -> bool:
+        """Whether there is a key of the provider, even if it may not go to the configured base
+        URL. Raises BadOrder if the key file cannot be used."""
+        variable = providers.get(provider_id).key_variable or ""
+        stored = self._keys.record(provider_id).get("key")
+        return bool(self._environment.get(variable, "").strip() or stored)
 
     def key_in(self, text: str) -> str | None:
         """The name of the provider whose key stands in `text`, None if none does. Raises BadOrder
@@ -275,9 +293,9 @@ class Settings:
         if unknown := self._environment.get("SEEDANCE_UNKNOWN_PRICE") or stored:
             values["unknown_price"] = str(unknown)
         return {
-            name: _amount(value, say("the budget's {name}", name=name))
-            for name, value in values.items()
-            if name in ("day", "month", "unknown_price")
+            name: _amount(values[name], variable)
+            for name, variable in BUDGETS.items()
+            if name in values
         }
 
     def budget_of(self, project: str) -> dict[str, float]:
@@ -287,25 +305,15 @@ class Settings:
             return self.budget
         return {
             **self.budget,
-            "project": _amount(str(limit), say("the budget of {project}", project=project)),
+            "project": _amount(
+                str(limit), say("the budget of {project}", project=project), hint=_PROJECTS_HINT
+            ),
         }
 
     def _project_budgets(self) -> Mapping[str, Any]:
         """USD by project."""
-        budgets: Any = self._keys.record("budget").get("projects") or {}
-        if text := self._environment.get("SEEDANCE_BUDGET_PROJECTS"):
-            try:
-                budgets = json.loads(text)
-            except ValueError as error:
-                raise BadOrder(
-                    "SEEDANCE_BUDGET_PROJECTS is not JSON: {said}.", said=str(error)
-                ) from error
-        if not isinstance(budgets, dict):
-            raise BadOrder(
-                "SEEDANCE_BUDGET_PROJECTS must be a JSON object from project to USD.",
-                hint='It looks like {"trailer": 200}.',
-            )
-        return budgets
+        stored: Any = self._keys.record("budget").get("projects") or {}
+        return _projects(self._environment.get("SEEDANCE_BUDGET_PROJECTS", ""), stored)
 
     @property
     def max_usd(self) -> float:
@@ -342,17 +350,25 @@ class Settings:
 
     def _seconds(self, variable: str) -> float | None:
         text = self._environment.get(variable, "").strip()
-        if not text:
-            return None
-        seconds = _number(text)
-        if seconds is None:
-            raise BadOrder(
-                "{variable} must be a number of seconds, not {text}.",
-                hint="Set it like {variable}=60, or leave it out for what fits most.",
-                variable=variable,
-                text=repr(text[:40]),
-            )
-        return seconds
+        return _seconds_of(text, variable) if text else None
+
+
+def problems(environment: Mapping[str, str]) -> dict[str, BadOrder]:
+    """What is wrong with variables that hold numbers, by their names: all of it, where `Settings`
+    raises the first."""
+    found = {}
+    checks: dict[str, Callable[[str, str], object]] = {
+        **dict.fromkeys(("SEEDANCE_POLL_INTERVAL", "SEEDANCE_TIMEOUT"), _seconds_of),
+        **dict.fromkeys((*BUDGETS.values(), "SEEDANCE_MAX_USD"), _amount),
+        "SEEDANCE_BUDGET_PROJECTS": _project_amounts,
+    }
+    for variable, check in checks.items():
+        if text := environment.get(variable, "").strip():
+            try:
+                check(text, variable)
+            except BadOrder as error:
+                found[variable] = error
+    return found
 
 
 def _put(record: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -373,12 +389,51 @@ def _number(text: str) -> float | None:
     return number if 0 <= number < 1e9 else None
 
 
-def _amount(text: str, what: str) -> float:
+def _seconds_of(text: str, variable: str) -> float:
+    seconds = _number(text)
+    if seconds is None:
+        raise BadOrder(
+            "{variable} must be a number of seconds, not {text}.",
+            hint="Set it like {variable}=60, or leave it out for what fits most.",
+            variable=variable,
+            text=repr(text[:40]),
+        )
+    return seconds
+
+
+def _amount(text: str, what: str, hint: str = "") -> float:
     amount = _number(text)
     if amount is None:
         raise BadOrder(
             "{what} must be a number that is not negative, not {text}.",
+            hint=hint or say("It is in USD; set it like {what}=20, or leave it out.", what=what),
             what=what,
             text=repr(text[:40]),
         )
     return amount
+
+
+def _projects(text: str, stored: Any) -> dict[str, Any]:
+    """USD by project: what the environment has (`text`), else what is `stored`."""
+    budgets = stored
+    if text:
+        try:
+            budgets = json.loads(text)
+        except ValueError as error:
+            raise BadOrder(
+                "SEEDANCE_BUDGET_PROJECTS is not JSON: {said}.",
+                hint=_PROJECTS_HINT,
+                said=str(error),
+            ) from error
+    if not isinstance(budgets, dict):
+        raise BadOrder(
+            "SEEDANCE_BUDGET_PROJECTS must be a JSON object from project to USD.",
+            hint=_PROJECTS_HINT,
+        )
+    return budgets
+
+
+def _project_amounts(text: str, _variable: str) -> None:
+    for project, limit in _projects(text, {}).items():
+        what = say("the budget of {project}", project=project)
+        _amount(str(limit), what, hint=_PROJECTS_HINT)

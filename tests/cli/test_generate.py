@@ -257,7 +257,7 @@ def test_unreachable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "says"),
     [
         (["generate", "--takes", "9"], "Argument --takes: use a number from 1 to 8"),
-        (["generate", "--duration", "long"], "Argument --duration: invalid int value"),
+        (["generate", "--duration", "long"], "Argument --duration: use whole seconds, 4 to 15"),
         (["generate", "--provider", "nobody", "--prompt", "x"], "no provider 'nobody'"),
         (["generate", "--image", "no/such.png"], "There is no file no/such.png"),
         (["generate", "--reference", "thing"], "cannot be told from its ending"),

@@ -85,7 +85,7 @@ def test_the_list_keeps_the_prompt_and_fits_80_columns(
     assert max(map(len, ran.out.splitlines())) <= 80
     assert "a hare" in ran.out
     assert "a fox that" in ran.out
-    assert "saved: the video is in the output folder" in ran.err
+    assert "saved: the video was saved; where: seedance show ROW" in ran.err
     assert len(command("tasks", "--search", "HARE", "--json").json) == 1
     assert len(command("tasks", "--state", "saved", "--json").json) == 2
     assert command("tasks", "--state", "running", "--json").json == []

@@ -28,6 +28,18 @@ def test_a_log_has_no_line_for_each_per_cent(capsys: pytest.CaptureFixture[str])
     ]
 
 
+def test_a_log_has_a_sign_of_life_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
+    with show.Display(1) as display:
+        for _ in range(5):
+            display.show(0, Progress("rendering", {}, None, None))
+            now[0] += show.LOG_SECONDS / 2
+    assert capsys.readouterr().err.splitlines() == ["rendering"] * 3
+
+
 class Terminal(io.StringIO):
     """A terminal's screen, as far as bars move on it: to the line's start, one down, one up."""
 

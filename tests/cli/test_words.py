@@ -172,12 +172,18 @@ def test_preview_says_where_an_order_would_not_fit(
     monkeypatch.setenv("SEEDANCE_TIMEOUT", "0")
     small = tmp_path / "small.png"
     Image.new("RGB", (20, 20)).save(small)
-    said = command(*PREVIEW[:-1], "x" * 20_000).err
-    assert "the order does not fit these providers: " in said
-    assert "aihubmax" in said
-    assert "byteplus" not in said
-    assert "evolink" in command(*PREVIEW, "--image", small).err
-    assert "does not fit" not in command(*PREVIEW).err
+    long = (*PREVIEW[:-1], "x" * 20_000)
+    assert "fits none of" not in command(*long).err, "some take it"
+    monkeypatch.setenv("AIHUBMAX_API_KEY", "sk-0123456789")
+    said = command(*long, "--seed", "1").err
+    assert "As it is, the order fits none of: aihubmax. Why not, tells seedance check" in said
+    monkeypatch.setenv("BYTEPLUS_API_KEY", "sk-0123456789")
+    assert "fits none of" not in command(*long, "--seed", "2").err, "one of the two takes it"
+    for name in ("AIHUBMAX_API_KEY", "BYTEPLUS_API_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("EVOLINK_API_KEY", "sk-0123456789")
+    assert "none of: evolink." in command(*PREVIEW, "--image", small).err
+    assert "fits none of" not in command(*PREVIEW).err
 
 
 def test_a_current_folder_that_is_gone_is_said(
@@ -212,7 +218,8 @@ def test_keys_are_stored_and_removed_with_json(
         assert ran.json == {"provider": "fal", "removed": removed}
 
 
-def test_check_fits_80_columns(command: Command) -> None:
+def test_check_fits_80_columns(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     lines = command(
         "check", "--prompt", "x", "--duration", "30", "--ratio", "9:21"
     ).out.splitlines()

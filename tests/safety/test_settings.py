@@ -382,7 +382,7 @@ def test_a_budget_of_nothing_is_a_budget(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("text", ["five", "-5", "nan"])
 def test_a_budget_that_is_no_number_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDANCE_BUDGET_DAY", text)
-    with pytest.raises(BadOrder, match="the budget's day must be a number"):
+    with pytest.raises(BadOrder, match="SEEDANCE_BUDGET_DAY must be a number"):
         _ = Settings.load().budget
 
 
