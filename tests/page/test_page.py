@@ -79,6 +79,7 @@ def test_a_gateway_is_set_up_and_tested_by_its_form(server: ComfyUI) -> None:
         address = fake.base_url
         found = play(server, "gateway.mjs", address)
         assert {request.method for request in fake.requests} == {"GET"}
+    server.send("DELETE", "/seedance/keys/gateway")
     assert found["dialects"] == ["openai", "ark", "fal"]
     assert "is not a public address" in found["refused"]
     assert found["kept"] == [address, "ark", "sd-2", ""]

@@ -1,5 +1,5 @@
 /** A saved video and its last frame, dropped on the page, load the graph that they came from. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pages from "./page.cjs";
 import { look } from "./looks.mjs";
@@ -23,6 +23,8 @@ await visit(async ({ page }) => {
     await page.evaluate(() =>
       window.app.extensionManager.command.execute("Comfy.NewBlankWorkflow"),
     );
+    // The last frame, which nothing uses, is made when the server has nothing else to compute.
+    while (!existsSync(join(folder, name))) await page.waitForTimeout(200);
     const ending = name.slice(name.lastIndexOf("."));
     const data = readFileSync(join(folder, name)).toString("base64");
     await page.evaluate(

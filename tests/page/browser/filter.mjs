@@ -33,6 +33,7 @@ await visit(async ({ page }) => {
   const dialog = page.getByRole("dialog", { name: "Refused · fal" });
   found.whole = await dialog.innerText();
   await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
   found.closed = await page.locator(".seedance-dialog").count();
   return found;
 });

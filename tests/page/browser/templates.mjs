@@ -12,7 +12,9 @@ await visit(async ({ page }) => {
     await search.waitFor();
     await search.fill("seedance");
     await dialog.getByText("Text to Video", { exact: true }).first().waitFor();
-    await page.waitForTimeout(1500); // the pictures fade in
+    const picture = dialog.locator("img[src*='.webp']").first();
+    await picture.evaluate((image) => image.decode());
+    await page.waitForTimeout(1500); // the others too, and they fade in
   };
 
   await open();

@@ -121,10 +121,11 @@ function actions(element, provider, settings, below) {
   const again = (/** @type {HTMLElement} */ message) => draw(element, provider, settings, message);
   const fromEnvironment = provider.key === "environment";
 
+  const setting = provider.key === "file" ? t("keys.replace") : t("keys.set");
   const set = button(
-    provider.key === "file" ? t("keys.replace") : t("keys.set"),
+    setting,
     () => show(keyForm(provider, again, () => set)),
-    { label: label(t("keys.set")), disabled: fromEnvironment || !settings.base_urls[provider.id] },
+    { label: label(setting), disabled: fromEnvironment || !settings.base_urls[provider.id] },
   );
   const test = button(
     t("keys.test"),

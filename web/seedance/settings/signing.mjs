@@ -57,8 +57,9 @@ function actions(element, provider, library, below) {
       draw(element, provider, library, failed(error));
     }
   };
+  const setting = library.key === "file" ? t("keys.replace") : t("keys.set");
   const set = button(
-    library.key === "file" ? t("keys.replace") : t("keys.set"),
+    setting,
     () => {
       const fields = ["access_key_id", "secret_access_key"].map((half) =>
         secret(`${name}: ${t(`signing.${half}`)}`, t(`signing.${half}`)),
@@ -70,7 +71,7 @@ function actions(element, provider, library, below) {
         );
       below.replaceChildren(form(fields, save, () => set, t("signing.note")));
     },
-    { label: label(t("keys.set")), disabled: library.key === "environment" },
+    { label: label(setting), disabled: library.key === "environment" },
   );
   const test = button(
     t("keys.test"),
