@@ -55,7 +55,7 @@ ALIASES = {"reference": "references"}  # as the command line spells it
 # As spreadsheets write them, in the languages of their users too.
 _YES = {"true", "yes", "on", "1", "x", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero", "是"}
 _NO = {"false", "no", "off", "0", "falsch", "nein", "faux", "non", "falso", "否"}
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _SPLIT = re.compile(r"[;\n]")
 
 GetMedium = Callable[[Kind, str], Medium]

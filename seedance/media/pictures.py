@@ -16,7 +16,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import BadOrder
 from ..files import replacing
 from ..said import say
-from ..texts import quoted
 from .memory import ensure_memory
 from .profiles import from_numbered, in_srgb, numbered_colours
 from .signatures import signature
@@ -111,7 +110,7 @@ def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
         raise BadOrder(
             "{path} cannot be read: {reason}.",
             hint="Make the file readable for whoever runs this.",
-            path=quoted(str(source)) if isinstance(source, Path) else name,
+            path=source if isinstance(source, Path) else name,
             reason=error.strerror,
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
