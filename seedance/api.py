@@ -34,7 +34,7 @@ from .runner import (
 from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
 from .runner.files import Files
-from .runner.lending import lend, lent_runner
+from .runner.lending import CLOSE_SECONDS, lend, lent_runner
 from .shots import BadShots, Shot, read_file, read_records, read_text
 from .texts import logger_of, quoted
 
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 logger = logger_of(__name__)
-
-# A paid call that is not answered by then is cut off by its own time limit.
-SETTLE_SECONDS = 310.0
 
 Picture: TypeAlias = "Union[str, os.PathLike[str], bytes, Image.Image, np.ndarray, Video]"
 """A picture: a path, an https address or a provider's handle, the bytes of a file, a Pillow image,
@@ -386,8 +383,7 @@ def batch(
     if film is not None:
         batches.check_film(film)
     if table is not None:
-        named = isinstance(shots, (str, os.PathLike)) and "\n" not in str(shots)
-        batches.check_report(table, film, Path(str(shots)).expanduser() if named else None)
+        batches.check_report(table, film, _list_file(shots))
     try:
         found = _shots(shots, defaults)
     except BadShots as error:
@@ -414,7 +410,7 @@ def batch(
         finally:
             if table is not None:
                 if not shooting.is_over:
-                    runner.settle(SETTLE_SECONDS)  # the answers on their way hold tickets
+                    runner.settle(CLOSE_SECONDS)  # the answers on their way hold tickets
                 batches.write_report(table, shooting)
         results = shooting.film()
         made = None
@@ -424,11 +420,18 @@ def batch(
     return Batch(tuple(map(_shot_result, shooting.standings)), made)
 
 
+def _list_file(given: Any) -> Path | None:
+    """The file of a list of shots that is given by its name; None for any other list."""
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and "\n" not in given):
+        return Path(given).expanduser()
+    return None
+
+
 def _shots(given: Any, defaults: Mapping[str, Any]) -> list[Shot]:
     if isinstance(given, str) and "\n" in given:
         return read_text(given, folder=Path.cwd(), defaults=defaults)
-    if isinstance(given, (str, os.PathLike)):
-        return read_file(Path(given).expanduser(), defaults=defaults)
+    if (file := _list_file(given)) is not None:
+        return read_file(file, defaults=defaults)
     if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
         raise BadOrder(
             f"shots must be a file, a text of several lines or a list, not {quoted(given)}.",

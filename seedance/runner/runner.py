@@ -272,7 +272,7 @@ class Runner:
         if not self._is_here(row):
             if self._is_gone(row):
                 self.journal.forget(row.id, row.uid)  # it was free, and so is another
-                return self._job(*self._again(prepared, target))
+                return self._anew(prepared, target)
             if row.state == State.UNCLEAR and not clearing.has_means(type(prepared.provider)):
                 raise error_of(row)
             client = self._clients.for_row(row, prepared.access)
@@ -281,14 +281,15 @@ class Runner:
                 cancelling.result()
             if active.done.done() and isinstance(active.done.exception(), Cancelled):
                 # Somebody else cancelled it, and not who asks now.
-                return self._job(*self._again(prepared, target))
+                return self._anew(prepared, target)
         return self._job_of(
             row, prepared.order, active, target, prepared.changes, prepared.notes, new
         )
 
-    def _again(self, prepared: Prepared, target: Target) -> tuple[Row, Prepared, Target, bool]:
+    def _anew(self, prepared: Prepared, target: Target) -> Job:
+        """A job for another row of the same order."""
         row, new = self._reserve(prepared, target)
-        return row, prepared, target, new
+        return self._job(row, prepared, target, new)
 
     def _is_gone(self, row: Row) -> bool:
         """Whether the saved video of a row of a free provider is no longer there either."""
