@@ -145,15 +145,18 @@ class _Service:
         task_id = secrets.token_hex(12)
         task = {"id": task_id, "status": "queued", "created": time.time(), "order": order}
         self._write(task)
-        self._start(task)
+        with self._lock:
+            self._start(task)
         return {"id": task_id, "status": "queued"}
 
     def status(self, task_id: str) -> dict[str, Any]:
         """The state of a task. One that a restart interrupted is started again."""
-        task = self._read(task_id)
+        with self._lock:  # a rendering that ends between the two lines would be started again
+            task = self._read(task_id)
+            rendering = self._start(task) if task["status"] in _UNFINISHED else None
         answer = {"id": task_id, "status": task["status"], "seed": task["order"].get("seed")}
-        if task["status"] in _UNFINISHED:
-            progress = self._start(task).progress
+        if rendering:
+            progress = rendering.progress
             return answer | {"status": "running" if progress else "queued", "progress": progress}
         if task["status"] == "succeeded":
             least = task["order"].get("seconds") or 0
@@ -184,19 +187,18 @@ class _Service:
         return path
 
     def _start(self, task: dict[str, Any]) -> _Rendering:
-        """The rendering of a task, started if this process has none."""
-        with self._lock:
-            rendering = self._rendering.get(task["id"])
-            if rendering is None:
-                rendering = self._rendering[task["id"]] = _Rendering()
-                # A daemon: leaving the program does not wait for a free preview.
-                threading.Thread(
-                    target=self._render,
-                    args=(task, rendering),
-                    name=f"seedance-preview-{task['id'][:6]}",
-                    daemon=True,
-                ).start()
-            return rendering
+        """The rendering of a task, started if this process has none. Call it with the lock."""
+        rendering = self._rendering.get(task["id"])
+        if rendering is None:
+            rendering = self._rendering[task["id"]] = _Rendering()
+            # A daemon: leaving the program does not wait for a free preview.
+            threading.Thread(
+                target=self._render,
+                args=(task, rendering),
+                name=f"seedance-preview-{task['id'][:6]}",
+                daemon=True,
+            ).start()
+        return rendering
 
     def _render(self, task: dict[str, Any], rendering: _Rendering) -> None:
         from .render import Stopped, render
@@ -213,7 +215,7 @@ class _Service:
             if not isinstance(error, SeedanceError):
                 logger.exception("The preview could not be rendered")
             message = error.message if isinstance(error, SeedanceError) else str(error)
-            with suppress(OSError):
+            with suppress(OSError, _Refusal):  # the folder may be gone
                 self._finish(task | {"status": "failed", "error": {"message": message}})
         finally:
             with self._lock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -217,6 +219,54 @@ def test_a_task_outlives_a_restart(
     after = Desk(desk.home)
     assert isinstance(after.check(ticket), Running)
     assert isinstance(after.wait(ticket), Done)
+
+
+def test_a_task_that_ends_while_it_is_read_is_not_rendered_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    rendered: list[threading.Thread] = []
+
+    def rendering(job: Any, target: Path, report: Any) -> None:
+        rendered.append(threading.current_thread())
+        assert may_end.wait(60)
+        target.write_bytes(b"a clip")
+
+    monkeypatch.setattr(render, "render", rendering)
+    ticket = desk.send(TEXT)
+    while not rendered:
+        time.sleep(0.01)
+    read = server._Service._read
+
+    def slowly(service: Any, task_id: str) -> Any:
+        task = read(service, task_id)
+        if not may_end.is_set():
+            may_end.set()
+            rendered[0].join(0.5)  # all the time it needs, unless it has to wait for this look
+        return task
+
+    monkeypatch.setattr(server._Service, "_read", slowly)
+    desk.check(ticket)
+    assert isinstance(desk.wait(ticket), Done)
+    assert len(rendered) == 1
+
+
+def test_a_task_whose_folder_is_deleted_ends_without_a_word(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def rendering(job: Any, target: Path, report: Any) -> None:
+        threads.append(threading.current_thread())
+        shutil.rmtree(desk.home / "preview")
+        raise OSError("The folder is gone.")
+
+    monkeypatch.setattr(render, "render", rendering)
+    ticket = desk.send(TEXT)
+    while not threads:
+        time.sleep(0.01)
+    threads[0].join()  # pytest reports what a thread raises
+    assert desk.check(ticket) == Expired()
 
 
 def test_a_task_can_be_made_to_take_its_time(tmp_path: Path, quick: None) -> None:
