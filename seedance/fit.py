@@ -206,7 +206,7 @@ def _fit_final(order: Order, provider: AnyProvider) -> Fit:
         )
         changes.append(Change("resolution", order.resolution, given, why))
         if order.on_unsupported == "error":
-            raise unsupported(order, changes, provider)
+            raise without_nearest(unsupported(order, changes, provider))
         order = replace(order, resolution=given)
     return Fit(replace(order, provider=provider.id), tuple(changes))
 
@@ -646,3 +646,11 @@ def unsupported(asked: Order, changes: Sequence[Change], provider: AnyProvider) 
         what=clauses(what),
         use=use,
     )
+
+
+def without_nearest(error: DoesNotFit) -> DoesNotFit:
+    """The error of `unsupported` for whoever finishes a draft, and cannot set on_unsupported."""
+    use = Said.of(error.hint).values.get("use")
+    if use is not None:
+        error.hint = say("Use {use}.", use=use)
+    return error

@@ -94,8 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sent = not _spent_nothing()
         _close()
         stops.restore(before)
-    if not hasattr(args, "on_unsupported"):  # the command has no such option
-        problem.hint = problem.hint.replace(", or set on_unsupported to nearest", "")
     # argparse may have failed before it saw --json, so the words are asked.
     failure(problem, json_too="--json" in words, sent=sent or problem.kind == "SeedanceError")
     return problem.exit_code

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import providers
 from ..errors import BadOrder
+from ..fit import DoesNotFit, without_nearest
 from ..journal import STATE_WORDS, Row, State
 from ..order import Medium, Order
 from ..said import say
@@ -101,7 +102,10 @@ def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
             seed=row.seed,
         )
     quotes.check(order, settings)
-    prepared = quotes.prepare_at(order, row.provider, settings)
+    try:
+        prepared = quotes.prepare_at(order, row.provider, settings)
+    except DoesNotFit as error:
+        raise without_nearest(error) from error.__cause__
     note = say(
         "{provider} has no drafts: this is a new order with the same seed, and so another video "
         "than {ticket}.",

@@ -71,4 +71,5 @@ class Progress:
         text = ENGLISH[self.code]
         for name, value in self.values.items():
             text = text.replace(f"{{{name}}}", f"{value:g}")
-        return f"{text}, about {self.seconds_left:.0f} s left" if self.seconds_left else text
+        seconds = round(self.seconds_left or 0)
+        return f"{text}, about {seconds} s left" if seconds else text

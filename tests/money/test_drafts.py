@@ -89,6 +89,8 @@ def test_4k_needs_the_premium_model(ark: Desk) -> None:
     with pytest.raises(BadOrder, match="finishes a draft in 1080p") as caught:
         runner.finish(draft.task, resolution="4k")
     assert caught.value.spent == "no"
+    # Whoever finishes a draft has no on_unsupported to set.
+    assert caught.value.hint == "Use resolution 1080p."
     premium = ark.runner(SEEDANCE_BYTEPLUS_PREMIUM_MODEL=PREMIUM)
     premium.finish(draft.task, resolution="4k").wait()
     assert ark.fake.sent("POST")[-1].json["model"] == PREMIUM

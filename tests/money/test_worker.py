@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -129,6 +130,7 @@ def test_who_listens_late_hears_how_far_it_is(worker: Worker) -> None:
     active.say("saved", 1.0)
     assert heard == [Progress("rendering_part", {"percent": 40}, 0.4, 12.0)]
     assert str(heard[0]) == "rendering 40 %, about 12 s left"
+    assert str(replace(heard[0], seconds_left=0.4)) == "rendering 40 %"
 
 
 def test_a_listener_may_leave_while_it_listens(worker: Worker) -> None:

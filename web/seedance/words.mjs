@@ -118,5 +118,6 @@ export function progressWords({ code, values, text, seconds_left: left }) {
   if (known(key) === undefined) return text; // a code that these words do not know yet
   const numbers = Object.entries(values).map(([name, value]) => [name, Number(value)]);
   const words = t(key, Object.fromEntries(numbers));
-  return left ? t("secondsLeft", { text: words, seconds: Math.round(left) }) : words;
+  const seconds = Math.round(left ?? 0);
+  return seconds ? t("secondsLeft", { text: words, seconds }) : words;
 }
