@@ -28,7 +28,7 @@ import stage
 from seedance import providers
 from seedance.journal import State
 from seedance.order import Order
-from seedance.runner import Runner, runner
+from seedance.runner import Runner, recovery
 from seedance.settings import Settings
 
 WATCHED = 15.0  # seconds in which all tasks wait
@@ -172,7 +172,7 @@ def report(tasks: Sequence[int], seconds: float, rows: int) -> None:
             )
         )
     print()
-    stage.table(("rows to recover", f"until {runner.RECOVER_AT_ONCE} are worked on"), ())
+    stage.table(("rows to recover", f"until {recovery.RECOVER_AT_ONCE} are worked on"), ())
     for count in tasks:
         found = in_own_process("--recover", count)
         stage.row((f"{count:,}", f"{found['took']:.2f} s ({found['taken']:.0f})"))

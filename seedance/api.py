@@ -34,7 +34,7 @@ from .runner import (
 from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
 from .runner.files import Files
-from .runner.lending import CLOSE_SECONDS, lend, lent_runner
+from .runner.lending import lend, lent_runner
 from .shots import BadShots, Shot, read_file, read_records, read_text
 from .texts import logger_of, quoted
 
@@ -410,7 +410,7 @@ def batch(
         finally:
             if table is not None:
                 if not shooting.is_over:
-                    runner.settle(CLOSE_SECONDS)  # the answers on their way hold tickets
+                    runner.settle()  # the answers on their way hold tickets
                 batches.write_report(table, shooting)
         results = shooting.film()
         made = None

@@ -27,7 +27,7 @@ from ..errors import (
     Unreachable,
 )
 from . import show, stops
-from .generate import SETTLE_SECONDS, exit_code
+from .generate import exit_code
 
 if TYPE_CHECKING:
     from ..farm import Bucket, Fetched, Queue, QueuedOrder
@@ -179,13 +179,15 @@ class FarmWorker:
 
     async def _leave(self) -> None:
         """Wait for the answers to paid calls, and give the orders back."""
+        from ..runner.worker import PAID_CALL_SECONDS
+
         self._stopping = True
         if self._carried:
             self._say(
                 f"Stopping; {len(self._carried)} orders are given back once requests that may cost "
                 "money are answered."
             )
-        await asyncio.to_thread(self._runner.close, SETTLE_SECONDS)
+        await asyncio.to_thread(self._runner.close, PAID_CALL_SECONDS)
         if self._carried:
             await asyncio.wait(list(self._carried), timeout=END_SECONDS)
 

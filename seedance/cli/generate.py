@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 EXIT_CODE_ORDER = (5, 7, 9, 8, 6, 4)
 # How long a provider may take to say that it cancelled.
 CANCEL_SECONDS = 8.0
-# A paid call that is not answered by then is cut off by its own time limit.
-SETTLE_SECONDS = 310.0
 
 
 def generate(args: argparse.Namespace) -> int:
@@ -123,7 +121,7 @@ def settle(runner: Runner) -> None:
     answer to such a request holds the only ticket to what was paid."""
     before = stops.ignored()
     try:
-        runner.settle(SETTLE_SECONDS)
+        runner.settle()
     finally:
         stops.restore(before)
 

@@ -45,6 +45,12 @@ def has_means(provider: type[Provider]) -> bool:
     return provider.can("idempotency") or provider.can("find")
 
 
+def can_clear(row: Row) -> bool:
+    """Whether it can be found out what became of a row."""
+    provider = registry().get(row.provider)
+    return row.state == State.UNCLEAR and provider is not None and has_means(provider)
+
+
 def due(journal: Journal) -> Iterator[Row]:
     """The unclear rows that are to be looked for now, by themselves."""
     able = [provider.id for provider in registry().values() if has_means(provider)]

@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from .. import forks
 from ..settings import Settings
 from .runner import Runner
-
-# A paid call that is not answered by then is cut off by its own time limit.
-CLOSE_SECONDS = 310.0
+from .worker import PAID_CALL_SECONDS
 
 
 @dataclass
@@ -80,4 +78,4 @@ def close() -> None:
         ending = list(_open)
         _open.clear()
     for each in ending:
-        each.runner.close(CLOSE_SECONDS)
+        each.runner.close(PAID_CALL_SECONDS)

@@ -18,7 +18,7 @@ from ..said import Said, template
 from ..settings import Settings
 from ..texts import logger_of, number_in_words
 from ..wire import Balance, Expired, Ticket
-from . import clearing, files, places, prices, quotes, rebuild, repeats, results, tickets
+from . import clearing, files, places, prices, quotes, repeats, results, tickets
 from .active import ActiveOrder
 from .assets import Assets
 from .cancel import cancel, check_live, claim_to_cancel
@@ -33,18 +33,18 @@ from .new_rows import adopt, reserve
 from .outcomes import costs_nothing, error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
-from .reconcile import Reconciled, reconcile
+from .reconcile import Reconciled
+from .recovery import Recovery
 from .spending import Spending, sum_of
 from .takes import Take, plan
 from .target import ANYWHERE, Target
-from .worker import Worker
+from .worker import PAID_CALL_SECONDS, Worker
 
 logger = logger_of(__name__)
 
 Confirm: TypeAlias = Callable[[Prepared, int], None]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent."""
 
-RECOVER_AT_ONCE = 64
 SEE_TASKS = template("See: seedance tasks.")
 
 
@@ -66,9 +66,9 @@ class Runner:
         self._clients = Clients(self.settings, self._worker.watchdog)
         self._catalogs = Catalogs(self.settings, self._clients.at)
         self.assets = Assets(self.settings, self.journal, self._clients.for_assets)
-        self._recovers = False
-        self._restored = False
-        self._left: set[int] = set()  # rows that could not be recovered and were logged
+        self._recovery = Recovery(
+            self.settings, self.journal, self._worker, self._clients, self._carry
+        )
 
     # --------------------------------------------------------------------------- orders
 
@@ -176,7 +176,7 @@ class Runner:
         typed = order.prompt
         order, _ = quotes.tidy(self.assets.named(order))
         quotes.check(order, self.settings)
-        self._restore_tickets()
+        self._recovery.restore_tickets()
         self._catalogs.refresh(order.provider)
         return plan(order, typed, takes, self.journal, self._prepare)
 
@@ -360,18 +360,6 @@ class Runner:
             carry,
         )
 
-    def _restore_tickets(self) -> None:
-        """Write into the journal, once in this process, the tickets that an earlier process could
-        not write, and those that a lost journal had. Then the videos that it had come first."""
-        home = self.settings.home
-        if not self._restored:
-            lost = tickets.lost(home, self.journal)
-            tickets.restore(home, self.journal)
-            if lost:
-                rebuild.rebuild(self.journal, self.settings.output)
-            tickets.restore_running(home, self.journal)
-            self._restored = True
-
     # ----------------------------------------------------------------- tasks that exist
 
     def collect(
@@ -387,7 +375,7 @@ class Runner:
 
         Raises BadOrder for a text that is no ticket, NeedsKey without the provider's key.
         """
-        self._restore_tickets()
+        self._recovery.restore_tickets()
         row = self._row_with(ticket.strip())
         known = Ticket.parse(ticket) if row is None else None
         try:
@@ -424,7 +412,7 @@ class Runner:
         Raises BadOrder for a text that is no ticket, a task that is no finished draft, and a
         resolution that its provider does not finish drafts in; OverBudget as `start` does.
         """
-        self._restore_tickets()
+        self._recovery.restore_tickets()
         goal = Target.absolute(target, overwrite, graph)
         row = self._row_with(ticket.strip())
         prepared = prepare_final(ticket.strip(), row, resolution, self.settings)
@@ -447,16 +435,11 @@ class Runner:
             if row.state in (State.FAILED, State.CANCELLED, State.EXPIRED):
                 # Asking once more costs nothing.
                 row = self.journal.reopen(row.id, State.RUNNING, row.uid)
-            elif not row.live and row.state != State.SAVED and not self._clears(row):
+            elif not row.live and row.state != State.SAVED and not clearing.can_clear(row):
                 raise error_of(row)
             active = self._carry(row, client, None, target)
             active.join()
         return self._job_of(row, order, active, target)
-
-    def _clears(self, row: Row) -> bool:
-        """Whether it can be found out what became of a row."""
-        provider = providers.registry().get(row.provider)
-        return row.state == State.UNCLEAR and provider is not None and clearing.has_means(provider)
 
     def find_row(self, row_or_ticket: int | str) -> Row:
         """The row of a number or a ticket. Raises BadOrder if there is none."""
@@ -531,8 +514,7 @@ class Runner:
 
     def keep_recovering(self) -> None:
         """From now on, recover with each heartbeat the rows that no process works on."""
-        self._recovers = True
-        self._worker.start_heartbeat()
+        self._recovery.keep_on()
 
     def make_pictures_later(self) -> None:
         """From now on, make the last frames of videos when they are used, or when there is nothing
@@ -541,39 +523,12 @@ class Runner:
 
     def recover(self) -> int:
         """Recover the live rows that no process works on, the newest first, now and with each
-        heartbeat from now on. None are recovered while `RECOVER_AT_ONCE` orders are active. What
+        heartbeat from now on. None are recovered while 64 orders are active. What
         became of unclear rows is found out too, where that can be.
 
         Returns how many were recovered now. A row whose provider has no key is released again.
         """
-        self.keep_recovering()
-        self._restore_tickets()
-        tickets.restore(self.settings.home, self.journal)
-        count = 0
-        if self._worker.count >= RECOVER_AT_ONCE:
-            return count  # nor are they looked for, which may be thousands of rows
-        for row in self.journal.abandoned(active=self._worker.rows):
-            if self._worker.count >= RECOVER_AT_ONCE:
-                break
-            claimed = self.journal.claim(row.id, row.uid)
-            if claimed is not None and (claimed.live or self._clears(claimed)):
-                count += self._take_up(claimed)
-        for row in clearing.due(self.journal):
-            if self._worker.count < RECOVER_AT_ONCE and row.id not in self._worker.rows:
-                self._take_up(row)
-        return count
-
-    def _take_up(self, row: Row) -> bool:
-        """Bring a row to its end that was left; says whether that has begun."""
-        try:
-            self._carry(row, self._clients.for_row(row))
-            return True
-        except SeedanceError as error:
-            self.journal.release(row.id, uid=row.uid)
-            if row.id not in self._left:
-                self._left.add(row.id)
-                logger.warning("Row %s (%s) waits: %s", row.id, row.task, error)
-            return False
+        return self._recovery.recover()
 
     def tasks(self, limit: int = 50, since: float = 0.0) -> list[Row]:
         """The newest rows of the journal, with their files where they are on this machine; `since`
@@ -586,17 +541,12 @@ class Runner:
         """Take into the journal what the sidecars below the output folder say and it does not know,
         and the orders under way whose tickets are below the home; returns how many rows the first
         are, and what a damaged journal is called now."""
-        aside = self.journal.set_aside()
-        count = rebuild.rebuild(self.journal, self.settings.output)
-        self._restored = False
-        self._restore_tickets()
-        return count, aside
+        return self._recovery.rebuild()
 
     def reconcile(self) -> Reconciled:
         """Find again what was paid after the backup from which the journal was restored; see
         `reconcile`."""
-        self._restored = True
-        return reconcile(self.settings, self.journal, self._clients.at)
+        return self._recovery.reconcile()
 
     def video(self, row_id: int) -> Path | None:
         """The saved video of a row on this machine, as it was saved; None if it is not here."""
@@ -636,7 +586,7 @@ class Runner:
 
     # ------------------------------------------------------------------------- the process
 
-    def settle(self, timeout: float | None = None) -> bool:
+    def settle(self, timeout: float = PAID_CALL_SECONDS) -> bool:
         """Wait until no paid call is in flight; says whether that is so. Call it before the
         process ends."""
         return self._worker.settle(timeout)
@@ -652,7 +602,4 @@ class Runner:
         if self._worker.busy:
             self.journal.renew(self._worker.rows)
             self._worker.write_late()
-        if self._recovers:
-            self.recover()
-        else:
-            tickets.restore(self.settings.home, self.journal)
+        self._recovery.beat()

@@ -28,6 +28,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 15.0
+# A paid call that is not answered by then is cut off by its own time limit.
+PAID_CALL_SECONDS = 310.0
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
 QUIET_SECONDS = 2.0  # without such work, until what can wait is begun
@@ -240,7 +242,7 @@ class Worker:
 
     # ------------------------------------------------------------------- money in flight
 
-    def settle(self, timeout: float | None = None) -> bool:
+    def settle(self, timeout: float = PAID_CALL_SECONDS) -> bool:
         """Wait until no paid call is in flight; says whether that is so. Call it before the process
         ends: an order that is cut off there would be unclear."""
         with self._changed:

@@ -26,8 +26,7 @@ from running import Desk, is_poll, left_running, move, until
 from seedance.errors import BadOrder, SeedanceError
 from seedance.journal import Journal, engine, schema
 from seedance.journal.journal import LEASE_SECONDS
-from seedance.runner import Runner, active, poll, quotes, worker
-from seedance.runner import runner as runner_module
+from seedance.runner import Runner, active, poll, quotes, recovery, worker
 from seedance.transport import Watchdog
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -282,7 +281,7 @@ MANY = int(os.environ.get("SEEDANCE_MANY_ROWS", "100"))
 def crowded(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A journal with many running rows of processes that died; their tasks go on."""
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 1.0)
-    monkeypatch.setattr(runner_module, "RECOVER_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr(recovery, "RECOVER_AT_ONCE", AT_ONCE)
     monkeypatch.setattr(poll, "UNKNOWN_SECONDS", 1.0)
     with fakes.all()["lumenfall"](polls_until_done=1) as fake:
         desk = Desk(fake, tmp_path, SEEDANCE_JOURNAL_URL=url, SEEDANCE_POLL_INTERVAL="1")
