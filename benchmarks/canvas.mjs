@@ -2,7 +2,7 @@
 import { visit } from "../tests/page/browser/session.mjs";
 
 const TURNS = 60;
-const [type, count] = process.argv.slice(3);
+const [type, count, scale, without] = process.argv.slice(3);
 
 await visit(async ({ page }) => {
   let checks = 0;
@@ -10,19 +10,24 @@ await visit(async ({ page }) => {
     if (request.url().endsWith("/seedance/check")) checks++;
   });
   await page.evaluate(
-    (/** @type {{ type: string, count: number }} */ { type, count }) => {
+    (/** @type {{ type: string, count: number, scale: number, without?: string }} */ given) => {
+      const { type, count, scale, without } = given;
       for (let number = 0; number < count; number++) {
         const node = window.LiteGraph.createNode(type);
         node.pos = [(number % 20) * 460, Math.floor(number / 20) * 900];
         window.app.graph.add(node);
+        const removed = node.widgets.findIndex(({ name }) => name === without);
+        if (removed >= 0) {
+          node.widgets[removed].onRemove?.();
+          node.widgets.splice(removed, 1);
+        }
         const prompt = node.widgets.find(({ name }) => name === "prompt");
         if (prompt) prompt.value = `a hill ${number}`;
       }
-      // All of them are seen.
-      Object.assign(window.app.canvas.ds, { scale: 0.15, offset: [0, 0] });
+      Object.assign(window.app.canvas.ds, { scale, offset: [0, 0] });
       window.app.canvas.setDirty(true, true);
     },
-    { type, count: Number(count) },
+    { type, count: Number(count), scale: Number(scale), without },
   );
   await page.waitForTimeout(8000); // until the page is at rest
   const drawn = await page.evaluate((/** @type {number} */ turns) => {
