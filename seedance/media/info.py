@@ -288,55 +288,101 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream | None:
 def probe(path: Path) -> ClipInfo:
     """What a clip holds. Raises BadOrder if the file is no readable video."""
     path = Path(path)
+    # FFmpeg decodes a picture to learn its form. Here one is decoded anyway.
+    with open_media(path, pictures=False) as container:
+        if (told := _told_by_header(container, path)) is not None:
+            return told
     with open_media(path) as container:
         stream = video_stream(container, path.name)
-        sound = next((s for s in container.streams.audio if s.codec_context is not None), None)
-        context = stream.codec_context
-        stored = (context.width, context.height)
-        square = _square(stored, stream.sample_aspect_ratio)
-        size = path.stat().st_size
-        times = _times(container, stream, sound, size)
-        told = ClipInfo(
-            width=square[0],
-            height=square[1],
-            fps=times.fps,
-            frames=times.frames,
-            duration=times.end - times.start,
-            has_audio=sound is not None,
-            video_codec=context.name,
-            audio_codec=sound.codec_context.name if sound else None,
-            format=container.format.name,
-            mime=_video_mime(container, context.name),
-            size=size,
-            pixel_format=context.pix_fmt or "",
-            matrix=int(context.colorspace),
-            primaries=int(context.color_primaries),
-            transfer=int(context.color_trc),
-            colour_range=int(context.color_range),
-            stored=stored,
-            turn=UPRIGHT,
-            start=times.start,
-            rate=_rate(stream, times.fps),
-            track=stream.index,
-        )
+        told = _told(container, stream, path)
         turn = _first_turn(container, stream)  # last: decoding changes what the header said
     if turn is None:
         return replace(told, decodes=False)
-    width, height = turn.size(*square)
+    width, height = turn.size(told.width, told.height)
     return replace(told, width=width, height=height, turn=turn)
+
+
+def _told_by_header(container: InputContainer, path: Path) -> ClipInfo | None:
+    """As `probe`, of an MP4 or MOV whose header and first picture agree; None of any other."""
+    stream = next((s for s in container.streams.video if s.codec_context is not None), None)
+    if stream is None or "mp4" not in container.format.name:
+        return None
+    context = stream.codec_context
+    size = (context.width, context.height)
+    if not 0 < size[0] * size[1] <= MAX_PIXELS:
+        return None
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    told = _told(container, stream, path)
+    frame = _first_picture(container, stream)
+    if frame is None or size != (context.width, context.height) or not context.pix_fmt:
+        return None
+    turn = turn_of(frame)
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
+    stored = (context.width, context.height)
+    width, height = turn.size(*_square(stored, aspect))
+    return replace(
+        told,
+        width=width,
+        height=height,
+        turn=turn,
+        pixel_format=context.pix_fmt,
+        matrix=int(context.colorspace),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        colour_range=int(context.color_range),
+    )
+
+
+def _told(container: InputContainer, stream: VideoStream, path: Path) -> ClipInfo:
+    """What the header says, and the packets where it is not believed."""
+    context = stream.codec_context
+    sound = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    stored = (context.width, context.height)
+    width, height = _square(stored, stream.sample_aspect_ratio)
+    size = path.stat().st_size
+    times = _times(container, stream, sound, size)
+    return ClipInfo(
+        width=width,
+        height=height,
+        fps=times.fps,
+        frames=times.frames,
+        duration=times.end - times.start,
+        has_audio=sound is not None,
+        video_codec=context.name,
+        audio_codec=sound.codec_context.name if sound else None,
+        format=container.format.name,
+        mime=_video_mime(container, context.name),
+        size=size,
+        pixel_format=context.pix_fmt or "",
+        matrix=int(context.colorspace),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        colour_range=int(context.color_range),
+        stored=stored,
+        turn=UPRIGHT,
+        start=times.start,
+        rate=_rate(stream, times.fps),
+        track=stream.index,
+    )
 
 
 def _first_turn(container: InputContainer, stream: VideoStream) -> Turn | None:
     """How the first picture that can be decoded is turned; None where none can."""
+    frame = _first_picture(container, stream)
+    return None if frame is None else turn_of(frame)
+
+
+def _first_picture(container: InputContainer, stream: VideoStream) -> av.VideoFrame | None:
+    """The first picture that can be decoded; None where none can."""
     context = stream.codec_context
     stream.thread_type = "NONE"  # with frame threads, the first picture comes late
     for number, packet in enumerate(islice(container.demux(stream), _FIRST_PACKETS)):
         with suppress(av.InvalidDataError):
             for frame in packet.decode():
-                return turn_of(frame)
+                return frame
             if number == 0:  # a key frame: it need not wait for those that are shown before others
                 for frame in context.decode(None):
-                    return turn_of(frame)
+                    return frame
                 context.flush_buffers()
     return None
 

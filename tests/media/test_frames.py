@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -293,6 +294,17 @@ def test_it_is_known_whether_a_picture_could_be_decoded(
     assert before.decodes
     monkeypatch.setattr(media_info, "_FIRST_PACKETS", 0)
     assert media.probe(path) == replace(before, decodes=False)
+
+
+def test_a_header_that_its_pictures_contradict_is_not_believed(tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "a.mp4")
+    true = media.probe(path)
+    at = path.read_bytes().index(b"avc1", path.read_bytes().index(b"stsd")) + 28
+    content = bytearray(path.read_bytes())
+    assert struct.unpack_from(">HH", content, at) == true.stored
+    struct.pack_into(">HH", content, at, *(2 * side for side in true.stored))
+    path.write_bytes(content)
+    assert media.probe(path) == true
 
 
 def test_a_clip_is_opened_once_to_be_probed(
