@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfy_execution.utils import get_executing_context
@@ -23,7 +24,7 @@ class PartialFailures:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._inputs: dict[Place, str] = {}
-        self._made: dict[str, list[Result]] = {}
+        self._made: dict[str, list[tuple[Path, int | None]]] = {}
         self._forgotten: set[int] = set()  # numbers of rows
 
     def count_for(self, inputs: Mapping[str, object]) -> int:
@@ -33,7 +34,7 @@ class PartialFailures:
         key = repr(sorted(inputs.items(), key=lambda item: item[0]))
         self._inputs = {other: of for other, of in self._inputs.items() if other[0] == place[0]}
         self._inputs[place] = key
-        if any(map(self._is_gone, self._made.get(key, ()))):
+        if any(self._is_gone(file, row) for file, row in self._made.get(key, ())):
             del self._made[key]
             self._counts[key] += 1
         return self._counts[key]
@@ -43,18 +44,23 @@ class PartialFailures:
         if key := self._inputs.get((prompt_id, node_id)):
             self._counts[key] += 1
 
-    def note(self, prompt_id: str, node_id: str, made: Iterable[Result]) -> None:
-        """Note what the present run of a node has made."""
+    def note(
+        self, prompt_id: str, node_id: str, made: Iterable[Result], film: Path | None = None
+    ) -> None:
+        """Note what the present run of a node has made, and the film of it."""
         if key := self._inputs.get((prompt_id, node_id)):
-            self._made[key] = [result for result in made if result.file.exists()]
-            self._forgotten.difference_update(result.row for result in self._made[key])
+            there: list[tuple[Path, int | None]] = [(each.file, each.row) for each in made]
+            if film is not None:
+                there.append((film, None))
+            self._made[key] = [(file, row) for file, row in there if file.exists()]
+            self._forgotten.difference_update(row for _, row in self._made[key] if row is not None)
 
     def forget(self, row: int) -> None:
         """Note that a person forgot a row, so that its order may be sent again."""
         self._forgotten.add(row)
 
-    def _is_gone(self, result: Result) -> bool:
-        return result.row in self._forgotten or not result.file.exists()
+    def _is_gone(self, file: Path, row: int | None) -> bool:
+        return row in self._forgotten or not file.exists()
 
 
 def _present() -> Place:

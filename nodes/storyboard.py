@@ -100,7 +100,8 @@ class SeedanceStoryboard(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **values: Any) -> int:
-        """Another one while shots of it have failed."""
+        """Another one after a run in which shots failed, and once a video of it is gone or was
+        forgotten."""
         return partial_failures.count_for(values)
 
     @classmethod
@@ -118,14 +119,19 @@ class SeedanceStoryboard(io.ComfyNode):
                 node.tell(report.not_started(error))
                 raise
             reading = threads.in_processor_thread(lambda: _values(shooting, film))
-            await node.until_done(reading)
-            found = takes.result_of(reading)
+            try:
+                await node.until_done(reading)
+                found = takes.result_of(reading)
+            finally:
+                reading.cancel()  # if it has not begun
         except execution.Interrupted:
             making.cancel()
             raise
         except asyncio.CancelledError:
             execution.when_ended(node.prompt_id, interrupted=making.cancel, failed=making.leave)
             raise
+        made = [result for result in map(_result_of, shooting.standings) if result]
+        partial_failures.note(node.prompt_id, node.id, made, film.file if film else None)
         if any(isinstance(value, outputs.Failure) for value in (*found[:3], *found[3])):
             partial_failures.add(node.prompt_id, node.id)
         news = report.shots_ended(shooting.standings, film.encoded if film else "")

@@ -34,7 +34,7 @@ from .runner import (
 from .runner.batches.here import UnderWay
 from .runner.batches.progress import Standing
 from .runner.files import Files
-from .runner.lending import lend, lent_runner
+from .runner.lending import Lent, lend, lent_runner
 from .shots import BadShots, Shot, read_file, read_records, read_text
 from .texts import logger_of, quoted
 
@@ -208,7 +208,7 @@ async def generate_async(
     tell = _told("on_progress", on_progress)
     lent = await asyncio.to_thread(lend)
     try:
-        beginning = asyncio.ensure_future(asyncio.to_thread(_begin, lent.runner, given))
+        beginning = asyncio.ensure_future(asyncio.to_thread(_begin_with, lent.again(), given))
         try:
             job = await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -454,9 +454,9 @@ def _looking(
 
     def look(under_way: list[UnderWay]) -> None:
         for one in under_way:
-            progress = one.progress
-            if on_progress is not None and told.get(id(one)) != progress:
-                told[id(one)] = progress
+            progress, number = one.progress, one.standing.number
+            if on_progress is not None and told.get(number) != progress:
+                told[number] = progress
                 on_progress(one.take.name, progress)
 
     return look
@@ -481,6 +481,14 @@ def _wait(job: Job, on_progress: OnProgress | None) -> Video:
         return video_of(job.wait(on_progress), job.notes)
     finally:
         job.release()
+
+
+def _begin_with(lent: Lent, given: Mapping[str, Any]) -> Job:
+    """As `_begin`, which nobody may wait for any more: the runner stays open until it has begun."""
+    try:
+        return _begin(lent.runner, given)
+    finally:
+        lent.give_back()
 
 
 def _let_go(beginning: asyncio.Future[Job]) -> None:

@@ -141,7 +141,7 @@ class FarmWorker:
     async def _fetch(self) -> Fetched | None:
         if self._jobs is not None and len(self._carried) >= self._jobs:
             return None
-        able = [provider for provider in self._serves if await self._has_room(provider)]
+        able = [provider for provider in list(self._serves) if await self._has_room(provider)]
         fetched = await self._queue.fetch(able) if able else None
         if fetched is not None:
             self._at[fetched.queued.provider] += 1
@@ -154,13 +154,15 @@ class FarmWorker:
         from .. import providers
         from ..runner.batches.here import AHEAD, UNLIMITED
 
+        if provider_id not in self._serves:  # its key was refused meanwhile
+            return False
+        account = self._serves[provider_id]
         slots, mine = providers.get(provider_id).limits.concurrent, self._at[provider_id]
         if slots is None or mine < AHEAD:
             return mine < UNLIMITED
         if mine >= slots + AHEAD:
             return False
         try:
-            account = self._serves[provider_id]
             busy = await asyncio.to_thread(self._runner.journal.busy, provider_id, account)
         except SeedanceError:
             return False

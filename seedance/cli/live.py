@@ -56,9 +56,9 @@ class Lines:
     def look(self, under_way: Sequence[UnderWay]) -> None:
         """Show how far they are."""
         for one in under_way:
-            progress = one.progress
-            if self._codes.get(id(one)) != progress.code:
-                self._codes[id(one)] = progress.code
+            progress, number = one.progress, one.standing.number
+            if self._codes.get(number) != progress.code:
+                self._codes[number] = progress.code
                 self.say(f"{one.take.name}: {progress}")
 
     def end(self, text: str, *, failed: bool) -> None:

@@ -105,7 +105,7 @@ def key_set(args: argparse.Namespace) -> int:
     settings = settings_for(args)
     provider = _with_key(args)
     if args.assets:
-        return _signing_key_set(settings, provider)
+        return _signing_key_set(args, settings, provider)
     settings.set_key(provider.id, _typed("Key", provider.name))
     show.note(f"The key of {provider.name} is stored in {settings.key_file}.")
     if os.environ.get(provider.key_variable or ""):
@@ -128,7 +128,7 @@ def _with_key(args: argparse.Namespace) -> type[Provider]:
     return provider
 
 
-def _signing_key_set(settings: Settings, provider: type[Provider]) -> int:
+def _signing_key_set(args: argparse.Namespace, settings: Settings, provider: type[Provider]) -> int:
     """Store the two halves of a signing key, each a line of standard input."""
     if not provider.can("assets"):
         raise BadOrder(f"{provider.name} has no asset library.")
@@ -139,6 +139,9 @@ def _signing_key_set(settings: Settings, provider: type[Provider]) -> int:
     )
     for variable in filter(os.environ.get, provider.asset_key_variables):
         show.note(f"{variable} is set too; it comes before the stored key.")
+    if args.json:
+        source = settings.signing_key_source(provider.id)
+        show.as_json({"provider": provider.id, "assets": source})
     return 0
 
 

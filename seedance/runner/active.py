@@ -201,11 +201,6 @@ class ActiveOrder:
         if self.stop.is_set():
             raise Stopped
 
-    @property
-    def closing(self) -> bool:
-        """Whether the runner closes."""
-        return self._closing
-
     def lease(self) -> None:
         """Return when this process has the lease, or when the row is not live any more.
 
@@ -256,7 +251,8 @@ class ActiveOrder:
         one of its own. Raises BadOrder where it cannot be written."""
         row = self.row
         tickets.write(self.settings.home, row, ticket)
-        self.row = self.journal.keep_ticket(tickets.new_row(row), ticket, uid=row.uid)
+        new = tickets.new_row(row)
+        self.row = self.journal.keep_ticket(new, ticket, new.estimate, row.uid)
         logger.warning("Row %s of the journal has %s now.", self.row.id, ticket)
         if self.row.uid != row.uid:
             tickets.remove(self.settings.home, row)
@@ -327,7 +323,8 @@ class ActiveOrder:
                     seen = ("task", "file", "result", "error")
                     known = {name: value for name, value in values.items() if name in seen}
                     self.row = replace(self.row, state=state, **known)
-                time.sleep(WRITE_PAUSE)
+                else:
+                    time.sleep(WRITE_PAUSE)
 
     def _write_steps(self) -> None:
         with self._writing:

@@ -24,6 +24,12 @@ class Lent:
     runner: Runner
     users: int = field(default=0)
 
+    def again(self) -> Lent:
+        """The same for one more call, which gives it back too."""
+        with _lock:
+            self.users += 1
+        return self
+
     def give_back(self) -> None:
         """This call needs it no longer."""
         with _lock:

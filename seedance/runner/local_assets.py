@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import media
+from .. import forks, media
 from ..errors import BadOrder
 from ..files import replacing, write_atomically
 from ..order import Kind, Medium, is_asset_name, kind_by_ending
 
 FOLDER = "assets"
 ABOUT = "asset.json"  # in a folder: {"person": true} for one that shows a real person
+_adding = forks.Lock()  # two that add at the same time would take the same name
+
 MOST_FILES = 50  # that are taken of a folder; no order may have more references
 LARGEST_ABOUT = 4096  # bytes
 
@@ -88,6 +90,10 @@ class LocalAssets:
         if medium.pixels is not None:
             medium = Medium.from_data("image", media.encode_png(medium.pixels))
         media.measure(medium)  # raises for what cannot be read
+        with _adding:
+            return self._add(name, medium, person)
+
+    def _add(self, name: str, medium: Medium, person: bool) -> Path:
         there = self.find(name)
         if there is not None:
             for known in there.media:

@@ -92,7 +92,8 @@ def restore_running(home: Path, journal: Journal) -> int:
         ticket = record["ticket"]
         row = journal.by_ticket(ticket)
         if row is None:
-            row = journal.keep_ticket(_new_row_of(record["row"]), ticket, uid=record["uid"])
+            new = _new_row_of(record["row"])
+            row = journal.keep_ticket(new, ticket, new.estimate, record["uid"])
             journal.release(row.id, rest=False, uid=row.uid)
             logger.warning("Row %s of the journal has %s again.", row.id, ticket)
             count += 1
@@ -116,7 +117,7 @@ def restore(home: Path, journal: Journal) -> int:
             if row is not None and row.live and not _take(journal, row):
                 continue
             new = _new_row_of(record["row"])
-            given = journal.keep_ticket(new, ticket, uid=uid)
+            given = journal.keep_ticket(new, ticket, new.estimate, uid)
             journal.release(given.id, rest=False, uid=given.uid)
             logger.warning("Row %s of the journal has %s now.", given.id, ticket)
             count += 1

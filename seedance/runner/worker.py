@@ -261,16 +261,18 @@ class Worker:
         A paid call in flight is answered first, and its answer recorded. Orders that have a ticket
         can be recovered.
         """
-        self._closed.set()
+        with self._changed:
+            self._closed.set()
+            orders, threads = list(self._active), list(self._threads)
         last_frames.wake()
-        for active in list(self._active):
+        for active in orders:
             active.close()
         deadline = time.monotonic() + timeout
-        for thread in list(self._threads):
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(deadline - time.monotonic(), 0.0))
         self.watchdog.close()
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
 
 class _Lock:

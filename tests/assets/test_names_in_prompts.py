@@ -3,8 +3,11 @@ for nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from seedance.errors import BadOrder
 from seedance.fit import DoesNotFit, asset_names, fit, spelled
 from seedance.order import Medium, NamedAsset, Order, asked_fingerprint
 from seedance.providers import get
-from seedance.runner import Runner
+from seedance.runner import Runner, local_assets
 
 LIBRARY = Medium.from_library("image", "asset://asset-1", "byteplus", "Hero")
 
@@ -158,6 +161,25 @@ def test_a_set_is_a_folder_and_the_same_bytes_are_in_it_once(tmp_path: Path, fil
     assert Path(first.file).read_bytes() == file.read_bytes()
     assert assets.remove("Hero") and assets.all() == []
     assert not (tmp_path / "home" / "assets" / "Hero").exists()
+
+
+def test_nodes_that_add_at_the_same_time_take_different_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = runner_at(tmp_path).assets
+    named, both = local_assets._free_name, threading.Barrier(2)
+
+    def together(*given: Any) -> Path:
+        name = named(*given)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # until the other has chosen too, unless it has to wait for this one
+        return name
+
+    monkeypatch.setattr(local_assets, "_free_name", together)
+    pictures = [Medium.from_pixels(np.full((64, 64, 3), grey, "uint8")) for grey in (0, 255)]
+    with ThreadPoolExecutor(2) as pool:
+        views = list(pool.map(lambda each: assets.add(each, "Hero", "any"), pictures))
+    assert len({view.file for view in views}) == len(assets.all()) == 2
 
 
 def clips_wav() -> bytes:

@@ -77,6 +77,19 @@ def test_its_names_are_those_of_the_contract(pack: Pack) -> None:
     assert not getattr(schema, "is_output_node", False)
 
 
+@pytest.mark.parametrize("gone", ["shot", "film", "row"])
+def test_what_is_gone_since_is_made_again(pack: Pack, gone: str) -> None:
+    given = {"shots": SHOTS, **AT}
+    before = pack.fingerprint("SeedanceStoryboard", **given)
+    film, _, _, videos, *_ = run(pack).args
+    assert pack.fingerprint("SeedanceStoryboard", **given) == before
+    if gone == "row":
+        pack.partial_failures.partial_failures.forget(2)
+    else:
+        Path((videos[1] if gone == "shot" else film).get_stream_source()).unlink()
+    assert pack.fingerprint("SeedanceStoryboard", **given) != before
+
+
 def test_a_chain_is_made_and_joined(pack: Pack, fake: fakes.Fake) -> None:
     film, audio, fps, videos, last_frames, tickets = run(pack).args
     assert prompts(fake) == ["A fox runs", "It looks back", "It stops"]

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,14 @@ def test_a_journal_that_knows_no_such_row_gets_one(desk: Desk, url: str, tmp_pat
     result = desk.video()
     assert (result.task, desk.sent_creates) == (TASK, 0)
     assert desk.row().cost == Money(1.51, "USD")
+
+
+def test_the_price_that_was_told_with_a_ticket_comes_back_with_it(desk: Desk) -> None:
+    row = desk.runner().journal.get(died_with_a_ticket(desk))
+    home, told = desk.settings().home, Money(1.25, "USD")
+    tickets.write(home, replace(row, task=TASK, cost=told), TASK)
+    assert tickets.restore(home, desk.runner().journal) == 1
+    assert (desk.row().task, desk.row().cost) == (TASK, told)
 
 
 def test_a_ticket_that_is_collected_elsewhere_stops_nobody(desk: Desk, url: str) -> None:
