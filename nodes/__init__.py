@@ -1,7 +1,8 @@
 """The rim: the pack's only Python that knows ComfyUI or torch.
 
     generate, collect,
-    final, asset        the nodes
+    final, asset,
+    storyboard          the nodes
     inputs, outputs     what several nodes have of both
     values              what arrives on the links of widgets
     tensors             ComfyUI's values to media, and back
@@ -10,6 +11,9 @@
     execution, report   the node that runs, and what it tells the page
     said                what nodes told it last, for a page that was loaded anew
     partial_failures    running a node again of which some takes failed, or what it made is gone
+    shot_list           the shots on a storyboard, as the node or the page has them
+    queue_sum           what a graph costs before it runs
+    asset_list          assets as the page shows them
     prompts             the hook on incoming prompts
     examples            the pictures of the example workflows
     host                the runner in this ComfyUI, and the start of the server

@@ -32,10 +32,7 @@ _SINGLE: dict[str, dict[str, tuple[Kind, str]]] = {
 GENERATING = frozenset(_SINGLE)
 _NUMBERED = re.compile(r"@(?=(image|video|audio)\d)", re.IGNORECASE)
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
-_NOT_PART = (
-    *("takes", *DECODING),
-    *("urls", "image_url", "first_frame_url", "last_frame_url"),
-)
+_NOT_PART = ("takes", "urls", *DECODING)
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
 
 

@@ -18,8 +18,8 @@ def set_decoded(request: dict[str, Any], ours: Mapping[str, Mapping[str, int]]) 
     linked = {
         (str(value[0]), value[1])
         for node in nodes.values()
-        for value in _inputs_of(node).values()
-        if _is_link(value)
+        for value in inputs_of(node).values()
+        if is_link(value)
     }
     for node_id, node in nodes.items():
         kind = node.get("class_type") if isinstance(node, dict) else None
@@ -29,17 +29,18 @@ def set_decoded(request: dict[str, Any], ours: Mapping[str, Mapping[str, int]]) 
         if not isinstance(inputs, dict):
             continue
         for name, output in ours[kind].items():
-            if not _is_link(inputs.get(name)):
+            if not is_link(inputs.get(name)):
                 inputs[name] = (str(node_id), output) in linked
     return request
 
 
-def _inputs_of(node: object) -> dict[str, Any]:
+def inputs_of(node: object) -> dict[str, Any]:
+    """The inputs of a node of a prompt; none where they are no object."""
     inputs = node.get("inputs") if isinstance(node, dict) else None
     return inputs if isinstance(inputs, dict) else {}
 
 
-def _is_link(value: object) -> bool:
+def is_link(value: object) -> bool:
     """Whether an input's value is `[id of a node, number of its output]`. Other packs' widgets have
     lists of two as well, of anything."""
     return (

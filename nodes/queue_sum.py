@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..seedance.errors import SeedanceError
 from ..seedance.order import FINALS, MOST_TAKES
 from . import execution, from_page, host, shot_list
+from .prompts import inputs_of, is_link
 
 if TYPE_CHECKING:
     from ..seedance.money import Money
@@ -59,7 +60,7 @@ def spending_of(prompt_id: str, runner: Runner) -> Spending:
 def _plan(prompt_id: str, runner: Runner, spending: Spending) -> SeedanceError | None:
     prompt, outputs = execution.running_prompt(prompt_id)
     try:
-        spending.plan(sum_of_graph(_to_run(prompt, outputs), runner))
+        spending.check(sum_of_graph(_to_run(prompt, outputs), runner))
     except SeedanceError as error:
         return error
     return None
@@ -75,7 +76,7 @@ def _to_run(prompt: Prompt, outputs: list[str]) -> Prompt:
         if node_id in found or not isinstance(node, dict):
             continue
         found[node_id] = node
-        todo += [str(value[0]) for value in _inputs(node).values() if is_link(value)]
+        todo += [str(value[0]) for value in inputs_of(node).values() if is_link(value)]
     return found
 
 
@@ -97,9 +98,9 @@ def _prices(prompt: Prompt, runner: Runner) -> Iterator[Callable[[], list[Money 
     """For each node that orders: what gives the prices of its takes."""
     for node in [*prompt.values()][:MOST_NODES]:
         if _kind(node) == shot_list.STORYBOARD:
-            yield partial(_of_storyboard, _inputs(node), runner)
+            yield partial(_of_storyboard, inputs_of(node), runner)
         elif _kind(node) == FINAL:
-            given = _inputs(node)
+            given = inputs_of(node)
             draft, resolution = given.get("draft"), given.get("resolution")
             final = resolution if isinstance(resolution, str) and resolution else FINALS[0]
             if isinstance(draft, str):
@@ -132,7 +133,7 @@ def _order(node: Any) -> tuple[Order, int, str] | None:
     kind = _kind(node)
     if kind not in from_page.GENERATING:
         return None
-    given = _inputs(node)
+    given = inputs_of(node)
     linked = [name for name, value in given.items() if is_link(value)]
     values = {name: value for name, value in given.items() if name not in linked}
     takes = values.pop("takes", 1)
@@ -147,16 +148,6 @@ def _order(node: Any) -> tuple[Order, int, str] | None:
 def _kind(node: Any) -> str:
     kind = node.get("class_type") if isinstance(node, dict) else None
     return kind if isinstance(kind, str) else ""
-
-
-def _inputs(node: Mapping[str, Any]) -> dict[str, Any]:
-    inputs = node.get("inputs")
-    return inputs if isinstance(inputs, dict) else {}
-
-
-def is_link(value: object) -> bool:
-    """Whether an input's value is `[id of a node, number of its output]`."""
-    return isinstance(value, list) and len(value) == 2
 
 
 def answer(prompt: object) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class _Making:
         plan = batches.make_plan(shot_list.read(self._values, first), runner)
         plan.check_key()
         spending = queue_sum.spending_of(self._node.prompt_id, runner)
-        spending.plan(plan.estimate.total)
+        spending.check(plan.estimate.total)
         self._check()
         shooting = batches.Shooting(plan)
         self._all = len(shooting.standings)

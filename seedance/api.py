@@ -394,7 +394,7 @@ def batch(
         plan.check_key()
         plan.check_most(max_usd)
         spending = Spending(runner.settings.max_usd if max_usd is None else max_usd)
-        spending.plan(plan.estimate.total)
+        spending.check(plan.estimate.total)
         shooting = batches.Shooting(plan)
         try:
             batches.carry(

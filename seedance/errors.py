@@ -131,7 +131,8 @@ class OverBudget(Refused):
 
 
 class Unclear(SeedanceError):
-    """The order may have been accepted and billed. It is never sent again by itself."""
+    """The order may have been accepted and billed. It is sent again by itself only with an
+    idempotency key that its provider documents."""
 
     exit_code = 5
     spent_by_default = "unknown"

@@ -7,7 +7,7 @@ No file is opened here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,6 @@ _YES = {"true", "yes", "on", "1", "x", "wahr", "ja", "vrai", "oui", "verdadero",
 _NO = {"false", "no", "off", "0", "falsch", "nein", "faux", "non", "falso", "否"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _SPLIT = re.compile(r"[;\n]")
-
-GetMedium = Callable[[Kind, str], Medium]
 
 
 def order_of(given: Mapping[str, Any], folder: Path | None = None) -> Order:

@@ -104,6 +104,7 @@ class Medium:
     `pixels`: uint8 array of shape (height, width, 3), RGB. `path`: a local file. `data`: the bytes
     of a file. `address`: an https address, or a provider's own handle (`asset://...`,
     `leonardo:GENERATED:<id>`), which is sent as it is.
+    `unknown`: it stands in for a medium that is not at hand.
     `asset`: the name of the asset that it belongs to. `person`: it is marked as showing a real
     person. `library`: the id of the provider whose asset library has it, where that is known.
     `untold`: nobody said what kind an asset of a library is; the journal may know.

@@ -145,3 +145,18 @@ def _defined(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
+
+
+PACKAGES = [
+    ROOT / "nodes",
+    *(path.parent for path in sorted((ROOT / "seedance").glob("*/__init__.py"))),
+]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_package_that_lists_its_modules_lists_them_all(package: Path) -> None:
+    head = ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8"))) or ""
+    modules = {path.stem for path in package.glob("*.py") if not path.stem.startswith("_")}
+    named = {module for module in modules if re.search(rf"\b{module}\b", head)}
+    # The providers are listed by the registry, and batches by its parts.
+    assert named == modules or package.name in ("providers", "batches")

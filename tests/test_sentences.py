@@ -206,7 +206,7 @@ def test_a_price_is_said_in_words_of_its_own() -> None:
     price = Money(2.27, "CNY", estimated=True).in_words()
     assert price.code == "price_estimated_about_usd_at_the_rate_of_date"
     with pytest.raises(OverBudget) as caught:
-        Spending(1.0).plan(Sum(2.0, 1))
+        Spending(1.0).check(Sum(2.0, 1))
     assert caught.value.as_dict()["values"] == {"usd": "2.00", "limit": "1.00"}
 
 

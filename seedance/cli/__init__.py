@@ -7,6 +7,7 @@ once.
     arguments   the parser
     orders      the order that the flags of `generate` describe
     generate    generate, collect, finish, check
+    prices      what an order will cost, and the question before it is paid
     assets      asset add, list, show and remove
     batch       batch
     farm        batch --farm; packing: what goes into the queue

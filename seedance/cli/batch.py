@@ -199,7 +199,7 @@ def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -
     above = bool(spending.limit) and estimate.total.usd > spending.limit + 1e-9
     if not args.yes and not prices._is_terminal():
         if above:
-            spending.plan(estimate.total)
+            spending.check(estimate.total)
         raise BadOrder(
             f"To make {counted(estimate.to_make, 'takes')} costs about {_total(estimate)}, and "
             "there is no terminal to ask at; nothing was sent.",
@@ -211,7 +211,7 @@ def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -
         if above:
             spending.limit = 0.0
     else:
-        spending.plan(estimate.total)
+        spending.check(estimate.total)
 
 
 # ------------------------------------------------------------------------------ while it goes on

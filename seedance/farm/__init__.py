@@ -14,10 +14,9 @@ queue how it ended.
 from __future__ import annotations
 
 from .orders import Bucket, QueuedOrder, has_local_media, pack, unpack
-from .queue import MOST_PRIORITY, Fetched, Queue, QueueUnavailable, check, run
+from .queue import Fetched, Queue, QueueUnavailable, check, run
 
 __all__ = [
-    "MOST_PRIORITY",
     "Bucket",
     "Fetched",
     "Queue",

@@ -28,7 +28,6 @@ AT_ONCE = 500  # orders that are put in by one statement
 # Priorities of one level: each order of a batch comes after the one before it. An integer of
 # PostgreSQL holds 200 levels of this size.
 LEVEL = 10**7
-MOST_PRIORITY = 100
 
 
 class QueueUnavailable(BadOrder):

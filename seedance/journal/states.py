@@ -1,7 +1,7 @@
 """The states of an order in the journal, and the moves between them that are allowed.
 
     preparing -> submitting -> running -> succeeded -> saved
-    ends: refused, failed, cancelled, expired; and unclear, which waits for a person
+    ends: refused, failed, cancelled, expired; and unclear, until it is known what became of it
 
 `Journal` is the only place that moves a row, and it allows no other move than those of `MOVES`. The
 database refuses a state that is not in `State` (a CHECK).
@@ -47,7 +47,8 @@ class State(str, enum.Enum):
     """The provider gave the task up, or no longer has its video."""
 
     UNCLEAR = "unclear"
-    """It may have been accepted and billed. It is never sent again by itself."""
+    """It may have been accepted and billed. It is sent again by itself only where a document says
+    that the provider makes one task of both."""
 
     def __str__(self) -> str:
         return self.value

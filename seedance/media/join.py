@@ -30,7 +30,6 @@ from .sounds import Resampler, sound_frames
 
 AAC_BITS = 320_000  # a second; of stereo, where nothing can be heard that is not in the clips
 CRF, PRESET = 14, "medium"  # of pictures that must be encoded
-_SLOWEST = Fraction(1)  # frames a second
 _BLOCK = 1024  # samples given to the encoder at once
 
 OnPart = Callable[[float], None]

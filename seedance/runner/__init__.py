@@ -6,7 +6,11 @@ runner          Runner: start, collect, recover, cancel, forget
 shared_runner   the one runner of a process
 lending         the runners that calls from Python share
 takes           the takes of an order before they are started
+target          the file that a take is to be saved as
 quotes          which provider takes an order, what would be sent, and for how much
+prices          live prices, kept for a day
+catalogs        what providers say they can do, kept for a day
+finish          the order for a draft's final video
 new_rows        the rows of orders that are going to be sent
 cancel          a task is cancelled where that costs nothing
 delivery        how each medium reaches the provider: inline, by upload, by the user's bucket, ...
@@ -20,6 +24,9 @@ lifecycle       the order of the steps, each in a file of its own:
   submit        a slot is taken, and the paid call is made
   poll          the provider is asked how far the task is
   collect       the video is fetched, checked and saved
+tickets         tickets of paid orders, each in a file of its own
+clearing        what became of an unclear order
+recovery        what an earlier process, or a lost journal, left
 client          Client: makes the calls that a provider describes; what a failure means for money
 clients         clients for the providers of rows; connections are shared
 job             Job: a take as its caller sees it
@@ -29,6 +36,9 @@ batches         all shots of a list: what they cost, how they are made, the film
 spending        the most that one queued graph, or one command, may cost
 compare         a finished video and what was ordered
 files           where a video is saved, and its sidecar
+last_frames     the last frame of a saved video, as a PNG
+graphs          the graph that made an order, until its video is saved
+kept            the media of orders, for when one is loaded into a node again
 places          where a saved video is now, on this machine
 results         saved videos in the user's bucket, for other machines
 rebuild         the journal's rows again, from sidecars

@@ -99,7 +99,8 @@ class Quote:
 
     @property
     def rank(self) -> tuple[bool, bool, float, str]:
-        """Sorts quotes: the cheapest in USD first, those that cannot last."""
+        """Sorts quotes: those that can be sent first, of them the cheapest in USD, then those of
+        unknown price, then by name."""
         usd = in_usd(self.price)
         return (self.problem is not None, usd is None, usd or 0.0, self.provider)
 

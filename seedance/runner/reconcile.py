@@ -15,9 +15,8 @@ from .. import hosting, providers
 from ..errors import SeedanceError
 from ..journal import Journal
 from ..settings import Settings
-from ..transport import NotSent
 from . import rebuild, results, tickets
-from .client import Client, NoAnswer
+from .client import Client
 
 LIST_SECONDS = 7 * 24 * 3600.0  # so far back lists are read
 
@@ -53,7 +52,7 @@ def reconcile(
         try:
             client = client_at(provider.id)
             found = client.ask(client.provider.recent(time.time() - LIST_SECONDS))
-        except (SeedanceError, NotSent, NoAnswer) as error:
+        except SeedanceError as error:
             unread[provider.id] = str(error)
             continue
         listed.append(provider.id)

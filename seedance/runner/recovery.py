@@ -91,8 +91,9 @@ class Recovery:
             return False
 
     def restore_tickets(self) -> None:
-        """Write into the journal, once in this process, the tickets that an earlier process could
-        not write, and those that a lost journal had. Then the videos that it had come first."""
+        """Once in this process, write into the journal the tickets that an earlier process could
+        not write. If the journal was lost, take in the saved videos first, then the tickets of
+        orders that are under way."""
         home = self._settings.home
         if not self._restored:
             lost = tickets.lost(home, self._journal)

@@ -68,7 +68,7 @@ class Spending:
         self._ordered = Sum()
         self._lock = threading.Lock()
 
-    def plan(self, planned: Sum) -> None:
+    def check(self, planned: Sum) -> None:
         """Raise OverBudget if all that is going to be ordered is more than the limit."""
         self._check(planned.usd)
 

@@ -100,7 +100,7 @@ def _given_up(active: ActiveOrder, text: str) -> SeedanceError:
 
 
 def settled(active: ActiveOrder) -> None:
-    """No paid call is in flight any more: its outcome, if there was one, is in the journal."""
+    """No paid call is in flight any more: its ticket, if there is one, is in a file of its own."""
     active.spending = False
     active.worker.note_settled()
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 from .. import forks
 from ..journal import Row, State
 from ..texts import logger_of
-from ..transport import Watchdog
+from ..transport import LONGEST_SPEND_SECONDS, Watchdog
 from . import last_frames
 from .active import ActiveOrder
 
@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 15.0
 # A paid call that is not answered by then is cut off by its own time limit.
-PAID_CALL_SECONDS = 310.0
+PAID_CALL_SECONDS = LONGEST_SPEND_SECONDS + 10.0
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
 QUIET_SECONDS = 2.0  # without such work, until what can wait is begun
@@ -251,7 +251,7 @@ class Worker:
             )
 
     def note_settled(self) -> None:
-        """The outcome of a paid call is in the journal."""
+        """A paid call was answered, and its ticket is safe: those in `settle` look again."""
         with self._changed:
             self._changed.notify_all()
 

@@ -1,5 +1,9 @@
 """What is configured: folders, keys, addresses, budgets and the bucket, from the environment first,
-then from the key file."""
+then from the key file.
+
+settings    all of it: Settings
+provider    what concerns one provider: key, address, options
+"""
 
 from __future__ import annotations
 

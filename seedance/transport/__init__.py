@@ -4,6 +4,7 @@ session     one attempt to send a Call, and whether anything was sent
 credentials who may see a key, or what it has signed
 bodies      what is sent: JSON, forms, files
 interrupts  time limits, and calls that are cut off
+machine     proxies and certificates of this machine that keep a connection from being made
 redaction   takes the key out of what comes back
 """
 
@@ -13,6 +14,7 @@ from .credentials import Credentials, SigningCredentials
 from .interrupts import Stop, Watchdog
 from .redaction import Redaction
 from .session import (
+    LONGEST_SPEND_SECONDS,
     Gate,
     Lost,
     NotSent,
@@ -23,6 +25,7 @@ from .session import (
 )
 
 __all__ = [
+    "LONGEST_SPEND_SECONDS",
     "Credentials",
     "Gate",
     "Lost",

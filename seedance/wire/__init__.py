@@ -110,7 +110,6 @@ __all__ = [
     "number_at",
     "object_at",
     "plain_word",
-    "signature",
     "text_at",
     "unix_seconds",
 ]

@@ -31,8 +31,8 @@ class Source:
     reported: bool = False
 
 
-# Of a model that a person named (`SEEDANCE_<ID>_MODELS`) and that the provider documents nowhere.
 NOT_SAID = Said("")
+# Of a model that a person named (`SEEDANCE_<ID>_MODELS`) and that the provider documents nowhere.
 UNDOCUMENTED = Source("no document: named by SEEDANCE_<ID>_MODELS", "", reported=True)
 
 

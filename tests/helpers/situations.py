@@ -51,7 +51,7 @@ def situations(folder: Path) -> Iterator[tuple[str, SeedanceError]]:
         return lumenfall.explain(Reply(status, {"content-type": "application/json"}, body))
 
     yield "no key", _raised(lambda: settings.key("lumenfall"))
-    yield "above the limit", _raised(lambda: Spending(10.0).plan(Sum(12.5, 1)))
+    yield "above the limit", _raised(lambda: Spending(10.0).check(Sum(12.5, 1)))
     yield "bad duration", _raised(lambda: check_words(replace(cat, duration=90)))
     yield "no such ratio", _raised(lambda: check_words(replace(cat, ratio="16:8")))
     yield "not named", _raised(lambda: check_handles(replace(cat, prompt="@Image2 runs")))

@@ -147,3 +147,13 @@ export function relative(seconds) {
   if (size < 86400) return format.format(Math.trunc(seconds / 3600), "hour");
   return format.format(Math.trunc(seconds / 86400), "day");
 }
+
+/**
+ * A line of a node's own: an icon and words.
+ * @param {string} name - of the icon
+ * @param {string} words
+ * @param {string} kind - a class: `warn`, `bad` or none
+ * @param {string} [title]
+ */
+export const remark = (name, words, kind, title) =>
+  h("div", { class: `seedance-remark ${kind}`, title }, icon(name), h("span", {}, words));

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from ... import providers
 from ...errors import SeedanceError
-from .. import Graph, Job, Prepared, Progress, Runner, Spending
+from .. import Confirm, Graph, Job, Progress, Runner, Spending
 from .names import Names
 from .plan import ShotTake
 from .progress import Outcome, Shooting, Standing
@@ -19,8 +18,6 @@ from .progress import Outcome, Shooting, Standing
 LOOK_SECONDS = 0.25  # between two looks at those under way
 UNLIMITED = 16  # orders at once where no document of the provider tells how many it runs
 AHEAD = 2  # orders that prepare their media while all slots are taken
-
-Confirm: TypeAlias = Callable[[Prepared, int], None]
 
 
 @dataclass

@@ -1,6 +1,6 @@
 /** The line on a node: who would make the video, for how much, and what would not be as asked. */
 import { openSettings } from "../../page.mjs";
-import { amount, button, h, icon, inUsd } from "../dom.mjs";
+import { amount, button, h, icon, inUsd, remark } from "../dom.mjs";
 import { messageWords, sayWords, t } from "../words.mjs";
 import { remarksOnPrompt } from "./names.mjs";
 import { changeWords, labelOf, optionWords, value, whyWords } from "./sketch.mjs";
@@ -23,7 +23,7 @@ export function draw(place, node, news) {
 
 /** @param {ComfyNode} node @param {News} news @returns {HTMLElement[]} */
 function rows(node, { check, providers = [], error }) {
-  if (!check) return [note("times-circle", error?.message ?? "", "bad")];
+  if (!check) return [remark("times-circle", error?.message ?? "", "bad")];
   if (check.storyboard) return storyboard(node, check.storyboard);
   const asked = value(node, "provider") ?? "auto";
   const id = asked === "auto" ? check.auto : asked;
@@ -34,7 +34,7 @@ function rows(node, { check, providers = [], error }) {
       head(t("line.auto"), compareButton(node)),
       keyless
         ? keyMissing("line.noKeys")
-        : note("exclamation-triangle", t("line.nobody"), "warn"),
+        : remark("exclamation-triangle", t("line.nobody"), "warn"),
     ];
   }
   const name = providers.find((provider) => provider.id === id)?.name ?? quote.provider;
@@ -47,7 +47,7 @@ function rows(node, { check, providers = [], error }) {
     ),
     ...(quote.key === null ? [keyMissing("line.noKey")] : []),
     ...remarksOnPrompt(node).map(({ words, kind }) =>
-      note(kind ? "exclamation-triangle" : "info-circle", words, kind),
+      remark(kind ? "exclamation-triangle" : "info-circle", words, kind),
     ),
     ...remarks(node, quote),
   ];
@@ -59,10 +59,10 @@ function storyboard(node, { shots, to_make: make, free, usd, unknown, problem })
   const keyless = problem?.kind === "NeedsKey";
   if (keyless && !shots) return [keyMissing("line.noKeys")];
   if (problem && !String(value(node, "shots") ?? "").trim()) {
-    return [note("info-circle", t("line.noShots"), "")];
+    return [remark("info-circle", t("line.noShots"), "")];
   }
   if (problem && !keyless) {
-    return problem.message.split("\n").map((words) => note("times-circle", words, "bad"));
+    return problem.message.split("\n").map((words) => remark("times-circle", words, "bad"));
   }
   if (!make) return [said(t("line.allThere", { shots }))];
   const about = t("line.about", { price: amount({ amount: usd, currency: "USD", estimated: true }) });
@@ -70,7 +70,7 @@ function storyboard(node, { shots, to_make: make, free, usd, unknown, problem })
   return [
     said(t("line.storyboard", { make, shots, price })),
     ...(keyless ? [keyMissing("line.noKey")] : []),
-    ...(unknown && usd ? [note("info-circle", t("sum.unknown", { unknown }), "")] : []),
+    ...(unknown && usd ? [remark("info-circle", t("sum.unknown", { unknown }), "")] : []),
   ];
 }
 
@@ -90,10 +90,10 @@ function price({ price, problem }, takes) {
 /** @param {ComfyNode} node @param {Quote} quote */
 function remarks(node, { changes, notes, notes_said, problem }) {
   const stops = problem !== null;
-  if (stops && !changes.length) return [note("times-circle", messageWords(problem), "bad")];
+  if (stops && !changes.length) return [remark("times-circle", messageWords(problem), "bad")];
   return [
     ...changes.map((change) =>
-      note(
+      remark(
         stops ? "exclamation-triangle" : "arrow-right",
         changeWords(node, change, stops ? "line.wouldChange" : "line.changes"),
         stops ? "warn" : "",
@@ -101,9 +101,9 @@ function remarks(node, { changes, notes, notes_said, problem }) {
       ),
     ),
     ...(stops
-      ? [note("info-circle", nearestWords(node), "")]
+      ? [remark("info-circle", nearestWords(node), "")]
       : []),
-    ...(notes_said ?? notes).map((said) => note("info-circle", sayWords(said), "")),
+    ...(notes_said ?? notes).map((said) => remark("info-circle", sayWords(said), "")),
   ];
 }
 
@@ -136,7 +136,3 @@ function keyMissing(words) {
     button(t("line.openSettings"), openSettings, { kind: "small" }),
   );
 }
-
-/** @param {string} name @param {string} words @param {string} kind @param {string} [title] */
-const note = (name, words, kind, title) =>
-  h("div", { class: `seedance-remark ${kind}`, title }, icon(name), h("span", {}, words));

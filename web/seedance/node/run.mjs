@@ -3,7 +3,7 @@
  * run is over.
  */
 import { openSettings } from "../../page.mjs";
-import { button, h, icon, priceWords } from "../dom.mjs";
+import { button, h, icon, priceWords, remark } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { progressWords, sayWords, t, troubleWords } from "../words.mjs";
 import { changeWords, makesOrder, whyWords } from "./sketch.mjs";
@@ -97,7 +97,7 @@ export function drawRun(place, node, run) {
   const shots = items.flatMap((news) => news.shots ?? []);
   place.replaceChildren(
     ...takes.map((progress, index) => underWay(progress, takes.length > 1 ? index + 1 : 0)),
-    ...shots.map((count) => line("video", t("run.shots", count), "")),
+    ...shots.map((count) => remark("video", t("run.shots", count), "")),
     ...items.flatMap(({ link }) => (link ? [pageFor(link)] : [])),
     ...unlike(said),
     strip(items.flatMap((news) => news.results ?? [])),
@@ -132,13 +132,13 @@ function strip(results) {
 function underWay(progress, number) {
   const words = progressWords(progress);
   const { name } = progress;
-  if (name) return line("spinner pi-spin", t("run.shot", { name, words }), "live");
-  return line("spinner pi-spin", number ? t("run.take", { number, words }) : words, "live");
+  if (name) return remark("spinner pi-spin", t("run.shot", { name, words }), "live");
+  return remark("spinner pi-spin", number ? t("run.take", { number, words }) : words, "live");
 }
 
 /** The provider's page on which a person confirms. @param {string} href */
 function pageFor(href) {
-  const shown = line("id-card", t("run.confirm"), "warn");
+  const shown = remark("id-card", t("run.confirm"), "warn");
   if (/^https?:\/\//i.test(href))
     shown.append(
       h(
@@ -154,7 +154,7 @@ function pageFor(href) {
 /** @param {NonNullable<News["asset"]>} asset */
 function ready({ name, handle }) {
   const words = handle ? t("run.asset", { name, handle }) : t("run.assetHere", { name });
-  return line("check-circle", words, "good");
+  return remark("check-circle", words, "good");
 }
 
 /** @param {ComfyNode} node @param {News} news */
@@ -164,11 +164,11 @@ function ended(node, { results = [], changes = [], notes = [], left, asset }) {
     ...results.map((result) =>
       result.error
         ? failure(node, result)
-        : line("check-circle", made(result), "good"),
+        : remark("check-circle", made(result), "good"),
     ),
-    ...changes.map((change) => line("arrow-right", changeWords(node, change), "", whyWords(change))),
-    ...notes.map((note) => line("info-circle", sayWords(note), "")),
-    ...(left ? [line("info-circle", t("run.left"), "")] : []),
+    ...changes.map((change) => remark("arrow-right", changeWords(node, change), "", whyWords(change))),
+    ...notes.map((note) => remark("info-circle", sayWords(note), "")),
+    ...(left ? [remark("info-circle", t("run.left"), "")] : []),
   ];
 }
 
@@ -183,8 +183,8 @@ function made({ provider, seed, width, height, duration, cost, reused, name }) {
 /** @param {ComfyNode} node @param {Failed} result */
 function failure(node, result) {
   const { kind } = result.error;
-  if (kind === "Cancelled") return line("minus-circle", failed(result), "");
-  const shown = line("times-circle", failed(result), "bad");
+  if (kind === "Cancelled") return remark("minus-circle", failed(result), "");
+  const shown = remark("times-circle", failed(result), "bad");
   if (kind === "NeedsKey" && !makesOrder(node)) // others have it in their line
     shown.append(button(t("line.openSettings"), openSettings, { kind: "small" }));
   return shown;
@@ -201,7 +201,3 @@ function failed({ seed, name, error }) {
 function unlike(lines) {
   return [...new Map(lines.map((each) => [each.textContent, each])).values()];
 }
-
-/** @param {string} name @param {string} words @param {string} kind @param {string} [title] */
-const line = (name, words, kind, title) =>
-  h("div", { class: `seedance-remark ${kind}`, title }, icon(name), h("span", {}, words));
