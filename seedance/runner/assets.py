@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from .. import providers
 from ..errors import BadOrder, SeedanceError
-from ..fit import asset_names
 from ..journal import MAKING, AssetRow, Journal
 from ..order import (
     ASSET,
@@ -23,6 +22,7 @@ from ..order import (
     is_asset_name,
     names_assets,
 )
+from ..prompt_names import asset_names
 from ..providers import ANY
 from ..said import Said, both, say
 from ..settings import Settings

@@ -12,8 +12,9 @@ from typing import Any
 from .. import hosting, media, providers
 from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
-from ..fit import KIND_WORDS, DoesNotFit
+from ..fit import DoesNotFit
 from ..order import ASSET, Kind, Medium, Order
+from ..prompt_names import KIND_WORDS
 from ..said import Said, either, listed, say, template
 from ..settings import Settings
 from ..wire import Delivered, Delivery, MediaLimits, Provider, Size

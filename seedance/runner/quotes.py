@@ -12,10 +12,11 @@ from typing import Any
 from .. import providers
 from ..addresses import ForbiddenAddress, check_text
 from ..errors import BadOrder, NeedsKey, OverBudget, SeedanceError
-from ..fit import Change, DoesNotFit, check_handles, check_words, fit, spelled, unsupported
+from ..fit import Change, DoesNotFit, check_words, fit, unsupported
 from ..journal import sensible
 from ..money import Money, in_usd
 from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
+from ..prompt_names import check_handles, spelled
 from ..said import Said, both, clauses, listed, say
 from ..settings import Access, Settings
 from ..texts import LONGEST_MESSAGE, cut

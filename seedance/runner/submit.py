@@ -16,9 +16,9 @@ from pathlib import Path
 
 from ..addresses import origin
 from ..errors import Cancelled, Refused, SeedanceError, Unclear, Unreachable
-from ..fit import spelled
 from ..journal import IllegalMove, JournalReplaced, LeaseLost, State, TicketTaken
 from ..order import Order
+from ..prompt_names import spelled
 from ..said import both
 from ..texts import logger_of
 from ..transport import NotSent, Withheld

@@ -19,8 +19,9 @@ from fakes import Fake
 from running import Desk
 
 from seedance.errors import BadOrder
-from seedance.fit import DoesNotFit, asset_names, fit, spelled
+from seedance.fit import DoesNotFit, fit
 from seedance.order import Medium, NamedAsset, Order, asked_fingerprint
+from seedance.prompt_names import asset_names, spelled
 from seedance.providers import get
 from seedance.runner import Runner, local_assets
 

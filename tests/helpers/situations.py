@@ -14,9 +14,10 @@ from typing import cast
 from journals import move, new
 
 from seedance.errors import SeedanceError
-from seedance.fit import check_handles, check_words, fit
+from seedance.fit import check_words, fit
 from seedance.journal import Journal
 from seedance.order import Medium, Order
+from seedance.prompt_names import check_handles
 from seedance.providers import get
 from seedance.runner import outcomes
 from seedance.runner.active import ActiveOrder

@@ -11,8 +11,9 @@ import pytest
 from seedance import fit as fitting
 from seedance import providers
 from seedance.errors import BadOrder
-from seedance.fit import Change, fit, spelled
+from seedance.fit import Change, fit
 from seedance.order import Medium, Order
+from seedance.prompt_names import spelled
 from seedance.wire import Limits, MediaLimits, ModelLimits, Provider
 
 PICTURE = Medium.from_pixels(np.zeros((64, 64, 3), np.uint8))

@@ -20,8 +20,9 @@ from provider_contract import successful
 from seedance import order as words
 from seedance import providers
 from seedance.errors import BadOrder
-from seedance.fit import fit, spelled
+from seedance.fit import fit
 from seedance.order import Medium, Order
+from seedance.prompt_names import spelled
 from seedance.runner import quotes
 from seedance.settings import Settings
 from seedance.wire import Provider
