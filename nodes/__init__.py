@@ -9,7 +9,7 @@
     graph               the graph that is being run, for the files that it makes
     takes               waiting for a node's takes, and Cancel
     execution, report   the node that runs, and what it tells the page
-    said                what nodes told it last, for a page that was loaded anew
+    latest_news         what nodes told it last, for a page that was loaded anew
     partial_failures    running a node again of which some takes failed, or what it made is gone
     shot_list           the shots on a storyboard, as the node or the page has them
     queue_sum           what a graph costs before it runs

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder, SeedanceError
+from ..seedance.order import ASSET_KINDS
 from ..seedance.said import either, listed
 from ..seedance.texts import quoted
 from . import execution, host, inputs, report, takes, tensors, threads
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..seedance.order import Medium
     from ..seedance.runner import AssetView
 
-KINDS = ("person", "other")
 
 _removed = 0
 
@@ -66,8 +66,8 @@ class SeedanceAsset(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "kind",
-                    options=list(KINDS),
-                    default=KINDS[1],
+                    options=list(ASSET_KINDS),
+                    default=ASSET_KINDS[1],
                     optional=True,
                     tooltip="person: a real person, who confirms on the provider's page, once "
                     "for this name; the node shows the link. other: things and invented people.",
@@ -100,7 +100,7 @@ class SeedanceAsset(io.ComfyNode):
     ) -> io.NodeOutput:
         given = {"image": image, "video": video, "audio": audio}
         values = {"name": text("name", name), "provider": text("provider", provider)}
-        return await _added(given, {**values, "kind": text("kind", kind) or KINDS[1]})
+        return await _added(given, {**values, "kind": text("kind", kind) or ASSET_KINDS[1]})
 
 
 def _medium(given: Mapping[str, Any]) -> Medium:
@@ -162,12 +162,12 @@ class _Adding:
         self._stop = Stop()
         if self._stopped:
             self._stop.set()
-        if values["kind"] not in KINDS:
+        if values["kind"] not in ASSET_KINDS:
             raise BadOrder(
                 "There is no kind {kind}.",
                 hint="Use {kinds}.",
                 kind=quoted(values["kind"]),
-                kinds=either(KINDS),
+                kinds=either(ASSET_KINDS),
             )
         return host.runner().assets.add(
             _medium(given),

@@ -13,7 +13,7 @@ from comfy_api.latest import ComfyAPI
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-from . import said
+from . import latest_news
 
 if TYPE_CHECKING:
     from execution import PromptQueue  # ComfyUI's
@@ -70,13 +70,13 @@ class Node:
             "prompt_id": self.prompt_id,
             "workflow": self._workflow,
         }
-        said.note({**about, **news})
+        latest_news.note({**about, **news})
         PromptServer.instance.send_sync(EVENT, {**about, **news}, self._client)
 
     @property
     def is_latest(self) -> bool:
         """Whether no later run of this node has told the page anything."""
-        return said.is_latest(self._workflow, self.id, self.prompt_id)
+        return latest_news.is_latest(self._workflow, self.id, self.prompt_id)
 
     async def draw_bar(self, fraction: float | None) -> None:
         """A bar on the node, for 0 <= `fraction` <= 1; None leaves it as it is."""

@@ -17,7 +17,7 @@ import folder_paths
 
 from ..seedance import providers
 from ..seedance.errors import BadOrder
-from ..seedance.order import kind_by_ending
+from ..seedance.order import kind_by_ending, mode_of
 from ..seedance.texts import LONGEST_SENTENCE, cut
 from . import host, threads
 
@@ -44,7 +44,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "prompt": cut(row.prompt, LONGEST_SENTENCE),
         "live": row.live,
         "progress": progress.as_dict() if progress else None,
-        "mode": _mode(order),
+        "mode": mode_of(order),
         "resolution": order.get("resolution"),
         "ratio": order.get("ratio"),
         "duration": row.result.get("duration") or order.get("duration"),
@@ -78,16 +78,6 @@ def _in_output(file: Path | None) -> dict[str, str] | None:
         kind: f"{path.absolute().relative_to(base).as_posix()} [output]"
         for kind, path in paths.items()
     }
-
-
-def _mode(order: Mapping[str, Any]) -> str:
-    if order.get("video"):
-        return str(order.get("operation", "edit"))
-    if order.get("references"):
-        return "reference"
-    if order.get("last_frame"):
-        return "frames"
-    return "image" if order.get("first_frame") else "text"
 
 
 def _expires(row: Row) -> str | None:

@@ -10,7 +10,17 @@ from comfy_api.latest import io
 
 from ..seedance import providers
 from ..seedance.errors import SeedanceError
-from ..seedance.order import MODELS, MOST_TAKES, OUTPUT_FORMATS, RATIOS, RESOLUTIONS, SEEDS
+from ..seedance.order import (
+    LONGEST_SECONDS,
+    MODELS,
+    MOST_IMAGES,
+    MOST_TAKES,
+    ON_UNSUPPORTED,
+    OUTPUT_FORMATS,
+    RATIOS,
+    RESOLUTIONS,
+    SEEDS,
+)
 
 # Words by which people look for any of our nodes, besides its name.
 _ALIASES = (
@@ -33,7 +43,7 @@ ADDRESS = "an https address, or the provider's own handle (asset://...)"
 def usable(provider: object) -> bool | str:
     """True, or why the provider that a node names cannot be used; None for one that is linked."""
     try:
-        if provider not in (None, "auto"):
+        if provider not in (None, providers.AUTO):
             providers.get(str(provider))
     except SeedanceError as error:
         return str(error)
@@ -86,7 +96,7 @@ def grow(name: str, template: io.Input, most: int, tooltip: str) -> io.Input:
 
 
 def images(tooltip: str) -> io.Input:
-    return grow("images", io.Image.Input("image"), 30, tooltip)
+    return grow("images", io.Image.Input("image"), MOST_IMAGES, tooltip)
 
 
 def shared(
@@ -97,8 +107,8 @@ def shared(
     return [
         io.Combo.Input(
             "provider",
-            options=["auto", *providers.ids()],
-            default="auto",
+            options=[providers.AUTO, *providers.ids()],
+            default=providers.AUTO,
             optional=True,
             tooltip="Who makes the video. auto: the cheapest provider that has a key and can do "
             "it as asked. preview: a free placeholder, made on this computer.",
@@ -128,7 +138,7 @@ def shared(
             "duration",
             default=5,
             min=-1,
-            max=30,
+            max=LONGEST_SECONDS,
             optional=True,
             tooltip="Seconds, from 4; -1 lets the model decide.",
         ),
@@ -155,7 +165,7 @@ def shared(
         ),
         io.Combo.Input(
             "on_unsupported",
-            options=["error", "nearest"],
+            options=[*ON_UNSUPPORTED],
             default="error",
             optional=True,
             advanced=True,

@@ -26,9 +26,9 @@ from . import (
     handler,
     history,
     host,
+    latest_news,
     media_again,
     queue_sum,
-    said,
     shot_list,
     threads,
 )
@@ -174,7 +174,7 @@ def test_signing_key(path: Path, _body: Body) -> dict[str, Any]:
 @_route("GET", "/seedance/said")
 def list_said(_path: Path, query: Body) -> list[dict[str, Any]]:
     """What the nodes of a workflow said last of their runs."""
-    return said.of(from_page.text(query, "workflow"))
+    return latest_news.of(from_page.text(query, "workflow"))
 
 
 # ----------------------------------------------------------------------------------------- settings
@@ -324,7 +324,7 @@ def check(_path: Path, body: Body) -> dict[str, Any]:
     order = runner.assets.named(from_page.order_of(body))
     found = runner.check(order)
     try:
-        auto = quotes.prepare(replace(order, provider=quotes.AUTO), runner.settings).provider.id
+        auto = quotes.prepare(replace(order, provider=providers.AUTO), runner.settings).provider.id
     except SeedanceError:
         auto = None
     return {"quotes": [quote.as_dict() for quote in found], "auto": auto}

@@ -16,6 +16,7 @@ from .order import (
     LONGEST_PROJECT,
     MODE_WORDS,
     MODELS,
+    ON_UNSUPPORTED,
     OPERATIONS,
     OUTPUT_FORMATS,
     RATIOS,
@@ -24,6 +25,7 @@ from .order import (
     Medium,
     Order,
     check_extra,
+    sides_of,
 )
 from .prompt_names import KIND_WORDS, ONE_WORDS, check_handles, spelled
 from .providers import ids, registry
@@ -263,7 +265,7 @@ def check_words(order: Order) -> None:
         ("ratio", order.ratio, RATIOS),
         ("operation", order.operation, OPERATIONS),
         ("output_format", order.output_format, OUTPUT_FORMATS),
-        ("on_unsupported", order.on_unsupported, ("error", "nearest")),
+        ("on_unsupported", order.on_unsupported, ON_UNSUPPORTED),
     ):
         if value not in known:
             raise BadOrder(
@@ -499,8 +501,8 @@ def _nearest_resolution(asked: str, offered: Sequence[str]) -> str:
 
 def _nearest_ratio(asked: str, offered: Sequence[str]) -> str:
     def shape(ratio: str) -> float:
-        width, height = ratio.split(":")
-        return float(width) / float(height)
+        width, height = sides_of(ratio)
+        return width / height
 
     def rank(value: str) -> tuple[float, bool]:
         factor = shape(value) / target

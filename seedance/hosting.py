@@ -77,8 +77,12 @@ def new_name(settings: Settings, blob: Blob) -> str:
     delete the same bytes that somebody else has put there.
     """
     own = "" if keeps(settings) else f"-{secrets.token_hex(8)}"
+    return _under_prefix(settings, f"{blob.digest}{own}.{blob.extension}")
+
+
+def _under_prefix(settings: Settings, name: str, folder: str = "") -> str:
     prefix = _values(settings).get("prefix", "").strip("/")
-    return "/".join(filter(None, (prefix, f"{blob.digest}{own}.{blob.extension}")))
+    return "/".join(filter(None, (folder, prefix, name)))
 
 
 def put(settings: Settings, blob: Blob, name: str) -> None:
@@ -98,14 +102,12 @@ def put(settings: Settings, blob: Blob, name: str) -> None:
 
 def result_name(settings: Settings, name: str) -> str:
     """A name for an object of a finished video, apart from the media, which are deleted."""
-    prefix = _values(settings).get("prefix", "").strip("/")
-    return "/".join(filter(None, ("results", prefix, name)))
+    return _under_prefix(settings, name, "results")
 
 
 def queued_name(settings: Settings, name: str) -> str:
     """A name for an object of a medium whose order waits in the queue of a farm."""
-    prefix = _values(settings).get("prefix", "").strip("/")
-    return "/".join(filter(None, ("farm", prefix, name)))
+    return _under_prefix(settings, name, "farm")
 
 
 def put_file(settings: Settings, path: Path, name: str) -> None:
@@ -170,8 +172,7 @@ def try_out(settings: Settings) -> str:
     """
     if not configured(settings):
         raise BadOrder("No bucket is set up.", hint="Fill in its name and save it first.")
-    prefix = _values(settings).get("prefix", "").strip("/")
-    name = "/".join(filter(None, (prefix, f"seedance-test-{secrets.token_hex(8)}.txt")))
+    name = _under_prefix(settings, f"seedance-test-{secrets.token_hex(8)}.txt")
     body = b"A test of the Seedance pack. It may be deleted."
 
     def put(client: Any, bucket: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from .errors import BadOrder
 from .order import (
     MODELS,
+    ON_UNSUPPORTED,
     OPERATIONS,
     OUTPUT_FORMATS,
     RATIOS,
@@ -28,7 +29,6 @@ from .order import (
 )
 from .texts import did_you_mean, quoted
 
-ON_UNSUPPORTED = ("error", "nearest")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "operation": OPERATIONS,
     "model": MODELS,

@@ -37,6 +37,11 @@ FINALS = ("1080p", "4k")  # what a draft can become
 RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 OPERATIONS = ("edit", "extend")
 SEEDS = 2**32  # seeds are 0 .. 2^32 - 1
+# Of the largest model, 2.5: references, and the seconds of a video.
+MOST_IMAGES, MOST_CLIPS, MOST_SOUNDS = 30, 10, 10
+LONGEST_SECONDS = 30
+ON_UNSUPPORTED = ("error", "nearest")
+ASSET_KINDS = ("person", "other")
 MOST_TAKES = 8  # of one order
 LONGEST_PROJECT = 60  # letters
 
@@ -276,6 +281,12 @@ LONGEST_ASSET_NAME = 64
 _ASSET_NAME = re.compile(r"\w[\w-]*")
 
 
+def sides_of(ratio: str) -> tuple[int, int]:
+    """The two numbers of a ratio such as `16:9`."""
+    width, height = map(int, ratio.split(":"))
+    return width, height
+
+
 def is_asset_name(text: str) -> bool:
     """Whether an asset may have this name."""
     return len(text) <= LONGEST_ASSET_NAME and bool(_ASSET_NAME.fullmatch(text))
@@ -302,6 +313,17 @@ class NamedAsset:
         """What it is made of: its files; without any, what the libraries have."""
         libraries = (medium for media in self.handles.values() for medium in media)
         return [medium.digest for medium in self.files] or sorted(m.digest for m in libraries)
+
+
+def mode_of(values: Mapping[str, Any]) -> Mode:
+    """Which of the six ways to make a video an order with these values is, by its media."""
+    if values.get("video"):
+        return "extend" if values.get("operation") == "extend" else "edit"
+    if values.get("references"):
+        return "reference"
+    if values.get("last_frame"):
+        return "frames"
+    return "image" if values.get("first_frame") else "text"
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,13 +368,7 @@ class Order:
     @property
     def mode(self) -> Mode:
         """Which of the six ways to make a video this is; it follows from the media."""
-        if self.video is not None:
-            return "extend" if self.operation == "extend" else "edit"
-        if self.references:
-            return "reference"
-        if self.last_frame is not None:
-            return "frames"
-        return "image" if self.first_frame is not None else "text"
+        return mode_of(vars(self))
 
     def of_kind(self, kind: Kind) -> tuple[Medium, ...]:
         """The references of one kind, in order."""

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from .. import options
 from ..errors import BadOrder
 from ..order import (
+    ASSET_KINDS,
     FINALS,
     MODELS,
     MOST_TAKES,
@@ -230,9 +231,9 @@ def _asset_commands(commands: Any) -> None:
     add.add_argument("--provider", default="any", metavar="P", help=f"{where} (default)")
     add.add_argument(
         "--kind",
-        choices=assets.KINDS,
-        default=assets.KINDS[1],
-        metavar="|".join(assets.KINDS),
+        choices=ASSET_KINDS,
+        default=ASSET_KINDS[1],
+        metavar="|".join(ASSET_KINDS),
         help="person: a real one, who confirms on the provider's page; other: all else (default)",
     )
     lists = _command(actions, "list", assets.list_all, "the assets, here and in the libraries")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..runner import AssetView
     from ..runner.progress import Progress
 
-KINDS = ("person", "other")
 CONSENT = (
     "Whoever is shown must have agreed to it: that is your duty, at any provider. The person "
     "opens this page on their phone and confirms there, once for this name; what the page sees of "

@@ -14,6 +14,7 @@ from ..errors import BadOrder
 from ..files import replacing, sha256_of
 from ..order import Medium
 from ..said import Said, clauses
+from ..units import size_in_words
 from ..wire import Blob, MediaLimits
 from .clips import ClipPlan, convert_clip, convert_sound
 from .info import ClipInfo, SoundInfo, check_whole, probe, probe_sound
@@ -29,7 +30,6 @@ from .limits import (
     describe_sound,
     does_not_fit,
     grow_to_fit,
-    megabytes,
     scale_to_fit,
     sound_problems,
 )
@@ -114,7 +114,7 @@ def _converted_clip(path: Path, info: ClipInfo, limits: MediaLimits, work_dir: P
             raise BadOrder(
                 "{info} cannot be made small enough: at most {size} are taken.",
                 info=describe_clip(info),
-                size=megabytes(limits.max_bytes),
+                size=size_in_words(limits.max_bytes),
             )
 
 
@@ -176,7 +176,7 @@ def _converted_sound(path: Path, described: Said, limits: MediaLimits, work_dir:
     made = probe_sound(target)
     blob = _sound(target, made)
     if limits.max_bytes is not None and blob.size > limits.max_bytes:
-        raise does_not_fit(described, [at_most(megabytes(limits.max_bytes))])
+        raise does_not_fit(described, [at_most(size_in_words(limits.max_bytes))])
     _check_made(described, describe_sound(made), sound_problems(made, limits))
     return blob
 

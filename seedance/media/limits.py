@@ -9,6 +9,7 @@ import math
 
 from ..errors import BadOrder
 from ..said import Said, clauses, listed, say
+from ..units import size_in_words
 from ..wire import MediaLimits
 from .info import ClipInfo, SoundInfo
 from .mime_types import usual
@@ -165,7 +166,7 @@ def _problems(info: ClipInfo | SoundInfo, limits: MediaLimits) -> list[Said]:
 
 def _size_problem(size: int, limits: MediaLimits) -> list[Said]:
     if limits.max_bytes is not None and size > limits.max_bytes:
-        return [at_most(megabytes(limits.max_bytes))]
+        return [at_most(size_in_words(limits.max_bytes))]
     return []
 
 
@@ -220,7 +221,7 @@ def describe_clip(info: ClipInfo) -> Said:
         pixels=f"{info.width}x{info.height}",
         seconds=f"{info.duration:.1f}",
         fps=float(info.fps),
-        size=megabytes(info.size),
+        size=size_in_words(info.size),
         mime=info.mime,
     )
 
@@ -230,11 +231,6 @@ def describe_sound(info: SoundInfo) -> Said:
     return say(
         "The sound ({seconds} s, {size}, {mime})",
         seconds=f"{info.duration:.1f}",
-        size=megabytes(info.size),
+        size=size_in_words(info.size),
         mime=info.mime,
     )
-
-
-def megabytes(size: int) -> str:
-    """A number of bytes, in words: `1.5 MB`."""
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size:,} bytes"

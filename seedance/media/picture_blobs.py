@@ -14,6 +14,7 @@ from .. import embedded
 from ..errors import BadOrder
 from ..order import Medium
 from ..said import Said, say
+from ..units import size_in_words
 from ..wire import Blob, MediaLimits
 from .limits import (
     PICTURE,
@@ -21,7 +22,6 @@ from .limits import (
     at_most,
     check_shape,
     check_smallest,
-    megabytes,
     most_pixels,
     scale_to_fit,
     shaped,
@@ -118,7 +118,7 @@ def _encoded(pixels: np.ndarray, limits: MediaLimits) -> tuple[Blob, Said | None
         if limits.max_bytes is None or len(data) <= limits.max_bytes:
             break
         factor *= min(math.sqrt(limits.max_bytes / len(data)), 1) * _SHRINK
-        why = at_most(megabytes(limits.max_bytes))
+        why = at_most(size_in_words(limits.max_bytes))
         if min(original.shape[:2]) * factor < smallest_side(limits):
             raise BadOrder(
                 "A picture of {was} cannot be made small enough: {why}.", was=was, why=why

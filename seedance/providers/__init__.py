@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Those with an asset library, named here because ComfyUI asks while it starts.
 WITH_ASSETS = ("byteplus", "volcengine")
+AUTO = "auto"  # stands for the provider that an order is cheapest at
 ANY = "any"  # stands for a provider where an asset is one of this machine, for all of them
 
 
@@ -76,7 +77,7 @@ def get(provider_id: str) -> type[Provider]:
             "There is no provider {provider} in this version.",
             hint=both(
                 say("Did you mean {near}?", near=near) if near else "",
-                say("Choose one of: {known}.", known=["auto", *ids()]),
+                say("Choose one of: {known}.", known=[AUTO, *ids()]),
             ),
             provider=quoted(provider_id),
         ) from None

@@ -11,7 +11,19 @@ from typing import Any
 
 from ..errors import Refused
 from ..money import Money
-from ..order import MODELS, RATIOS, RESOLUTIONS, SIZES, Mode, Order
+from ..order import (
+    FINALS,
+    LONGEST_SECONDS,
+    MODELS,
+    MOST_CLIPS,
+    MOST_IMAGES,
+    MOST_SOUNDS,
+    RATIOS,
+    RESOLUTIONS,
+    SIZES,
+    Mode,
+    Order,
+)
 from ..wire import (
     Blob,
     Call,
@@ -46,19 +58,19 @@ def _model(model_id: str) -> ModelLimits:
         modes=MODES,
         resolutions=RESOLUTIONS,
         ratios=tuple(ratio for ratio in RATIOS if ratio != "adaptive"),
-        durations=(4, 30),
+        durations=(4, LONGEST_SECONDS),
         adaptive=MODES,
         auto_duration=True,
         prompt_optional=MODES - {"text"},
         sizes=SIZES,
-        images=30,
-        videos=10,
-        audios=10,
+        images=MOST_IMAGES,
+        videos=MOST_CLIPS,
+        audios=MOST_SOUNDS,
         audio_alone=True,
-        edit_images=30,
+        edit_images=MOST_IMAGES,
         drafts=MODES,
         web_search=MODES,
-        finals=("1080p", "4k"),
+        finals=FINALS,
         watermark=True,
         camera_fixed=True,
         keeps_audio=True,

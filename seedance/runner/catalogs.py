@@ -13,7 +13,6 @@ from ..settings import Settings
 from ..texts import logger_of
 from . import prices
 from .client import Client
-from .quotes import AUTO
 
 logger = logger_of(__name__)
 
@@ -25,12 +24,12 @@ class Catalogs:
         self._settings, self._client_for = settings, client_for
         self._failed: dict[str, float] = {}
 
-    def refresh(self, provider_id: str = AUTO, *, anew: bool = False) -> None:
+    def refresh(self, provider_id: str = providers.AUTO, *, anew: bool = False) -> None:
         """Read the lists that are older than a day: of one provider, or of all for `auto`. With
         `anew`, whatever their age. Where one cannot be read, what is known of it stays. Takes a few
         seconds at most."""
         for provider in providers.registry().values():
-            if provider_id in (AUTO, provider.id) and provider.can("catalog"):
+            if provider_id in (providers.AUTO, provider.id) and provider.can("catalog"):
                 with contextlib.suppress(SeedanceError):
                     self._read(provider.id, anew=anew)
 

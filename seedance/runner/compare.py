@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..fit import Change
-from ..order import SIZES
+from ..order import SIZES, sides_of
 from ..said import say
 
 WHY = say("that is what the provider delivered")
@@ -52,7 +52,7 @@ def _pixels(resolution: str) -> int:
 
 
 def _ratio_of(name: str) -> float:
-    width, height = map(int, name.split(":"))
+    width, height = sides_of(name)
     return width / height
 
 

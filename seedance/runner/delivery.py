@@ -13,7 +13,7 @@ from .. import hosting, media, providers
 from ..addresses import ForbiddenAddress, check_public_url, is_loopback, origin
 from ..errors import BadOrder
 from ..fit import DoesNotFit
-from ..order import ASSET, Kind, Medium, Order
+from ..order import ASSET, Kind, Medium, Order, sides_of
 from ..prompt_names import KIND_WORDS
 from ..said import Said, either, listed, say, template
 from ..settings import Settings
@@ -107,8 +107,7 @@ def choose_deliveries(order: Order, provider: Provider, settings: Settings) -> D
     set."""
     size, ratio = _frame_size(order, provider), None
     if order.ratio != "adaptive":
-        across, down = order.ratio.split(":")
-        ratio = (int(across), int(down))
+        ratio = sides_of(order.ratio)
 
     def item(part: str, number: int, medium: Medium) -> Item:
         delivery = _delivery(medium, _label(part, number), provider, settings)

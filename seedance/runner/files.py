@@ -31,6 +31,10 @@ logger = logger_of(__name__)
 
 SMALLEST_FREE = 100 * 10**6
 MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
+# What lies beside a video `NAME.mp4`, after `NAME`.
+LAST_FRAME = ".last.png"
+SIDECAR = ".seedance.json"
+
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _turns = tuple(forks.Lock() for _ in range(256))
@@ -53,7 +57,7 @@ class Files:
     @property
     def last_frame(self) -> Path:
         """The last frame as PNG."""
-        return self.video.with_name(self.video.stem + ".last.png")
+        return self.video.with_name(self.video.stem + LAST_FRAME)
 
     @property
     def last_frame_part(self) -> Path:
@@ -63,7 +67,7 @@ class Files:
     @property
     def sidecar(self) -> Path:
         """What the video was made from, as JSON."""
-        return self.video.with_name(self.video.stem + ".seedance.json")
+        return self.video.with_name(self.video.stem + SIDECAR)
 
     @property
     def all(self) -> tuple[Path, Path, Path]:
@@ -262,16 +266,20 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
     """What `finish` measured, if it was completed for this ticket before a crash; else None."""
     sidecar = read_sidecar(files)
     try:
-        if sidecar["task"] != task:
+        if sidecar["task"] != task or not is_as_recorded(files.video, sidecar):
             return None
-        if (
-            files.video.stat().st_size != sidecar["bytes"]
-            or sha256_of(files.video) != sidecar["sha256"]
-        ):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
+        return {name: sidecar[name] for name in KEPT}
+    except KeyError:
         return None
-    return {name: sidecar[name] for name in KEPT}
+
+
+def is_as_recorded(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a file has the size and the digest that were recorded of it (`bytes`, `sha256`)."""
+    try:
+        size, sha256 = record["bytes"], record["sha256"]
+        return bool(path.stat().st_size == size and sha256_of(path) == sha256)
+    except (OSError, KeyError):
+        return False
 
 
 def read_sidecar(files: Files) -> dict[str, Any]:

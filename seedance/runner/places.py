@@ -18,12 +18,12 @@ from typing import Any
 
 from .. import media
 from ..errors import BadOrder, SeedanceError
-from ..files import replacing, sha256_of, write_atomically
+from ..files import replacing, write_atomically
 from ..journal import Row
 from ..order import kind_by_ending
 from ..said import Said, say
 from ..texts import logger_of
-from .files import MEASURED, Files, read_sidecar
+from .files import KEPT, Files, is_as_recorded, read_sidecar
 
 logger = logger_of(__name__)
 
@@ -88,13 +88,7 @@ def belongs(video: Path, row: Row) -> bool:
     if record and record.get("task") != row.task:
         return False
     known = row.result if "sha256" in row.result else record
-    try:
-        if "sha256" not in known:
-            return _looks_alike(video, row)
-        size: int = known["bytes"]
-        return video.stat().st_size == size and sha256_of(video) == str(known["sha256"])
-    except (OSError, KeyError):
-        return False
+    return is_as_recorded(video, known) if "sha256" in known else _looks_alike(video, row)
 
 
 def is_free(video: Path, row: Row | None) -> bool:
@@ -280,7 +274,7 @@ def sidecar_of(row: Row) -> dict[str, Any]:
 
     The journal can be rebuilt from it: `fingerprint` and `asked` find the order again.
     """
-    kept = {name: row.result[name] for name in (*MEASURED, "bytes", "sha256") if name in row.result}
+    kept = {name: row.result[name] for name in KEPT if name in row.result}
     return {
         "task": row.task,
         "provider": row.provider,

@@ -34,8 +34,6 @@ from .delivery import (
     stand_in,
 )
 
-AUTO = "auto"
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -102,8 +100,7 @@ class Quote:
     def rank(self) -> tuple[bool, bool, float, str]:
         """Sorts quotes: those that can be sent first, of them the cheapest in USD, then those of
         unknown price, then by name."""
-        usd = in_usd(self.price)
-        return (self.problem is not None, usd is None, usd or 0.0, self.provider)
+        return (self.problem is not None, *_rank(self.price, self.provider))
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form for the command line and the page."""
@@ -156,7 +153,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     prices that are not known in USD come after, then the name decides.
     """
     check(order, settings)
-    if order.provider != AUTO:
+    if order.provider != providers.AUTO:
         return prepare_at(order, order.provider, settings)
     settings.check_key_file()  # its error is raised here, instead of once for each provider
     found: list[Prepared] = []
@@ -176,7 +173,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
         except BadOrder as error:
             lacks.append(say("{provider}: {said}", provider=provider_id, said=error.message))
     if found:
-        best = min(found, key=_price_rank)
+        best = min(found, key=lambda each: _rank(each.price, each.provider.id))
         return replace(best, order=replace(best.order, on_unsupported=order.on_unsupported))
     if not lacks and kept_back:
         raise kept_back[0]  # a key is there, and may not go where it would
@@ -202,7 +199,7 @@ def check(order: Order, settings: Settings) -> None:
     check_no_key(order, settings)
     check_handles(order)
     check_readable(order)
-    if order.provider != AUTO:
+    if order.provider != providers.AUTO:
         check_addresses(order, settings)
 
 
@@ -367,9 +364,10 @@ def _check_addresses(value: Any) -> None:
             ) from None
 
 
-def _price_rank(prepared: Prepared) -> tuple[bool, float, str]:
-    usd = in_usd(prepared.price)
-    return (usd is None, usd or 0.0, prepared.provider.id)
+def _rank(price: Money | None, provider_id: str) -> tuple[bool, float, str]:
+    """Sorts by price in USD, those of unknown price last, then by name."""
+    usd = in_usd(price)
+    return (usd is None, usd or 0.0, provider_id)
 
 
 def counted(price: Money | None, budget: dict[str, float], provider: Provider) -> float | None:

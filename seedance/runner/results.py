@@ -17,11 +17,9 @@ from ..settings import Settings
 from ..texts import logger_of
 from ..wire import Ticket
 from . import files, last_frames, places, rebuild
-from .files import Files
+from .files import LAST_FRAME, SIDECAR, Files
 
 logger = logger_of(__name__)
-
-SIDECAR = ".seedance.json"
 
 
 def keep(settings: Settings, row: Row, saved: Files) -> None:
@@ -87,4 +85,4 @@ def _names(settings: Settings, row: Row) -> list[str]:
     """The names of the objects, in the order of `Files.all`."""
     identity = hashlib.sha256(f"{row.task} {row.result['sha256']}".encode()).hexdigest()
     stem = hosting.result_name(settings, identity)
-    return [stem + ending for ending in (".last.png", SIDECAR, ".mp4")]
+    return [stem + ending for ending in (LAST_FRAME, SIDECAR, ".mp4")]

@@ -221,7 +221,7 @@ class Runner:
         """The row of an order as far as that shows before its media are known: with the same words
         and values, at its provider, or for `auto` at any that is paid."""
         there = [prepared.provider.id]
-        if prepared.asked_order.provider == quotes.AUTO:
+        if prepared.asked_order.provider == providers.AUTO:
             there = [each for each in providers.ids() if not providers.is_free(each)]
         return self.journal.held_alike({**vars(prepared.order), "prompt": prompt}, there)
 
@@ -236,7 +236,7 @@ class Runner:
     def _prepare(self, order: Order) -> Prepared:
         """Prepare an order, anew where a live price came in. A bad one asks nobody."""
         prepared = quotes.prepare(order, self.settings)
-        there = providers.ids() if order.provider == quotes.AUTO else [order.provider]
+        there = providers.ids() if order.provider == providers.AUTO else [order.provider]
         if prices.refresh(order, there, self.settings, self._clients.at):
             return quotes.prepare(order, self.settings)
         return prepared

@@ -10,7 +10,6 @@ from .. import providers
 from ..errors import SeedanceError
 from ..journal import Journal, Row
 from ..order import Order, asked_fingerprint
-from . import quotes
 from .quotes import Prepared
 
 
@@ -65,7 +64,7 @@ def _prepared(order: Order, prepare: Callable[[Order], Prepared]) -> Prepared | 
 
 def _held_as_asked(order: Order, typed: str, journal: Journal) -> Row | None:
     """For `auto`: the held row of the same order, at any provider that is not free."""
-    if order.provider != quotes.AUTO:
+    if order.provider != providers.AUTO:
         return None
     free = [each for each in providers.ids() if providers.is_free(each)]
     for prompt in dict.fromkeys((order.prompt, typed)):

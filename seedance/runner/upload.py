@@ -21,6 +21,7 @@ from ..order import Kind, Medium
 from ..said import Said, clauses, say
 from ..settings import Settings
 from ..texts import logger_of
+from ..units import size_in_words
 from ..wire import Blob, Delivered, MediaLimits
 from . import kept
 from .active import ActiveOrder
@@ -288,7 +289,7 @@ def described(blob: Blob) -> str:
         f"{blob.width}x{blob.height}" if blob.width else "",
         f"{blob.seconds:.1f} s" if blob.seconds else "",
         f"{blob.fps:.4g} fps" if blob.fps else "",
-        f"{blob.size / 1e6:.1f} MB",
+        size_in_words(blob.size),
         blob.mime,
     ]
     return ", ".join(filter(None, parts))

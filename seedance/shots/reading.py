@@ -26,7 +26,6 @@ MOST_BYTES = 64 * 2**20  # of a list
 LONGEST_NAME = 80
 MOST_SHOWN = 20  # mistakes in one message; `BadShots.problems` has all
 MOST_LISTED = 2000  # files of a folder, among which one of nearly the same name is looked for
-AUTO = "auto"
 
 _BEGINNINGS = {"image", "references", "video"}  # what decides how a shot begins
 _UNSEEN = Medium.stand_in("image")  # the last frame of a shot that is not made yet
@@ -220,7 +219,7 @@ class _Reader:
         self._stems: dict[str, str] = {}  # and where each was first
         self._unknown: set[str] = set()
         self._media: dict[tuple[str, str], Medium] = {}  # a file that many shots use is one medium
-        self._providers = (AUTO, *providers.ids())
+        self._providers = (providers.AUTO, *providers.ids())
         self._note_defaults(Record("the defaults", 0, dict(defaults or {})))
 
     def read(self, records: Iterable[Found], name: str) -> list[Shot]:

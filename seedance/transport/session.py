@@ -313,17 +313,21 @@ class Transport:
         except (SeedanceError, Withheld):
             raise
         except Exception as error:
-            # Whatever goes wrong before there is a connection, a proxy's address that cannot be
-            # read for instance, nothing was sent.
-            known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-            if _attempt.connected and not isinstance(error, known):
-                raise
-            raise self._failure(call.url, error) from None
+            raise self._explained(call.url, error) from None
 
     def _trusted(self, url: str) -> bool:
         """The provider's own origins, and any port of this machine if the provider is on it."""
         mine = self.credentials.origins
         return origin(url) in mine or (is_loopback(url) and any(is_loopback(each) for each in mine))
+
+    def _explained(self, url: str, error: Exception) -> SeedanceError:
+        """As `_failure`. Raises the error itself if it is none of the network's. Whatever goes
+        wrong before there is a connection, a proxy's address that cannot be read for instance,
+        nothing was sent."""
+        known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+        if _attempt.connected and not isinstance(error, known):
+            raise error
+        return self._failure(url, error)
 
     def _failure(self, url: str, error: Exception) -> SeedanceError:
         """The error for a failed attempt. The library's message may quote a signed URL, so that
@@ -406,11 +410,8 @@ class Transport:
                     )
                 except SeedanceError:
                     raise
-                except Exception as error:  # as in `_sending`
-                    known = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-                    if _attempt.connected and not isinstance(error, known):
-                        raise
-                    raise self._failure(url, error) from None
+                except Exception as error:
+                    raise self._explained(url, error) from None
                 if not response.is_redirect:
                     try:
                         yield response

@@ -10,11 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
-from ..order import OPERATIONS, Kind, Mode
+from ..order import (
+    LONGEST_SECONDS,
+    MOST_CLIPS,
+    MOST_IMAGES,
+    MOST_SOUNDS,
+    OPERATIONS,
+    Kind,
+    Mode,
+)
 from ..said import Said
-
-MOST_IMAGES, MOST_CLIPS, MOST_SOUNDS = 30, 10, 10  # references of the largest model, 2.5
-LONGEST_SECONDS = 30
 
 Delivery = Literal["address", "inline", "upload", "handle", "bucket"]
 Size: TypeAlias = tuple[int, int]

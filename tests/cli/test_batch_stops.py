@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -136,8 +137,12 @@ class Terminal(io.StringIO):
         return True
 
 
+_numbers = itertools.count()
+
+
 def under_way(name: str, progress: Progress) -> Any:
-    return SimpleNamespace(take=SimpleNamespace(name=name), progress=progress)
+    standing = SimpleNamespace(number=next(_numbers))
+    return SimpleNamespace(standing=standing, take=SimpleNamespace(name=name), progress=progress)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ... import media
 from ...errors import BadOrder
 from ...files import sha256_of, write_atomically
 from .. import Result, check_target
-from ..files import Files, read_sidecar
+from ..files import Files, is_as_recorded, read_sidecar
 from .progress import spent_on
 
 
@@ -59,7 +59,7 @@ def make_film(
             for name, each in shots
         ]
         known = read_sidecar(Files(target))
-        if known.get("film") == parts and _is_as_made(target, known):
+        if known.get("film") == parts and is_as_recorded(target, known):
             return Film(target, known["duration"], known.get("encoded", ""), reused=True)
         joined = media.join_clips([each.file for _, each in shots], target, on_part)
         record: dict[str, Any] = {
@@ -86,11 +86,3 @@ def make_film(
             spent=spent_on(each for _, each in shots),
         ) from error
     return Film(target, record["duration"], joined.encoded)
-
-
-def _is_as_made(target: Path, record: dict[str, Any]) -> bool:
-    try:
-        size = target.stat().st_size
-        return bool(size == record["bytes"] and sha256_of(target) == record["sha256"])
-    except (OSError, KeyError):
-        return False

@@ -13,6 +13,7 @@ from ...errors import BadOrder, Cancelled, SeedanceError, StillRunning, Unclear
 from ...files import write_atomically
 from ...texts import cell
 from .. import Result
+from ..files import SIDECAR
 from .progress import Shooting, Standing
 
 FIELDS = (
@@ -22,7 +23,7 @@ FIELDS = (
 OTHER_NAME = "Choose another name for the report."
 _START = ",".join(FIELDS).encode() + b"\r\n"
 _MOST_BYTES = 64 * 2**20  # of a report that is read
-_OF_VIDEOS = (".mp4", ".mov", ".png", ".seedance.json")
+_OF_VIDEOS = (".mp4", ".mov", ".png", SIDECAR)
 
 
 def records(shooting: Shooting) -> list[dict[str, Any]]:
