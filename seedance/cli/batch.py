@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadOrder, Cancelled, SeedanceError
+from ..errors import BadOrder, Cancelled, SeedanceError, Unclear
 from ..texts import counted
 from . import farm, live, prices, show
 from .generate import exit_code, settle
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..runner.batches.here import UnderWay
     from ..runner.batches.progress import Standing
 
+MOST_REPEATED = 20  # takes that were sent before; more are counted
 MOST_COUNTED = 200  # shots; of a longer list it is shown how many were looked at
 DEFAULTS = (
     "provider",
@@ -59,9 +60,9 @@ def batch(args: argparse.Namespace) -> int:
     plan = _planned(found, runner, Path(args.shots).name)
     estimate = plan.estimate
     if args.estimate:
-        _print_estimate(estimate, len(found), as_json=args.json)
+        _print_estimate(plan, as_json=args.json)
         return 0
-    show.note(_in_words(estimate, len(found)))
+    show.note(_in_words(plan))
     if args.farm:
         farm.check_media(plan, runner)
     else:
@@ -128,8 +129,9 @@ def _planned(found: Sequence[Any], runner: Runner, name: str) -> Plan:
         raise
 
 
-def _in_words(estimate: Estimate, shots: int) -> str:
-    """What there is to do, and a line for each provider."""
+def _in_words(plan: Plan) -> str:
+    """What there is to do, a line for each provider, and what may be paid a second time."""
+    estimate, shots = plan.estimate, len(plan.shots)
     parts = [f"{estimate.there} there"] if estimate.there else []
     parts += [f"{estimate.going_on} going on"] if estimate.going_on else []
     parts += [f"{estimate.unclear} unclear"] if estimate.unclear else []
@@ -146,6 +148,10 @@ def _in_words(estimate: Estimate, shots: int) -> str:
         )
     if estimate.to_make and not estimate.is_free:
         lines.append(f"In all about {_total(estimate)}.")
+    again = [take for take in plan.takes if take.stage == "to make" and take.repeats]
+    lines += [f"{take.name}: {text}" for take in again[:MOST_REPEATED] for text in take.repeats]
+    if len(again) > MOST_REPEATED:
+        lines.append(f"... and {len(again) - MOST_REPEATED} more of this kind.")
     return "\n".join(lines)
 
 
@@ -164,20 +170,22 @@ def _total(estimate: Estimate) -> str:
     return f"{estimate.total.usd:.2f} USD{more}"
 
 
-def _print_estimate(estimate: Estimate, shots: int, *, as_json: bool) -> None:
+def _print_estimate(plan: Plan, *, as_json: bool) -> None:
     if not as_json:
-        for line in _in_words(estimate, shots).splitlines():
+        for line in _in_words(plan).splitlines():
             show.line(line)
         return
+    estimate = plan.estimate
     show.as_json(
         {
-            "shots": shots,
+            "shots": len(plan.shots),
             "takes": estimate.takes,
             "there": estimate.there,
             "going_on": estimate.going_on,
             "unclear": estimate.unclear,
             "to_make": estimate.to_make,
             "following": estimate.following,
+            "repeated": estimate.repeated,
             "providers": {
                 name: {
                     "takes": one.takes,
@@ -226,7 +234,7 @@ def _carry(
 ) -> None:
     from ..runner import batches, check_most
 
-    said: set[str] = set()
+    said = {str(text) for take in shooting.plan.takes for text in take.repeats}
     left: list[UnderWay] = []
     with live.display(len(shooting.standings)) as display:
 
@@ -316,6 +324,7 @@ def _end(
 
     outcomes: list[Any] = [each.outcome for each in shooting.standings]
     failed = sum(isinstance(each, SeedanceError) for each in outcomes)
+    unclear = sum(isinstance(each, Unclear) for each in outcomes)
     if as_json:
         show.as_json(
             {
@@ -332,10 +341,20 @@ def _end(
         if film is not None:
             show.line(film.file)
     if failed:
-        show.note(
-            f"{failed} of {counted(len(outcomes), 'takes')} failed. The same command tries "
-            f"{'it' if failed == 1 else 'them'} again."
-        )
+        show.note(_failed(failed, unclear, len(outcomes)))
         if wanted and film is None:
             show.note("The film was not made, because shots are missing.")
     return exit_code(outcomes) or (late[0].exit_code if late else 0)
+
+
+def _failed(failed: int, unclear: int, takes: int) -> str:
+    """How many takes there are no videos of, and what can be done. An unclear one may be paid, so
+    that it is not sent again."""
+    words = [f"{failed} of {counted(takes, 'takes')} failed."]
+    if again := failed - unclear:
+        them = "it" if again == 1 else "them"
+        words.append(f"The same command tries {them if again == failed else 'the others'} again.")
+    if unclear:
+        them = "It is" if unclear == 1 else "They are"
+        words.insert(1, f"{unclear} may be paid. {them} not sent again; see: seedance tasks.")
+    return " ".join(words)

@@ -33,10 +33,10 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
 
     most = amount("--max-usd", args.max_usd)
 
-    def ask(prepared: Prepared, takes: int) -> None:
+    def ask(prepared: Prepared, takes: int) -> bool:
         provider, price = prepared.provider, prepared.price
         if type(provider).key_variable is None:
-            return
+            return True
         usd = _usd(price, takes)
         show.note(f"{provider.name} ({provider.id}): {_words(price, takes)}.")
         for text in (*prepared.repeats, *people_notes(prepared.order, provider)):
@@ -47,6 +47,7 @@ def confirm(args: argparse.Namespace, spending: Spending) -> Confirm:
         doubtful = args.provider == "auto" or above or bool(prepared.repeats)
         if doubtful and ask_on_terminal("Send it?", args.yes) and above:
             spending.limit = 0.0
+        return True
 
     return ask
 

@@ -7,6 +7,7 @@ can be collected later, unless the provider says that it is gone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -155,6 +156,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
                     part.unlink(missing_ok=True)
     words = problem.strerror if isinstance(problem, OSError) else None
     message = words or getattr(problem, "message", None) or str(problem)
+    too_long = getattr(problem, "errno", None) == errno.ENAMETOOLONG
     raise active.later(
         say(
             "The video is finished, but could not be saved: {said}"
@@ -163,6 +165,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             said=message,
         ),
         getattr(problem, "hint", "")
+        or (say("Give a shorter name (-o on the command line).") if too_long else "")
         or say("It is to be saved in {folder}.", folder=paths.video.parent),
     ) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -39,6 +40,8 @@ KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _turns = tuple(forks.Lock() for _ in range(256))
 _PNG = b"\x89PNG\r\n\x1a\n"
+_LONG_NAME = 180  # bytes
+_MOST_OF_A_NUMBER = 4  # letters of `-2`, which a name gets where another file has it
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Files:
     @property
     def part(self) -> Path:
         """The download under way."""
-        return self.video.with_name(f".{self.video.name}.{self.by}.part")
+        return self._under_way(self.video)
 
     @property
     def last_frame(self) -> Path:
@@ -62,12 +65,18 @@ class Files:
     @property
     def last_frame_part(self) -> Path:
         """The provider's own last frame under way."""
-        return self.last_frame.with_name(f".{self.last_frame.name}.{self.by}.part")
+        return self._under_way(self.last_frame)
 
     @property
     def sidecar(self) -> Path:
         """What the video was made from, as JSON."""
         return self.video.with_name(self.video.stem + SIDECAR)
+
+    def _under_way(self, file: Path) -> Path:
+        name = file.name
+        if len(os.fsencode(name)) > _LONG_NAME:  # what is put around it must find room too
+            name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+        return file.with_name(f".{name}.{self.by}.part")
 
     @property
     def all(self) -> tuple[Path, Path, Path]:
@@ -115,6 +124,15 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
         name=f"{video.stem or 'video'}.{ending}",
     )
     try:
+        longest = len(os.fsencode(Files(video).sidecar.name)) + _MOST_OF_A_NUMBER
+        if longest > _name_max(video.parent):
+            raise BadOrder(
+                "The name of {file} is too long.",
+                hint="Give a shorter name. At most {most} bytes leave room for the names of what "
+                "lies beside the video.",
+                file=video,
+                most=_name_max(video.parent) - (longest - len(os.fsencode(video.name))),
+            )
         if video.exists() and not video.is_file():
             what = say("a folder") if video.is_dir() else say("a device")
             raise BadOrder("{file} is {what}.", hint=hint, file=video, what=what)
@@ -138,6 +156,14 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
             reason=error.strerror,
         ) from error
     check_writable(video.parent)
+
+
+def _name_max(folder: Path) -> int:
+    """How many bytes the name of a file in a folder may have."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows, or there is no such folder
+        return 255
 
 
 def check_writable(folder: Path) -> None:

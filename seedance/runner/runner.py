@@ -42,8 +42,9 @@ from .worker import PAID_CALL_SECONDS, Worker
 
 logger = logger_of(__name__)
 
-Confirm: TypeAlias = Callable[[Prepared, int], None]
-"""Is told what would be sent, and how many takes of it; raises to have nothing sent."""
+Confirm: TypeAlias = Callable[[Prepared, int], "bool | None"]
+"""Is told what would be sent, and how many takes of it; raises to have nothing sent. True says that
+a person has read its `repeats`, which are among the notes of the jobs otherwise."""
 
 SEE_TASKS = template("See: seedance tasks.")
 
@@ -198,14 +199,13 @@ class Runner:
         self, new: Sequence[Prepared], confirm: Confirm | None, spending: Spending | None
     ) -> tuple[Said, ...]:
         """Have what is going to be ordered confirmed, and count it; returns what is to be said of
-        it where nobody confirms. Raises what `confirm` raises, and OverBudget where it costs more
+        it that nobody has read. Raises what `confirm` raises, and OverBudget where it costs more
         than is left."""
         again = tuple(text for each in repeats.noted(new, self.journal) for text in each.repeats)
-        if confirm is not None and new:
-            confirm(replace(new[0], repeats=again), len(new))
+        read = bool(new and confirm and confirm(replace(new[0], repeats=again), len(new)))
         cost = sum_of([each.price for each in new], self.settings.budget.get("unknown_price"))
         (spending or Spending(self.settings.max_usd)).add(cost)
-        return again if confirm is None else ()
+        return () if read else again
 
     def prices_of_new(self, order: Order, takes: int, prompt: str) -> list[Money | None]:
         """The prices of those takes of an order that would be sent now, as far as that shows before

@@ -479,3 +479,26 @@ def test_a_changed_shot_takes_no_file_that_another_order_under_way_is_to_have(
     film.shots[0]["prompt"] = "A fox"
     assert film.batch("--out", film.out).out.split() == [str(film.out / "a.mp4")]
     assert lumenfall.creates == 2
+
+
+def test_what_may_be_billed_already_is_named_before_it_is_sent_again(
+    film: Film, lumenfall: fakes.Fake
+) -> None:
+    lumenfall.fail_with = {"code": "INTERNAL", "message": "The model broke."}
+    film.shots = film.shots[:1]
+    assert film.batch("--yes").code == 6
+    lumenfall.fail_with = None
+    said = "a: The same order was sent before, as row 1 (lumenfall:vid_0001): it failed, and it is "
+    assert said in film.batch("--estimate").out
+    assert film.batch("--estimate", "--json").json["repeated"] == 1
+    ran = film.batch("--yes")
+    assert (ran.code, ran.err.count("was sent before"), lumenfall.creates) == (0, 1, 2)
+    assert film.batch("--estimate", "--json").json["repeated"] == 0
+
+
+def test_an_unclear_take_is_not_said_to_be_tried_again(film: Film, lumenfall: fakes.Fake) -> None:
+    lumenfall.fault(lambda request: b"boat" in request.body, "status:500")
+    lumenfall.fault(lambda request: b"fox" in request.body, "status:400")
+    said = film.batch().err
+    assert "3 of 3 takes failed. 1 may be paid. It is not sent again; see: seedance tasks." in said
+    assert "The same command tries the others again." in said

@@ -89,7 +89,9 @@ def test_a_hint_names_only_options_of_its_command(command: Command) -> None:
         (("--duration", ""), "use whole seconds"),
         (("--seed", "1.5"), "use a whole number from 0 to 4294967295, not '1.5'"),
         (("--image", "file:///home/a.png"), "'file:///home/a.png' is no address"),
-        (("-o", f"{'a' * 300}.mp4"), "Give a shorter name."),
+        (("-o", f"{'a' * 300}.mp4"), "Give a shorter name. At most 241 bytes"),
+        (("-o", f"{'a' * 238}.mp4"), "Give a shorter name. At most 241 bytes"),
+        (("-o", f"{'ä' * 119}.mp4"), "Give a shorter name. At most 241 bytes"),
     ],
 )
 def test_what_would_work_is_said(command: Command, words: tuple[str, ...], said: str) -> None:

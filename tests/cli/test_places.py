@@ -117,6 +117,18 @@ def test_nothing_that_is_not_this_orders_is_replaced_without_overwrite(
     assert mine.read_bytes() == films[BETA]
 
 
+def test_the_longest_name_that_is_taken_can_be_saved_as(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{'ä' * 118}a.mp4"
+    for _ in range(2):
+        ran = command(*order(ALPHA), "-o", file)
+        assert ran.code == 0, ran.err
+        assert file.with_name(f"{file.stem}.seedance.json").exists()
+        file.unlink()  # it is fetched once more
+    assert lumenfall.creates == 1
+
+
 @pytest.mark.parametrize(
     "name", ["a.webm", "a.gif", "a.mov", "a", "-", ".mp4", "none/a.mp4", "x" * 300 + ".mp4"]
 )

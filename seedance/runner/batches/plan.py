@@ -12,9 +12,10 @@ from ...errors import BadOrder, NeedsKey, OverBudget, SeedanceError
 from ...journal import Row, State
 from ...money import Money
 from ...order import Medium, Order
+from ...said import Said
 from ...shots import BadShots, Problem, Shot
 from ...texts import counted
-from .. import Runner, Sum, Take, last_frames, sum_of
+from .. import Runner, Sum, Take, last_frames, repeats, sum_of
 from ..files import Files
 from ..places import Glance
 from ..worker import computing
@@ -28,8 +29,9 @@ fetched; it would be sent now; another take of the list is the same order; it ma
 @dataclass
 class ShotTake:
     """One take of a shot. `number` counts from 0. `provider` and `price` are those that are known
-    before it is begun; `row` is the one that it has in the journal. With `follows`, it starts on
-    the last frame of a shot that is not there yet, so that its picture is not known."""
+    before it is begun; `row` is the one that it has in the journal. `repeats` says that the same
+    order was sent before and may be billed. With `follows`, it starts on the last frame of a shot
+    that is not there yet, so that its picture is not known."""
 
     shot: Shot
     number: int
@@ -37,6 +39,7 @@ class ShotTake:
     provider: str
     price: Money | None = None
     row: Row | None = None
+    repeats: tuple[Said, ...] = ()
     follows: bool = False
     same_as: ShotTake | None = None
 
@@ -77,8 +80,9 @@ class ProviderSum:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What making all takes would cost now, by provider and in all. `following` of those to make
-    start on the last frame of a shot that is to be made too."""
+    """What making all takes would cost now, by provider and in all. Of those to make, `following`
+    start on the last frame of a shot that is to be made too, and `repeated` were sent before and
+    may be billed."""
 
     takes: int
     there: int
@@ -86,6 +90,7 @@ class Estimate:
     to_make: int
     following: int
     unclear: int
+    repeated: int
     providers: Mapping[str, ProviderSum]
     total: Sum
 
@@ -111,12 +116,13 @@ class Plan:
         count = dict.fromkeys(("there", "going on", "to make", "same", "unclear"), 0)
         by_provider: dict[str, ProviderSum] = {}
         prices: list[Money | None] = []
-        following = 0
+        following = repeated = 0
         for take in self.takes:
             count[take.stage] += 1
             if take.stage != "to make":
                 continue
             following += take.follows
+            repeated += bool(take.repeats)
             before = by_provider.get(take.provider, ProviderSum())
             by_provider[take.provider] = before.plus(take.price)
             if not providers.is_free(take.provider):
@@ -128,6 +134,7 @@ class Plan:
             to_make=count["to make"],
             following=following,
             unclear=count["unclear"],
+            repeated=repeated,
             providers=by_provider,
             total=sum_of(prices, self.unknown_price),
         )
@@ -251,6 +258,8 @@ class _Planner:
             same = self._known.setdefault(prepared.fingerprint, made)
             if same is not made:
                 return replace(made, stage="same", same_as=same)
+            (again,) = repeats.noted([prepared], self._runner.journal)
+            made.repeats = again.repeats
         return made
 
     def _stage(self, row: Row) -> Stage:
