@@ -314,7 +314,7 @@ def _told_by_header(container: InputContainer, path: Path) -> ClipInfo | None:
     context.options = {"max_pixels": str(MAX_PIXELS)}
     told = _told(container, stream, path)
     frame = _first_picture(container, stream)
-    if frame is None or size != (context.width, context.height) or not context.pix_fmt:
+    if frame is None or size != (context.width, context.height):
         return None
     turn = turn_of(frame)
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
@@ -325,7 +325,7 @@ def _told_by_header(container: InputContainer, path: Path) -> ClipInfo | None:
         width=width,
         height=height,
         turn=turn,
-        pixel_format=context.pix_fmt,
+        pixel_format=frame.format.name,  # older PyAVs keep the context's from before
         matrix=int(context.colorspace),
         primaries=int(context.color_primaries),
         transfer=int(context.color_trc),
