@@ -32,7 +32,7 @@ from typing import Any
 from ..errors import BadOrder, Cancelled, SeedanceError
 from . import show, stops
 from .arguments import parser
-from .show import bear_any_letter, failure, trace
+from .show import failure, note, open_streams, trace
 
 # What a command does that may take long before it has a line to write, by the function that runs
 # it. Those that are not here do nothing that takes long, or wait for a person.
@@ -56,17 +56,35 @@ WAITING = {
     "doctor": "Looking at this installation ...",
 }
 SEE = "What became of the order is in: seedance tasks."
+NOT_PRINTED = 10  # the exit code where all was done, and standard output cannot be written
 CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`)."""
+    """Run one command; returns the exit code (see the table of errors in `seedance/errors.py`), or
+    `NOT_PRINTED`."""
+    open_streams()
+    try:
+        return _printed(_run(argv))
+    except SystemExit as ended:  # argparse has printed help
+        raise SystemExit(_printed(int(ended.code or 0))) from None
+
+
+def _printed(code: int) -> int:
+    """The exit code: that of what was done, `NOT_PRINTED` if only its result is lost."""
+    if why := show.unwritten():
+        done = "" if code else " All else was done."
+        note(f"seedance: The result cannot be written to standard output: {why}.{done}")
+        return code or NOT_PRINTED
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     problem: SeedanceError
     args: argparse.Namespace | None = None
     before: stops.Before = {}
     try:
-        bear_any_letter()
         before = stops.as_ctrl_c()
         args = parser().parse_args(words)
         waiting = WAITING.get(args.run.__name__)

@@ -340,6 +340,8 @@ def _end(
                 show.line(each.file)
         if film is not None:
             show.line(film.file)
+    videos = [one.file for one in outcomes if not isinstance(one, SeedanceError)]
+    show.saved_unwritten([*videos, film.file] if film else videos)
     if failed:
         show.note(_failed(failed, unclear, len(outcomes)))
         if wanted and film is None:

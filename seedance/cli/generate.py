@@ -146,6 +146,7 @@ def _wait_and_report(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> i
     if as_json:
         show.as_json(result_record(runner, jobs, outcomes))
     _report(runner, jobs, outcomes, results=not as_json)
+    show.saved_unwritten(one.file for one in outcomes if not isinstance(one, SeedanceError))
     return exit_code(outcomes)
 
 

@@ -125,8 +125,7 @@ class Table(Lines):
             f"{len(under_way)} under way"
         )
         self._wipe()
-        sys.stderr.write("".join(f"{clean(fitted(row, columns - 1))}\n" for row in rows))
-        sys.stderr.flush()
+        show.write("".join(f"{clean(fitted(row, columns - 1))}\n" for row in rows), sys.stderr)
         self._drawn = len(rows)
 
     def _row(self, one: UnderWay, columns: int) -> str:
@@ -143,8 +142,7 @@ class Table(Lines):
 
     def _wipe(self) -> None:
         if self._drawn:
-            sys.stderr.write(f"\x1b[{self._drawn}A\r{_CLEAR}")
-            sys.stderr.flush()
+            show.write(f"\x1b[{self._drawn}A\r{_CLEAR}", sys.stderr)
             self._drawn = 0
 
 

@@ -70,11 +70,18 @@ def as_typed(text: str) -> str:
     return text
 
 
-def bear_any_letter() -> None:
-    """Let both streams write what their encoding lacks as `\\u72d0`: a pipe on Windows has an old
-    code page, and no letter of a file's name may turn a paid video into a failure."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def open_streams() -> None:
+    """Make the three streams fit for any command. One that was closed (`>&-`) gets a descriptor
+    that holds nothing: otherwise the next file that is opened would take it, and what libraries
+    write to it. What an encoding lacks is written as `\\u72d0`: a pipe on Windows has an old code
+    page, and no letter of a file's name may turn a paid video into a failure."""
+    _unwritten.clear()
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -89,21 +96,44 @@ def note(text: str) -> None:
         write(f"{clean(part)}\n", sys.stderr)
 
 
+# Why standard output could not be written; a reader that has gone is no reason.
+_unwritten: list[str] = []
+
+
+def unwritten() -> str:
+    """Why results that a person or a program wants are not on standard output; empty if they are,
+    or if nobody reads it."""
+    return _unwritten[0] if _unwritten else ""
+
+
 def write(text: str, stream: TextIO) -> None:
-    """Write to one of the two streams. A command goes on where nobody reads it any more (`| head`):
-    it may be about to pay, or to save what is paid. Raises OSError where standard output cannot be
-    written for another reason, such as a full disk."""
+    """Write to one of the two streams. A command goes on where that cannot be done: it may be about
+    to pay, or to save what is paid. Its end tells of what is lost, see `unwritten`."""
     _heard()
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
         # Windows calls a reader that has gone an invalid argument.
-        if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EINVAL):
-            raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
+        gone = (errno.EPIPE, errno.EINVAL, errno.EBADF)
+        if stream is sys.stdout and error.errno not in gone:
+            _unwritten.append(error.strerror or str(error))
+        _write_no_more(stream)
+
+
+def _write_no_more(stream: TextIO) -> None:
+    """Lead a stream to nowhere, with what it still holds."""
+    nowhere, there = os.open(os.devnull, os.O_WRONLY), stream.fileno()
+    if nowhere != there:
+        os.dup2(nowhere, there)
         os.close(nowhere)
+
+
+def saved_unwritten(videos: Iterable[object]) -> None:
+    """Name the videos that were saved where standard output could not do it."""
+    if unwritten():
+        for video in videos:
+            note(f"Saved: {video}")
 
 
 _timers: list[threading.Timer] = []  # of those who wait for a first line
@@ -224,7 +254,7 @@ class _Screen:
 
     def write(self, text: str) -> None:
         if self.is_on:
-            sys.stderr.write(text)
+            write(text, sys.stderr)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
