@@ -380,6 +380,11 @@ class Order:
         single = (self.first_frame, self.last_frame, self.video)
         return tuple(medium for medium in single if medium is not None) + self.references
 
+    def with_known_seed(self) -> Order:
+        """The order with a seed that other programs share, of up to 64 bits, modulo 2^32."""
+        within = SEEDS <= self.seed < SEEDS**2
+        return replace(self, seed=self.seed % SEEDS) if within else self
+
     def take(self, number: int) -> Order:
         """The order for take `number` (from 0): the same with seed + number modulo 2^32."""
         return replace(self, seed=(self.seed + number) % SEEDS) if number else self

@@ -131,18 +131,17 @@ def tidy(order: Order) -> tuple[Order, tuple[Said, ...]]:
     """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
     make no other video, and seeds that other nodes share may have 64 bits."""
     said: tuple[Said, ...] = ()
-    if SEEDS <= order.seed < SEEDS**2:
-        seed = order.seed % SEEDS
+    known = order.with_known_seed()
+    if known is not order:
         said = (
             say(
                 "The seed {asked} is out of range (0 to {most}); it is taken modulo 2^32: {seed}.",
                 asked=order.seed,
                 most=SEEDS - 1,
-                seed=seed,
+                seed=known.seed,
             ),
         )
-        order = replace(order, seed=seed)
-    return replace(order, prompt=order.prompt.strip(), project=order.project.strip()), said
+    return replace(known, prompt=order.prompt.strip(), project=order.project.strip()), said
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:

@@ -335,7 +335,7 @@ class _Reader:
 
     def _check_order(self, record: Record, shot: Shot) -> None:
         try:
-            check_words(shot.order())
+            check_words(shot.order().with_known_seed())
         except BadOrder as error:
             column = next((each for each in ("prompt", "seed") if each in error.message), "")
             self._bad(record, column, error.message, error.hint)

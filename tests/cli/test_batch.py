@@ -502,3 +502,20 @@ def test_an_unclear_take_is_not_said_to_be_tried_again(film: Film, lumenfall: fa
     said = film.batch().err
     assert "3 of 3 takes failed. 1 may be paid. It is not sent again; see: seedance tasks." in said
     assert "The same command tries the others again." in said
+
+
+def test_a_list_takes_the_seeds_that_one_order_takes(film: Film, lumenfall: fakes.Fake) -> None:
+    film.shots = [
+        {"name": "a", "prompt": "A fox", "seed": 2**32 + 7, "takes": 2},
+        {"name": "b", "prompt": "A boat", "seed": -1},
+    ]
+    refused = film.batch("--estimate", yes=False)
+    assert refused.code == 2 and "The seed -1 is out of range." in refused.err
+    assert "4294967303" not in refused.err
+    film.shots.pop()
+    ran = film.batch("--report", film.folder / "report.csv")
+    assert ran.code == 0
+    said = "The seed 4294967303 is out of range (0 to 4294967295); it is taken modulo 2^32: 7."
+    assert ran.err.count(said) == 1
+    assert sorted(task.body["seed"] for task in lumenfall.tasks.values()) == [7, 8]
+    assert [line["seed"] for line in film.report()] == ["7", "8"]

@@ -54,7 +54,7 @@ class ShotTake:
     @property
     def seed(self) -> int:
         """Its seed."""
-        return self.shot.order().take(self.number).seed
+        return self.shot.order().with_known_seed().take(self.number).seed
 
     def order(self, first_frame: Medium | None = None) -> Order:
         """Its order; `first_frame` is that of a shot which follows another."""
