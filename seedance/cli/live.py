@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from . import show
 if TYPE_CHECKING:
     from ..runner.batches.here import UnderWay
 
-NARROWEST = 60  # columns of a table
 _BAR = 12
 _CLEAR = "\x1b[J"
 
@@ -24,18 +22,10 @@ def display(takes: int) -> Lines:
     """What fits standard error."""
     if not sys.stderr.isatty():
         return Lines(takes)
-    columns, _ = _size()
+    columns, _ = show.size()
     # Old consoles of Windows know no escapes; tqdm knows what they know.
     plain = os.name == "nt" and not os.environ.get("WT_SESSION")
-    return Bar(takes) if columns < NARROWEST or plain else Table(takes)
-
-
-def _size() -> tuple[int, int]:
-    try:
-        columns, lines = os.get_terminal_size(sys.stderr.fileno())
-    except (OSError, ValueError):
-        return 80, 24
-    return columns or 80, lines or 24
+    return Bar(takes) if columns < show.NARROWEST or plain else Table(takes)
 
 
 class Lines:
@@ -114,7 +104,7 @@ class Table(Lines):
 
     def look(self, under_way: Sequence[UnderWay]) -> None:
         """Draw it."""
-        columns, lines = _size()
+        columns, lines = show.size()
         most = max(min(lines - 3, 24), 1)
         rows = [self._row(one, columns) for one in under_way[:most]]
         if len(under_way) > most:
@@ -125,14 +115,14 @@ class Table(Lines):
             f"{len(under_way)} under way"
         )
         self._wipe()
-        show.write("".join(f"{clean(fitted(row, columns - 1))}\n" for row in rows), sys.stderr)
+        show.write("".join(f"{show.fitted(row, columns - 1)}\n" for row in rows), sys.stderr)
         self._drawn = len(rows)
 
     def _row(self, one: UnderWay, columns: int) -> str:
         progress = one.progress
         done = progress.fraction
         bar = " " * _BAR if done is None else "█" * round(done * _BAR)
-        name = fitted(one.take.name, max(columns // 4, 12)).ljust(max(columns // 4, 12))
+        name = show.fitted(one.take.name, max(columns // 4, 12)).ljust(max(columns // 4, 12))
         return f"{name} |{bar.ljust(_BAR)}| {progress}"
 
     def say(self, text: str) -> None:
@@ -144,14 +134,3 @@ class Table(Lines):
         if self._drawn:
             show.write(f"\x1b[{self._drawn}A\r{_CLEAR}", sys.stderr)
             self._drawn = 0
-
-
-def fitted(text: str, columns: int) -> str:
-    """As much of a line as so many columns hold; letters of East Asia take two."""
-    found, used = "", 0
-    for letter in clean(text):
-        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > columns:
-            return found
-        found += letter
-    return found

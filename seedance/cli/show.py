@@ -15,6 +15,7 @@ import re
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -235,6 +236,28 @@ def table(rows: Sequence[Sequence[object]], *, cut: bool = False) -> None:
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
+def size() -> tuple[int, int]:
+    """Columns and lines of the terminal at standard error."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return columns or 80, lines or 24
+
+
+def fitted(text: str, columns: int) -> str:
+    """As much of a line as so many columns hold; letters of East Asia take two."""
+    found, used = "", 0
+    for letter in clean(text):
+        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if used > columns:
+            return found
+        found += letter
+    return found
+
+
+NARROWEST = 60  # columns, in which there is a table, or a bar beside what is said
+_WIDE, _NARROW = "{elapsed} |{bar:20}| {desc}", "{elapsed} {desc}"
 _ERASE = "\r\x1b[J"  # from the start of this line to the end of the screen
 
 
@@ -276,7 +299,7 @@ class Display:
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from tqdm import tqdm
 
-            form = "{elapsed} |{bar:20}| {desc}"
+            form = _WIDE if size()[0] >= NARROWEST else _NARROW
             self._bars = [
                 tqdm(total=100, position=take, leave=False, bar_format=form, file=self._screen)
                 for take in range(self._takes)
@@ -302,7 +325,10 @@ class Display:
         if self._bars:
             bar = self._bars[take]
             bar.n = round(100 * (progress.fraction or 0))
-            bar.set_description_str(name + clean(progress))
+            # No more than a line: the next drawing takes back one line for each bar.
+            columns = size()[0]
+            bar.bar_format, beside = (_WIDE, 31) if columns >= NARROWEST else (_NARROW, 8)
+            bar.set_description_str(fitted(f"{name}{progress}", columns - 1 - beside))
         # A log needs no line for each per cent, but a sign of life now and then.
         elif progress.code != self._codes[take] or time.monotonic() >= self._due[take]:
             self._codes[take] = progress.code

@@ -53,10 +53,16 @@ _HINT = say(
 )
 
 _BRIGHTEST = 2.0  # of a float picture in 0..1: filters overshoot a little, another scale does more
+_DARKEST = -0.1  # likewise; -1..1, as diffusion models give, would lose its darker half
 _OVER_WHITE = 16  # times as bright as white: highlights of floating-point pictures
 
 _LARGE_PIXELS = 12_000_000  # above which memory is looked at
 _BYTES_PER_PIXEL = 24  # while a picture with transparency is turned and laid over white
+
+_SIGNED = say(
+    "Where they are in -1..1, as diffusion models give them, use (x + 1) / 2. "
+    "np.clip(x, 0, 1) makes those below 0 black."
+)
 
 _BLOCK = 64  # rows filtered at once: they stay in the processor's cache
 
@@ -177,6 +183,8 @@ def pixels_of(value: object) -> np.ndarray | None:
     if isinstance(value, Image.Image):
         try:
             return np.asarray(_rgb(ImageOps.exif_transpose(value), None))
+        except BadOrder:
+            raise
         except (OSError, SyntaxError, ValueError) as error:  # its file may be read only now
             raise BadOrder(
                 "The picture cannot be read: {error}.", hint=_HINT, error=error
@@ -197,13 +205,19 @@ def pixels_of(value: object) -> np.ndarray | None:
             hint="uint8 is in 0..255, float in 0..1.",
             dtype=value.dtype,
         )
+    lowest, highest = value.min(), value.max()
     # NaN is in no range, so that it is refused too.
-    if not (value.max() <= _BRIGHTEST and value.min() >= 1 - _BRIGHTEST):
+    if not (highest <= _BRIGHTEST and lowest >= _DARKEST):
+        if not np.isfinite(value).all():
+            hint = say(
+                "Some are not finite (NaN or infinite): np.nan_to_num makes numbers of them."
+            )
+        elif highest <= _BRIGHTEST:
+            hint = _SIGNED
+        else:
+            hint = say("Divide it by 255, or make it uint8.")
         raise BadOrder(
-            "The array of a picture is float, and its values are not in 0..1.",
-            hint="Divide it by 255, or make it uint8."
-            if np.isfinite(value).all()
-            else "Some are not finite (NaN or infinite): np.nan_to_num makes numbers of them.",
+            "The array of a picture is float, and its values are not in 0..1.", hint=hint
         )
     return to_8bit(value)
 
@@ -228,10 +242,14 @@ def _rgb(picture: Image.Image, colours: tuple[int, int] | None) -> Image.Image:
 
 def _grey_of_floats(picture: Image.Image) -> Image.Image:
     """A picture of floating-point numbers as 8-bit grey. White is 1, unless its numbers are plainly
-    those of 8 or 16 bits."""
+    those of 8 or 16 bits. Raises BadOrder for numbers below 0."""
     values = np.nan_to_num(np.asarray(picture, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
     most = float(values.max(initial=0.0))
     white = next(level for level in (1.0, 255.0, 65535.0, most) if most <= level * _OVER_WHITE)
+    if values.min(initial=0.0) < _DARKEST * white:
+        raise BadOrder(
+            "The picture is of floating-point numbers, and they are not in 0..1.", hint=_SIGNED
+        )
     return Image.fromarray(to_8bit(values / white))
 
 

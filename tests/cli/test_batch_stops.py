@@ -18,7 +18,7 @@ import pytest
 from command_line import Command
 from running import is_create, until
 
-from seedance.cli import live
+from seedance.cli import live, show
 from seedance.runner import Progress
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -150,7 +150,7 @@ def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     def made(columns: int, lines: int = 24) -> Terminal:
         screen = Terminal()
         monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setattr(live, "_size", lambda: (columns, lines))
+        monkeypatch.setattr(show, "size", lambda: (columns, lines))
         return screen
 
     return made

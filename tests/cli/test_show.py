@@ -88,6 +88,19 @@ def test_takes_are_bars_in_their_order_and_leave_nothing_on_the_terminal(
     assert not any(terminal.screen[1:])
 
 
+@pytest.mark.parametrize("columns", [20, 30, 40, 60, 80])
+def test_a_bar_is_no_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(show, "size", lambda: (columns, 24))
+    with show.Display(2) as display:
+        display.show(0, Progress("provider_unreachable", {"seconds": 30}, None, 4000.0))
+        display.show(1, Progress("rendering_part", {"percent": 50}, 0.5, 12.0))
+    drawn = re.split(r"\x1b\[A|[\r\n]", terminal.getvalue())
+    assert max(map(len, drawn)) < columns
+    assert any("take 1: the" in each for each in drawn)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_what_a_terminal_is_sent_has_no_blanks_before_the_next_line(
