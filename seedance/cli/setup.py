@@ -339,13 +339,19 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
 def _writable(folder: Path) -> bool:
     """Whether files can be made in `folder`, or the folder itself where it does not exist yet."""
     there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
-    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
+    effective = os.access in os.supports_effective_ids
+    rights = os.W_OK | os.X_OK
+    return os.path.isdir(there) and os.access(there, rights, effective_ids=effective)
 
 
 def _journal(settings: Settings) -> tuple[str, str, bool]:
+    from ..journal import unwritable
     from ..runner import shared
 
     runner = shared(settings)
+    # Before it is read: SQLite would make files beside it that cannot be written either.
+    if bad := unwritable(runner.journal.url):
+        return "journal", f"cannot be written: {', '.join(map(str, bad))}; nothing is sent", False
     try:
         runner.tasks(limit=1)
     except SeedanceError as error:
@@ -358,6 +364,9 @@ def _tickets(settings: Settings) -> tuple[str, str, bool]:
     it."""
     from ..runner import tickets
 
+    for place in (tickets.folder(settings.home), tickets.running(settings.home)):
+        if not _writable(place):
+            return "tickets", f"{place} cannot be written", False
     left = tickets.waiting(settings.home)
     if not left:
         return "tickets", "all are in the journal", True

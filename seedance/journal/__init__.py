@@ -25,6 +25,7 @@ from .assets import MAKING, AssetKey, AssetRow
 from .bucket_objects import BUCKET
 from .budget import Part, Total, believed, sensible
 from .database import REBUILD, JournalReplaced, JournalUnavailable
+from .engine import unwritable
 from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, STATE_WORDS, IllegalMove, State
@@ -55,4 +56,5 @@ __all__ = [
     "Total",
     "believed",
     "sensible",
+    "unwritable",
 ]

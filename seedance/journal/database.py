@@ -16,7 +16,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadOrder
 from ..said import both, say
-from .engine import FILE, File, Limit, cut_when_silent, database_file, file_of, open_engine
+from .engine import (
+    FILE,
+    File,
+    Limit,
+    cut_when_silent,
+    database_file,
+    file_of,
+    open_engine,
+    unwritable,
+)
 from .resting import Resting
 from .schema import identity, orders
 
@@ -177,6 +186,12 @@ class Database(Resting):
             elif file is not None and os.path.isfile(file.parent):
                 cause = say("{folder} is a file, not a folder", folder=file.parent)
                 remedy = say("Set SEEDANCE_HOME to a folder.")
+            elif places := unwritable(self.url):
+                remedy = say(
+                    "Give whoever runs this the right to write {places}, or set SEEDANCE_HOME to "
+                    "another folder.",
+                    places=[str(place) for place in places],
+                )
             raise JournalUnavailable(
                 "The journal {where} cannot be read: {cause}."
                 if reading

@@ -85,6 +85,18 @@ def database_file(url: sa.URL) -> Path | None:
     return None if "uri" in url.query else Path(str(url.database))
 
 
+def unwritable(url: sa.URL) -> list[Path]:
+    """The files of an SQLite database, and its folder, that are there and cannot be written. SQLite
+    gives the files beside it the rights that it had itself when they were made."""
+    file = database_file(url)
+    if file is None:
+        return []
+    beside = [file.with_name(f"{file.name}{ending}") for ending in ("", "-wal", "-shm")]
+    there = [place for place in (file.parent, *beside) if os.path.exists(place)]
+    effective = os.access in os.supports_effective_ids
+    return [each for each in there if not os.access(each, os.W_OK, effective_ids=effective)]
+
+
 def file_of(url: sa.URL) -> File | None:
     """Which file an SQLite database is in now; None where there is none."""
     file = database_file(url)

@@ -85,3 +85,38 @@ def test_an_output_folder_or_home_there_is_named(
 def test_a_comfyui_there_is_none_that_can_be_used(command: Command, locked: Path) -> None:
     ran = command("--comfyui", locked / "ComfyUI", "tasks")
     assert (ran.code, "is not a ComfyUI installation" in ran.err) == (2, True), ran.err
+
+
+def test_a_journal_that_cannot_be_written_is_named_by_its_file(
+    command: Command, lumenfall: fakes.Fake, locked: Path
+) -> None:
+    journal = locked.parent / "home" / "journal.db"
+    beside = journal.with_name("journal.db-shm")
+    journal.chmod(0o444)
+    ran = command("doctor")
+    assert ran.code == 1
+    assert f"BAD journal: cannot be written: {journal}; nothing is sent\n" in ran.out
+    assert not beside.exists()
+    error = command(*FOX, "--json").json["error"]
+    assert (error["kind"], error["spent"]) == ("BadOrder", "no")
+    assert f"the right to write {journal}" in error["hint"]
+    journal.chmod(0o644)  # a reader has left the file beside it
+    beside.touch(mode=0o444)
+    beside.chmod(0o444)
+    journal.with_name("journal.db-wal").unlink(missing_ok=True)
+    assert f"BAD journal: cannot be written: {beside}; nothing is sent\n" in command("doctor").out
+    error = command(*FOX, "--json").json["error"]
+    assert f"the right to write {beside}, or" in error["hint"]
+    assert lumenfall.requests == []
+    beside.unlink()
+    journal.with_name("journal.db-wal").unlink(missing_ok=True)
+    assert "ok  journal" in command("doctor").out
+
+
+def test_tickets_that_cannot_be_written_are_told(command: Command, locked: Path) -> None:
+    folder = locked.parent / "home" / "tickets"
+    folder.mkdir(exist_ok=True)
+    ran_well = command("doctor").out
+    assert "ok  tickets" in ran_well
+    folder.chmod(0o500)
+    assert f"BAD tickets: {folder} cannot be written" in command("doctor").out
