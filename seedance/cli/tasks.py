@@ -4,7 +4,6 @@ cancel a task, clear a row."""
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -154,14 +153,17 @@ def _shown(value: object) -> object:
 
 def show_row(args: argparse.Namespace) -> int:
     """`seedance show TICKET_OR_ROW`."""
+    from ..runner.places import saved_as
+
     runner = runner_for(args)
     row = runner.find_row(args.ticket)
-    file = runner.glance(row.id) or row.file
+    found = runner.glance(row.id)
+    file = found or saved_as(row)
     record = {**row.as_dict(), "file": str(file) if file else None}
     if args.json:
         show.as_json({**record, "order": row.order, "changes": row.changes, "result": row.result})
         return 0
-    record["state"] = f"{row.state} ({_explained(row, file)})"
+    record["state"] = f"{row.state} ({_explained(row, found)})"
     record["cost"] = show.money(row.cost)
     error = record.pop("error")
     order = {name: value for name, value in row.order.items() if name not in record and value}
@@ -175,14 +177,14 @@ def show_row(args: argparse.Namespace) -> int:
     return 0
 
 
-def _explained(row: Row, file: Path | None) -> str:
+def _explained(row: Row, found: Path | None) -> str:
     from ..runner import was_forgotten
 
     if row.task is not None and was_forgotten(row):
         return "a person forgot it; nobody cancelled its task"
     if row.state.value == "saved":
-        there = file is not None and os.path.exists(file)
-        return "the video is there" if there else "the video was saved, and is not there any more"
+        gone = "the video was saved, and is not there any more"
+        return gone if found is None else "the video is there"
     return STATES[row.state.value]
 
 

@@ -53,12 +53,12 @@ def find(row: Row, output: Path) -> Files | None:
 
 
 class Glance:
-    """As `find`, for lists of rows: by the files' sizes alone. Looks below the output folder once,
-    and only if a file is not where its row says."""
+    """As `find`, for lists of rows: by the files' sizes and the tickets beside them. Looks below
+    the output folder once, and only if a file is not where its row says."""
 
     def __init__(self, output: Path) -> None:
         self._output = output
-        self._sizes: dict[int, Path] | None = None
+        self._sizes: dict[int, list[Path]] | None = None
 
     def at(self, row: Row) -> Path | None:
         """Where the video of a row seems to be; None if it is not on this machine."""
@@ -66,12 +66,15 @@ class Glance:
             return None
         size = row.result.get("bytes")
         for video in _named(row, self._output):
-            if _size(video) is not None and size in (None, _size(video)):
+            there = _size(video)
+            if there is not None and size in (None, there) and not _is_anothers(video, row):
                 return video
         if self._sizes is None:
-            videos = videos_below(self._output)
-            self._sizes = {_size(video) or 0: video for video in videos}
-        return self._sizes.get(size or -1)
+            self._sizes = {}
+            for video in videos_below(self._output):
+                self._sizes.setdefault(_size(video) or 0, []).append(video)
+        alike = self._sizes.get(size or -1, ())
+        return next((video for video in alike if not _is_anothers(video, row)), None)
 
 
 def _size(file: Path) -> int | None:
@@ -80,6 +83,17 @@ def _size(file: Path) -> int | None:
         return file.stat().st_size if file.is_file() else None
     except OSError:
         return None
+
+
+def _is_anothers(video: Path, row: Row) -> bool:
+    """Whether the sidecar of a video says that it is another task's."""
+    record = read_sidecar(Files(video))
+    return bool(record) and record.get("task") != row.task
+
+
+def saved_as(row: Row) -> Path | None:
+    """Where the video of a row was saved; None if another task's lies there now."""
+    return None if row.file is None or _is_anothers(row.file, row) else row.file
 
 
 def belongs(video: Path, row: Row) -> bool:

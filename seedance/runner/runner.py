@@ -537,7 +537,7 @@ class Runner:
         as in `Journal.newest`."""
         glance = places.Glance(self.settings.output)
         rows = self.journal.newest(limit, since)
-        return [replace(row, file=glance.at(row) or row.file) for row in rows]
+        return [replace(row, file=glance.at(row) or places.saved_as(row)) for row in rows]
 
     def rebuild(self) -> tuple[int, Path | None]:
         """Take into the journal what the sidecars below the output folder say and it does not know,
@@ -556,7 +556,7 @@ class Runner:
         return found.video if found else None
 
     def glance(self, row_id: int) -> Path | None:
-        """As `video`, told by its size alone."""
+        """As `video`, told by its size and the ticket beside it."""
         return places.Glance(self.settings.output).at(self.journal.get(row_id))
 
     def progress(self, row_id: int) -> Progress | None:

@@ -253,3 +253,29 @@ def test_a_video_that_is_nowhere_says_where_it_was_and_costs_nothing(
     said = ran.json["error"]
     assert str(file) in said["message"] + said["hint"]
     assert said["spent"] == "yes"
+
+
+def test_lists_name_no_file_of_another_order(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    """The fake's clips are all the same, and so of one size."""
+    mine, others = tmp_path / "output" / "mine.mp4", tmp_path / "output" / "others.mp4"
+    command(*order(ALPHA, "-o", mine))
+    command(*order(BETA, "-o", others))
+    ticket = json.loads(mine.with_suffix(".json").read_text())["task"]
+
+    def shown() -> tuple[str | None, str | None, bool]:
+        files = {row["task"]: row["file"] for row in command("tasks", "--json").json}
+        assert str(files[ticket] or "") in command("tasks", "--csv").out
+        there = "the video is there" in command("show", ticket).out
+        return files[ticket], command("show", ticket, "--json").json["file"], there
+
+    assert shown() == (str(mine), str(mine), True)
+    for old in (mine, mine.with_suffix(".json"), mine.with_suffix(".png")):
+        old.unlink()
+    assert shown() == (str(mine), str(mine), False)  # where it was saved
+    os.replace(others, mine)
+    os.replace(others.with_suffix(".json"), mine.with_suffix(".json"))
+    assert shown() == (None, None, False)
+    moved = json.loads(mine.with_suffix(".json").read_text())["task"]
+    assert command("show", moved, "--json").json["file"] == str(mine)
