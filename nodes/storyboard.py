@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..seedance.runner.batches.progress import Standing
 
 NOT_JOINED = "The film was not made, because shots are missing."
+MOST_FILMS = 100  # of the same videos, where those that are there were changed
 _LEFT_OUT = ("takes", *inputs.DECODING)  # a shot says itself how many takes it has
 
 
@@ -239,17 +241,19 @@ class _Making:
 def _film_file(output: Path, results: Sequence[Result]) -> Path:
     """A name for the film of just these videos, which no other file has."""
     from ..seedance.runner import batches
+    from ..seedance.runner.files import numbered
     from ..seedance.runner.places import free_name
 
     tickets = "\n".join(each.task for each in results)
     ending = "mov" if all(each.file.suffix == ".mov" for each in results) else "mp4"
     name = f"storyboard_{hashlib.sha256(tickets.encode()).hexdigest()[:10]}.{ending}"
-    target = output / name
-    try:
-        batches.check_film(target)
-    except BadOrder:
-        return free_name(target)
-    return target
+    first = output / name
+    for number in range(MOST_FILMS):
+        target = numbered(first, number)
+        with suppress(BadOrder):  # another's, or one that was changed
+            batches.check_film(target)
+            return target
+    return free_name(first)
 
 
 def _firsts(shooting: Shooting) -> list[Standing]:

@@ -391,6 +391,8 @@ def batch(
             raise batches.all_mistakes(error, runner) from None
     with lent_runner() as runner:
         plan = batches.make_plan(found, runner)
+        if film is not None:
+            batches.check_apart(film, folder, plan.takes, runner)
         plan.check_key()
         plan.check_most(max_usd)
         spending = Spending(runner.settings.max_usd if max_usd is None else max_usd)

@@ -58,6 +58,8 @@ def batch(args: argparse.Namespace) -> int:
     elif args.priority is not None:
         raise BadOrder("--priority goes with --farm.")
     plan = _planned(found, runner, Path(args.shots).name)
+    if film is not None:
+        batches.check_apart(film, _path(args.out), plan.takes, runner)
     estimate = plan.estimate
     if args.estimate:
         _print_estimate(plan, as_json=args.json)

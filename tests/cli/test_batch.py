@@ -458,6 +458,64 @@ def test_a_film_replaces_no_other_file(film: Film, lumenfall: fakes.Fake) -> Non
     assert target.read_bytes() == b"my own" and lumenfall.requests == []
 
 
+@pytest.mark.parametrize("change", ["edited", "another file", "no sidecar", "only a sidecar"])
+def test_a_film_that_was_changed_is_left_as_it_is(
+    film: Film, lumenfall: fakes.Fake, change: str
+) -> None:
+    film.shots = [{"name": "a", "prompt": "A fox"}]
+    target, sidecar = film.folder / "film.mp4", film.folder / "film.seedance.json"
+    assert film.batch("--join", target).code == 0
+    if change == "edited":
+        target.write_bytes(target.read_bytes() + b"zz")
+    elif change == "another file":
+        target.write_bytes(b"my own")
+    elif change == "no sidecar":
+        sidecar.unlink()
+    else:
+        target.unlink()
+        sidecar.write_text('{"my": "notes"}')
+    film.shots = [{"name": "a", "prompt": "A wolf"}]
+    before = [path.read_bytes() for path in (target, sidecar) if path.exists()]
+    ran = film.batch("--join", target, "--json")
+    assert ran.code == 2 and ran.json["error"]["spent"] == "no"
+    assert "another name for the film" in ran.json["error"]["hint"]
+    with pytest.raises(seedance.BadOrder, match="film"):
+        seedance.batch(["A wolf"], provider="lumenfall", join=target)
+    assert [path.read_bytes() for path in (target, sidecar) if path.exists()] == before
+    assert lumenfall.creates == 1
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "c-2.mp4", "a_v2.mp4"])
+def test_a_film_takes_no_name_of_a_shot(film: Film, lumenfall: fakes.Fake, name: str) -> None:
+    film.shots[2]["takes"] = 2
+    film.out.mkdir()
+    ran = film.batch("--out", film.out, "--join", film.out / name, "--json")
+    assert ran.code == 2 and "shot" in ran.json["error"]["message"]
+    assert ran.json["error"]["spent"] == "no"
+    with pytest.raises(seedance.BadOrder, match="shot"):
+        seedance.batch(
+            [{"name": "a", "prompt": "X"}, {"name": "c", "prompt": "Y", "takes": 2}],
+            provider="lumenfall",
+            out=film.out,
+            join=film.out / name,
+        )
+    assert lumenfall.creates == 0
+
+
+def test_a_film_takes_no_name_that_an_order_under_way_is_to_have(
+    film: Film, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = film.folder / "film.mp4"
+    lumenfall.polls_until_done = 10**6
+    words = ("generate", "--provider", "lumenfall", "--prompt", "A fox")
+    with monkeypatch.context() as patched:
+        patched.setenv("SEEDANCE_TIMEOUT", "0")
+        assert film.command(*words, "-o", target).code == 7
+    ran = film.batch("--join", target, "--json")
+    assert ran.code == 2 and "row 1 is running" in ran.json["error"]["message"]
+    assert lumenfall.creates == 1
+
+
 @pytest.mark.usefixtures("one_fails")
 def test_a_film_with_a_hole_is_not_made(film: Film, lumenfall: fakes.Fake) -> None:
     ran = film.batch("--join", film.folder / "film.mp4")

@@ -13,7 +13,7 @@ Shooting which takes can begin, and tells it how they ended.
 
 from __future__ import annotations
 
-from .film import Film, check_film, make_film
+from .film import Film, check_apart, check_film, make_film
 from .here import carry
 from .plan import Estimate, Plan, ShotTake, all_mistakes, make_plan
 from .progress import Shooting
@@ -28,6 +28,7 @@ __all__ = [
     "ShotTake",
     "all_mistakes",
     "carry",
+    "check_apart",
     "check_film",
     "check_report",
     "make_film",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 from ... import media
 from ...errors import BadOrder
 from ...files import sha256_of, write_atomically
-from .. import Result, check_target
+from ...journal import STATE_WORDS
+from .. import Result, Runner, check_target
 from ..files import Files, is_as_recorded, read_sidecar
+from .names import is_named
+from .plan import ShotTake
 from .progress import spent_on
 
 
@@ -29,12 +33,42 @@ class Film:
 
 def check_film(target: Path) -> None:
     """Raise BadOrder unless a film can be written as `target`: an MP4 or MOV in a folder that
-    exists, which is not there yet or is a film that was made from shots."""
+    exists, which is not there yet or is a film that was made from shots, as it was made. Reads the
+    whole film."""
     ending = target.suffix.lower().lstrip(".")
     check_target(target, ending if ending in ("mp4", "mov") else "mp4")
-    if target.exists() and "film" not in read_sidecar(Files(target)):
+    sidecar = Files(target).sidecar
+    known = read_sidecar(Files(target))
+    there = next((path for path in (target, sidecar) if os.path.lexists(path)), None)
+    if there is not None and "film" not in known:
         raise BadOrder(
-            f"{target} is there already, and is no film that was made from shots.",
+            f"{there} is there already, and is no film that was made from shots"
+            f"{'' if there == target else ', nor of one'}.",
+            hint="Choose another name for the film.",
+        )
+    if os.path.lexists(target) and not is_as_recorded(target, known):
+        raise BadOrder(
+            f"{target} was changed since that film was made, and is left as it is.",
+            hint="Choose another name for the film, or move the file that is there.",
+        )
+
+
+def check_apart(target: Path, out: Path | None, takes: Sequence[ShotTake], runner: Runner) -> None:
+    """Raise BadOrder where a film cannot be `target` because a video is to be saved there: a take
+    of the list in the folder `out`, or an order under way."""
+    folder = target.parent.resolve()
+    if out is not None and out.resolve() == folder:
+        for take in takes:
+            if is_named(take, target.stem):
+                raise BadOrder(
+                    f"The film cannot be {target}: the shot {take.name} is saved by this name.",
+                    hint="Choose another name for the film.",
+                )
+    row = runner.journal.going_to(target)
+    if row is not None:
+        raise BadOrder(
+            f"The film cannot be {target}: row {row.id} is {STATE_WORDS[row.state]}, and is to be "
+            "saved there.",
             hint="Choose another name for the film.",
         )
 
@@ -59,7 +93,7 @@ def make_film(
             for name, each in shots
         ]
         known = read_sidecar(Files(target))
-        if known.get("film") == parts and is_as_recorded(target, known):
+        if known.get("film") == parts and target.exists():
             return Film(target, known["duration"], known.get("encoded", ""), reused=True)
         joined = media.join_clips([each.file for _, each in shots], target, on_part)
         record: dict[str, Any] = {
@@ -73,8 +107,7 @@ def make_film(
         try:
             write_atomically(Files(target).sidecar, text)
         except OSError:
-            if not known:  # a film that nothing says of where it is from would not be replaced
-                target.unlink(missing_ok=True)
+            target.unlink(missing_ok=True)  # a film that no sidecar describes is not replaced later
             raise
     except BadOrder as error:
         error.spent = spent_on(each for _, each in shots)

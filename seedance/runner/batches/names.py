@@ -44,7 +44,7 @@ class Names:
         mine = (take.shot.name, take.number)
         if row is not None:
             for known in (row.file or Path(), Path(row.target or "")):
-                named = known.parent == self._folder and _is_named(take, known.stem)
+                named = known.parent == self._folder and is_named(take, known.stem)
                 if named and self._is_ours(known, mine):
                     return self._choose(known, mine)
         ending = take.shot.values.get("output_format") or "mp4"
@@ -69,7 +69,7 @@ class Names:
         return target
 
 
-def _is_named(take: ShotTake, stem: str) -> bool:
+def is_named(take: ShotTake, stem: str) -> bool:
     """Whether a file of a take may have this name, without its ending."""
     number = f"-{take.number + 1}" if take.number else ""
     if not (stem.startswith(take.shot.stem) and stem.endswith(number)):
