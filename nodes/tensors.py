@@ -243,8 +243,5 @@ def last_frame(result: Result) -> torch.Tensor:
     from ..seedance.runner import last_frames
     from ..seedance.runner.files import Files
 
-    there = result.last_frame.exists()
-    pixels = (
-        media.read_picture(result.last_frame) if there else last_frames.pixels(Files(result.file))
-    )
+    pixels = last_frames.pixels(Files(result.file))
     return torch.from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))[None]

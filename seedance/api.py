@@ -444,7 +444,7 @@ def _shots(given: Any, defaults: Mapping[str, Any]) -> list[Shot]:
 
 def _shot_result(standing: Standing) -> ShotResult:
     take, outcome = standing.take, standing.outcome
-    video = video_of(outcome) if isinstance(outcome, Result) else None
+    video = video_of(outcome, standing.notes) if isinstance(outcome, Result) else None
     error = outcome if isinstance(outcome, SeedanceError) else None
     return ShotResult(take.shot.name, take.number + 1, video, error)
 
@@ -517,7 +517,10 @@ def _medium(kind: Kind, value: Any) -> Medium | None:
     if value is None or isinstance(value, Medium):
         return value
     if isinstance(value, Video):
-        return Medium.from_path(kind, value.file if kind == "video" else value.last_frame)
+        file = value.file if kind == "video" else last_frames.file_or_bytes(Files(value.file))
+        if isinstance(file, bytes):
+            return Medium.from_data(kind, file)
+        return Medium.from_path(kind, file)
     if isinstance(value, str):
         return options.read(kind, value)  # type: ignore[no-any-return]
     if isinstance(value, os.PathLike):

@@ -37,6 +37,7 @@ LAST_FRAME = ".last.png"
 SIDECAR = ".seedance.json"
 
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
+PICTURE = "last_frame_sha256"  # of the PNG, in both, once it is made
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _turns = tuple(forks.Lock() for _ in range(256))
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -236,10 +237,12 @@ def _finish(
     if last_frame is not None and _serves(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
         _add_graph(files.last_frame, graph)
+        picture = sha256_of(files.last_frame)
     elif later and info.decodes:
         files.last_frame.unlink(missing_ok=True)  # of a video that this one replaces
+        picture = None
     else:
-        write_last_frame(files, media.last_frame(files.part), graph)
+        picture = _write_picture(files, media.last_frame(files.part), graph)
     measured = {
         "width": info.width,
         "height": info.height,
@@ -250,10 +253,11 @@ def _finish(
         "seed": record["seed"],
     }
     sidecar = {
-        **record,
+        **{name: value for name, value in record.items() if name != PICTURE},
         **measured,
         "bytes": files.part.stat().st_size,
         "sha256": sha256_of(files.part),
+        **({PICTURE: picture} if picture else {}),
     }
     try:
         write_atomically(files.sidecar, json.dumps(sidecar, indent=1, ensure_ascii=False))
@@ -263,14 +267,39 @@ def _finish(
     except OSError:  # a full disk: no sidecar stays without its video
         files.sidecar.unlink(missing_ok=True)
         raise
-    return {name: sidecar[name] for name in KEPT}
+    return _kept(sidecar)
 
 
 def write_last_frame(files: Files, pixels: np.ndarray, graph: Mapping[str, str]) -> None:
-    """Write the last frame, with the graph, whole or not at all. Raises OSError."""
+    """Write the last frame of a saved video, with the graph, whole or not at all; the sidecar gets
+    its SHA-256. Raises OSError."""
+    _write_picture(files, pixels, graph, in_sidecar=True)
+
+
+def _write_picture(
+    files: Files, pixels: np.ndarray, graph: Mapping[str, str], *, in_sidecar: bool = False
+) -> str:
     with replacing(files.last_frame) as part:
-        media.save_png(part, pixels)
-        _add_graph(part, graph)
+        save_picture(part, pixels, graph)
+        digest = sha256_of(part)
+        record = read_sidecar(files)
+        if in_sidecar and "task" in record and record.get(PICTURE) != digest:
+            text = json.dumps({**record, PICTURE: digest}, indent=1, ensure_ascii=False)
+            write_atomically(files.sidecar, text)
+    return digest
+
+
+def save_picture(path: Path, pixels: np.ndarray, graph: Mapping[str, str]) -> None:
+    """Write a last frame, with the graph, to `path`. Raises OSError."""
+    media.save_png(path, pixels)
+    _add_graph(path, graph)
+
+
+def is_picture(path: Path, *records: Mapping[str, Any]) -> bool | None:
+    """Whether a file is the last frame that one of these records (of a sidecar, of a row) was
+    made with; None where none tells. Raises OSError."""
+    known = {record[PICTURE] for record in records if isinstance(record.get(PICTURE), str)}
+    return sha256_of(path) in known if known else None
 
 
 def _add_graph(picture: Path, graph: Mapping[str, str]) -> None:
@@ -294,9 +323,14 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
     try:
         if sidecar["task"] != task or not is_as_recorded(files.video, sidecar):
             return None
-        return {name: sidecar[name] for name in KEPT}
+        return _kept(sidecar)
     except KeyError:
         return None
+
+
+def _kept(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    picture = {PICTURE: sidecar[PICTURE]} if PICTURE in sidecar else {}
+    return {**{name: sidecar[name] for name in KEPT}, **picture}
 
 
 def is_as_recorded(path: Path, record: Mapping[str, Any]) -> bool:

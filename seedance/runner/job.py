@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
 import queue
 import time
@@ -253,12 +252,12 @@ class Job:
         if self._copy_to is None:
             return places.bring_below(output, found)
         try:
-            # A goal that another order took meanwhile: this one was saved beside it.
-            if self._overwrite or places.claim(self._copy_to, row):
+            if self._overwrite:
                 return places.copy_to(found, self._copy_to)
-            if found.video.parent == self._copy_to.parent:
-                return found
-            raise FileExistsError(errno.EEXIST, "another order's file is there")
+            copies = places.copy_beside(found, self._copy_to, row)
+            if not self._pictures_later:
+                last_frames.provide(copies)  # of a copy that was there
+            return copies
         except OSError as error:
             problem = BadOrder(
                 "The video is saved as {file}, but cannot be copied to {target}: {reason}.",

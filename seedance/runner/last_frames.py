@@ -8,15 +8,24 @@ bit whenever that happens.
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import forks, media
 from ..errors import SeedanceError
 from ..texts import logger_of
-from .files import Files, last_frame_turn, write_last_frame
+from .files import (
+    Files,
+    is_picture,
+    last_frame_turn,
+    read_sidecar,
+    save_picture,
+    write_last_frame,
+)
 from .graphs import Graph
 
 if TYPE_CHECKING:
@@ -75,20 +84,44 @@ def provide(saved: Files) -> None:
         logger.warning("The last frame of %s could not be made: %s", saved.video, error)
 
 
-def pixels(saved: Files) -> np.ndarray:
+def pixels(saved: Files, *records: Mapping[str, Any]) -> np.ndarray:
     """The last frame, uint8 (height, width, 3), RGB, also where it cannot be written. Keeps a
-    processor busy. Raises BadOrder if it can neither be read nor decoded."""
+    processor busy. A PNG that is not as the sidecar or one of the `records` says is left alone: the
+    frame is that of the video. Raises BadOrder if it can neither be read nor decoded."""
     with last_frame_turn(saved):
-        if saved.last_frame.exists():
+        there = os.path.lexists(saved.last_frame)
+        if there and not _was_changed(saved, *records):
             return media.read_picture(saved.last_frame)
         picture = _decoded(saved)
-        if not _held(saved, picture):
+        if not there and not _held(saved, picture):
             try:
                 _write(saved, picture)
                 _done(saved)
             except OSError as error:
                 logger.warning("%s could not be written: %s", saved.last_frame, error)
         return picture
+
+
+def file_or_bytes(saved: Files) -> Path | bytes:
+    """The PNG of the last frame: its path, or the bytes that are written there if the file that is
+    there was changed. Raises BadOrder if it can neither be read nor decoded."""
+    provide(saved)
+    with last_frame_turn(saved):
+        if not _was_changed(saved):
+            return saved.last_frame
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Path(folder, saved.last_frame.name)
+            save_picture(picture, _decoded(saved), media.graph_in(saved.video))
+            return picture.read_bytes()
+
+
+def _was_changed(saved: Files, *records: Mapping[str, Any]) -> bool:
+    """Whether the PNG is not the one that was written. One of an older version, whose digest no
+    sidecar has, is trusted."""
+    try:
+        return is_picture(saved.last_frame, read_sidecar(saved), *records) is False
+    except OSError:
+        return True
 
 
 def keep_making(

@@ -23,7 +23,7 @@ from ..journal import Row
 from ..order import kind_by_ending
 from ..said import Said, say
 from ..texts import logger_of
-from .files import KEPT, Files, is_as_recorded, read_sidecar
+from .files import KEPT, PICTURE, Files, is_as_recorded, is_picture, numbered, read_sidecar
 
 logger = logger_of(__name__)
 
@@ -76,6 +76,17 @@ class Glance:
         alike = self._sizes.get(size or -1, ())
         return next((video for video in alike if not _is_anothers(video, row)), None)
 
+    def picture(self, row: Row) -> Path | None:
+        """The last frame as it was saved beside the video of a row, which may be gone; None if it
+        is not where the video was saved. Reads it."""
+        for video in _named(row, self._output):
+            paths, record = Files(video), read_sidecar(Files(video))
+            if not _is_anothers(video, row, record):
+                with contextlib.suppress(OSError):
+                    if is_picture(paths.last_frame, record, row.result):
+                        return paths.last_frame
+        return None
+
 
 def _size(file: Path) -> int | None:
     """The size of a file; None if there is none."""
@@ -85,10 +96,10 @@ def _size(file: Path) -> int | None:
         return None
 
 
-def _is_anothers(video: Path, row: Row) -> bool:
-    """Whether the sidecar of a video says that it is another task's."""
-    record = read_sidecar(Files(video))
-    return bool(record) and record.get("task") != row.task
+def _is_anothers(video: Path, row: Row, record: dict[str, Any] | None = None) -> bool:
+    """Whether the sidecar of a video, its `record`, says that it is another task's."""
+    record = read_sidecar(Files(video)) if record is None else record
+    return "task" in record and record["task"] != row.task
 
 
 def saved_as(row: Row) -> Path | None:
@@ -99,7 +110,7 @@ def saved_as(row: Row) -> Path | None:
 def belongs(video: Path, row: Row) -> bool:
     """Whether the file at `video` is that of the row, as it was saved."""
     record = read_sidecar(Files(video))
-    if record and record.get("task") != row.task:
+    if _is_anothers(video, row, record):
         return False
     known = row.result if "sha256" in row.result else record
     return is_as_recorded(video, known) if "sha256" in known else _looks_alike(video, row)
@@ -107,15 +118,29 @@ def belongs(video: Path, row: Row) -> bool:
 
 def is_free(video: Path, row: Row | None) -> bool:
     """Whether a row's video may be saved as `video` without replacing anything that is not its
-    own."""
+    own. Where it is there already, nothing beside it is replaced."""
+    return in_the_way(video, row) is None
+
+
+def in_the_way(video: Path, row: Row | None) -> Path | None:
+    """The file that saving a row's video as `video` would replace, and that is not the row's as it
+    was saved; None if there is none."""
     paths = Files(video)
-    if not any(os.path.lexists(path) for path in paths.all):
-        return True
-    if row is None:
-        return False
-    if os.path.lexists(video):
-        return belongs(video, row)
-    return read_sidecar(paths).get("task") == row.task is not None
+    there = [path for path in reversed(paths.all) if os.path.lexists(path)]
+    if not there or (row is not None and video == there[0] and belongs(video, row)):
+        return None
+    if row is None or video == there[0]:
+        return there[0]
+    record = read_sidecar(paths)
+    if paths.sidecar == there[0] and (row.task is None or record.get("task") != row.task):
+        return paths.sidecar
+    # With nothing but the claim, all that is there was made after it.
+    if paths.last_frame == there[-1] and record != {"task": row.task}:
+        with contextlib.suppress(OSError):
+            if is_picture(paths.last_frame, record, row.result):
+                return None
+        return paths.last_frame
+    return None
 
 
 def claim(video: Path, row: Row) -> bool:
@@ -145,9 +170,10 @@ def give_up(paths: Files, row: Row) -> None:
 
 def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
     """Raise BadOrder if saving as `target` would replace what is not this order's."""
-    if target is None or overwrite or is_free(target, row):
+    if target is None or overwrite or (there := in_the_way(target, row)) is None:
         return
-    there = next(path for path in reversed(Files(target).all) if os.path.lexists(path))
+    if row is not None and _was_saved_as(target, row):
+        return  # what was changed since stays, and the video goes beside it
     lost = row is None and "task" in read_sidecar(Files(target))
     raise BadOrder(
         "{there} is there already, and the journal does not say that this order made it.",
@@ -157,6 +183,14 @@ def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
         else "Choose another name, or replace it with --overwrite.",
         there=there,
     )
+
+
+def _was_saved_as(target: Path, row: Row) -> bool:
+    """Whether this order was saved as `target`, or was to be, whatever is there now."""
+    record = read_sidecar(Files(target))
+    if "task" in record:
+        return row.task is not None and record["task"] == row.task
+    return target in (row.file, Path(row.target or ""))
 
 
 def _looks_alike(video: Path, row: Row) -> bool:
@@ -180,17 +214,44 @@ def words(row: Row) -> Said:
     return say("It was saved as {file}.", file=row.file)
 
 
-def why_again(row: Row) -> Said:
-    """Why the video of a saved row, which is not on this machine as it was saved, is fetched."""
+def why_again(row: Row, target: Path | None = None) -> Said:
+    """Why the video of a saved row, which is not on this machine as it was saved, is fetched, and
+    why it is not saved as `target` or by its former name."""
     if row.file is not None and _size(row.file) is not None:
         return say(
             "{file} was changed after it was saved, so that the video is fetched again, free, and "
             "saved under another name.",
             file=row.file,
         )
+    for place in (target, row.file):
+        if place is not None and (other := in_the_way(place, row)) is not None:
+            return say(
+                "{file} is not where it was saved, so that the video is fetched again, free. "
+                "{other} is not as it was saved; it stays, and the video gets another name.",
+                file=row.file,
+                other=other,
+            )
     return say(
         "{file} is not where it was saved, so that the video is fetched again, free.", file=row.file
     )
+
+
+def copy_beside(found: Files, target: Path, row: Row) -> Files:
+    """The saved video of a row, copied to `target` unless it is there already; by the next name
+    with a number, or where it is in that folder, if what is there is not the row's. Raises
+    OSError."""
+    if found.video.resolve() == target.resolve():
+        return found
+    number, chosen = 0, target
+    while True:
+        if os.path.lexists(chosen) and belongs(chosen, row):  # what lies beside it stays
+            return _with_sidecar(Files(chosen), row)
+        if claim(chosen, row):
+            return copy_to(found, chosen)
+        if found.video.parent == target.parent:
+            return found
+        number += 1
+        chosen = numbered(target, number)
 
 
 def bring_below(output: Path, found: Files) -> Files:
@@ -209,7 +270,7 @@ def bring_below(output: Path, found: Files) -> Files:
 def free_name(video: Path) -> Path:
     """`video`, or the next name with a number that no file has."""
     number, chosen = 1, Files(video)
-    while any(path.exists() for path in chosen.all):
+    while any(os.path.lexists(path) for path in chosen.all):
         number += 1
         chosen = Files(video.with_name(f"{video.stem}-{number}{video.suffix}"))
     return chosen.video
@@ -288,7 +349,7 @@ def sidecar_of(row: Row) -> dict[str, Any]:
 
     The journal can be rebuilt from it: `fingerprint` and `asked` find the order again.
     """
-    kept = {name: row.result[name] for name in KEPT if name in row.result}
+    kept = {name: row.result[name] for name in (*KEPT, PICTURE) if name in row.result}
     return {
         "task": row.task,
         "provider": row.provider,

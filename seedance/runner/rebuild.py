@@ -19,7 +19,7 @@ from ..journal import REBUILD, Journal, NewRow, State, sensible
 from ..money import Money, in_usd
 from ..texts import logger_of
 from ..wire import Ticket
-from .files import KEPT, Files
+from .files import KEPT, PICTURE, Files
 from .places import record_of, videos_below
 
 logger = logger_of(__name__)
@@ -101,6 +101,8 @@ def _read(record: dict[str, Any]) -> tuple[NewRow, dict[str, Any]]:
         raise TypeError("measured")
     if not _DIGEST.fullmatch(result["sha256"]):
         raise ValueError("sha256")
+    if _DIGEST.fullmatch(str(record.get(PICTURE))):
+        result[PICTURE] = record[PICTURE]
     price = sensible(Money(**record["cost"])) if record["cost"] else None
     new = NewRow(
         fingerprint=record.get("fingerprint") or "",

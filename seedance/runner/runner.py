@@ -312,7 +312,7 @@ class Runner:
         new: bool = False,
     ) -> Job:
         if active is not None and row.state == State.SAVED:
-            notes = (*notes, places.why_again(row))
+            notes = (*notes, places.why_again(row, None if target.overwrite else target.file))
         if active is not None and new:
             active.reserved = True
         # With a ticket it was paid before; and of those who wait, one has had it sent.

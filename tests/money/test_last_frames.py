@@ -153,6 +153,27 @@ def test_it_is_never_that_of_a_video_which_was_replaced(
     assert np.array_equal(last_frames.pixels(saved), media.last_frame(target))
 
 
+def test_a_picture_that_was_changed_is_neither_taken_for_it_nor_replaced(
+    desk: Desk, runner: Runner, never_quiet: None
+) -> None:
+    result = desk.video(runner)
+    saved = Files(result.file)
+    first = last_frames.pixels(saved)
+    assert files.is_picture(result.last_frame, files.read_sidecar(saved))
+    Image.new("RGB", (first.shape[1], first.shape[0]), (200, 10, 10)).save(result.last_frame)
+    changed = result.last_frame.read_bytes()
+    assert np.array_equal(last_frames.pixels(saved), first)
+    last_frames.make(saved)
+    assert result.last_frame.read_bytes() == changed
+    written = last_frames.file_or_bytes(saved)
+    result.last_frame.unlink()
+    last_frames.make(saved)
+    assert result.last_frame.read_bytes() == written
+    result.file.unlink()
+    assert desk.video(runner).file == result.file  # what was made later is known as its own
+    assert desk.sent_creates == 1
+
+
 def test_none_is_made_for_a_video_that_is_gone(
     desk: Desk, runner: Runner, never_quiet: None, busy: None
 ) -> None:

@@ -142,6 +142,7 @@ class _Carrying:
         except SeedanceError as error:
             self._end(standing, error)
             return
+        standing.notes = tuple(job.notes)
         one = UnderWay(standing, job)
         if job.ended:
             outcome = job.look()

@@ -45,7 +45,7 @@ class Names:
         if row is not None:
             for known in (row.file or Path(), Path(row.target or "")):
                 named = known.parent == self._folder and is_named(take, known.stem)
-                if named and self._is_ours(known, mine):
+                if named and self._is_ours(known, mine) and places.is_free(known, row):
                     return self._choose(known, mine)
         ending = take.shot.values.get("output_format") or "mp4"
         for version in range(1, MOST_VERSIONS):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
-from ... import providers
+from ... import media, providers
 from ...errors import BadOrder, NeedsKey, OverBudget, SeedanceError
 from ...journal import Row, State
 from ...money import Money
@@ -234,7 +234,7 @@ class _Planner:
         if shot.after is None:
             return None, False
         before = self._first.get(shot.after)
-        if before is None or before.stage != "there" or before.row is None:
+        if before is None or before.row is None or before.row.state != State.SAVED:
             return None, True
         picture = last_frame_of(before.row, self._glance)
         return picture, picture is None
@@ -273,18 +273,20 @@ class _Planner:
 
 
 def last_frame_of(row: Row, glance: Glance) -> Medium | None:
-    """The last frame of a row's video as a first frame, to the bit; None if it is not here."""
+    """The last frame of a row's video as a first frame, to the bit; None if it is not here. Of a
+    video that will be fetched again, the PNG will do."""
     video = glance.at(row)
-    if video is None:
-        return None
     try:
-        return first_frame(Files(video))
+        if video is not None:
+            return first_frame(Files(video), row.result)
+        picture = glance.picture(row)
+        return Medium.from_pixels(media.read_picture(picture)) if picture else None
     except SeedanceError:
         return None
 
 
-def first_frame(saved: Files) -> Medium:
+def first_frame(saved: Files, *records: Mapping[str, Any]) -> Medium:
     """The last frame of a saved video, as the first one of another. By its pixels, as the nodes
     take it: the same picture in another PNG is the same order."""
     with computing():  # it may have to be decoded
-        return Medium.from_pixels(last_frames.pixels(saved))
+        return Medium.from_pixels(last_frames.pixels(saved, *records))

@@ -23,13 +23,15 @@ Outcome = Union[Result, SeedanceError]
 @dataclass
 class Standing:
     """How one take stands: waiting, begun, or ended with an outcome. `number` is its place in the
-    list. `left` is its job, where that was left before it ended."""
+    list. `left` is its job, where that was left before it ended, `notes` what there is to say of
+    its order."""
 
     number: int
     take: ShotTake
     begun: bool = False
     outcome: Outcome | None = None
     left: Job | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> str | None:
