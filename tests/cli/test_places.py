@@ -259,10 +259,11 @@ def test_lists_name_no_file_of_another_order(
     command: Command, lumenfall: fakes.Fake, tmp_path: Path
 ) -> None:
     """The fake's clips are all the same, and so of one size."""
+    (tmp_path / "output").mkdir(exist_ok=True)
     mine, others = tmp_path / "output" / "mine.mp4", tmp_path / "output" / "others.mp4"
     command(*order(ALPHA, "-o", mine))
     command(*order(BETA, "-o", others))
-    ticket = json.loads(mine.with_suffix(".json").read_text())["task"]
+    ticket = json.loads(mine.with_name("mine.seedance.json").read_text())["task"]
 
     def shown() -> tuple[str | None, str | None, bool]:
         files = {row["task"]: row["file"] for row in command("tasks", "--json").json}
@@ -271,11 +272,11 @@ def test_lists_name_no_file_of_another_order(
         return files[ticket], command("show", ticket, "--json").json["file"], there
 
     assert shown() == (str(mine), str(mine), True)
-    for old in (mine, mine.with_suffix(".json"), mine.with_suffix(".png")):
+    for old in (mine, mine.with_name("mine.seedance.json"), mine.with_name("mine.last.png")):
         old.unlink()
     assert shown() == (str(mine), str(mine), False)  # where it was saved
     os.replace(others, mine)
-    os.replace(others.with_suffix(".json"), mine.with_suffix(".json"))
+    os.replace(others.with_name("others.seedance.json"), mine.with_name("mine.seedance.json"))
     assert shown() == (None, None, False)
-    moved = json.loads(mine.with_suffix(".json").read_text())["task"]
+    moved = json.loads(mine.with_name("mine.seedance.json").read_text())["task"]
     assert command("show", moved, "--json").json["file"] == str(mine)
