@@ -88,17 +88,17 @@ def test_that_a_changed_clip_is_fetched_again_is_said(chain: Chain, tmp_path: Pa
 
 
 @pytest.mark.parametrize("again", [FOX, ("collect", "lumenfall:vid_0001")])
-def test_a_changed_clip_by_the_name_that_was_given_is_fetched_beside_it(
+def test_a_changed_clip_by_the_name_that_was_given_is_not_replaced(
     command: Command, lumenfall: fakes.Fake, tmp_path: Path, again: tuple[str, ...]
 ) -> None:
     file = tmp_path / "a.mp4"
     assert command(*FOX, "-o", file).code == 0
     edit(file)
-    before = file.read_bytes()
-    for _ in range(2):
-        ran = command(*again, "-o", file)
-        assert (ran.code, ran.out.split()) == (0, [str(tmp_path / "a-2.mp4")]), ran.err
-    assert file.read_bytes() == before
+    before, sent = file.read_bytes(), len(lumenfall.requests)
+    ran = command(*again, "-o", file)
+    assert (ran.code, "--overwrite" in ran.err) == (2, True), ran.err
+    assert (file.read_bytes(), len(lumenfall.requests)) == (before, sent)
+    assert command(*again, "-o", tmp_path / "b.mp4").code == 0
     assert lumenfall.creates == 1
 
 
