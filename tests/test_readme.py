@@ -10,7 +10,7 @@ import pytest
 from paths import ROOT
 
 import seedance
-from seedance import errors
+from seedance import cli, errors
 from seedance.cli.arguments import parser
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def test_every_exit_code_is_listed() -> None:
         for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.M)
         for code in cell.split(",")
     }
-    assert listed == {kind.exit_code for kind in errors.KINDS.values()} | {0, 1}
+    assert listed == {kind.exit_code for kind in errors.KINDS.values()} | {0, 1, cli.NOT_PRINTED}
     assert errors.SeedanceError.exit_code == 1
 
 
