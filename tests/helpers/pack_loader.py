@@ -186,7 +186,9 @@ def result(pack: Pack, clip: Path, order: Any, **values: Any) -> Any:
     """A finished take over `clip`."""
     base = {
         **dict(task=f"preview:{order.seed}", provider="preview", model=order.model, state="saved"),
-        **dict(file=clip, last_frame=clip.with_suffix(".png"), sidecar=clip.with_suffix(".json")),
+        "file": clip,
+        "last_frame": clip.with_name(f"{clip.stem}.last.png"),
+        "sidecar": clip.with_name(f"{clip.stem}.seedance.json"),
         **dict(seed=order.seed, width=96, height=64, fps=24.0, frames=12, duration=0.5),
         **dict(has_audio=False, cost=None, changes=(), row=1, reused=False),
     }

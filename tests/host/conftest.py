@@ -40,5 +40,5 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     clip = tmp_path_factory.mktemp("clip") / "clip.mp4"
     media.write_clip(clip, (np.full((64, 96, 3), 128, np.uint8) for _ in range(12)), fps=24)
-    media.save_png(clip.with_suffix(".png"), np.full((64, 96, 3), 200, np.uint8))
+    media.save_png(clip.with_name(f"{clip.stem}.last.png"), np.full((64, 96, 3), 200, np.uint8))
     return clip

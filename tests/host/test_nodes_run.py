@@ -92,8 +92,9 @@ def test_a_last_frame_that_nothing_uses_is_not_read(
 def test_a_last_frame_that_is_not_there_yet_is_that_of_the_clip(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
 ) -> None:
-    there = tmp_path / "none.png"
-    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, last_frame=there))
+    alone = tmp_path / "alone.mp4"
+    alone.write_bytes(clip.read_bytes())
+    scripted(pack, monkeypatch, lambda order: result(pack, alone, order))
     (last_frame,) = pack.run("SeedanceT2V", prompt="grey").args[4]
     decoded = pack.core("media").last_frame(clip)
     assert np.array_equal((last_frame[0].numpy() * 255).round().astype("uint8"), decoded)
@@ -278,7 +279,7 @@ def test_what_is_gone_since_is_made_again(
 ) -> None:
     mine = tmp_path / "mine.mp4"
     mine.write_bytes(clip.read_bytes())
-    last = clip.with_suffix(".png")
+    last = clip.with_name(f"{clip.stem}.last.png")
     scripted(pack, monkeypatch, lambda order: result(pack, mine, order, last_frame=last))
     before = pack.fingerprint("SeedanceT2V", prompt="grey")
     pack.run("SeedanceT2V", prompt="grey")
