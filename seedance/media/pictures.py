@@ -183,8 +183,6 @@ def pixels_of(value: object) -> np.ndarray | None:
     if isinstance(value, Image.Image):
         try:
             return np.asarray(_rgb(ImageOps.exif_transpose(value), None))
-        except BadOrder:
-            raise
         except (OSError, SyntaxError, ValueError) as error:  # its file may be read only now
             raise BadOrder(
                 "The picture cannot be read: {error}.", hint=_HINT, error=error
@@ -242,14 +240,10 @@ def _rgb(picture: Image.Image, colours: tuple[int, int] | None) -> Image.Image:
 
 def _grey_of_floats(picture: Image.Image) -> Image.Image:
     """A picture of floating-point numbers as 8-bit grey. White is 1, unless its numbers are plainly
-    those of 8 or 16 bits. Raises BadOrder for numbers below 0."""
+    those of 8 or 16 bits."""
     values = np.nan_to_num(np.asarray(picture, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
     most = float(values.max(initial=0.0))
     white = next(level for level in (1.0, 255.0, 65535.0, most) if most <= level * _OVER_WHITE)
-    if values.min(initial=0.0) < _DARKEST * white:
-        raise BadOrder(
-            "The picture is of floating-point numbers, and they are not in 0..1.", hint=_SIGNED
-        )
     return Image.fromarray(to_8bit(values / white))
 
 

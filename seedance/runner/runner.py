@@ -429,7 +429,7 @@ class Runner:
         job.notes = (*said, *job.notes)
         return job
 
-    def _collect(self, row: Row, target: Target, given: bool) -> Job:
+    def _collect(self, row: Row, target: Target, given: bool = False) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         active = None
         if not self._is_here(row):

@@ -174,7 +174,6 @@ def test_a_video_stands_for_its_last_frame(lumenfall: fakes.Fake) -> None:
         (np.full((10, 10, 3), -9.0), "0..1"),
         (np.linspace(-1, 1, 300).reshape(10, 10, 3), r"\(x \+ 1\) / 2"),
         (np.linspace(-0.4, 1, 300, dtype=np.float16).reshape(10, 10, 3), r"\(x \+ 1\) / 2"),
-        (Image.fromarray(np.eye(10, dtype=np.float32) - 1), r"x \+ 1"),
         (np.full((10, 10, 3), np.nan), "NaN"),
         (np.where(np.indices((10, 10, 3))[0] == 5, np.nan, 0.5), "NaN"),
         (np.full((10, 10, 3), np.inf, np.float32), "NaN"),
