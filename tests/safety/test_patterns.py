@@ -233,7 +233,7 @@ def firsts(items: list[Any], flags: int, then: Firsts) -> Firsts:
 def test_patterns_are_found_at_all() -> None:
     assert len(PATTERNS) > 30
     names = {name.partition(":")[0] for name, _, _ in PATTERNS}
-    wanted = {"nodes/routes.py", "seedance.fit._HANDLE", "seedance.texts._ADDRESS"}
+    wanted = {"nodes/routes.py", "seedance.prompt_names._HANDLE", "seedance.texts._ADDRESS"}
     assert wanted | {"seedance.providers.leonardo.KEY_WORDS"} <= names
 
 
