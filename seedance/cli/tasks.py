@@ -29,7 +29,7 @@ STATES = {
     "refused": "not accepted; nothing is billed",
     "failed": "accepted, then failed",
     "cancelled": "a person cancelled or forgot it",
-    "expired": "the provider has no such task, or no longer has it",
+    "expired": "the provider no longer has it",
 }
 UNPAID = ("refused", "preparing")
 COST_DAYS = 3660  # all of them
@@ -131,12 +131,10 @@ def _is_wanted(row: Row, args: argparse.Namespace) -> bool:
 def _unknown_costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Orders that were paid at a price that nobody told, by day and provider."""
     from ..providers import is_free, registry
-    from ..runner.outcomes import was_never_found
 
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         paid = row.task is not None and row.cost is None and row.state.value not in UNPAID
-        paid = paid and not was_never_found(row)
         if paid and (row.provider not in registry() or not is_free(row.provider)):
             day = row.created.astimezone().date().isoformat()
             counts[day, row.provider] = counts.get((day, row.provider), 0) + 1

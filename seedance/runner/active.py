@@ -52,7 +52,7 @@ class ActiveOrder:
     that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
     media, so that such an order can no longer be sent. `account`: that of the key, None if
     it does not matter. `goal`: a file that a person wants it saved as; with `overwrite` it may
-    replace what is there. `given`: all that is known of the order is a ticket that somebody gave.
+    replace what is there.
     """
 
     def __init__(
@@ -67,10 +67,9 @@ class ActiveOrder:
         account: str | None = None,
         goal: Path | None = None,
         overwrite: bool = False,
-        given: bool = False,
     ) -> None:
         self.row, self.client, self.worker = row, client, worker
-        self.goal, self.overwrite, self.given = goal, overwrite, given
+        self.goal, self.overwrite = goal, overwrite
         self.account = account
         self.journal, self.settings, self.prepared = journal, settings, prepared
         self.done: Future[Row] = Future()

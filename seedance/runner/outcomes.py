@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .. import providers
 from ..errors import (
-    BadOrder,
     Cancelled,
     OddReply,
     SeedanceError,
@@ -105,11 +104,6 @@ def was_forgotten(row: Row) -> bool:
     """Whether a row is cancelled because a person forgot it: nobody told its provider."""
     kept = (row.error or {}).get("kind")
     return row.state == State.CANCELLED and kept in (None, Unclear.__name__)
-
-
-def was_never_found(row: Row) -> bool:
-    """Whether a row is of a ticket that somebody gave, and its provider has no such task."""
-    return row.state == State.EXPIRED and (row.error or {}).get("kind") == BadOrder.__name__
 
 
 _SPENT: dict[State, Spent] = {

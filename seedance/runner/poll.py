@@ -211,9 +211,7 @@ class _Polling:
             return None
         except NotFound as error:
             hint = error.hint
-            if self.active.given:
-                raise self._never_found(error) from None
-            if self.active.row.submitted is None:  # a ticket that a person gave earlier
+            if self.active.row.submitted is None:  # a ticket that a person gave
                 hint = both(
                     hint,
                     say(
@@ -227,7 +225,6 @@ class _Polling:
             if self.permanent >= PERMANENT_ANSWERS:
                 raise self.active.later(error.message, error.hint) from None
             return None
-        self.active.given = False  # its provider knows it
         if not isinstance(status, Running):
             return status
         self._say(status)
@@ -239,16 +236,6 @@ class _Polling:
                 self.limits.endless,
             )
         return None
-
-    def _never_found(self, error: NotFound) -> SeedanceError:
-        """The end of a row whose ticket may be mistyped: nothing else says that there is such a
-        task. It can be collected again."""
-        unknown = BadOrder(
-            error.message,
-            hint=both(say("Check the ticket, which was not in the journal."), error.hint),
-            spent="unknown",
-        )
-        return self.active.end(State.EXPIRED, unknown)
 
     def _say(self, status: Running) -> None:
         word = status.unknown

@@ -30,7 +30,7 @@ from .graphs import Graph
 from .job import Job
 from .lifecycle import carry
 from .new_rows import adopt, reserve
-from .outcomes import costs_nothing, error_of, told, was_never_found
+from .outcomes import costs_nothing, error_of, told
 from .progress import Progress
 from .quotes import Prepared, Quote
 from .reconcile import Reconciled
@@ -341,7 +341,6 @@ class Runner:
         client: Client,
         prepared: Prepared | None = None,
         target: Target = ANYWHERE,
-        given: bool = False,
     ) -> ActiveOrder:
         """Bring a row to its end in a thread of its own, or join the active order that does."""
         worker, journal, settings = self._worker, self.journal, self.settings
@@ -357,7 +356,6 @@ class Runner:
                 account=client.account,
                 goal=target.file,
                 overwrite=target.overwrite,
-                given=given,
             ),
             carry,
         )
@@ -388,7 +386,7 @@ class Runner:
                 providers.get(known.provider)
                 row = adopt(known, goal.file, graph, self.journal, self.settings)
             assert row is not None
-            return self._collect(row, goal, known is not None or was_never_found(row))
+            return self._collect(row, goal)
         except SeedanceError as error:
             if row is not None:
                 raise told(row, error) from error.__cause__
@@ -429,7 +427,7 @@ class Runner:
         job.notes = (*said, *job.notes)
         return job
 
-    def _collect(self, row: Row, target: Target, given: bool = False) -> Job:
+    def _collect(self, row: Row, target: Target) -> Job:
         order = Order(provider=row.provider, prompt=row.prompt, model=row.model, seed=row.seed)
         active = None
         if not self._is_here(row):
@@ -439,7 +437,7 @@ class Runner:
                 row = self.journal.reopen(row.id, State.RUNNING, row.uid)
             elif not row.live and row.state != State.SAVED and not clearing.can_clear(row):
                 raise error_of(row)
-            active = self._carry(row, client, None, target, given)
+            active = self._carry(row, client, None, target)
             active.join()
         return self._job_of(row, order, active, target)
 

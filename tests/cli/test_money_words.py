@@ -67,32 +67,3 @@ def test_a_free_finish_that_is_stopped_spent_nothing(
         assert (ran.code, ran.json["error"]["spent"]) == (130, "no")
         assert "not known" not in ran.err
         assert "paid" not in ran.err
-
-
-def test_a_mistyped_ticket_was_paid_by_nobody(
-    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(2):  # also when it is given again
-        ran = command("collect", "lumenfall:video_typo", "--json")
-        error = ran.json["error"]
-        assert (ran.code, error["kind"], error["spent"]) == (2, "BadOrder", "unknown")
-        assert "cannot be found at Lumenfall" in error["message"]
-        assert "Check the ticket" in error["hint"]
-        assert "Nothing was spent now. It is not known whether" in ran.err
-        assert "paid for before" not in ran.err
-        (row,) = command("tasks", "--json").json
-        assert row["state"] == "expired"
-    assert "nothing to collect" in command("collect", "--all").err
-    assert "lumenfall" not in command("tasks", "--costs").out
-
-
-def test_a_ticket_that_was_paid_here_stays_where_its_provider_does_not_find_it(
-    command: Command, lumenfall: fakes.Fake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("seedance.runner.poll.UNKNOWN_SECONDS", 0.0)
-    lumenfall.fault(lambda request: request.method == "GET", "status:404", times=9)
-    ran = command(*FOX, "--json")
-    assert (ran.code, ran.json["error"]["spent"]) == (7, "yes")
-    again = command("collect", "lumenfall:vid_0001", "--json")
-    assert (again.code, again.json["error"]["spent"]) == (7, "yes")
-    assert command("tasks", "--json").json[0]["state"] == "running"
