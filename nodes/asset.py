@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..seedance.order import Medium
     from ..seedance.runner import AssetView
 
-
 _removed = 0
 
 

@@ -1,7 +1,7 @@
 """An order and a provider's limits in; what will be sent and what had to change out.
 
-One generic function over `wire.Limits`, the same for every provider. Owns the comparison, the
-sentences about it. Does no I/O: media are only counted here.
+One generic function over `wire.Limits`, the same for every provider. Owns the comparison and
+the sentences about it. Does no I/O: media are only counted here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, replace
-from typing import Any, Union
+from typing import Any
 
 from .errors import BadOrder
 from .order import (
@@ -27,14 +27,11 @@ from .order import (
     check_extra,
     sides_of,
 )
-from .prompt_names import KIND_WORDS, ONE_WORDS, check_handles, spelled
+from .prompt_names import KIND_WORDS, ONE_WORDS, AnyProvider, check_handles, spelled
 from .providers import ids, registry
 from .said import Said, both, clauses, said_of, say
 from .texts import LONGEST_PROMPT, nearest, number_in_words, quoted
 from .wire import UNDOCUMENTED, ModelLimits, Provider
-
-# A provider as it is everywhere, or as it is configured here.
-AnyProvider = Union[type[Provider], Provider]
 
 # The fields of an order that may change, and those of their values that are words.
 FIELD_WORDS: Mapping[str, Said] = {

@@ -14,6 +14,9 @@ from .order import Kind, Order
 from .said import Said, say
 from .wire import Provider
 
+# A provider as it is everywhere, or as it is configured here.
+AnyProvider = Union[type[Provider], Provider]
+
 ONE_WORDS: dict[Kind, Said] = {
     "image": say("picture"),
     "video": say("clip"),
@@ -70,7 +73,7 @@ def _with_numbers(order: Order) -> str:
     return _ASSET.sub(number_of, order.prompt) if numbers else order.prompt
 
 
-def spelled(order: Order, provider: Union[type[Provider], Provider]) -> Order:
+def spelled(order: Order, provider: AnyProvider) -> Order:
     """The order with `@Image1`, `@Video1`, `@Audio1`, and the names of its assets, in the
     provider's own spelling."""
 

@@ -318,8 +318,7 @@ def _told_by_header(container: InputContainer, path: Path) -> ClipInfo | None:
         return None
     turn = turn_of(frame)
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
-    stored = (context.width, context.height)
-    width, height = turn.size(*_square(stored, aspect))
+    width, height = turn.size(*_square(size, aspect))
     return replace(
         told,
         width=width,

@@ -110,7 +110,8 @@ def new_target(output: Path, provider: str, fingerprint: str, ending: str = "mp4
 
 
 def numbered(target: Path, number: int) -> Path:
-    """FILE for the first take, FILE-2 and so on (before the suffix) for the others."""
+    """FILE for number 0, FILE-2 and so on (before the suffix) for 1 and on: of takes, and of files
+    whose name another has."""
     return target if number == 0 else target.with_name(f"{target.stem}-{number + 1}{target.suffix}")
 
 
@@ -125,14 +126,16 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
         name=f"{video.stem or 'video'}.{ending}",
     )
     try:
-        longest = len(os.fsencode(Files(video).sidecar.name)) + _MOST_OF_A_NUMBER
-        if longest > _name_max(video.parent):
+        length = len(os.fsencode(video.name))
+        beside = len(os.fsencode(Files(video).sidecar.name)) - length + _MOST_OF_A_NUMBER
+        most = _name_max(video.parent) - beside
+        if length > most:
             raise BadOrder(
                 "The name of {file} is too long.",
                 hint="Give a shorter name. At most {most} bytes leave room for the names of what "
                 "lies beside the video.",
                 file=video,
-                most=_name_max(video.parent) - (longest - len(os.fsencode(video.name))),
+                most=most,
             )
         if video.exists() and not video.is_file():
             what = say("a folder") if video.is_dir() else say("a device")

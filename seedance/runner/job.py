@@ -34,9 +34,8 @@ LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this of
 class Result:
     """One finished take. `fps` in frames a second, `duration` in seconds, `cost` None if unknown.
 
-    `reused` says that who asked for it did not pay for it: it was there, or was joined or fetched.
-    In ComfyUI, `last_frame` may be
-    made later; `last_frames` gives it.
+    `reused`: nothing was paid for it by this call; it was there, or was joined or fetched. In
+    ComfyUI, `last_frame` may be made later; `last_frames` gives it.
     """
 
     task: str

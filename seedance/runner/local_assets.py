@@ -23,13 +23,12 @@ from ..order import Kind, Medium, is_asset_name, kind_by_ending
 
 FOLDER = "assets"
 ABOUT = "asset.json"  # in a folder: {"person": true} for one that shows a real person
-_adding = forks.Lock()  # two that add at the same time would take the same name
-
 MOST_FILES = 50  # that are taken of a folder; no order may have more references
 LARGEST_ABOUT = 4096  # bytes
 
 ENDINGS: dict[Kind, str] = {"image": ".png", "video": ".mp4", "audio": ".wav"}
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
+_adding = forks.Lock()  # two that add at the same time would take the same name
 
 
 @dataclass(frozen=True)

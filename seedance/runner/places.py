@@ -269,11 +269,11 @@ def bring_below(output: Path, found: Files) -> Files:
 
 def free_name(video: Path) -> Path:
     """`video`, or the next name with a number that no file has."""
-    number, chosen = 1, Files(video)
-    while any(os.path.lexists(path) for path in chosen.all):
+    number, chosen = 0, video
+    while any(os.path.lexists(path) for path in Files(chosen).all):
         number += 1
-        chosen = Files(video.with_name(f"{video.stem}-{number}{video.suffix}"))
-    return chosen.video
+        chosen = numbered(video, number)
+    return chosen
 
 
 def copy_to(saved: Files, target: Path) -> Files:

@@ -523,8 +523,8 @@ class Runner:
 
     def recover(self) -> int:
         """Recover the live rows that no process works on, the newest first, now and with each
-        heartbeat from now on. None are recovered while 64 orders are active. What
-        became of unclear rows is found out too, where that can be.
+        heartbeat from now on. None are recovered while `recovery.RECOVER_AT_ONCE` orders are
+        active. What became of unclear rows is found out too, where that can be.
 
         Returns how many were recovered now. A row whose provider has no key is released again.
         """
