@@ -17,6 +17,7 @@ from alembic import command as alembic_command
 from command_line import Command, in_this_process
 from migrations import Replayed
 from paths import HELPERS
+from selection import part_of_cases
 
 import seedance
 from seedance import download
@@ -39,6 +40,23 @@ def pytest_report_header() -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """For `-n auto`: half of the time of the tests is waiting, for servers and processes."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of each test's cases, run the first and every Nth after it",
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:], left = part_of_cases(items, config.getoption("every"))
+    if left:
+        config.hook.pytest_deselected(items=left)
 
 
 def pytest_collection_finish() -> None:

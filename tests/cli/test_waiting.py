@@ -81,6 +81,7 @@ def test_a_film_says_how_far_it_is(
     assert capsys.readouterr().err == "Joining: 0%\nJoining: 25%\nJoining: 100%\n"
 
 
+@pytest.mark.slow
 def test_the_film_of_a_batch_is_told_part_by_part(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

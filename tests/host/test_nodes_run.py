@@ -391,6 +391,7 @@ def test_a_last_frame_chained_into_the_next_shot_is_the_same_order_each_time(pac
     assert len(pack.host.runner().tasks()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="the shared media are not here")
 def test_a_chain_of_ten_shots_keeps_its_colours(
     pack: Pack, monkeypatch: pytest.MonkeyPatch
