@@ -4,10 +4,10 @@ variable has changed:
     python scripts/generate.py            writes what is stale
     python scripts/generate.py --check    writes nothing; the exit code is 1 if anything is stale
 
-README.md                tables of the providers      provider_table.py
+README.md                tables of the providers      provider_tables.py
 tests/names.json         the names that last          lasting_names.py
 web/docs, locales/en     help pages, English labels   help_pages.py
-locales/en/main.json     what the code says            sentences.py
+locales/en/main.json     what the code says           sentences.py
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import help_pages
 import lasting_names
-import provider_table
+import provider_tables
 import sentences
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 def stale() -> Iterator[tuple[Path, str]]:
     """The files that are not as they would be written, and how they would be."""
-    for module in (provider_table, lasting_names, help_pages, sentences):
+    for module in (provider_tables, lasting_names, help_pages, sentences):
         for file, text in module.files():
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 yield file, text

@@ -51,7 +51,7 @@ ONLY: dict[str, set[str]] = {
     "transport": {"addresses", "errors", "said", "texts", "wire"},
     "media": {"embedded", "errors", "files", "forks", "order", "said", "units", "wire"},
     "fit": {"errors", "order", "prompt_names", "providers", "said", "texts", "wire"},
-    "capabilities": {"money", "order", "providers", "wire"},
+    "capabilities": {"order", "wire"},
     "shots": {"errors", "fit", "options", "order", "providers", "said", "texts"},
     "farm": {"errors", "hosting", "media", "order", "settings"},
     "__init__": set(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-import provider_table
+import provider_tables
 import pytest
 from paths import ROOT
 
@@ -34,7 +34,7 @@ def command_lines() -> list[str]:
 
 
 def test_the_tables_of_providers_are_up_to_date() -> None:
-    assert provider_table.with_tables(README) == README, "run: python scripts/generate.py"
+    assert provider_tables.with_tables(README) == README, "run: python scripts/generate.py"
 
 
 @pytest.mark.parametrize("heading", ["Try it", "Develop and test"])

@@ -7,7 +7,7 @@
 import { app } from "../../scripts/app.js";
 
 /** The nodes that make orders. */
-const ORDERING = new Set([
+const GENERATING = new Set([
   "SeedanceT2V",
   "SeedanceI2V",
   "SeedanceFrames",
@@ -35,9 +35,9 @@ const PROVIDERS = [
 ];
 
 /** @param {ComfyNode} node */
-const makesOrders = (node) => ORDERING.has(node.comfyClass ?? "");
+const generates = (node) => GENERATING.has(node.comfyClass ?? "");
 /** @param {ComfyNode} node */
-const isOurs = (node) => makesOrders(node) || OTHERS.has(node.comfyClass ?? "");
+const isOurs = (node) => generates(node) || OTHERS.has(node.comfyClass ?? "");
 
 /**
  * What draws a setting: an element that is filled as soon as its module is there.
@@ -234,7 +234,7 @@ app.registerExtension({
     fold(node);
     const line = document.createElement("div");
     line.className = "seedance seedance-line";
-    let height = makesOrders(node) ? 34 : 0; // of the line while it is empty
+    let height = generates(node) ? 34 : 0; // of the line while it is empty
     const widget = /** @type {DOMNode} */ (node).addDOMWidget(
       "seedance_estimate",
       "seedance",
@@ -270,7 +270,7 @@ app.registerExtension({
   },
 
   getNodeMenuItems(node) {
-    if (!makesOrders(node)) return [];
+    if (!generates(node)) return [];
     return [{ content: menu.compare, callback: () => void compare(node) }];
   },
 

@@ -7,7 +7,7 @@ its line, its column and what may have been meant. No medium is opened here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -445,12 +445,3 @@ def _near_file(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     return did_you_mean(path.name, names).rstrip()
-
-
-def following(shots: Iterable[Shot], names: Iterable[str]) -> Iterator[Shot]:
-    """The shots that start, directly or not, on the last frame of one of those named."""
-    reached = set(names)
-    for shot in shots:
-        if shot.after in reached:
-            reached.add(shot.name)
-            yield shot

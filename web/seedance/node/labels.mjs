@@ -6,7 +6,7 @@ import { labelNode, nodesWithin, nodesWithoutLine } from "../../page.mjs";
 import { priceWords } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { t } from "../words.mjs";
-import { asPrompt, makesOrders } from "./sketch.mjs";
+import { asPrompt, mayCost } from "./sketch.mjs";
 
 /** What the labels were last asked for, and say. @type {WeakMap<ComfyNode, { asked: string, words: string }>} */
 const labels = new WeakMap();
@@ -27,7 +27,7 @@ export async function label() {
 
 /** @param {ComfyNode} node */
 async function labelOne(node) {
-  const inside = nodesWithin(node).filter((placed) => makesOrders(placed.node));
+  const inside = nodesWithin(node).filter((placed) => mayCost(placed.node));
   const prompt = asPrompt(inside);
   const asked = inside.length ? JSON.stringify([turn, prompt]) : "";
   const last = labels.get(node);

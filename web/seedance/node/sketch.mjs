@@ -132,10 +132,10 @@ function asInPrompt({ node, given }) {
   return { class_type: node.comfyClass, inputs: Object.fromEntries(inputs) };
 }
 
-const ORDERING = /^Seedance(T2V|I2V|Frames|Reference|V2V|Storyboard|Final)$/;
+const COSTING = /^Seedance(T2V|I2V|Frames|Reference|V2V|Storyboard|Final)$/;
 
 /** Whether a run of the node may cost something. @param {ComfyNode} node */
-export const makesOrders = (node) => ORDERING.test(node.comfyClass ?? "");
+export const mayCost = (node) => COSTING.test(node.comfyClass ?? "");
 
 /** What makes a video of this node: `text`, `image`, ... as in a provider's list. @param {ComfyNode} node */
 export function mode(node) {

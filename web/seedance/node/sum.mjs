@@ -7,7 +7,7 @@ import { amount, h, icon } from "../dom.mjs";
 import * as server from "../server.mjs";
 import { t } from "../words.mjs";
 import { forgetLabels, label } from "./labels.mjs";
-import { asPrompt, makesOrders } from "./sketch.mjs";
+import { asPrompt, mayCost } from "./sketch.mjs";
 
 /** @typedef {import("../server.mjs").GraphSum} GraphSum */
 
@@ -33,7 +33,7 @@ onGraphChanged(sumLater);
 
 async function look() {
   void label();
-  const nodes = nodesToRun().filter(({ node }) => makesOrders(node));
+  const nodes = nodesToRun().filter(({ node }) => mayCost(node));
   const prompt = asPrompt(nodes);
   const asked = JSON.stringify(prompt);
   if (asked === last) return;
