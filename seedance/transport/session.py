@@ -7,6 +7,7 @@ decides whether to make another.
 from __future__ import annotations
 
 import contextlib
+import functools
 import email.utils
 import http.cookiejar
 import logging
@@ -76,6 +77,7 @@ Gate: TypeAlias = Callable[[], bool]
 _attempt = threading.local()
 
 
+@functools.cache
 def _watched(pool: Any, *, proxied: bool) -> Any:
     """The class of a connection pool, with two additions to its connections: they note in
     `_attempt` when they are ready for the first byte of a request, and they refuse to connect to an
