@@ -17,7 +17,8 @@ delivery        how each medium reaches the provider: inline, by upload, by the 
 assets          assets by name, and what the names in a prompt stand for
 local_assets    those of this machine
 library         those in a provider's library: made once, waited for, removed
-worker          Worker: one thread an order, the heartbeat of leases, time limits
+worker          Worker: brings active orders on; the heartbeat of leases, time limits
+threads         threads for pieces of work, as many as are at work at once
 active          ActiveOrder: a row that this process brings to its end, and its moves
 lifecycle       the order of the steps, each in a file of its own:
   upload        media go up

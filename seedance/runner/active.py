@@ -34,6 +34,7 @@ from .client import Client, Stopped
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from .poll import Polling
     from .quotes import Prepared
     from .worker import Worker
 
@@ -47,12 +48,12 @@ WRITE_PAUSE = 1.0  # seconds between two attempts to write what was paid into th
 class ActiveOrder:
     """A row that this process brings to its end. `lease` gets the lease on it.
 
-    Each has a thread of its own. Methods under "from the order's own thread" are called only there;
-    the others may be called from any thread. `done` receives the saved row, or the SeedanceError
-    that the order ends with. `prepared` is None for a row that was recovered: the journal keeps no
-    media, so that such an order can no longer be sent. `account`: that of the key, None if
-    it does not matter. `goal`: a file that a person wants it saved as; with `overwrite` it may
-    replace what is there.
+    While something is done for it, it has a thread of its own. Methods under "from the order's own
+    thread" are called only there; the others may be called from any thread. `done` receives the
+    saved row, or the SeedanceError that the order ends with. `prepared` is None for a row that was
+    recovered: the journal keeps no media, so that such an order can no longer be sent. `account`:
+    that of the key, None if it does not matter. `goal`: a file that a person wants it saved as;
+    with `overwrite` it may replace what is there.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class ActiveOrder:
         self.sent = False  # whether the call that its ticket is from was made here
         self.reserved = False  # whether one of those who wait has reserved the row
         self.stop = Stop()
+        self.polling: Polling | None = None  # while its task runs
         self._lock = threading.Lock()
         self._writing = threading.RLock()
         self._wake = threading.Event()
@@ -145,6 +147,12 @@ class ActiveOrder:
         if self.row.state != State.SUCCEEDED or self._closing:
             self.stop.set()
         self._wake.set()
+        self.worker.wake(self)
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether it was woken from a wait, and has not looked why."""
+        return self._wake.is_set()
 
     # ----------------------------------------------------- from the order's own thread
 

@@ -1,7 +1,8 @@
 """The order of the steps: lease the row, then submit, poll and collect; clear what is unclear.
 
 Each step is a function of an ActiveOrder. It returns when the row has reached its next state, or
-raises the error that the order ends with.
+raises the error that the order ends with. Only polling returns between, so that an order whose
+task runs needs no thread.
 """
 
 from __future__ import annotations
@@ -20,28 +21,34 @@ from .submit import submit
 from .upload import clear_bucket
 
 
-def carry(active: ActiveOrder) -> Row:
-    """Bring a row to `saved`, whichever state it is in. Raises the SeedanceError it ends with."""
+def carry(active: ActiveOrder) -> Row | float:
+    """Bring a row to `saved`, whichever state it is in. Returns the row then; or, where its task
+    runs, the seconds until this is to be called again. Raises the SeedanceError it ends with."""
+    waits = False
     try:
         while True:
             try:
                 active.lease()
-                return _steps(active)
+                outcome = _steps(active)
+                waits = isinstance(outcome, float)
+                return outcome
             except LeaseLost:
                 active.reload()
             except IllegalMove:
                 if not active.reload():
                     raise  # else the journal went back, and the row with it
+            active.polling = None
     except Stopped:
         raise told(active.row, _closed(active)) from None
     except SeedanceError as error:
         raise told(active.row, error) from error.__cause__
     finally:
-        active.release()
-        clear_bucket(active.journal, active.settings)
+        if not waits:
+            active.release()
+            clear_bucket(active.journal, active.settings)
 
 
-def _steps(active: ActiveOrder) -> Row:
+def _steps(active: ActiveOrder) -> Row | float:
     if active.row.state == State.SUBMITTING:
         # Nobody sends it: the journal could not be written when that had failed.
         active.advance(State.UNCLEAR)
@@ -49,9 +56,14 @@ def _steps(active: ActiveOrder) -> Row:
         submit(active)
     if active.row.state == State.UNCLEAR:
         clear(active)
-    if active.row.state == State.RUNNING and not active.unwritten:
-        tickets.keep(active.settings.home, active.row)
-    done = poll(active) if active.row.state == State.RUNNING else None
+    done = None
+    if active.row.state == State.RUNNING:
+        if active.polling is None and not active.unwritten:
+            tickets.keep(active.settings.home, active.row)
+        asked = poll(active)
+        if isinstance(asked, float):
+            return asked
+        done = asked
     if active.row.state == State.SAVED:
         bring_here(active)
     elif active.row.state == State.SUCCEEDED:

@@ -79,10 +79,15 @@ class Pace:
         return max(self.interval, min(wait, LONGEST_WAIT) * (0.9 + 0.2 * dice))
 
 
-def poll(active: ActiveOrder) -> Done:
-    """Ask until the task succeeds; returns what the provider said then. Raises the error that the
-    task ends with, or StillRunning."""
-    return _Polling(active).run()
+def poll(active: ActiveOrder) -> Done | float:
+    """Ask once, when it is time. Returns the seconds until this is to be called again, or what the
+    provider said once the task has succeeded. Raises the error that the task ends with, or
+    StillRunning."""
+    if active.polling is None:
+        active.polling = Polling(active)
+        return active.polling.left
+    active.pause(0.0)  # what woke it is looked at now
+    return active.polling.step()
 
 
 class NotFound(SeedanceError):
@@ -148,7 +153,9 @@ class Asking:
         return time.time() - submitted > forgets_after and self.active.client.clocks_agree(3600)
 
 
-class _Polling:
+class Polling:
+    """The polls of one task: when the next is due, and what those before have told."""
+
     def __init__(self, active: ActiveOrder) -> None:
         self.active = active
         self.ticket = active.ticket()
@@ -167,20 +174,22 @@ class _Polling:
         self.permanent = 0
         self.without_address = 0
         self.odd_words: set[str] = set()
+        active.say("queued", None, self.expected)
 
-    def run(self) -> Done:
-        self.active.say("queued", None, self.expected)
-        while True:
-            # The time that the last answer took is part of the wait.
-            self.active.pause(self.asked + self.wait - time.monotonic())
-            self._cancel_if_wanted()
-            self.asked = time.monotonic()
-            self.wait = self.pace.after(self.elapsed, random.random())
-            status = self._ask()
-            if isinstance(status, Done) and not status.video_url:
-                status = self._without_address(status)
-            if status is not None:
-                return self._arrived(status)
+    @property
+    def left(self) -> float:
+        """Seconds until the next poll. The time that the last answer took is part of the wait."""
+        return max(self.asked + self.wait - time.monotonic(), 0.0)
+
+    def step(self) -> Done | float:
+        """Ask once."""
+        self._cancel_if_wanted()
+        self.asked = time.monotonic()
+        self.wait = self.pace.after(self.elapsed, random.random())
+        status = self._ask()
+        if isinstance(status, Done) and not status.video_url:
+            status = self._without_address(status)
+        return self.left if status is None else self._arrived(status)
 
     @property
     def elapsed(self) -> float:

@@ -1,4 +1,5 @@
-"""The threads of a runner: one for each active order, one that keeps leases, one for time limits.
+"""The threads of a runner: one for each order for which something is done, one that keeps leases,
+one for time limits. An order whose task runs waits without one.
 
 All of them are daemons, so that the process can end while a poll or a download hangs. `close` ends
 them all. Callers wait for an order in their own threads.
@@ -13,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from .. import forks
 from ..journal import Row, State
@@ -21,17 +22,21 @@ from ..texts import logger_of
 from ..transport import LONGEST_SPEND_SECONDS, Watchdog
 from . import last_frames
 from .active import ActiveOrder
+from .threads import Threads
 
 logger = logger_of(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
+Work: TypeAlias = Callable[[ActiveOrder], "Row | float"]
+"""Brings an order on. Returns its row at the end, or the seconds until it is to be called again."""
 
 HEARTBEAT_SECONDS = 15.0
 # A paid call that is not answered by then is cut off by its own time limit.
 PAID_CALL_SECONDS = LONGEST_SPEND_SECONDS + 10.0
 CHECK_SECONDS = 0.2  # a wait for other threads looks this often whether the order is to stop
 
+THREADLESS_SECONDS = 1.0  # until a thread is asked for again, where the system gave none
 QUIET_SECONDS = 2.0  # without such work, until what can wait is begun
 
 _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
@@ -83,7 +88,10 @@ def _nothing_to_compute() -> bool:
 
 
 class Worker:
-    """Runs active orders, each in a thread of its own. Safe to use from any thread.
+    """Brings active orders on. Safe to use from any thread.
+
+    An order has a thread while something is done for it. While it waits until its provider is asked
+    again, it has none: a thread costs 60 kB (`benchmarks/scale.py`).
 
     `heartbeat` is called every few seconds from the first order on, or from `start_heartbeat`.
     """
@@ -95,15 +103,15 @@ class Worker:
         self._heartbeat = heartbeat
         self._changed = threading.Condition()
         self._active: list[ActiveOrder] = []
+        self._waiting: dict[ActiveOrder, tuple[int, Work]] = {}
+        self._orders = Threads()
         self._threads: set[threading.Thread] = set()
         self._beating = False
         self._closed = threading.Event()
         self._locks: weakref.WeakValueDictionary[object, _Lock] = weakref.WeakValueDictionary()
 
-    def carry(
-        self, uid: str, make: Callable[[], ActiveOrder], work: Callable[[ActiveOrder], Row]
-    ) -> ActiveOrder:
-        """Bring a row to its end with `work`, in a new thread; or join the active order of the row.
+    def carry(self, uid: str, make: Callable[[], ActiveOrder], work: Work) -> ActiveOrder:
+        """Bring a row to its end with `work`, in another thread; or join the row's active order.
 
         `make` is called at once, only for a row that is not active, and must not block. Raises
         RuntimeError once the runner is closed.
@@ -115,7 +123,7 @@ class Worker:
                 raise RuntimeError("The runner is closed.")
             active = make()
             self._active.append(active)
-            self._start(f"seedance-order-{active.row.id}", lambda: self._run(active, work))
+            self._bring_on(active, work)
         self.start_heartbeat()
         return active
 
@@ -123,7 +131,10 @@ class Worker:
         # By its present row: an order may have got another one.
         return next((each for each in list(self._active) if each.row.uid == uid), None)
 
-    def _run(self, active: ActiveOrder, work: Callable[[ActiveOrder], Row]) -> None:
+    def _bring_on(self, active: ActiveOrder, work: Work) -> None:
+        self._orders.run(f"seedance-order-{active.row.id}", lambda: self._run(active, work))
+
+    def _run(self, active: ActiveOrder, work: Work) -> None:
         outcome: Callable[[], None]
         try:
             row = work(active)
@@ -131,7 +142,11 @@ class Worker:
             problem = error
             outcome = lambda: active.done.set_exception(problem)  # noqa: E731
         else:
-            outcome = lambda: active.done.set_result(row)  # noqa: E731
+            if isinstance(row, float):
+                self._bring_on_in(row, active, work)
+                return
+            result = row
+            outcome = lambda: active.done.set_result(result)  # noqa: E731
         with self._changed:
             if active.unwritten:
                 logger.warning("Row %s ended; the journal does not have it yet.", active.row.id)
@@ -140,6 +155,26 @@ class Worker:
             self._changed.notify_all()
         outcome()
         active.refuse_cancel("it has ended")
+
+    def _bring_on_in(self, seconds: float, active: ActiveOrder, work: Work) -> None:
+        with self._changed:
+            number = self.watchdog.call_in(seconds, lambda: self.wake(active))
+            self._waiting[active] = (number, work)
+        if active.is_woken:  # before it was known to wait
+            self.wake(active)
+
+    def wake(self, active: ActiveOrder) -> None:
+        """Bring an order on at once, if it waits."""
+        with self._changed:
+            if active not in self._waiting:
+                return
+            number, work = self._waiting.pop(active)
+        self.watchdog.forget(number)
+        try:
+            self._bring_on(active, work)
+        except RuntimeError as error:
+            logger.warning("Row %s waits longer, for a thread: %s", active.row.id, error)
+            self._bring_on_in(THREADLESS_SECONDS, active, work)
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -268,11 +303,12 @@ class Worker:
         for active in orders:
             active.close()
         deadline = time.monotonic() + timeout
+        ended = self._orders.close(deadline)
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(deadline - time.monotonic(), 0.0))
         self.watchdog.close()
-        return not any(thread.is_alive() for thread in threads)
+        return ended and not any(thread.is_alive() for thread in threads)
 
 
 class _Lock:

@@ -18,7 +18,7 @@ logger = logger_of(__name__)
 
 
 class Watchdog:
-    """One thread that calls back when a time limit is over; it starts with the first limit."""
+    """One thread that calls back when a time is over; it starts with the first."""
 
     def __init__(self) -> None:
         self._news = threading.Condition()
@@ -31,6 +31,15 @@ class Watchdog:
     @contextlib.contextmanager
     def limit(self, seconds: float, cut: Cut) -> Iterator[None]:
         """Call `cut` in the watchdog's thread if the block takes longer than `seconds`."""
+        number = self.call_in(seconds, cut)
+        try:
+            yield
+        finally:
+            self.forget(number)
+
+    def call_in(self, seconds: float, call: Cut) -> int:
+        """Call `call`, which must not block, in the watchdog's thread after `seconds`. Returns the
+        number to `forget` it by."""
         number = next(self._numbers)
         with self._news:
             if self._thread is None and not self._closed:
@@ -39,17 +48,18 @@ class Watchdog:
                 )
                 self._thread.start()
             self._current.add(number)
-            heapq.heappush(self._limits, (time.monotonic() + seconds, number, cut))
+            heapq.heappush(self._limits, (time.monotonic() + seconds, number, call))
             if self._limits[0][1] == number:
                 self._news.notify()
-        try:
-            yield
-        finally:
-            with self._news:
-                self._current.discard(number)
-                if len(self._limits) > 2 * len(self._current) + 64:
-                    self._limits = [each for each in self._limits if each[1] in self._current]
-                    heapq.heapify(self._limits)
+        return number
+
+    def forget(self, number: int) -> None:
+        """Do not make a call that was to be made later."""
+        with self._news:
+            self._current.discard(number)
+            if len(self._limits) > 2 * len(self._current) + 64:
+                self._limits = [each for each in self._limits if each[1] in self._current]
+                heapq.heapify(self._limits)
 
     def close(self) -> None:
         """End the thread. Limits that are still set have no effect any more."""

@@ -7,8 +7,8 @@ decides whether to make another.
 from __future__ import annotations
 
 import contextlib
-import functools
 import email.utils
+import functools
 import http.cookiejar
 import logging
 import socket

@@ -81,13 +81,17 @@ def test_no_more_pictures_are_encoded_at_once_than_there_are_cores(
     assert (encode.calls, encode.most) == (8, 2)
 
 
-def test_each_running_task_has_one_thread(fake: FakeLumenfall, tmp_path: Path) -> None:
+def test_tasks_that_run_take_no_threads(fake: FakeLumenfall, tmp_path: Path) -> None:
     fake.polls_until_done = FOREVER
-    desk = Desk(fake, tmp_path, SEEDANCE_POLL_INTERVAL="5")
+    desk = Desk(fake, tmp_path, SEEDANCE_POLL_INTERVAL="3600")
     runner = desk.runner()
     before = set(threading.enumerate())
     jobs = [desk.start(runner, seed) for seed in range(100)]
     until(lambda: fake.creates == 100)
-    ours = [t.name for t in set(threading.enumerate()) - before if t.name.startswith("seedance-")]
-    orders = [f"seedance-order-{job.row}" for job in jobs]
-    assert sorted(ours) == sorted([*orders, "seedance-heartbeat", "seedance-watchdog"])
+
+    def ours() -> set[str]:
+        found = set(threading.enumerate()) - before
+        return {t.name for t in found if t.name.startswith("seedance-")} - {"seedance-idle"}
+
+    until(lambda: ours() == {"seedance-heartbeat", "seedance-watchdog"})
+    assert all(not job.ended for job in jobs)

@@ -43,6 +43,10 @@ def carried(
     return worker.carry(str(row_id), lambda: order(worker, row_id, **row), work)
 
 
+def names_of_orders() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("seedance-order")]
+
+
 def held_until(finish: threading.Event, result: str = "video") -> Callable[[ActiveOrder], Any]:
     def work(_: ActiveOrder) -> Any:
         assert finish.wait(SOON)
@@ -116,7 +120,98 @@ def test_a_hundred_orders_take_a_hundred_threads_and_a_heartbeat(worker: Worker)
     finish.set()
     for active in actives:
         active.done.result(SOON)
-    until(lambda: not any(t.name.startswith("seedance-order") for t in threading.enumerate()))
+    until(lambda: not names_of_orders())
+
+
+# ----------------------------------------------------------------------------------------- waiting
+
+
+class Waiting:
+    """Work that is to be called again after so many seconds, each time but the last."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.left, self.calls = list(seconds), 0
+        self.called = threading.Event()
+
+    def __call__(self, active: ActiveOrder) -> Any:
+        self.calls += 1
+        self.called.set()
+        active.pause(0.0)
+        return self.left.pop(0) if self.left else "video"
+
+
+def test_an_order_that_waits_is_brought_on_when_it_is_time(worker: Worker) -> None:
+    work = Waiting(0.01, 0.0, 0.02)
+    assert carried(worker, work).done.result(SOON) == "video"
+    assert work.calls == 4
+
+
+def test_orders_that_wait_have_no_thread_and_are_active(worker: Worker) -> None:
+    works = [Waiting(LONG) for _ in range(100)]
+    actives = [carried(worker, work, number) for number, work in enumerate(works)]
+    until(lambda: not names_of_orders())
+    assert [work.calls for work in works] == [1] * 100
+    assert worker.count == 100 and worker.find(7) is actives[7]
+    assert carried(worker, Waiting(), 7) is actives[7]
+
+
+def test_a_cancel_wakes_an_order_that_waits(worker: Worker) -> None:
+    work = Waiting(LONG, LONG)
+    active = carried(worker, work)
+    until(lambda: active in worker._waiting)
+    active.request_cancel()
+    until(lambda: work.calls == 2)
+    until(lambda: active in worker._waiting)
+    active.request_cancel()
+    assert active.done.result(SOON) == "video"
+
+
+def test_a_cancel_that_comes_before_the_wait_begins_wakes_it_too(worker: Worker) -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def work(active: ActiveOrder) -> Any:
+        calls.append(1)
+        begun.set()
+        assert cancelled.wait(SOON)
+        return LONG if len(calls) == 1 else "video"
+
+    active = carried(worker, work)
+    assert begun.wait(SOON)
+    active.request_cancel()
+    cancelled.set()
+    assert active.done.result(SOON) == "video"
+
+
+def test_closing_stops_orders_that_wait() -> None:
+    worker = Worker(lambda: None)
+    actives = [carried(worker, Waiting(LONG), number) for number in range(20)]
+    until(lambda: len(worker._waiting) == 20)
+    assert worker.close()
+    for active in actives:
+        with pytest.raises(Stopped):
+            active.done.result(0)
+    assert names_of_orders() == []
+
+
+def test_an_order_waits_on_where_the_system_gives_no_thread(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_file, "THREADLESS_SECONDS", 0.01)
+    run, refused = worker._orders.run, list[str]()
+
+    def scarce(name: str, work: Callable[[], None]) -> None:
+        if worker.busy and len(refused) < 3:
+            refused.append(name)
+            raise RuntimeError("can't start new thread")
+        run(name, work)
+
+    active = order(worker)
+    work = Waiting(0.01)
+    worker._active.append(active)
+    worker._bring_on_in(0.0, active, work)
+    monkeypatch.setattr(worker._orders, "run", scarce)
+    assert active.done.result(SOON) == "video"
 
 
 # ---------------------------------------------------------------------------------------- progress
