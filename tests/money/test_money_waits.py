@@ -6,6 +6,7 @@ import logging
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import fakes
 import pytest
@@ -17,7 +18,7 @@ from seedance.errors import Cancelled, StillRunning, TaskFailed
 from seedance.journal import NewRow
 from seedance.order import fingerprint
 from seedance.runner import poll, quotes
-from seedance.runner.active import ActiveOrder
+from seedance.runner.worker import Worker
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +81,13 @@ def test_a_poll_waits_as_long_as_the_provider_says(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    pause = ActiveOrder.pause
+    wait = Worker._bring_on_in
 
-    def noted(self: ActiveOrder, seconds: float) -> None:
+    def noted(self: Worker, seconds: float, *rest: Any) -> None:
         asked.append(seconds)
-        pause(self, 0.0)
+        wait(self, 0.0, *rest)
 
-    monkeypatch.setattr(ActiveOrder, "pause", noted)
+    monkeypatch.setattr(Worker, "_bring_on_in", noted)
     desk.fake.fault(is_poll, "429:7")
     desk.video()
     assert [round(seconds) for seconds in asked if seconds > 1] == [7]
