@@ -61,7 +61,7 @@ def _shown(row: Row) -> dict[str, Any]:
 
 def _takes_of(row: Row) -> str:
     """The same text for all takes of one order, which differ by their seeds alone."""
-    if row.fingerprint == row.asked:  # only its ticket is known
+    if row.only_ticket:
         return row.uid
     order = json.dumps({**row.order, "seed": None}, sort_keys=True)
     return hashlib.sha256(order.encode()).hexdigest()[:16]

@@ -85,6 +85,11 @@ class Row:
         """Whether the order is under way."""
         return self.state in LIVE
 
+    @property
+    def only_ticket(self) -> bool:
+        """Whether nothing is known of the order but its ticket: it was made elsewhere."""
+        return self.fingerprint == self.asked
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of `tasks --json`."""
         return {

@@ -19,6 +19,7 @@ from ..said import say
 from ..settings import Settings
 from ..wire import Ticket
 from . import quotes
+from .outcomes import was_forgotten
 from .quotes import Prepared
 
 NEWEST = "seedance-2.5"  # the only model that providers have drafts of
@@ -34,7 +35,7 @@ def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Setti
     does not finish drafts in this resolution.
     """
     known = Ticket.parse(ticket, known=row is not None)
-    if row is None:
+    if row is None or row.only_ticket:
         final = Order(
             provider=known.provider, model=NEWEST, resolution=resolution, draft_of=str(known)
         )
@@ -46,7 +47,7 @@ def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Setti
             seconds=final.duration,
         )
         return replace(prepared, notes=(*prepared.notes, note))
-    if row.state not in FINISHED:
+    if not (row.state in FINISHED or (row.finished is not None and was_forgotten(row))):
         raise BadOrder(
             "The draft {ticket} is {state}; only one that has succeeded can be finished.",
             hint="Wait for it, or choose another.",
@@ -105,7 +106,10 @@ def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
     try:
         prepared = quotes.prepare_at(order, row.provider, settings)
     except DoesNotFit as error:
-        raise without_nearest(error) from error.__cause__
+        nearest = _nearest(order, row, settings)
+        if nearest is None:
+            raise without_nearest(error) from error.__cause__
+        prepared = nearest
     note = say(
         "{provider} has no drafts: this is a new order with the same seed, and so another video "
         "than {ticket}.",
@@ -113,6 +117,20 @@ def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:
         ticket=row.task,
     )
     return replace(prepared, notes=(*prepared.notes, note))
+
+
+def _nearest(order: Order, row: Row, settings: Settings) -> Prepared | None:
+    """The order in the nearest resolution that its provider has; None where that would be the draft
+    itself, or where something else would have to change."""
+    try:
+        prepared = quotes.prepare_at(
+            replace(order, on_unsupported="nearest"), row.provider, settings
+        )
+    except DoesNotFit:
+        return None
+    changed = [change.field for change in prepared.changes]
+    another = prepared.order.resolution != row.order.get("resolution")
+    return prepared if changed == ["resolution"] and another else None
 
 
 def _recorded(row: Row) -> Order:

@@ -112,7 +112,7 @@ class Job:
         """
         row = self._current
         noted = tuple(Change(**change) for change in row.changes) if row else ()
-        if row is not None and row.fingerprint != row.asked:  # else only its ticket is known
+        if row is not None and not row.only_ticket:
             noted += compare.differences(row.order, row.result)
         if self._fit_changes is None:
             return noted

@@ -106,6 +106,31 @@ def test_a_draft_of_another_machine_can_be_finished_by_its_ticket(
     assert elsewhere.runner().finish(draft.task).wait().file.exists()
 
 
+def test_a_draft_that_was_collected_here_by_its_ticket_can_be_finished(
+    ark: Desk, tmp_path: Path
+) -> None:
+    draft = ark.video(model=NEWEST, draft=True)
+    runner = Desk(ark.fake, tmp_path / "elsewhere").runner()
+    runner.collect(draft.task).wait()
+    job = runner.finish(draft.task)
+    assert any("does not know the draft" in note for note in job.notes)
+    assert job.wait().file.exists()
+
+
+def test_a_draft_whose_row_was_forgotten_can_be_finished(desk: Desk) -> None:
+    """Forgetting it says nothing to its provider, which has the draft as before."""
+    runner = desk.runner()
+    draft = desk.video(runner, model=NEWEST, draft=True, duration=8)
+    row = desk.row()
+    runner.forget(row.id)
+    assert desk.row().state == "cancelled"
+    final = runner.finish(draft.task).wait()
+    assert desk.row().order["draft_of"] == draft.task
+    assert desk.row().order["duration"] == 8
+    assert runner.finish(draft.task).wait().file == final.file
+    assert desk.fake.creates == 2
+
+
 def test_what_is_no_draft_or_has_not_ended_is_not_finished(ark: Desk) -> None:
     runner = ark.runner()
     whole = ark.video(runner, model=NEWEST)
@@ -203,6 +228,20 @@ def test_where_there_are_no_drafts_the_final_is_another_video_with_the_same_seed
         with pytest.raises(BadOrder, match="keeps no media") as caught:
             runner.finish(with_media.task)
         assert "draft switched off" in caught.value.hint
+
+
+def test_where_there_are_no_drafts_the_final_has_the_nearest_resolution(tmp_path: Path) -> None:
+    with fakes.all()["replicate"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        runner = desk.runner()
+        draft = desk.video(runner, draft=True, on_unsupported="nearest", seed=11)
+        final = runner.finish(draft.task).wait()
+        low, high = (request.json["input"] for request in fake.sent("POST"))
+        assert (low["resolution"], high["resolution"]) == ("480p", "720p")
+        assert low["seed"] == high["seed"] == 11
+        assert ("resolution", "1080p", "720p") in [
+            (change.field, change.asked, change.given) for change in final.changes
+        ]
 
 
 def test_a_final_is_not_made_in_a_resolution_that_the_provider_lacks(tmp_path: Path) -> None:
