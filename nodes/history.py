@@ -18,6 +18,7 @@ import folder_paths
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending, mode_of
+from ..seedance.runner.finish import draft_until
 from ..seedance.texts import LONGEST_SENTENCE, cut
 from . import host, threads
 
@@ -92,12 +93,8 @@ def _expires(row: Row) -> str | None:
 
 def _finish_until(row: Row) -> str | None:
     """Until when a draft can be finished, where its provider says so."""
-    provider = providers.registry().get(row.provider)
-    life = provider.limits.draft_life if provider else None
-    if not row.order.get("draft") or row.submitted is None or life is None:
-        return None
-    until = datetime.fromtimestamp(row.submitted + life, timezone.utc)
-    return until.isoformat(timespec="seconds").replace("+00:00", "Z")
+    until = draft_until(row)
+    return until.isoformat(timespec="seconds").replace("+00:00", "Z") if until else None
 
 
 def _can_cancel(row: Row) -> bool:

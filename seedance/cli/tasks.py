@@ -151,19 +151,25 @@ def _shown(value: object) -> object:
 
 def show_row(args: argparse.Namespace) -> int:
     """`seedance show TICKET_OR_ROW`."""
+    from ..runner.finish import draft_until
     from ..runner.places import saved_as
 
     runner = runner_for(args)
     row = runner.find_row(args.ticket)
+    until = draft_until(row)
     found = runner.glance(row.id)
     file = found or saved_as(row)
     record = {**row.as_dict(), "file": str(file) if file else None}
     if args.json:
-        show.as_json({**record, "order": row.order, "changes": row.changes, "result": row.result})
+        told = {"order": row.order, "changes": row.changes, "result": row.result}
+        told["finish_until"] = show.moment(until) if until else None
+        show.as_json({**record, **told})
         return 0
     record["state"] = f"{row.state} ({_explained(row, found)})"
     record["cost"] = show.money(row.cost)
     error = record.pop("error")
+    if until:
+        record["finish_until"] = show.moment(until)
     order = {name: value for name, value in row.order.items() if name not in record and value}
     for name, value in {**record, **order}.items():
         if value is not None:

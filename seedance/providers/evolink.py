@@ -22,6 +22,7 @@ from ..wire import (
     Blob,
     Call,
     Delivered,
+    Done,
     Expired,
     Failed,
     FilePart,
@@ -44,7 +45,7 @@ from ..wire import (
     unix_seconds,
 )
 from ._price_rules import BadRule, usd
-from ._relay import MODE_NAMES, MODES, WORDS, Relay, failed, refused_part
+from ._relay import MODE_NAMES, MODES, WORDS, Relay, done, failed, refused_part
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
 # longer of input and output is paid beside the output.
@@ -135,6 +136,10 @@ def _container(order: Order) -> dict[str, Any]:
     return {} if order.output_format == "mp4" else {"output_format": order.output_format}
 
 
+def _done(task: dict[str, Any]) -> Done:
+    return replace(done(task), draft_until=unix_seconds(task.get("draft_expires_at")))
+
+
 def _failed(task: dict[str, Any]) -> Failed:
     status = failed(task)
     if not _FACES.search(status.message):
@@ -157,7 +162,12 @@ class EvoLink(Relay):
     keeps_create = True
     # How long a key is remembered is in no document, so that a short time is assumed.
     idempotency = Idempotency("Idempotency-Key", 600.0)
-    words = {**WORDS, "failed": _failed, "cancelled": TaskCancelled()}  # that in callbacks only
+    words = {
+        **WORDS,
+        "completed": _done,
+        "failed": _failed,
+        "cancelled": TaskCancelled(),  # in callbacks only
+    }
     limits = Limits(
         models={
             "seedance-2.0": _model("seedance-2.0-{mode}", "1080p", "4k"),

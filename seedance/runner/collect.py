@@ -304,4 +304,5 @@ def sidecar_record(row: Row, done: Done) -> dict[str, Any]:
     record = places.sidecar_of(row)
     seed = done.seed if done.seed is not None else row.seed
     cost = done.cost or row.cost
-    return {**record, "seed": seed, "cost": cost.as_dict() if cost else None}
+    told = {} if done.draft_until is None else {files.DRAFT_UNTIL: done.draft_until}
+    return {**record, "seed": seed, "cost": cost.as_dict() if cost else None, **told}

@@ -38,6 +38,8 @@ SIDECAR = ".seedance.json"
 
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
 PICTURE = "last_frame_sha256"  # of the PNG, in both, once it is made
+DRAFT_UNTIL = "draft_until"  # in both, where the provider told until when a draft can be finished
+SOME_KEPT = (PICTURE, DRAFT_UNTIL)
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _turns = tuple(forks.Lock() for _ in range(256))
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -332,8 +334,8 @@ def already_finished(files: Files, task: str) -> dict[str, Any] | None:
 
 
 def _kept(sidecar: Mapping[str, Any]) -> dict[str, Any]:
-    picture = {PICTURE: sidecar[PICTURE]} if PICTURE in sidecar else {}
-    return {**{name: sidecar[name] for name in KEPT}, **picture}
+    some = {name: sidecar[name] for name in SOME_KEPT if name in sidecar}
+    return {**{name: sidecar[name] for name in KEPT}, **some}
 
 
 def is_as_recorded(path: Path, record: Mapping[str, Any]) -> bool:

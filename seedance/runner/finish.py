@@ -7,7 +7,9 @@ video; that needs an order without media, since the journal keeps none.
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields, replace
+from datetime import datetime, timezone
 from typing import Any
 
 from .. import providers
@@ -15,16 +17,29 @@ from ..errors import BadOrder
 from ..fit import DoesNotFit, without_nearest
 from ..journal import STATE_WORDS, Row, State
 from ..order import Medium, Order
-from ..said import say
+from ..said import Said, say
 from ..settings import Settings
 from ..wire import Ticket
-from . import quotes
+from . import files, quotes
 from .outcomes import was_forgotten
 from .quotes import Prepared
 
 NEWEST = "seedance-2.5"  # the only model that providers have drafts of
 
 FINISHED = (State.SUCCEEDED, State.SAVED)
+
+
+def draft_until(row: Row) -> datetime | None:
+    """Until when a draft can be finished (UTC): as its provider told of it, or else as its
+    documents say. None for what is no draft, and where nothing tells."""
+    if not row.order.get("draft") or row.submitted is None:
+        return None
+    told = row.result.get(files.DRAFT_UNTIL)
+    if isinstance(told, (int, float)):
+        return datetime.fromtimestamp(told, timezone.utc)
+    provider = providers.registry().get(row.provider)
+    life = provider.limits.draft_life if provider else None
+    return None if life is None else datetime.fromtimestamp(row.submitted + life, timezone.utc)
 
 
 def prepare_final(ticket: str, row: Row | None, resolution: str, settings: Settings) -> Prepared:
@@ -84,7 +99,26 @@ def _of_draft(ticket: str, row: Row, resolution: str, settings: Settings) -> Pre
     prepared = quotes.prepare_at(final, row.provider, settings)
     # Its clips are billed again, so the price is that of the whole order.
     whole = replace(draft, draft=False, resolution=prepared.order.resolution)
-    return replace(prepared, price=quotes.price_of(whole, prepared.provider, settings))
+    price = quotes.price_of(whole, prepared.provider, settings)
+    return replace(prepared, price=price, notes=(*prepared.notes, *_time_left(row)))
+
+
+def _time_left(row: Row) -> tuple[Said, ...]:
+    """Until when the draft can be finished. Past that its provider decides: a clock may be
+    wrong."""
+    until = draft_until(row)
+    if until is None:
+        return ()
+    over = until.timestamp() < time.time()
+    return (
+        say(
+            "The draft could be finished until {time}: {provider} may refuse it now."
+            if over
+            else "The draft can be finished until {time}.",
+            time=f"{until:%Y-%m-%d %H:%M} UTC",
+            provider=providers.get(row.provider).name,
+        ),
+    )
 
 
 def _anew(row: Row, resolution: str, settings: Settings) -> Prepared:

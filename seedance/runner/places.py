@@ -23,7 +23,7 @@ from ..journal import Row
 from ..order import kind_by_ending
 from ..said import Said, say
 from ..texts import logger_of
-from .files import KEPT, PICTURE, Files, is_as_recorded, is_picture, numbered, read_sidecar
+from .files import KEPT, SOME_KEPT, Files, is_as_recorded, is_picture, numbered, read_sidecar
 
 logger = logger_of(__name__)
 
@@ -349,7 +349,7 @@ def sidecar_of(row: Row) -> dict[str, Any]:
 
     The journal can be rebuilt from it: `fingerprint` and `asked` find the order again.
     """
-    kept = {name: row.result[name] for name in (*KEPT, PICTURE) if name in row.result}
+    kept = {name: row.result[name] for name in (*KEPT, *SOME_KEPT) if name in row.result}
     return {
         "task": row.task,
         "provider": row.provider,

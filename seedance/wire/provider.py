@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from ..errors import BadOrder, OddReply, OutOfCredit, Refused, SeedanceError
 from ..money import Money
 from ..order import Kind, Order
-from ..said import Said, say, template
+from ..said import Said, both, say, template
 from ..texts import LONGEST_CODE, shown
 from .assets import AssetLibrary
 from .calls import Blob, Call, Flow, Reply
@@ -212,8 +212,27 @@ class Provider(ABC):
     def making(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         """`submit`, or `finish` for an order that is for the final video of a draft."""
         if order.draft_of:
-            return self.finish(order, Ticket.parse(order.draft_of, known=True))
+            return self._final(order)
         return self.submit(order, delivered)
+
+    def _final(self, order: Order) -> Flow[Ticket]:
+        """`finish`, with what is to be known of drafts beside a refusal: the words of providers
+        seldom tell a draft that is too old from a wrong value."""
+        try:
+            return (yield from self.finish(order, Ticket.parse(order.draft_of, known=True)))
+        except Refused as error:
+            if type(error) is Refused and self.key_variable is not None:
+                life = self.limits.draft_life
+                drafts = say(
+                    "A draft can be finished for {days} days, by the account that made it. If this "
+                    "one is too old, make a new one."
+                    if life
+                    else "A draft can be finished for some days, by the account that made it. If "
+                    "this one is too old, make a new one.",
+                    days=f"{(life or 0.0) / 86400:g}",
+                )
+                error.hint = both(drafts, error.hint)
+            raise
 
     @abstractmethod
     def check(self, ticket: Ticket) -> Flow[Status]:

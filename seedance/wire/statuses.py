@@ -118,7 +118,8 @@ class Done:
 
     `without_address`: the end that it is if the address never comes, where the answer tells.
     `own_url`: another address of the video, at the provider's own origin, that needs the key; it is
-    tried where `video_url` does not work.
+    tried where `video_url` does not work. `draft_until`: until when the draft that it is can be
+    finished, in Unix seconds, where the answer tells.
     """
 
     video_url: str | None
@@ -127,6 +128,7 @@ class Done:
     seed: int | None = None
     without_address: Failed | Expired | None = None
     own_url: str | None = None
+    draft_until: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ def test_a_draft_is_finished_and_is_paid_once(command: Command, tmp_path: Path) 
     words = ("--provider", "preview", "--prompt", "a kite", "--duration", "4", "--draft", "--json")
     draft = json.loads(command("generate", *words).out)
     assert (draft["width"], draft["height"]) == (864, 496)
+    assert json.loads(command("show", draft["task"], "--json").out)["finish_until"].endswith("Z")
+    assert "finish_until:   20" in command("show", draft["task"]).out
     file = tmp_path / "final.mp4"
     final = json.loads(command("finish", draft["task"], "-o", file, "--json").out)
     assert (final["width"], final["height"], final["file"]) == (1920, 1080, str(file))

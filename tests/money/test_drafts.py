@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ import fakes
 import pytest
 from running import Desk, picture, until
 
-from seedance.errors import BadOrder
+from seedance.errors import BadOrder, Refused
 from seedance.fit import fit
 from seedance.order import Medium, Order
 from seedance.providers import get
 from seedance.runner import Runner, quotes
-from seedance.runner.finish import prepare_final
+from seedance.runner.finish import draft_until, prepare_final
 from seedance.settings import Settings
 from seedance.wire import Config
 
@@ -129,6 +130,46 @@ def test_a_draft_whose_row_was_forgotten_can_be_finished(desk: Desk) -> None:
     assert desk.row().order["duration"] == 8
     assert runner.finish(draft.task).wait().file == final.file
     assert desk.fake.creates == 2
+
+
+def test_until_when_a_draft_can_be_finished_is_what_its_provider_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = 1_900_000_000
+    words = get("evolink").words
+    monkeypatch.setattr(
+        get("evolink"),
+        "words",
+        {**words, "completed": lambda task: words["completed"]({**task, "draft_expires_at": told})},
+    )
+    with fakes.all()["evolink"](polls_until_done=1) as fake:
+        desk = Desk(fake, tmp_path)
+        runner = desk.runner()
+        draft = desk.video(runner, model=NEWEST, draft=True)
+        assert draft_until(desk.row()) == datetime.fromtimestamp(told, timezone.utc)
+        job = runner.finish(draft.task)
+        assert "The draft can be finished until 2030-03-17 17:46 UTC." in job.notes
+        job.wait()
+        assert draft_until(desk.row()) is None
+
+
+def test_a_draft_whose_time_is_over_is_still_asked_for(
+    ark: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = ark.runner()
+    draft = ark.video(runner, model=NEWEST, draft=True)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    (note,) = prepare_final(draft.task, ark.row(), "1080p", ark.settings()).notes
+    assert "could be finished until" in note and "may refuse it" in note
+
+
+def test_a_refused_final_says_how_long_drafts_can_be_finished(ark: Desk, tmp_path: Path) -> None:
+    draft = ark.video(model=NEWEST, draft=True)
+    ark.fake.tasks.clear()
+    with pytest.raises(Refused) as caught:
+        ark.runner().finish(draft.task).wait()
+    assert "for 7 days, by the account that made it" in caught.value.hint
+    assert caught.value.spent == "no"
 
 
 def test_what_is_no_draft_or_has_not_ended_is_not_finished(ark: Desk) -> None:
