@@ -466,6 +466,15 @@ def _notes_on_the_model(order: Order, model: ModelLimits, provider: AnyProvider)
         )
     elif model.reported:
         yield say("What {model} can do at {provider} is reported, not documented.", **named)
+    length = len(spelled(order, provider).prompt)
+    if model.prompt_reported is not None and length > model.prompt_reported:
+        yield say(
+            "{provider} is reported to cut off or refuse prompts of more than {most} characters "
+            "with {model}; this one has {length}.",
+            most=model.prompt_reported,
+            length=length,
+            **named,
+        )
     if order.mode in model.by_prompt:
         yield say(
             "{provider} has no field for {mode} with {model}: the clip is a reference and the "

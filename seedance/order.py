@@ -47,8 +47,7 @@ LONGEST_PROJECT = 60  # letters
 
 # The size of Seedance 2.0's video in pixels: SIZES[resolution][ratio]. 480p and 720p are Leonardo's
 # table (seed 000), 1080p is that of the official API. Two are inferred: 9:21 at 1080p is 21:9
-# turned, and 4k is twice 1080p, because the published price of a 4k clip in 16:9 is that of
-# 3840 x 2160.
+# turned, and so are 21:9 and 9:21 at 4k, as twice those at 1080p; the rest of 4k is EvoLink's table.
 SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "480p": {
         "16:9": (864, 496),
@@ -79,9 +78,9 @@ SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     },
     "4k": {
         "16:9": (3840, 2160),
-        "4:3": (3328, 2496),
+        "4:3": (3326, 2494),
         "1:1": (2880, 2880),
-        "3:4": (2496, 3328),
+        "3:4": (2494, 3326),
         "9:16": (2160, 3840),
         "21:9": (4412, 1892),
         "9:21": (1892, 4412),

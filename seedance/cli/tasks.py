@@ -161,7 +161,7 @@ def show_row(args: argparse.Namespace) -> int:
     file = found or saved_as(row)
     record = {**row.as_dict(), "file": str(file) if file else None}
     if args.json:
-        told = {"order": row.order, "changes": row.changes, "result": row.result}
+        told: dict[str, Any] = {"order": row.order, "changes": row.changes, "result": row.result}
         told["finish_until"] = show.moment(until) if until else None
         show.as_json({**record, **told})
         return 0

@@ -37,7 +37,8 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     },
 }
 SIZES_25 = {**SIZES, "480p": {**SIZES["480p"], "16:9": (854, 480), "9:16": (480, 854)}}
-# No page lists the sizes of 4k; its price example (16:9, 5 s, 3.89 USD) is that of 3840 x 2160.
+# No page of BytePlus lists the sizes of 4k, EvoLink's does; its price example (16:9, 5 s, 3.89 USD)
+# is that of 3840 x 2160.
 AREA_4K = 3840 * 2160
 
 IMAGE = MediaLimits(
@@ -77,7 +78,8 @@ VIDEO_25 = replace(
     seconds=(SHORTEST_CLIP, 30),
     total_seconds=(SHORTEST_CLIP, 30),
     fps=None,
-    pixels=(407_696, 8_295_044),  # or 409,600 as the least: the sources disagree
+    pixels=(407_696, 8_295_044),
+    doubtful_pixels=409_600,  # the least by ComfyUI's core and by EvoLink
 )
 EDITED_25 = replace(VIDEO_25, seconds=(4, 30), tolerance=(0.0, TOLERANCE[1]))
 AUDIO_25 = replace(AUDIO, seconds=(2, 30), total_seconds=(2, 30))

@@ -78,9 +78,9 @@ NEWEST = replace(
     resolutions=("480p", "720p", "1080p"),
     durations=(4, 30),
     adaptive=MODES | CLIP_TASKS,
-    # A first frame: the schema has `auto` only. A clip to work on: reported.
-    source_ratio=FRAME_MODES | CLIP_TASKS,
-    source_duration=frozenset(("edit",)),
+    # The schema has `auto` only. That a clip to work on wants it too is reported of a field `task`,
+    # which is in no schema and is not sent.
+    source_ratio=FRAME_MODES,
     images=30,
     videos=10,
     audios=10,
@@ -101,7 +101,6 @@ FLASH = replace(
     modes=frozenset(("text", "reference")),
     adaptive=frozenset(("text", "reference")),
     source_ratio=frozenset(),
-    source_duration=frozenset(),
     edit_images=0,
     by_prompt=frozenset(),
     drafts=frozenset(),

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ..errors import Moderated, SeedanceError
+from ..errors import BadOrder, Moderated, SeedanceError
 from ..money import Money
 from ..order import Mode, Order
 from ..said import say
@@ -44,6 +44,7 @@ from ..wire import (
     number_at,
     unix_seconds,
 )
+from ._ark_limits import SIZES, SIZES_25
 from ._price_rules import BadRule, usd
 from ._relay import MODE_NAMES, MODES, WORDS, Relay, done, failed, refused_part
 
@@ -93,17 +94,23 @@ EDITED_25 = replace(VIDEO_25, seconds=(4, 30))
 def _model(model_id: str, *resolutions: str) -> ModelLimits:
     return ModelLimits(
         id=model_id,
-        modes=MODES,
+        # 2.0 has no models for clips to work on: its reference mode takes an "original video for
+        # editing/extension".
+        modes=MODES | CLIP_TASKS,
         resolutions=("480p", "720p", *resolutions),
         ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
         durations=(4, 15),
-        adaptive=MODES,
+        adaptive=MODES | CLIP_TASKS,
+        sizes=SIZES,
         images=9,
         videos=3,
         audios=3,
+        edit_images=9,
+        by_prompt=CLIP_TASKS,
+        extends_apart=True,
         seed=False,  # not documented, and unknown fields may be refused
-        # The official API's table (ComfyUI's core): the most pixels depend on the output.
         web_search=frozenset(("text",)),
+        # The official API's table (ComfyUI's core): the most pixels depend on the output.
         clip_pixels=dict.fromkeys(("480p", "720p"), (409_600, 927_408)),
         sources=(PARAMETERS,),
     )
@@ -111,9 +118,8 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
 
 NEWEST = replace(
     _model("seedance-2.5-{mode}", "1080p"),
-    modes=MODES | CLIP_TASKS,
     durations=(4, 30),
-    adaptive=MODES | CLIP_TASKS,
+    sizes=SIZES_25,
     source_ratio=CLIP_TASKS | {"image", "frames"},
     source_duration=frozenset(("edit",)),
     auto_duration=True,
@@ -122,7 +128,7 @@ NEWEST = replace(
     audios=10,
     audio_alone=True,
     edit_images=30,
-    extends_apart=True,
+    by_prompt=frozenset(),
     drafts=MODES | CLIP_TASKS,
     formats=("mp4", "mov"),
     finals=("1080p",),
@@ -172,7 +178,10 @@ class EvoLink(Relay):
         models={
             "seedance-2.0": _model("seedance-2.0-{mode}", "1080p", "4k"),
             "seedance-2.0-fast": _model("seedance-2.0-fast-{mode}"),
-            "seedance-2.0-mini": _model("seedance-2.0-mini-{mode}"),
+            # Its table has no `model_params`.
+            "seedance-2.0-mini": replace(
+                _model("seedance-2.0-mini-{mode}"), web_search=frozenset()
+            ),
             "seedance-2.5": NEWEST,
         },
         delivery={
@@ -201,7 +210,7 @@ class EvoLink(Relay):
     def submit(self, order: Order, delivered: Delivered) -> Flow[Ticket]:
         frames = list(filter(None, (delivered.first_frame, delivered.last_frame)))
         body = {
-            "model": self.model_id(order, NAMES[order.mode]),
+            "model": self.model_id(order, self._name_of_mode(order)),
             "prompt": order.prompt,
             "duration": order.duration,
             "quality": order.resolution,
@@ -216,10 +225,21 @@ class EvoLink(Relay):
                 audio_urls=list(delivered.audios),
             ),
         }
+        extra = self.extra(order)
+        if order.web_search and extra.get("content_filter") is False:
+            raise BadOrder(
+                "{provider} takes no web search with content_filter off.",
+                hint="Switch web_search off, or remove content_filter from extra.",
+                provider=self.name,
+            )
         # AIHubMax, whose routes are the same, calls it so.
         others = {"resolution": "quality"}
         url = self.url("/v1/videos/generations")
-        return (yield from self.create(url, body, self.extra(order), others=others))
+        return (yield from self.create(url, body, extra, others=others))
+
+    def _name_of_mode(self, order: Order) -> str:
+        by_prompt = order.mode in self.model(order).by_prompt
+        return NAMES["reference" if by_prompt else order.mode]
 
     def finish(self, order: Order, draft: Ticket) -> Flow[Ticket]:
         """The route has no field for the resolution: it makes 1080p."""
@@ -266,7 +286,7 @@ class EvoLink(Relay):
         are counted at their longest. What a web search costs is not known before."""
         if order.draft_of:
             return None
-        model = self.model_id(order, NAMES[order.mode])
+        model = self.model_id(order, self._name_of_mode(order))
         path = f"/v1/catalog/models/{quote(model.lower(), safe='')}/pricing-rules"
         call = Call("GET", self.url(path), query={"view": "full"}, auth=False)
         answer = yield from self.ask(call)
@@ -278,7 +298,7 @@ class EvoLink(Relay):
             "quality": order.resolution,
             "duration": order.duration,
             # An edited clip keeps its length; the rule then counts that of the clip.
-            "duration_seconds": 0 if order.mode == "edit" else output,
+            "duration_seconds": 0 if order.mode in self.model(order).source_duration else output,
             "input_seconds": round(clips, 3),
             "first_input_video_seconds": round(clips, 3),
             "search_count": 0,

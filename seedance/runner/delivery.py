@@ -330,6 +330,14 @@ def notes_of(item: Item, medium: Medium, limits: MediaLimits) -> Iterator[Said]:
     measured = media.measure(medium)
     if measured.note:
         yield measured.note
+    pixels = measured.size[0] * measured.size[1] if measured.size else None
+    if pixels and pixels < (limits.doubtful_pixels or 0):
+        yield say(
+            "It has {pixels} pixels; by another document {least} are the least, so that it may be "
+            "refused.",
+            pixels=f"{pixels:,}",
+            least=f"{limits.doubtful_pixels:,}",
+        )
     if measured.size is not None and (item.size or item.ratio):
         width, height = measured.size
         across, down = media.fitted_size(measured, limits, item.size, item.ratio)

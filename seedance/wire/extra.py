@@ -35,6 +35,7 @@ OF_AN_ORDER: Mapping[str, str] = {
         ("seed", "seed"),
         ("generate_audio", "generateaudio withaudio enableaudio motionhasaudio audio sound"),
         ("keep_audio", "keepaudio"),
+        ("output_format", "outputformat"),
         ("watermark", "watermark"),
         ("camera_fixed", "camerafixed fixedcamera"),
         ("first frame", "firstframe firstframeurl firstframeimage startframe startimage image"),

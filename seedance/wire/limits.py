@@ -48,6 +48,7 @@ class MediaLimits:
     `formats` are MIME types, the preferred first. Sides are pixels, `aspect` is width / height,
     `seconds` and `fps` are inclusive bounds of each, `total_seconds` of all of the kind together.
     `tolerance`: seconds below and above these bounds that the provider is known to take too.
+    `doubtful_pixels`: the fewest by another document, which is said and not enforced.
     """
 
     formats: tuple[str, ...]
@@ -59,6 +60,7 @@ class MediaLimits:
     total_seconds: tuple[float, float] | None = None
     fps: tuple[float, float] | None = None
     tolerance: tuple[float, float] = (0.0, 0.0)
+    doubtful_pixels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class ModelLimits:
 
     `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
     provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
-    choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
+    choose one). `prompt_reported`: how long a prompt may be where no document tells, as those who
+    use it report; it is said, and not enforced. `source_ratio` and `source_duration` are the modes in which the ratio or the
     length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
     pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references, `edit_images`
     those beside a clip to work on; `total` counts all of them together. `media` replaces the
@@ -95,6 +98,7 @@ class ModelLimits:
     source_duration: frozenset[Mode] = frozenset()
     auto_duration: bool = False
     prompt_max: int | None = None
+    prompt_reported: int | None = None
     prompt_optional: frozenset[Mode] = frozenset()
     sizes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
     images: int = 0

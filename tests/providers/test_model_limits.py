@@ -61,6 +61,12 @@ def changes(provider: str, **fields: Any) -> dict[str, Any]:
         ("byteplus", NEWEST, {"output_format": "mov"}),
         ("evolink", NEWEST, {"output_format": "mov", "web_search": True}),
         ("volcengine", "seedance-2.0-mini", EXTEND),
+        # Reported of fal is -1 and adaptive, with a field that no schema has.
+        ("fal", NEWEST, {**EDIT, "duration": 5, "ratio": "16:9"}),
+        ("evolink", "seedance-2.0", {**EDIT, "duration": 5}),
+        ("evolink", "seedance-2.0-mini", {**EXTEND, "duration": 5, **references(9)}),
+        ("evolink", "seedance-2.0-fast", {"web_search": True}),
+        ("replicate", "seedance-2.0", {"prompt": "x" * 2001}),
     ],
 )
 def test_what_documents_say_is_taken_as_it_is(
@@ -76,7 +82,6 @@ def test_what_documents_say_is_taken_as_it_is(
         ("fal", "seedance-2.0", {"duration": 16}, {"duration": 15}),
         ("fal", NEWEST, {"resolution": "4k"}, {"resolution": "1080p"}),
         ("fal", NEWEST, FIRST, {"ratio": "adaptive"}),
-        ("fal", NEWEST, {**EDIT, "duration": 5}, {"duration": -1}),
         ("replicate", NEWEST, {"ratio": "21:9"}, {"ratio": "16:9"}),
         ("replicate", NEWEST, BOTH, {"ratio": "adaptive"}),
         ("replicate", NEWEST, FIRST, {}),
@@ -89,6 +94,7 @@ def test_what_documents_say_is_taken_as_it_is(
         ("byteplus", "seedance-2.0", {"output_format": "mov"}, {"output_format": "mp4"}),
         ("fal", NEWEST, {"output_format": "mov"}, {"output_format": "mp4"}),
         ("evolink", NEWEST, {**references(1), "web_search": True}, {"web_search": False}),
+        ("evolink", "seedance-2.0-mini", {"web_search": True}, {"web_search": False}),
     ],
 )
 def test_what_documents_exclude_is_changed(
@@ -105,6 +111,7 @@ def test_what_documents_exclude_is_changed(
         ("fal", NEWEST, references(audios=1), "only together with a picture or a clip"),
         ("fal", "seedance-2.5-flash", FIRST, "cannot do first frame with seedance-2.5-flash"),
         ("replicate", NEWEST, references(31), "at most 30 reference pictures, not 31"),
+        ("replicate", NEWEST, {"prompt": "x" * 2001}, "2001 characters; Replicate takes 2000"),
         ("replicate", "seedance-2.0", EXTEND, "cannot do video extension with seedance-2.0"),
         ("evolink", "seedance-2.0", references(audios=1), "only together with a picture"),
         ("byteplus", "seedance-2.0", {**EDIT, **references(10)}, "at most 9 reference pictures"),
@@ -137,6 +144,10 @@ def test_it_is_said_that_an_extension_comes_without_its_clip(provider: str) -> N
 def test_it_is_said_what_is_only_reported() -> None:
     assert "is reported, not documented" in notes("replicate", model="seedance-2.0-mini")
     assert "may take fewer" in notes("fal", model="seedance-2.5-flash", **references(1))
+    said = notes("replicate", model="seedance-2.0", prompt="x" * 2001)
+    assert "reported to cut off or refuse prompts of more than 2000 characters" in said
+    assert "2000" not in notes("replicate", model="seedance-2.0", prompt="x" * 2000)
+    assert "not guaranteed" in notes("evolink", model="seedance-2.0", **{**EXTEND, "duration": 5})
 
 
 # --------------------------------------------------------------- clips by the output's resolution
