@@ -206,6 +206,14 @@ def explain(provider: Provider, reply: Reply) -> SeedanceError | None:
     return None
 
 
+def advice_about_task(code: str) -> Said | None:
+    """What to do where a task failed because it was read as another kind of task than its fields
+    are for: Ark finds that out after the create where no kind was named."""
+    if not code.startswith("InvalidParameter.TaskType"):
+        return None
+    return next(say(hint) for starts, _, _, hint in _FAMILIES if code.startswith(starts))
+
+
 def quota_used_up(reply: Reply) -> bool:
     """Whether a 429 means that waiting does not help."""
     return error_code(reply).startswith((*_QUOTA, "AccountOverdueError"))

@@ -143,7 +143,10 @@ class ArkModels(Provider):
         verdict = _ark_errors.verdict(code)
         if verdict is None:
             silent = say("{provider} gives no reason.", provider=self.name)
-            return Failed(said or silent, code, billed="no")
+            reason: str = said or silent
+            if advice := _ark_errors.advice_about_task(code):
+                reason = say("{said}. {advice}", said=reason.rstrip("."), advice=advice)
+            return Failed(reason, code, billed="no")
         message = say(
             "{what}: {said}. {advice}",
             what=verdict.what,

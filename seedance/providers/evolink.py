@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ..errors import BadOrder, Moderated, SeedanceError
+from ..errors import BadOrder, Moderated, Refused, SeedanceError
 from ..money import Money
 from ..order import Mode, Order
 from ..said import say
@@ -62,6 +62,7 @@ LONGEST_CLIPS = 15.0
 UNFILTERED = 1.1  # the price with `content_filter` off, which only `extra` can set
 
 KEY_OPEN, KEY_SPENT = "paid_outcome_unknown", "idempotency_conflict"
+MODEL_NOT_ALLOWED = "key_model_not_allowed"
 UNKNOWN_TASK = "invalid_task_id"  # with HTTP 400, where others answer 404
 # Its content policy is known by this word only: a message about faces (HTTP 400).
 _FACES = re.compile(r"\bfaces?\b|人脸", re.IGNORECASE)
@@ -323,6 +324,13 @@ class EvoLink(Relay):
 
     def explain(self, reply: Reply) -> SeedanceError:
         said = error_text(reply)
+        if MODEL_NOT_ALLOWED in error_codes(reply):
+            return Refused(
+                "EvoLink does not let this key use the model: {said}",
+                hint="Change which models the key may use at evolink.ai/dashboard/keys, or take "
+                "another key.",
+                said=said or MODEL_NOT_ALLOWED,
+            )
         if reply.status == 400 and _FACES.search(said):
             return Moderated(
                 "{provider}'s content policy refused the order: {said}",
