@@ -100,7 +100,9 @@ def _finish_until(row: Row) -> str | None:
 def _can_cancel(row: Row) -> bool:
     provider = providers.registry().get(row.provider)
     started = row.state in ("running", "succeeded")
-    return not started or (provider is not None and provider.cancel_is_free)
+    if not started or provider is None:
+        return not started
+    return provider.cancel_is_free or provider.cancel_is_request
 
 
 def order(row_id: int) -> dict[str, Any]:

@@ -65,16 +65,20 @@ class Money:
         return f"{self._figure} (estimated)" if self.estimated else self._figure
 
     def in_words(self) -> Said:
-        """As `str`, and what it is in USD:
-        `2.27 CNY (estimated; about 0.3178 USD at the rate of 2026-11-20)`."""
+        """As `str`, whether the list is only reported, and what it is in USD:
+        `2.27 CNY (estimated, reported; about 0.3178 USD at the rate of 2026-11-20)`."""
         if not self.amount:
             return say("free")
         usd = Money(self.amount * IN_USD.get(self.currency, 0.0), "USD")
         text = "{price}"
-        if self.is_converted and self.estimated:
+        if self.is_converted and self.reported:
+            text = template("{price} (estimated, reported; about {usd} at the rate of {date})")
+        elif self.is_converted and self.estimated:
             text = template("{price} (estimated; about {usd} at the rate of {date})")
         elif self.is_converted:
             text = template("{price} (about {usd} at the rate of {date})")
+        elif self.reported:
+            text = template("{price} (estimated, reported)")
         elif self.estimated:
             text = template("{price} (estimated)")
         return say(text, price=self._figure, usd=usd, date=RATES_AS_OF)

@@ -122,6 +122,7 @@ class Comfy(ArkModels):
     auth_scheme = ""
     random_mark = True
     keeps_create = True
+    cancel_is_request = True  # work that was begun may be charged
     idempotency = Idempotency("Idempotency-Key", 24 * 3600.0)
     where_to_look = say("Look at the usage on platform.comfy.org.")
     limits = _limits()

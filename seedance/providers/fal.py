@@ -18,6 +18,10 @@ from ._fal_limits import LIMITS, PATHS
 from ._fal_prices import PRICES
 from ._found import CLOCK_SLACK, MOST_PAGES, is_of_that_time, iso_time, the_one
 
+# The routes that run in the USA, which only SEEDANCE_FAL_MODELS names, are reported to cost up to a
+# fifth more; the page of their draft/complete prints the same price.
+US, US_SURCHARGE = "/us/", 1.2
+
 HISTORY = "/v1/models/requests/by-endpoint"
 MARKED = "end_user_id"  # a random one for each order, and no person's
 
@@ -37,6 +41,7 @@ class Fal(Queue):
     random_mark = True
     mark_field = MARKED
     keeps_create = True
+    cancel_is_request = True  # one that runs gets a signal, and its app decides
     found_for = 30 * 24 * 3600.0  # what was sent is kept for so long
     where_to_look = say("Look at the requests on fal.ai/dashboard/requests.")
 
@@ -155,5 +160,7 @@ class Fal(Queue):
             per_token *= price.with_clip
         sizes = (SIZES_25 if "2.5" in order.model else SIZES)[order.resolution]
         width, height = sizes.get(order.ratio, sizes["16:9"])
+        if US in self.model_id(order, PATHS[order.mode]):
+            per_token *= US_SURCHARGE
         tokens = seconds * width * height * FRAMES_A_SECOND / 1024
         return Money(round(tokens * per_token, 4), "USD", estimated=True, as_of=price.as_of)

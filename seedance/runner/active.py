@@ -86,6 +86,8 @@ class ActiveOrder:
         self._wake = threading.Event()
         self._cancel_wanted = False
         self._cancelling = False
+        self.cancel_meant = False
+        self.cancel_sent = False  # and its answer does not tell what becomes of the task
         self._closing = False
         self._refusals: list[Future[str]] = []
         self._listeners: list[Callable[[Progress], None]] = []
@@ -121,8 +123,9 @@ class ActiveOrder:
         with self._lock:
             self.waiters -= 1
 
-    def request_cancel(self) -> Future[str]:
-        """Ask the order to cancel, and wake it from any wait.
+    def request_cancel(self, *, meant: bool = False) -> Future[str]:
+        """Ask the order to cancel, and wake it from any wait. `meant`: a person cancels this very
+        task, whatever that costs, instead of interrupting a wait.
 
         Either it ends (see `done`), or the future that is returned gives the reason why it goes on.
         """
@@ -130,6 +133,7 @@ class ActiveOrder:
         with self._lock:
             self._refusals.append(refusal)
             self._cancel_wanted = True
+            self.cancel_meant = self.cancel_meant or meant
             self._interrupt()
         return refusal
 
@@ -197,7 +201,7 @@ class ActiveOrder:
     def refuse_cancel(self, reason: str) -> None:
         """Answer all requests to cancel with the reason why the order goes on."""
         with self._lock:
-            self._cancel_wanted = self._cancelling = False
+            self._cancel_wanted = self._cancelling = self.cancel_meant = False
             if not self._closing:
                 self.stop.clear()
             refusals, self._refusals = self._refusals, []

@@ -1,5 +1,5 @@
-"""A task is cancelled at its provider where that costs nothing; otherwise it goes on, and its video
-is kept."""
+"""A task is cancelled at its provider where that costs nothing, or where a person means that very
+task and the provider takes a request to cancel; otherwise it goes on, and its video is kept."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ def check_live(row: Row) -> None:
 
 def claim_to_cancel(row: Row, client: Client, journal: Journal) -> Row:
     """Take the lease of a row that is to be cancelled. Raises BadOrder where its provider documents
-    no cancel that is free, and where another process works on the row; for a row that has ended
+    no cancel that is free, nor one that is a request, and where another process works on the row; for a row that has ended
     meanwhile, its error."""
-    if row.state in (State.RUNNING, State.SUCCEEDED) and not client.provider.cancel_is_free:
+    possible = client.provider.cancel_is_free or client.provider.cancel_is_request
+    if row.state in (State.RUNNING, State.SUCCEEDED) and not possible:
         raise BadOrder(
             "{provider} does not document that a cancelled task is not billed, so "
             "{ticket} goes on and its video is kept.",
@@ -67,7 +68,7 @@ def cancel(active: ActiveOrder) -> Said:
         raise BadOrder(
             "Somebody waits for row {number}, so it goes on.", hint="Cancel there.", number=number
         )
-    refusal, done = active.request_cancel(), active.done
+    refusal, done = active.request_cancel(meant=True), active.done
     either: list[Future[Any]] = [refusal, done]
     first = concurrent.futures.FIRST_COMPLETED
     concurrent.futures.wait(either, CANCEL_SECONDS, return_when=first)
@@ -81,6 +82,14 @@ def cancel(active: ActiveOrder) -> Said:
             number=number,
         )
     task = active.row.task
+    if active.cancel_sent:
+        raise BadOrder(
+            "{provider} was asked to cancel {ticket}, and has not said yet whether it does.",
+            hint="What became of it, and its video if there is one: seedance collect {ticket}. "
+            "Whether a task that stops is billed is not documented.",
+            provider=name,
+            ticket=task,
+        )
     silent = say("{provider} has not answered yet", provider=name)
     reason = refusal.result() if refusal.done() else silent
     raise BadOrder(

@@ -332,7 +332,7 @@ class Polling:
         active, provider = self.active, self.active.client.provider
         if not active.cancelled():
             return
-        if not provider.cancel_is_free:
+        if not (provider.cancel_is_free or (provider.cancel_is_request and active.cancel_meant)):
             reason = say(
                 "{provider} does not document that a cancelled task is not billed",
                 provider=provider.name,
@@ -351,6 +351,7 @@ class Polling:
             raise active.end(State.CANCELLED, cancelled, not_billed=True)
         if isinstance(outcome, CancelRequested):
             # Only the end of the task tells whether it stopped, and what is billed.
+            active.cancel_sent = True
             reason = say(
                 "{provider} was asked to cancel, and has not said yet whether it does",
                 provider=provider.name,

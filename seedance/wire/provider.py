@@ -148,6 +148,9 @@ class Provider(ABC):
     names_no_models: ClassVar[bool] = False
     # True only where a document says that a cancelled task is not billed.
     cancel_is_free: ClassVar[bool] = False
+    # A cancel is a request, whose answer does not tell whether the task stops, nor what is billed.
+    # It is sent for a person who cancels that very task, not where a wait is interrupted.
+    cancel_is_request: ClassVar[bool] = False
     # Numbers of which each order gets one of its own as its `mark`: it is sent with the order, and
     # the provider's list of tasks gives it back. Empty where no document has such a field.
     marks: ClassVar[range] = range(0)

@@ -15,7 +15,6 @@ from running import Desk, is_poll, move, picture, until
 
 from seedance.errors import BadOrder, Cancelled, NeedsKey
 from seedance.journal import State
-from seedance.providers import get
 from seedance.runner.active import ActiveOrder
 
 pytestmark = pytest.mark.slow
@@ -171,9 +170,7 @@ def test_rows_without_a_key_are_left_for_who_has_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def fal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk at fal, as if its documents said that a cancelled request is not billed."""
-    monkeypatch.setattr(get("fal"), "cancel_is_free", True)
+def fal(tmp_path: Path) -> Iterator[Desk]:
     with fakes.all()["fal"](polls_until_done=FOREVER) as fake:
         yield Desk(fake, tmp_path)
 
@@ -185,7 +182,7 @@ def test_a_requested_cancel_is_no_end_until_the_provider_says_so(fal: Desk, stop
     job = fal.start(runner)
     until(lambda: sum(request.path.endswith("/status") for request in fal.fake.requests) >= 3)
     job.release()
-    with pytest.raises(BadOrder, match="was asked to cancel, and has not said yet"):
+    with pytest.raises(BadOrder, match="asked to cancel fal:.* has not said yet"):
         runner.cancel(job.task or "")
     if stops:
         until(lambda: fal.row().state == "cancelled")
@@ -193,6 +190,17 @@ def test_a_requested_cancel_is_no_end_until_the_provider_says_so(fal: Desk, stop
         fal.fake.polls_until_done = 1
         until(lambda: fal.row().state == "saved")
     assert len([request for request in fal.fake.requests if request.method == "PUT"]) == 1
+
+
+def test_an_interrupted_wait_asks_no_provider_to_cancel_what_may_be_billed(fal: Desk) -> None:
+    runner = fal.runner()
+    job = fal.start(runner)
+    until(lambda: job.task)
+    job.cancel()
+    assert "goes on" in job.cancel_note
+    fal.fake.polls_until_done = 1
+    until(lambda: fal.row().state == "saved")
+    assert not [request for request in fal.fake.requests if request.method == "PUT"]
 
 
 def test_the_queue_may_not_run_a_paid_request_again_by_itself(tmp_path: Path) -> None:

@@ -125,6 +125,25 @@ def test_an_edited_clip_is_billed_in_and_out() -> None:
     assert usd == pytest.approx(12 * SECOND * 6.4e-6, abs=1e-4)
 
 
+def test_fal_s_routes_in_the_usa_are_counted_at_the_most_that_is_reported() -> None:
+    order = Order(prompt="a cat", provider="fal", model=NEWEST, ratio="16:9")
+    ids = {NEWEST: "bytedance/seedance-2.5/us/{mode}"}
+    here, there = (
+        get("fal")(Config("https://queue.fal.run", models=models)).estimate(order)
+        for models in ({}, ids)
+    )
+    assert here and there and there.amount == pytest.approx(here.amount * 1.2, abs=1e-3)
+
+
+def test_a_price_that_is_reported_says_so() -> None:
+    reported = price("replicate")
+    assert reported and reported.in_words() == "0.90 USD (estimated, reported)"
+    converted = price("volcengine")
+    assert converted and converted.in_words().startswith("4.968 CNY (estimated, reported; about ")
+    listed = price("byteplus")
+    assert listed and listed.in_words() == "0.756 USD (estimated)"
+
+
 def test_volcengine_s_prices_are_reported() -> None:
     money = price("volcengine", model=NEWEST, resolution="1080p")
     assert money and money.currency == "CNY" and money.as_of == "2026-10-25, reported"
