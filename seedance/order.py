@@ -46,8 +46,8 @@ MOST_TAKES = 8  # of one order
 LONGEST_PROJECT = 60  # letters
 
 # The size of Seedance 2.0's video in pixels: SIZES[resolution][ratio]. 480p and 720p are Leonardo's
-# table (seed 000), 1080p is that of the official API. Two are inferred: 9:21 at 1080p is 21:9
-# turned, and so are 21:9 and 9:21 at 4k, as twice those at 1080p; the rest of 4k is EvoLink's table.
+# table (seed 000), 1080p is that of the official API. Some are inferred: 9:21 at 1080p is 21:9
+# turned, and 21:9 and 9:21 at 4k are twice those at 1080p; the rest of 4k is EvoLink's table.
 SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "480p": {
         "16:9": (864, 496),

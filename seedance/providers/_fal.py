@@ -128,7 +128,11 @@ class Queue(Provider):
         )
         if isinstance(outcome, CannotCancel):
             return outcome
-        if dig(reply.object(), "success") is False:
+        try:
+            taken = dig(reply.json(), "success") is not False
+        except OddReply:  # the status tells
+            taken = True
+        if not taken:
             return CannotCancel(
                 say("{provider} did not take the request to cancel.", provider=self.name)
             )

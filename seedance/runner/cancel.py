@@ -37,8 +37,8 @@ def check_live(row: Row) -> None:
 
 def claim_to_cancel(row: Row, client: Client, journal: Journal) -> Row:
     """Take the lease of a row that is to be cancelled. Raises BadOrder where its provider documents
-    no cancel that is free, nor one that is a request, and where another process works on the row; for a row that has ended
-    meanwhile, its error."""
+    no cancel that is free, nor one that is a request, and where another process works on the row;
+    for a row that has ended meanwhile, its error."""
     possible = client.provider.cancel_is_free or client.provider.cancel_is_request
     if row.state in (State.RUNNING, State.SUCCEEDED) and not possible:
         raise BadOrder(

@@ -69,11 +69,11 @@ class ModelLimits:
 
     `id` is the provider's own model id; `{resolution}` and `{mode}` in it are filled in by the
     provider. `adaptive` are the modes in which the provider can follow the source's ratio (or
-    choose one). `prompt_reported`: how long a prompt may be where no document tells, as those who
-    use it report; it is said, and not enforced. `source_ratio` and `source_duration` are the modes in which the ratio or the
-    length can only be the source's, that is, `adaptive` or -1. `sizes` gives the exact output in
-    pixels, `sizes[resolution][ratio]`. `images`, `videos`, `audios` count references, `edit_images`
-    those beside a clip to work on; `total` counts all of them together. `media` replaces the
+    choose one). `source_ratio` and `source_duration` are the modes in which the ratio or the
+    length can only be the source's, that is, `adaptive` or -1. `prompt_reported`: how long a prompt
+    may be where no document tells, as those who use it report; it is said, and not enforced.
+    `sizes` gives the exact output in pixels, `sizes[resolution][ratio]`. `images`, `videos`,
+    `audios` count references, `edit_images` those beside a clip to work on; `total` counts all of them together. `media` replaces the
     provider's limits of a kind of medium, `mode_media` both in one mode, and `clip_pixels` the
     pixels of a clip by the resolution of the output. `notes` are said of an order with references
     of a kind. `by_prompt` are the modes for which the provider has no field of their own: the clip

@@ -182,7 +182,7 @@ def test_a_requested_cancel_is_no_end_until_the_provider_says_so(fal: Desk, stop
     job = fal.start(runner)
     until(lambda: sum(request.path.endswith("/status") for request in fal.fake.requests) >= 3)
     job.release()
-    with pytest.raises(BadOrder, match="asked to cancel fal:.* has not said yet"):
+    with pytest.raises(BadOrder, match=r"asked to cancel fal:.* has not said yet"):
         runner.cancel(job.task or "")
     if stops:
         until(lambda: fal.row().state == "cancelled")
