@@ -73,7 +73,8 @@ class ModelLimits:
     length can only be the source's, that is, `adaptive` or -1. `prompt_reported`: how long a prompt
     may be where no document tells, as those who use it report; it is said, and not enforced.
     `sizes` gives the exact output in pixels, `sizes[resolution][ratio]`. `images`, `videos`,
-    `audios` count references, `edit_images` those beside a clip to work on; `total` counts all of them together. `media` replaces the
+    `audios` count references, `edit_images` those beside a clip to work on; `total` counts all of
+    them together. `media` replaces the
     provider's limits of a kind of medium, `mode_media` both in one mode, and `clip_pixels` the
     pixels of a clip by the resolution of the output. `notes` are said of an order with references
     of a kind. `by_prompt` are the modes for which the provider has no field of their own: the clip
