@@ -345,9 +345,10 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
 def _in_table(price: Money | None) -> str:
     """A price that can be compared with the others of its column."""
     usd = in_usd(price)
+    reported = ", reported" if price and price.reported else ""
     if price is None or usd is None or not price.is_converted:
-        return show.money(price)
-    return f"{Money(usd, 'USD')} (about; {Money(price.amount, price.currency)})"
+        return show.money(price).replace("(estimated)", f"(estimated{reported})")
+    return f"{Money(usd, 'USD')} (about{reported}; {Money(price.amount, price.currency)})"
 
 
 def _print_quote(quote: Quote) -> None:

@@ -68,6 +68,14 @@ def test_max_usd_sends_nothing_that_costs_more(command: Command, lumenfall: fake
     assert command(*FOX, "--max-usd", "2").code == 0
 
 
+def test_the_table_says_which_prices_are_only_reported(command: Command) -> None:
+    shown = command("check", "--prompt", "a kite", "--ratio", "16:9").out
+    prices = {line.split()[0]: line for line in shown.splitlines()}
+    assert "0.90 USD (estimated, reported)" in prices["replicate"]
+    assert "(about, reported; 4.968 CNY)" in prices["volcengine"]
+    assert "0.756 USD (estimated)" in prices["byteplus"]
+
+
 def test_check_is_a_table_with_the_cheapest_first(command: Command, lumenfall: fakes.Fake) -> None:
     ran = command("check", "--prompt", "a fox")
     assert "USD at the rate of 20" in ran.err
