@@ -13,9 +13,10 @@ from ...journal import Row, State
 from ...money import Money
 from ...order import Medium, Order
 from ...said import Said
+from ...settings import Settings
 from ...shots import BadShots, Problem, Shot
 from ...texts import counted
-from .. import Runner, Sum, Take, last_frames, repeats, sum_of
+from .. import Runner, Sum, Take, last_frames, repeats, results, sum_of
 from ..files import Files
 from ..places import Glance
 from ..worker import computing
@@ -236,7 +237,7 @@ class _Planner:
         before = self._first.get(shot.after)
         if before is None or before.row is None or before.row.state != State.SAVED:
             return None, True
-        picture = last_frame_of(before.row, self._glance)
+        picture = last_frame_of(before.row, self._glance, self._runner.settings)
         return picture, picture is None
 
     def _planned(self, shot: Shot, number: int, take: Take, follows: bool) -> ShotTake:
@@ -272,15 +273,16 @@ class _Planner:
         return "going on"
 
 
-def last_frame_of(row: Row, glance: Glance) -> Medium | None:
-    """The last frame of a row's video as a first frame, to the bit; None if it is not here. Of a
-    video that will be fetched again, the PNG will do."""
+def last_frame_of(row: Row, glance: Glance, settings: Settings) -> Medium | None:
+    """The last frame of a row's video as a first frame, to the bit; None if it is neither here nor
+    in the bucket. Of a video that will be fetched again, the PNG will do."""
     video = glance.at(row)
     try:
         if video is not None:
             return first_frame(Files(video), row.result)
         picture = glance.picture(row)
-        return Medium.from_pixels(media.read_picture(picture)) if picture else None
+        pixels = media.read_picture(picture) if picture else results.last_frame(settings, row)
+        return None if pixels is None else Medium.from_pixels(pixels)
     except SeedanceError:
         return None
 
