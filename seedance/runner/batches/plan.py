@@ -4,12 +4,13 @@ for how much. Sends nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ... import media, providers
 from ...errors import BadOrder, NeedsKey, OverBudget, SeedanceError
-from ...journal import Row, State
+from ...journal import JournalReplaced, JournalUnavailable, Row, State
 from ...money import Money
 from ...order import Medium, Order
 from ...said import Said
@@ -196,8 +197,9 @@ def make_plan(
 def all_mistakes(error: BadShots, runner: Runner) -> BadShots:
     """The same with those shots too that can be read and that no provider takes as they are."""
     planner = _Planner(runner)
-    for shot in error.good:
-        planner.add(shot)
+    with suppress(JournalReplaced, JournalUnavailable):  # that comes once the list is right
+        for shot in error.good:
+            planner.add(shot)
     problems = sorted((*error.problems, *planner.problems), key=lambda each: each.line)
     return BadShots.of(error.name, problems)
 
@@ -222,6 +224,8 @@ class _Planner:
         except NeedsKey as error:
             self.needs = self.needs or error
             return
+        except (JournalReplaced, JournalUnavailable):  # that is nothing about the shot
+            raise
         except BadOrder as error:
             place = f"shot {shot.name}" + (f", line {shot.line}" if shot.line else "")
             self.problems.append(Problem(place, shot.line, "", error.message, error.hint))
