@@ -434,12 +434,25 @@ def _shots(given: Any, defaults: Mapping[str, Any]) -> list[Shot]:
         return read_text(given, folder=Path.cwd(), defaults=defaults)
     if (file := _list_file(given)) is not None:
         return read_file(file, defaults=defaults)
-    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
-        raise BadOrder(
-            f"shots must be a file, a text of several lines or a list, not {quoted(given)}.",
-            hint='Write a list like [{"prompt": "A red fox", "duration": 8}].',
-        )
+    _check_list(given)
     return read_records(given, defaults=defaults, convert=value_of)
+
+
+def _check_list(given: Any) -> None:
+    """Raise BadOrder for what is no list of shots, though Python may iterate it."""
+    hint = ""
+    if hasattr(given, "read"):
+        hint = "Give the file by its name, or its text."
+    elif not isinstance(given, Mapping) and hasattr(given, "to_dict"):  # a table of pandas
+        hint = 'Give its rows: table.to_dict("records").'
+    elif isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
+        hint = 'Write a list like [{"prompt": "A red fox", "duration": 8}].'
+    if hint:
+        raise BadOrder(
+            "shots must be the name of a file, a text of several lines or a list, not "
+            f"{quoted(given)}.",
+            hint=hint,
+        )
 
 
 def _shot_result(standing: Standing) -> ShotResult:

@@ -53,8 +53,15 @@ NAMES = (
 ALIASES = {"reference": "references"}  # as the command line spells it
 
 # As spreadsheets write them, in the languages of their users too.
-_YES = {"true", "yes", "on", "1", "x", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero", "是"}
-_NO = {"false", "no", "off", "0", "falsch", "nein", "faux", "non", "falso", "否"}
+_YES = {
+    *("true", "yes", "on", "1", "x", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero", "是"),
+    *("verdadeiro", "sim", "waar", "sant", "sand", "tosi", "prawda", "pravda", "истина", "да"),
+}
+_NO = {
+    *("false", "no", "off", "0", "falsch", "nein", "faux", "non", "falso", "否"),
+    *("não", "onwaar", "nee", "falskt", "falsk", "epätosi", "fałsz", "nepravda", "ложь", "нет"),
+}
+_TIME = re.compile(r"0?([1-9]\d?):0?([1-9]\d?)(?::00)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _SPLIT = re.compile(r"[;\n]")
 
@@ -161,7 +168,11 @@ def read(name: str, value: Any, folder: Path | None = None) -> Any:
         return _extra(value)
     if not isinstance(value, str):
         raise BadOrder(f"{name} must be a text, not {quoted(value)}.")
-    if (known := _CHOICES.get(name)) is not None and value not in known:
+    known = _CHOICES.get(name)
+    if name == "ratio" and value not in RATIOS and (time := _TIME.fullmatch(value)) is not None:
+        near = f"{time[1]}:{time[2]}"  # a spreadsheet takes 16:9 for nine past four
+        value = near if near in RATIOS else value
+    if known is not None and value not in known:
         raise no_choice(name, value, known)
     return value
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadOrder, Cancelled, SeedanceError, Unclear
+from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning, Unclear
 from ..texts import counted
 from . import farm, live, prices, show
 from .generate import exit_code, settle
@@ -326,7 +326,6 @@ def _end(
 
     outcomes: list[Any] = [each.outcome for each in shooting.standings]
     failed = sum(isinstance(each, SeedanceError) for each in outcomes)
-    unclear = sum(isinstance(each, Unclear) for each in outcomes)
     if as_json:
         show.as_json(
             {
@@ -345,20 +344,34 @@ def _end(
     videos = [one.file for one in outcomes if not isinstance(one, SeedanceError)]
     show.saved_unwritten([*videos, film.file] if film else videos)
     if failed:
-        show.note(_failed(failed, unclear, len(outcomes)))
+        show.note(_without_video(shooting))
         if wanted and film is None:
             show.note("The film was not made, because shots are missing.")
     return exit_code(outcomes) or (late[0].exit_code if late else 0)
 
 
-def _failed(failed: int, unclear: int, takes: int) -> str:
+def _without_video(shooting: Shooting) -> str:
     """How many takes there are no videos of, and what can be done. An unclear one may be paid, so
-    that it is not sent again."""
-    words = [f"{failed} of {counted(takes, 'takes')} failed."]
-    if again := failed - unclear:
-        them = "it" if again == 1 else "them"
-        words.append(f"The same command tries {them if again == failed else 'the others'} again.")
+    that it is not sent again; one that is still running has not failed."""
+    missing = [each for each in shooting.standings if isinstance(each.outcome, SeedanceError)]
+    running = sum(isinstance(each.outcome, StillRunning) and each.begun for each in missing)
+    waiting = sum(isinstance(each.outcome, StillRunning) for each in missing) - running
+    unclear = sum(isinstance(each.outcome, Unclear) and each.begun for each in missing)
+    failed = len(missing) - running - waiting
+    takes = counted(len(shooting.standings), "takes")
+    words = []
+    if running:
+        more = f", and {waiting} more {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+        words.append(
+            f"{running} of {takes} {'is' if running == 1 else 'are'} still running{more}. The same "
+            f"command goes on with {'it' if running + waiting == 1 else 'them'}."
+        )
+    if failed:
+        words.append(f"{failed} of {takes} failed.")
     if unclear:
         them = "It is" if unclear == 1 else "They are"
-        words.insert(1, f"{unclear} may be paid. {them} not sent again; see: seedance tasks.")
+        words.append(f"{unclear} may be paid. {them} not sent again; see: seedance tasks.")
+    if again := failed - unclear:
+        them = "the others" if unclear else "it" if again == 1 else "them"
+        words.append(f"The same command tries {them} again.")
     return " ".join(words)

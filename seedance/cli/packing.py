@@ -40,7 +40,7 @@ class Ready:
             if take.stage != "to make":
                 continue
             before = first[take.shot.after].row if take.shot.after else None
-            picture = last_frame_of(before, glance) if before is not None else None
+            picture = None if before is None else last_frame_of(before, glance, runner.settings)
             order = replace(take.order(picture), provider=take.provider)
             if take.follows:
                 self.orders[number] = order

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .. import hosting
+from .. import hosting, media
 from ..errors import SeedanceError
 from ..files import replacing, sha256_of
 from ..journal import Journal, Row
@@ -17,7 +20,10 @@ from ..settings import Settings
 from ..texts import logger_of
 from ..wire import Ticket
 from . import files, last_frames, places, rebuild
-from .files import LAST_FRAME, SIDECAR, Files
+from .files import LAST_FRAME, PICTURE, SIDECAR, Files
+
+if TYPE_CHECKING:
+    import numpy as np
 
 logger = logger_of(__name__)
 
@@ -60,6 +66,26 @@ def _fetched(settings: Settings, row: Row) -> Files:
             with replacing(path) as other:
                 hosting.get_file(settings, name, other)
     return target
+
+
+def last_frame(settings: Settings, row: Row) -> np.ndarray | None:
+    """The last frame of a row's video from the bucket, uint8 (height, width, 3), RGB; None if it
+    is not there as it was saved. Does not fetch the video."""
+    if "sha256" not in row.result or PICTURE not in row.result:
+        return None
+    if not hosting.keeps_results(settings):
+        return None
+    name, *_ = _names(settings, row)
+    try:
+        with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+            picture = Path(folder, "last.png")
+            hosting.get_file(settings, name, picture)
+            if files.is_picture(picture, row.result):
+                return media.read_picture(picture)
+            raise OSError("what is there is not what was saved")
+    except (SeedanceError, OSError) as error:
+        logger.warning("The last frame of %s is not taken from the bucket: %s", row.task, error)
+        return None
 
 
 def take_in(settings: Settings, journal: Journal) -> int:

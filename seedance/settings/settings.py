@@ -299,21 +299,12 @@ class Settings:
         }
 
     def budget_of(self, project: str) -> dict[str, float]:
-        """The budget, with that of a `project` where it has one."""
-        limit = self._project_budgets().get(project) if project else None
-        if limit is None:
-            return self.budget
-        return {
-            **self.budget,
-            "project": _amount(
-                str(limit), say("the budget of {project}", project=project), hint=_PROJECTS_HINT
-            ),
-        }
-
-    def _project_budgets(self) -> Mapping[str, Any]:
-        """USD by project."""
+        """The budget, with that of a `project` where it has one. Raises BadOrder for budgets of
+        projects that cannot be read, also where an order has none: they limit nothing then."""
         stored: Any = self._keys.record("budget").get("projects") or {}
-        return _projects(self._environment.get("SEEDANCE_BUDGET_PROJECTS", ""), stored)
+        budgets = _projects(self._environment.get("SEEDANCE_BUDGET_PROJECTS", "").strip(), stored)
+        limit = budgets.get(project) if project else None
+        return self.budget if limit is None else {**self.budget, "project": limit}
 
     @property
     def max_usd(self) -> float:
@@ -360,7 +351,7 @@ def problems(environment: Mapping[str, str]) -> dict[str, BadOrder]:
     checks: dict[str, Callable[[str, str], object]] = {
         **dict.fromkeys(("SEEDANCE_POLL_INTERVAL", "SEEDANCE_TIMEOUT"), _seconds_of),
         **dict.fromkeys((*BUDGETS.values(), "SEEDANCE_MAX_USD"), _amount),
-        "SEEDANCE_BUDGET_PROJECTS": _project_amounts,
+        "SEEDANCE_BUDGET_PROJECTS": lambda text, _variable: _projects(text, {}),
     }
     for variable, check in checks.items():
         if text := environment.get(variable, "").strip():
@@ -413,7 +404,7 @@ def _amount(text: str, what: str, hint: str = "") -> float:
     return amount
 
 
-def _projects(text: str, stored: Any) -> dict[str, Any]:
+def _projects(text: str, stored: Any) -> dict[str, float]:
     """USD by project: what the environment has (`text`), else what is `stored`."""
     budgets = stored
     if text:
@@ -430,10 +421,9 @@ def _projects(text: str, stored: Any) -> dict[str, Any]:
             "SEEDANCE_BUDGET_PROJECTS must be a JSON object from project to USD.",
             hint=_PROJECTS_HINT,
         )
-    return budgets
-
-
-def _project_amounts(text: str, _variable: str) -> None:
-    for project, limit in _projects(text, {}).items():
-        what = say("the budget of {project}", project=project)
-        _amount(str(limit), what, hint=_PROJECTS_HINT)
+    return {
+        project: _amount(
+            str(limit), say("The budget of {project}", project=project), hint=_PROJECTS_HINT
+        )
+        for project, limit in budgets.items()
+    }

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, Union
 
+from ..texts import nearest
+
 Form = Literal["csv", "json", "jsonl", "text"]
 _ENDINGS: Mapping[str, Form] = {
     "csv": "csv",
@@ -23,6 +25,8 @@ _ENDINGS: Mapping[str, Form] = {
     "md": "text",
 }
 _DELIMITERS = ",;\t|"
+LONGEST_COLUMN = 2  # words of the name of a column, in a text that may be none
+_RULE = re.compile(r"\s*:?-+:?\s*")  # a cell below the names of columns, in Markdown
 _NO_DELIMITER = "\x1f"  # in a table of one column, whose prompts may hold commas
 _LENGTH = re.compile(
     r"\s{0,9}([+-]?[\d.,]{1,9})\s{0,9}(?:seconds|sec|s)\s{0,9}[:\uff1a]\s*", re.IGNORECASE
@@ -85,9 +89,10 @@ def decoded(data: bytes) -> str:
 def form_of(name: str, text: str) -> Form:
     """The form of a text, by the ending of the file's name or else by how it begins."""
     ending = name.rpartition(".")[2].lower() if "." in name else ""
-    if ending in _ENDINGS:
-        return _ENDINGS[ending]
     start = text.lstrip("\ufeff \t\r\n")
+    if ending in _ENDINGS:
+        # Spreadsheets save tables as .txt too, of which all would be one prompt.
+        return "csv" if _ENDINGS[ending] == "text" and _is_table(start) else _ENDINGS[ending]
     head = start.partition("\n")[0].strip()
     if start.startswith("["):
         return "json"
@@ -97,8 +102,19 @@ def form_of(name: str, text: str) -> Form:
         except (ValueError, RecursionError):
             whole = False
         return "jsonl" if whole else "json"
-    cells = [each.strip().strip('"').lower() for each in re.split(r"[,;\t|]", head)]
-    return "csv" if "prompt" in cells and len(cells) > 1 else "text"
+    return "csv" if _is_table(start) else "text"
+
+
+def _is_table(text: str) -> bool:
+    """Whether a text begins with the names of columns, or has lines of as many cells between
+    tabulators."""
+    lines = (line.strip() for line in _lines(text) if line.strip())
+    head, second = next(lines, ""), next(lines, "")
+    if head.count("\t") and head.count("\t") == second.count("\t"):
+        return True
+    cells = [each.strip().strip('"').lower() for each in re.split(r"[,;\t|]", head.strip("|"))]
+    words = max(len(each.split()) for each in cells)
+    return len(cells) > 1 and words <= LONGEST_COLUMN and "prompt" in cells
 
 
 def records_of(text: str, form: Form) -> Iterator[Found]:
@@ -139,6 +155,8 @@ def _csv(text: str) -> Iterator[Found]:
             columns = {
                 name: f"column {name} ({_letter(number)})" for number, name in enumerate(header)
             }
+        elif header and delimiter == "|" and all(_RULE.fullmatch(cell) for cell in row if cell):
+            continue
         elif header and any(cell.strip() for cell in row[len(header) :]):
             yield Unreadable(
                 line,
@@ -146,13 +164,18 @@ def _csv(text: str) -> Iterator[Found]:
                 f"A cell that holds {delimiter!r} stands in quotation marks.",
             )
         elif header:
+            if delimiter == "|":  # people and chats put blanks around it
+                row = [cell.strip() for cell in row]
             values = {name: cell for name, cell in zip(header, row) if name}
             yield Record(f"line {line}", line, values, columns)
 
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows, each with the number of its first line."""
-    rows = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    if delimiter == "\t" and _is_unquoted(text):
+        rows = csv.reader(_lines(text), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        rows = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     while True:
         line = rows.line_num + 1
         try:
@@ -167,6 +190,19 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         if row is None:
             return
         yield line, row
+
+
+def _is_unquoted(text: str) -> bool:
+    """Whether quotation marks are letters in a text of cells between tabulators, as Google Sheets
+    writes it: it cannot be read otherwise, and each of its lines has as many cells."""
+    if '"' not in text or len({line.count("\t") for line in _lines(text) if line.strip()}) > 1:
+        return False
+    try:
+        for _ in csv.reader(_lines(text), delimiter="\t", strict=True):
+            pass
+    except csv.Error:
+        return True
+    return False
 
 
 def _delimiter(head: str) -> str:
@@ -186,12 +222,18 @@ def _header(row: list[str], line: int, delimiter: str) -> list[str]:
         name.strip("-") in ("prompt", "image", "video", "reference", "references") for name in named
     ):
         sep = "," if delimiter == _NO_DELIMITER else delimiter
+        meant = next(filter(_is_nearly_prompt, header), None)
+        near = f"Is it {meant!r} (column {_letter(header.index(meant))})? " if meant else ""
         raise Unreadable(
             line,
             "The first line must name the columns, and none of them is prompt.",
-            f"It looks like: {sep.join(('name', 'prompt', 'duration'))}",
+            f"{near}It looks like: {sep.join(('name', 'prompt', 'duration'))}",
         )
     return header
+
+
+def _is_nearly_prompt(name: str) -> bool:
+    return "prompt" in name.lower() or bool(nearest(name, ["prompt"]))
 
 
 def _letter(number: int) -> str:

@@ -347,10 +347,10 @@ class _Reader:
         values: dict[str, Any] = {}
         for written, value in record.values.items():
             name = _plain(str(written)[:LONGEST_NAME])
-            if name.startswith("#"):
-                continue  # a column of one's own
+            if name.startswith("#") or _is_empty(value):
+                continue  # a column of one's own, or nothing
             if name not in FIELDS:
-                if value not in (None, "") and written not in self._unknown:
+                if written not in self._unknown:
                     self._unknown |= {written} if record.columns else set()  # of a table once
                     self._bad(
                         record,
@@ -370,6 +370,12 @@ class _Reader:
         return values
 
     def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, float) and value != value:
+            whole = "must be a whole number, not" if name in ("duration", "seed", "takes") else "is"
+            raise BadOrder(
+                f"{name} {whole} NaN, which pandas makes of empty cells.",
+                hint="Nothing is None: table.astype(object).where(table.notna(), None).",
+            )
         if name in ("name", "after"):
             text = str(value).strip() if value is not None else ""
             return text or None
@@ -429,6 +435,11 @@ class _Reader:
             place = f"{place}, line {line}"
         label = record.columns.get(column, column)
         self._problems.append(Problem(place, line, label, message, hint))
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a cell says nothing. Any value may stand there, arrays too."""
+    return value is None or (isinstance(value, str) and not value)
 
 
 @lru_cache(maxsize=256)

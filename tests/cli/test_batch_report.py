@@ -114,3 +114,38 @@ def test_a_file_that_appears_while_takes_are_made_is_not_replaced(
     ran = batch("--report", "report.csv")
     assert ran.code == 2 and "It was paid for." in ran.err
     assert Path("report.csv").read_text() == "my own"
+
+
+def states(ran: Ran) -> dict[str, str]:
+    return {each["shot"]: each["state"] for each in ran.json["shots"]}
+
+
+def test_what_is_still_running_has_not_failed(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is paid, and whoever reads that it failed may order it anew. What follows it is not."""
+    path = tmp_path / "shots.csv"
+    path.write_text("name,prompt,after\na,A fox,\nb,A boat,\nc,It stops,a\n")
+    words = ("batch", path, "--provider", "lumenfall", "--yes", "--json")
+    lumenfall.polls_until_done = 10**6
+    monkeypatch.setenv("SEEDANCE_TIMEOUT", "0")
+    ran = command(*words)
+    assert ran.code == 7 and "failed" not in ran.err
+    assert "2 of 3 takes are still running, and 1 more waits. The same command goes" in ran.err
+    assert states(ran) == {"a": "running", "b": "running", "c": "waiting"}
+    assert "a, which is not there yet" in ran.json["shots"][2]["error"]
+    lumenfall.polls_until_done = 0
+    monkeypatch.delenv("SEEDANCE_TIMEOUT")
+    assert command(*words).code == 0
+    assert lumenfall.creates == 3
+
+
+def test_what_follows_an_unclear_shot_is_not_paid(
+    command: Command, lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    path = tmp_path / "shots.csv"
+    path.write_text("name,prompt,after\na,A fox,\nb,It stops,a\n")
+    lumenfall.fault(lambda request: b"fox" in request.body, "status:500")
+    ran = command("batch", path, "--provider", "lumenfall", "--yes", "--json")
+    assert ran.code == 5 and "2 of 2 takes failed. 1 may be paid." in ran.err
+    assert states(ran) == {"a": "unclear", "b": "waiting"}

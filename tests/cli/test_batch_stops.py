@@ -18,6 +18,7 @@ import pytest
 from command_line import Command
 from running import is_create, until
 
+import seedance
 from seedance.cli import live, show
 from seedance.runner import Progress
 
@@ -201,3 +202,22 @@ def test_a_pipe_gets_a_line_for_each_change(capsys: pytest.CaptureFixture[str]) 
         display.end("sh010: /x.mp4", failed=False)
     lines = ["sh010: rendering 40 %", "sh010: saving", "[1/2] sh010: /x.mp4"]
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_journal_that_cannot_be_read_is_no_mistake_of_each_shot(
+    lumenfall: fakes.Fake, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else each shot waits for it, and says so."""
+    path = tmp_path / "shots.txt"
+    monkeypatch.setenv("SEEDANCE_JOURNAL_URL", f"sqlite:///{path / 'journal.db'}")
+    path.write_text("8s: A fox\n\nIt stops\n\nIt runs\n")
+    for words in (("--estimate",), ("--yes",)):
+        ran = command("batch", path, "--provider", "lumenfall", *words)
+        assert ran.code == 2
+        assert ran.err.count("The journal") == 1 and "mistake" not in ran.err
+    path.write_text("99s: A fox\n\nIt stops\n")
+    ran = command("batch", path, "--provider", "lumenfall", "--yes")
+    assert "a mistake" in ran.err and "The journal" not in ran.err
+    with pytest.raises(seedance.BadOrder, match="a mistake"):
+        seedance.batch(path, provider="lumenfall")
+    assert lumenfall.requests == []

@@ -47,10 +47,11 @@ def test_every_exit_code_says_what_comes_next(
 ) -> None:
     ending(monkeypatch, 0, '{"file": "a.mp4"}')
     assert recipe.order() == {"file": "a.mp4"}
-    for code in (7, 8, 9, -9, -15):
-        ending(monkeypatch, code, '{"error": {"message": "Later."}}')
-        with pytest.raises(recipe.Later):
-            recipe.order()
+    for code in (7, 8, 9, 10, -9, -15):
+        for out in ('{"error": {"message": "Later."}}', '{"task": "lumenf', ""):
+            ending(monkeypatch, code, out)
+            with pytest.raises(recipe.Later):
+                recipe.order()
     for code in (1, 2, 3, 4, 5, 6, 130):
         ending(monkeypatch, code)
         with pytest.raises(recipe.Over):
@@ -64,7 +65,8 @@ def test_an_order_may_be_delivered_twice(recipe: ModuleType, lumenfall: fakes.Fa
 
 
 @pytest.mark.parametrize(
-    ("code", "ends"), [(0, 0), (7, 75), (8, 75), (9, 75), (143, 75), (4, 1), (5, 1), (6, 1)]
+    ("code", "ends"),
+    [(0, 0), (7, 75), (8, 75), (9, 75), (10, 75), (143, 75), (4, 1), (5, 1), (6, 1)],
 )
 def test_the_script_for_deadline_ends_as_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, ends: int

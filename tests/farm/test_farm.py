@@ -42,6 +42,37 @@ def test_what_one_machine_puts_in_two_carry_and_a_fourth_fetches(farm: Farm) -> 
     assert (said["put"], said["there"] + said["going_on"]) == (0, 7)
 
 
+@pytest.mark.slow  # three workers, one after the other
+def test_a_chain_is_known_where_none_of_its_videos_is(farm: Farm) -> None:
+    """Its pictures are in the bucket: nothing is priced anew, no key is needed, and a shot that
+    failed is put in again."""
+    chain = shots(1)
+    chain += [
+        {"name": name, "prompt": name, "after": after, "provider": "lumenfall"}
+        for name, after in (("second", "s0"), ("third", "second"))
+    ]
+    home, worker = farm.machine("home"), farm.machine("worker")
+    home.put(chain[:2])
+    worker.work()
+    farm.fake.fail_with = farm.fake.failure("It broke.", "internal")
+    assert home.put(chain)["put"] == 1
+    assert [each["shot"] for each in worker.work(code=6)] == ["third"]
+    farm.fake.fail_with = None
+    worker.output.rename(farm.folder / "not on any other machine")
+    assert home.put(chain)["put"] == 1
+    assert [each["shot"] for each in worker.work()] == ["third"]
+    worker.output.rename(farm.folder / "nor this")
+    creates = farm.fake.creates
+
+    farm.environment["LUMENFALL_API_KEY"] = ""
+    fourth = farm.machine("fourth")
+    file = farm.folder / "home-shots.json"
+    assert fourth.run("batch", file, "--estimate")["to_make"] == 0
+    done = fourth.run("batch", file, "--out", farm.folder / "film")
+    assert [each["state"] for each in done["shots"]] == ["saved"] * 3
+    assert farm.fake.creates == creates
+
+
 def fetched(machine: Machine, count: int) -> list[QueuedOrder]:
     """The next orders of the queue, which are given back at the end."""
 

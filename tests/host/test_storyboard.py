@@ -285,6 +285,19 @@ def test_the_line_of_a_storyboard_with_a_picture_that_only_the_run_knows(
     assert check(site, sockets=("image",))["to_make"] == 0
 
 
+def test_what_was_made_without_a_picture_is_not_there_with_one(
+    site: Site, pack: Pack, fake: fakes.Fake
+) -> None:
+    """Neither with another ratio, nor silent: each of these is paid."""
+    run(pack)
+    assert check(site)["to_make"] == 0
+    assert check(site, sockets=("image",))["to_make"] == 3
+    run(pack, image=torch.full((1, 900, 1600, 3), 0.5))
+    assert check(site, sockets=("image",))["to_make"] == 0
+    assert check(site, sockets=("image",), generate_audio=False)["to_make"] == 3
+    assert check(site, sockets=("image",), ratio="1:1")["to_make"] == 3
+
+
 def test_the_line_says_what_is_wrong(site: Site, fake: fakes.Fake) -> None:
     assert "no shots" in check(site, "")["problem"]["message"]
     assert check(site, '[{"prompt": "A", "seed": "x"}]')["problem"]["kind"] == "BadOrder"

@@ -71,8 +71,9 @@ def test_a_project_has_a_budget_of_its_own(desk: Desk) -> None:
 
 @pytest.mark.parametrize("value", ["[1]", "{", '{"trailer": "much"}', '{"trailer": -1}'])
 def test_a_budget_that_cannot_be_read_sends_nothing(desk: Desk, value: str) -> None:
-    with pytest.raises(BadOrder):
-        desk.start(desk.runner(SEEDANCE_BUDGET_PROJECTS=value), project="trailer")
+    for project in ("trailer", "film", ""):  # a budget that limits nothing is seen at once
+        with pytest.raises(BadOrder, match=r"^(SEEDANCE_BUDGET_PROJECTS|The budget of trailer) "):
+            desk.start(desk.runner(SEEDANCE_BUDGET_PROJECTS=value), project=project)
     assert desk.fake.requests == []
 
 

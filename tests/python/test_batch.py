@@ -122,3 +122,38 @@ def test_a_failed_shot_leaves_the_others(lumenfall: fakes.Fake) -> None:
     assert [each.video is not None for each in done] == [False, True]
     assert sorted(each.shot for each in told) == ["001", "002"]
     assert "002" in names
+
+
+class Frame:
+    """As a table of pandas: iterating it gives the names of its columns."""
+
+    def to_dict(self, orient: str) -> list[dict[str, Any]]:
+        return [{"prompt": "A fox"}]
+
+    def __iter__(self) -> Any:
+        return iter(["prompt", "duration"])
+
+
+def test_what_would_be_iterated_as_other_prompts_is_refused(
+    lumenfall: fakes.Fake, tmp_path: Path
+) -> None:
+    path = tmp_path / "shots.csv"
+    path.write_text("name,prompt\na,A fox\n")
+    with path.open() as file, pytest.raises(seedance.BadOrder, match="its name"):
+        seedance.batch(file, **HERE)
+    with pytest.raises(seedance.BadOrder, match=r'to_dict\("records"\)'):
+        seedance.batch(Frame(), **HERE)  # type: ignore[arg-type]
+    assert lumenfall.requests == []
+
+
+@pytest.mark.parametrize("name", ["name", "after", "duration", "image", "references", "project"])
+def test_an_empty_cell_of_pandas_is_told(lumenfall: fakes.Fake, name: str) -> None:
+    with pytest.raises(seedance.BadOrder, match=r"NaN.*None: table"):
+        seedance.batch([{"prompt": "A fox", name: np.float64("nan")}], **HERE)
+    assert lumenfall.requests == []
+
+
+def test_an_option_that_there_is_not_is_told_whatever_its_value(lumenfall: fakes.Fake) -> None:
+    with pytest.raises(seedance.BadOrder, match="There is no option 'img'"):
+        seedance.batch([{"prompt": "A fox", "img": np.zeros((64, 64, 3))}], **HERE)
+    assert lumenfall.requests == []

@@ -4,18 +4,20 @@ for how much. Sends nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ... import media, providers
 from ...errors import BadOrder, NeedsKey, OverBudget, SeedanceError
-from ...journal import Row, State
+from ...journal import JournalReplaced, JournalUnavailable, Row, State
 from ...money import Money
 from ...order import Medium, Order
 from ...said import Said
+from ...settings import Settings
 from ...shots import BadShots, Problem, Shot
 from ...texts import counted
-from .. import Runner, Sum, Take, last_frames, repeats, sum_of
+from .. import Runner, Sum, Take, last_frames, repeats, results, sum_of
 from ..files import Files
 from ..places import Glance
 from ..worker import computing
@@ -195,8 +197,9 @@ def make_plan(
 def all_mistakes(error: BadShots, runner: Runner) -> BadShots:
     """The same with those shots too that can be read and that no provider takes as they are."""
     planner = _Planner(runner)
-    for shot in error.good:
-        planner.add(shot)
+    with suppress(JournalReplaced, JournalUnavailable):  # that comes once the list is right
+        for shot in error.good:
+            planner.add(shot)
     problems = sorted((*error.problems, *planner.problems), key=lambda each: each.line)
     return BadShots.of(error.name, problems)
 
@@ -221,6 +224,8 @@ class _Planner:
         except NeedsKey as error:
             self.needs = self.needs or error
             return
+        except (JournalReplaced, JournalUnavailable):  # that is nothing about the shot
+            raise
         except BadOrder as error:
             place = f"shot {shot.name}" + (f", line {shot.line}" if shot.line else "")
             self.problems.append(Problem(place, shot.line, "", error.message, error.hint))
@@ -236,7 +241,7 @@ class _Planner:
         before = self._first.get(shot.after)
         if before is None or before.row is None or before.row.state != State.SAVED:
             return None, True
-        picture = last_frame_of(before.row, self._glance)
+        picture = last_frame_of(before.row, self._glance, self._runner.settings)
         return picture, picture is None
 
     def _planned(self, shot: Shot, number: int, take: Take, follows: bool) -> ShotTake:
@@ -272,15 +277,16 @@ class _Planner:
         return "going on"
 
 
-def last_frame_of(row: Row, glance: Glance) -> Medium | None:
-    """The last frame of a row's video as a first frame, to the bit; None if it is not here. Of a
-    video that will be fetched again, the PNG will do."""
+def last_frame_of(row: Row, glance: Glance, settings: Settings) -> Medium | None:
+    """The last frame of a row's video as a first frame, to the bit; None if it is neither here nor
+    in the bucket. Of a video that will be fetched again, the PNG will do."""
     video = glance.at(row)
     try:
         if video is not None:
             return first_frame(Files(video), row.result)
         picture = glance.picture(row)
-        return Medium.from_pixels(media.read_picture(picture)) if picture else None
+        pixels = media.read_picture(picture) if picture else results.last_frame(settings, row)
+        return None if pixels is None else Medium.from_pixels(pixels)
     except SeedanceError:
         return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from ... import providers
-from ...errors import OutOfCredit, SeedanceError, Spent
+from ...errors import OutOfCredit, SeedanceError, Spent, StillRunning, Unclear
 from ...order import Medium
 from .. import Job, Result
 from ..files import Files
@@ -153,9 +153,14 @@ def spent_on(outcomes: Iterable[Outcome | None]) -> Spent:
 
 
 def _not_made(take: ShotTake, before: ShotTake, error: SeedanceError) -> SeedanceError:
+    why = "failed"
+    if isinstance(error, StillRunning):
+        why = "is not there yet"
+    elif isinstance(error, Unclear):
+        why = "is unclear"
     return type(error)(
         f"{take.name} was not made: it starts on the last frame of {before.shot.name}, which "
-        "failed.",
+        f"{why}.",
         hint="The same command makes it once that shot is there.",
         spent="no",
     )

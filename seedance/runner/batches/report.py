@@ -55,12 +55,14 @@ def record_of(standing: Standing) -> dict[str, Any]:
         record |= {"provider": outcome.provider, "task": outcome.task}
         record |= {"cost": cost.amount, "currency": cost.currency} if cost else {}
     elif isinstance(outcome, SeedanceError):
-        record |= {"state": _state_of(outcome), "error": str(outcome)}
+        record |= {"state": _state_of(outcome, standing.begun), "error": str(outcome)}
         record["task"] = outcome.task or record["task"]
     return record
 
 
-def _state_of(error: SeedanceError) -> str:
+def _state_of(error: SeedanceError, begun: bool) -> str:
+    if isinstance(error, (StillRunning, Unclear)) and not begun:
+        return "waiting"  # for the shot that it follows, which is that
     if isinstance(error, StillRunning):
         return "running"
     if isinstance(error, Unclear):
