@@ -97,6 +97,8 @@ MODE_WORDS: dict[Mode, Said] = {
     "edit": say("video editing"),
     "extend": say("video extension"),
 }
+MODES: frozenset[Mode] = frozenset(MODE_WORDS)
+CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
 
 NO_EXTRA: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 

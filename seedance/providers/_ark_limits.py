@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .. import order
-from ..order import Mode
+from ..order import CLIP_TASKS, MODES
 from ..wire import Limits, MediaLimits, ModelLimits, Size, Source
 
 FRAMES_A_SECOND = 24
 SHORTEST_CLIP = 2.0
 
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
-CLIP_TASKS: frozenset[Mode] = frozenset({"edit", "extend"})
-ALL_MODES: frozenset[Mode] = CLIP_TASKS | {"text", "image", "frames", "reference"}
 
 PAGES = Source("docs.byteplus.com/en/docs/modelark, task API", "2026-07")
 TUTORIAL_25 = Source("BytePlus Seedance 2.5 tutorial (a copy)", "2026-07")
@@ -89,11 +87,11 @@ def limits(prefix: str) -> Limits:
     """The limits with the model ids of a prefix: `dreamina` at BytePlus, `doubao` in China."""
     standard = ModelLimits(
         id=f"{prefix}-seedance-2-0-260128",
-        modes=ALL_MODES,
+        modes=MODES,
         resolutions=("480p", "720p", "1080p", "4k"),
         ratios=RATIOS,
         durations=(4, 15),
-        adaptive=ALL_MODES,
+        adaptive=MODES,
         auto_duration=True,
         sizes=SIZES,
         images=9,
@@ -128,7 +126,7 @@ def limits(prefix: str) -> Limits:
         mode_media={"edit": {"video": EDITED_25}},
         clip_pixels={},
         by_prompt=frozenset(),
-        drafts=ALL_MODES,
+        drafts=MODES,
         finals=("1080p",),
         web_search=frozenset(),
         formats=("mp4", "mov"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..order import Mode
+from ..order import CLIP_TASKS, MODES, Mode
 from ..said import say
 from ..wire import Limits, MediaLimits, ModelLimits, Source
 
@@ -21,9 +21,7 @@ PATHS: dict[Mode, str] = {
     "edit": "reference-to-video",
     "extend": "reference-to-video",
 }
-CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
 FRAME_MODES: frozenset[Mode] = frozenset(("image", "frames"))
-MODES: frozenset[Mode] = frozenset(PATHS) - CLIP_TASKS
 
 SCHEMA_20 = Source("fal's OpenAPI schemas of bytedance/seedance-2.0 (a copy)", "2026-08-28")
 SCHEMA_25 = Source("fal's OpenAPI schemas of bytedance/seedance-2.5 (a copy)", "2026-08-28")
@@ -56,11 +54,11 @@ AUDIO_25 = replace(AUDIO, seconds=(1.8, 30.2), total_seconds=(1.8, 30.2))
 
 STANDARD = ModelLimits(
     id="bytedance/seedance-2.0/{mode}",
-    modes=MODES,
+    modes=MODES - CLIP_TASKS,
     resolutions=("480p", "720p", "1080p", "4k"),
     ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
     durations=(4, 15),
-    adaptive=MODES,
+    adaptive=MODES - CLIP_TASKS,
     auto_duration=True,
     images=9,
     videos=3,
@@ -74,10 +72,10 @@ SMALL = replace(STANDARD, resolutions=("480p", "720p"), sources=(TABLE, PAGE_20)
 NEWEST = replace(
     STANDARD,
     id="bytedance/seedance-2.5/{mode}",
-    modes=MODES | CLIP_TASKS,
+    modes=MODES,
     resolutions=("480p", "720p", "1080p"),
     durations=(4, 30),
-    adaptive=MODES | CLIP_TASKS,
+    adaptive=MODES,
     # The schema has `auto` only. That a clip to work on wants it too is reported of a field `task`,
     # which is in no schema and is not sent.
     source_ratio=FRAME_MODES,

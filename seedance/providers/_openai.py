@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..order import Order
+from ..order import CLIP_TASKS, Order
 from ..said import say
 from ..wire import (
     Call,
@@ -123,7 +123,7 @@ def limits() -> Limits:
 
 
 def _carried(model: ModelLimits) -> ModelLimits:
-    by_types = _ark_limits.CLIP_TASKS - model.by_prompt
+    by_types = CLIP_TASKS - model.by_prompt
     return replace(
         model.only(model.modes - by_types),
         id="",

@@ -41,7 +41,6 @@ MODE_NAMES: dict[Mode, str] = {
     "frames": "image-to-video",
     "reference": "reference-to-video",
 }
-MODES: frozenset[Mode] = frozenset(MODE_NAMES)
 
 _MODERATION = re.compile(
     r"sensitive[ _]?(content|word|info)|moderation|moderated|nsfw|inappropriate"

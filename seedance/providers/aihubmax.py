@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..money import Money
-from ..order import Order
+from ..order import CLIP_TASKS, MODES, Order
 from ..said import say
 from ..wire import (
     Balance,
@@ -28,7 +28,7 @@ from ..wire import (
     text_at,
     unix_seconds,
 )
-from ._relay import MODE_NAMES, MODES, Relay
+from ._relay import MODE_NAMES, Relay
 
 UPLOAD_LIFE = 72 * 3600  # seconds
 # The protection before the upload host turns clients away that do not look like a browser.
@@ -41,11 +41,11 @@ USER_AGENT = (
 def _model(model_id: str) -> ModelLimits:
     return ModelLimits(
         id=model_id,
-        modes=MODES,
+        modes=MODES - CLIP_TASKS,
         resolutions=("480p", "720p"),
         ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
         durations=(4, 15),
-        adaptive=MODES,
+        adaptive=MODES - CLIP_TASKS,
         auto_duration=True,
         prompt_max=5000,
         images=9,

@@ -47,6 +47,7 @@ from ..wire import (
 )
 from ._ark_limits import limits
 from ._ark_models import OTHER_NAMES, ArkModels
+from ._fal import queued
 
 PARTNER = "byteplus"  # whose models have Ark's body
 # By default Comfy lets another vendor run (and bill) what BytePlus does not.
@@ -101,11 +102,6 @@ def _limits() -> Limits:
     )
 
 
-def _queued(state: dict[str, Any]) -> Running:
-    position = number_at(state, "queue_position")
-    return Running(phase="queued", ahead=None if position is None else int(position))
-
-
 class Comfy(ArkModels):
     """Comfy Router, by a key of one's own; the login of ComfyUI is not used.
 
@@ -148,7 +144,7 @@ class Comfy(ArkModels):
     @property
     def words(self) -> Words:
         # COMPLETED is no end yet: `_result` finds out which.
-        return {**super().words, "in_queue": _queued, "in_progress": Running()}
+        return {**super().words, "in_queue": queued, "in_progress": Running()}
 
     def upload(self, blob: Blob) -> Flow[Uploaded]:
         wanted = {"file_name": blob.name, "content_type": blob.mime}

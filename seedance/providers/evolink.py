@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import BadOrder, Moderated, Refused, SeedanceError
 from ..money import Money
-from ..order import Mode, Order
+from ..order import CLIP_TASKS, MODES, Order
 from ..said import say
 from ..wire import (
     AboutKey,
@@ -46,7 +46,7 @@ from ..wire import (
 )
 from ._ark_limits import SIZES, SIZES_25
 from ._price_rules import BadRule, usd
-from ._relay import MODE_NAMES, MODES, WORDS, Relay, done, failed, refused_part
+from ._relay import MODE_NAMES, WORDS, Relay, done, failed, refused_part
 
 # USD per second by model and quality: (without, with) a clip among the references. With one, the
 # longer of input and output is paid beside the output.
@@ -72,7 +72,6 @@ PARAMETERS = Source(
     "EvoLinkAI/evolink-mcp, model-params.generated.ts (from EvoLink's documents)", "2026-10"
 )
 NAMES = {**MODE_NAMES, "edit": "video-edit", "extend": "video-extend"}
-CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
 
 VIDEO = MediaLimits(
     ("video/mp4", "video/quicktime"),
@@ -97,11 +96,11 @@ def _model(model_id: str, *resolutions: str) -> ModelLimits:
         id=model_id,
         # 2.0 has no models for clips to work on: its reference mode takes an "original video for
         # editing/extension".
-        modes=MODES | CLIP_TASKS,
+        modes=MODES,
         resolutions=("480p", "720p", *resolutions),
         ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
         durations=(4, 15),
-        adaptive=MODES | CLIP_TASKS,
+        adaptive=MODES,
         sizes=SIZES,
         images=9,
         videos=3,
@@ -130,7 +129,7 @@ NEWEST = replace(
     audio_alone=True,
     edit_images=30,
     by_prompt=frozenset(),
-    drafts=MODES | CLIP_TASKS,
+    drafts=MODES,
     formats=("mp4", "mov"),
     finals=("1080p",),
     media={"video": VIDEO_25, "audio": AUDIO_25},

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Moderated, OutOfCredit, Refused, SeedanceError
 from ..money import Money
-from ..order import RESOLUTIONS, SIZES, Mode, Order
+from ..order import CLIP_TASKS, MODES, RESOLUTIONS, SIZES, Order
 from ..said import say
 from ..wire import (
     Balance,
@@ -42,7 +42,6 @@ from ..wire import (
 )
 from ._ark_limits import AUDIO, AUDIO_25, FRAMES_A_SECOND, IMAGE, SIZES_25, VIDEO, VIDEO_25, area
 
-MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
 # The list calls the highest resolution so.
 SPELLED = {"4k": "4K"}
 
@@ -54,7 +53,7 @@ FARTHEST = 10.0  # a listed price that differs from the known one by more is not
 
 STANDARD = ModelLimits(
     id="bytedance/seedance-2.0",
-    modes=MODES,
+    modes=MODES - CLIP_TASKS,
     resolutions=("480p", "720p", "1080p", "4k"),
     ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21"),
     durations=(4, 15),

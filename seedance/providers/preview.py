@@ -15,13 +15,13 @@ from ..order import (
     FINALS,
     LONGEST_SECONDS,
     MODELS,
+    MODES,
     MOST_CLIPS,
     MOST_IMAGES,
     MOST_SOUNDS,
     RATIOS,
     RESOLUTIONS,
     SIZES,
-    Mode,
     Order,
 )
 from ..wire import (
@@ -49,7 +49,6 @@ from ..wire import (
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 FREE = Money(0.0, "USD")
-MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference", "edit", "extend"))
 
 
 def _model(model_id: str) -> ModelLimits:

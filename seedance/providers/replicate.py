@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import BadOrder, Moderated, OddReply, Refused, SeedanceError, Unclear
 from ..money import Money
-from ..order import Mode, Order
+from ..order import CLIP_TASKS, MODES, Order
 from ..said import say
 from ..wire import (
     Balance,
@@ -46,9 +46,6 @@ from ..wire import (
 )
 from ._found import CLOCK_SLACK, LONGEST_CREATE, MOST_PAGES, is_of_that_time, iso_time, the_one
 
-MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
-CLIP_TASKS: frozenset[Mode] = frozenset(("edit", "extend"))
-
 VIDEO = MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15))
 AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
 
@@ -70,11 +67,11 @@ SCHEMA_25 = Source("schema of bytedance/seedance-2.5, version fa8b2706 (a copy)"
 STANDARD = ModelLimits(
     id="bytedance/seedance-2.0",
     # The schema's text on clips names editing. There is no field for it.
-    modes=MODES | {"edit"},
+    modes=MODES - {"extend"},
     resolutions=("480p", "720p"),  # no document lists them; these are reported
     ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
     durations=(4, 15),
-    adaptive=MODES | {"edit"},
+    adaptive=MODES - {"extend"},
     auto_duration=True,
     prompt_reported=2000,  # a longer one is cut off or refused
     images=9,
@@ -87,13 +84,13 @@ STANDARD = ModelLimits(
 NEWEST = replace(
     STANDARD,
     id="bytedance/seedance-2.5",
-    modes=MODES | CLIP_TASKS,
+    modes=MODES,
     resolutions=("480p", "720p", "1080p"),
     ratios=("16:9", "4:3", "1:1", "3:4", "9:16"),
     durations=(4, 30),
     prompt_max=2000,
     prompt_reported=None,
-    adaptive=MODES | CLIP_TASKS,
+    adaptive=MODES,
     source_ratio=CLIP_TASKS | {"frames"},
     source_duration=CLIP_TASKS,
     images=30,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..order import Mode, Order
+from ..order import CLIP_TASKS, MODES, Order
 from ..said import say
 from ..wire import (
     Blob,
@@ -21,17 +21,15 @@ from ..wire import (
 )
 from ._relay import Relay
 
-MODES: frozenset[Mode] = frozenset(("text", "image", "frames", "reference"))
-
 
 def _model(model_id: str) -> ModelLimits:
     return ModelLimits(
         id=model_id,
-        modes=MODES,
+        modes=MODES - CLIP_TASKS,
         resolutions=("480p", "720p"),
         ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
         durations=(4, 15),  # the schema's -1..15 would let 0 to 3 pass, its text does not
-        adaptive=MODES,
+        adaptive=MODES - CLIP_TASKS,
         auto_duration=True,
         prompt_max=2000,
         prompt_optional=frozenset(("reference",)),

@@ -230,13 +230,13 @@ def test_a_task_that_never_ends_is_left_by_our_own_deadline_and_stays_collectabl
 ) -> None:
     fake: Any = new_api.fake
     fake.endless = True
-    later = poll._Polling.elapsed
+    later = poll.Polling.elapsed
 
     def days_later(self: Any) -> float:
         return 51 * 3600 + later.fget(self)  # type: ignore[attr-defined,no-any-return]
 
     with monkeypatch.context() as patch:
-        patch.setattr(poll._Polling, "elapsed", property(days_later))
+        patch.setattr(poll.Polling, "elapsed", property(days_later))
         error = ended(new_api)
     assert isinstance(error, StillRunning) and error.spent == "yes"
     assert "has not come to an end for a long time" in error.message
