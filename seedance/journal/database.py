@@ -81,10 +81,11 @@ class Database(Resting):
     """The database behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought
     up to date) at the first use. Safe to use from several threads.
 
-    `limit` ends a statement whose server does not answer.
+    `limit` ends a statement whose server does not answer; none is waited for longer than `patience`
+    seconds.
     """
 
-    def __init__(self, url: str | Path, limit: Limit) -> None:
+    def __init__(self, url: str | Path, limit: Limit, patience: float = float("inf")) -> None:
         super().__init__()
         try:
             if isinstance(url, Path):
@@ -96,7 +97,7 @@ class Database(Resting):
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
             ) from None
-        self._limit = limit
+        self._limit, self._patience = limit, patience
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
         self._known: _Known | None = None
@@ -115,7 +116,7 @@ class Database(Resting):
             if self._engine is None:
                 if self._first_file is None:
                     self._check_names()
-                engine = open_engine(self.url, self._limit)
+                engine = open_engine(self.url, self._limit, self._patience)
                 self._engine, self._file = engine, file_of(self.url)
                 self._first_file = self._first_file or self._file
                 # A journal that is dropped without `close` must not leave connections behind.
@@ -154,7 +155,10 @@ class Database(Resting):
             engine = self._opened()
             pool = engine.pool  # `dispose` gives the engine another one
             try:
-                with cut_when_silent(engine, self._limit), engine.connect() as connection:
+                with (
+                    cut_when_silent(engine, self._limit, self._patience),
+                    engine.connect() as connection,
+                ):
                     yield connection
             finally:
                 if engine is not self._engine:  # closed meanwhile: the connection came back late
