@@ -26,6 +26,7 @@ from .engine import (
     open_engine,
     unwritable,
 )
+from .in_place import overwritten
 from .resting import Resting
 from .schema import identity, orders
 
@@ -239,6 +240,10 @@ class Database(Resting):
         if known is not None and known.row_id:
             row_uid = sa.select(orders.c.uid).where(orders.c.id == known.row_id)
             same = same and connection.execute(row_uid).scalar() == known.row_uid
+        file = database_file(self.url)
+        if same and file is not None and overwritten(file, (uid, revision)):
+            self._file = None  # what its connections have in memory must not be mixed with it
+            same = False
         if not same:
             raise _replaced()
         self._news.known.uid = uid
