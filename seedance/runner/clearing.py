@@ -310,6 +310,9 @@ def _kept_create(row: Row) -> Call | None:
 
 def _found(active: ActiveOrder, ticket: Ticket) -> None:
     try:
+        known = active.journal.by_ticket(str(ticket))  # also of an order that has ended
+        if known is not None and known.uid != active.row.uid:
+            raise TicketTaken(ticket)
         row = active.journal.resolve_unclear(active.row.id, str(ticket), active.row.uid)
     except TicketTaken:
         _tell(
