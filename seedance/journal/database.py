@@ -184,9 +184,15 @@ class Database(Resting):
                 "Check the disk and the folder's rights (of SEEDANCE_HOME), or set "
                 "SEEDANCE_JOURNAL_URL."
                 if file is not None
-                else "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+                else "Check that the database's server runs and answers, or set "
+                "SEEDANCE_JOURNAL_URL."
             )
-            if is_damage(cause):
+            if "locked" in cause or "lock timeout" in cause:
+                remedy = say(
+                    "Another program keeps it, perhaps one that was stopped in the middle of a "
+                    "write: let that one go on, or end it. Then try again."
+                )
+            elif is_damage(cause):
                 remedy = both(say("The file is damaged."), REBUILD)
             elif file is not None and os.path.isfile(file.parent):
                 cause = say("{folder} is a file, not a folder", folder=file.parent)

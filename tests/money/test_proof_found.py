@@ -318,3 +318,15 @@ def test_the_task_of_an_order_that_has_ended_is_not_adopted_for_another(ark: Des
     ark.runner().forget(ticket)
     unclear(ark)
     assert [row.task for row in ark.rows()] == [ticket, None]
+
+
+def test_an_order_that_is_not_looked_for_says_what_is_needed(ark: Desk) -> None:
+    cut_off(ark)
+    mine, ark.fake.key = ark.fake.key, "sk-another-account-0123456789"
+    assert "Set that key again" in unclear(ark).hint
+    ark.fake.key = mine
+    here = ark.fake.environment()["SEEDANCE_BYTEPLUS_BASE_URL"]
+    there = here.replace("127.0.0.1", "localhost")
+    error = unclear(ark, ark.runner(SEEDANCE_BYTEPLUS_BASE_URL=there))
+    assert f"It was sent to {here.partition('/api')[0]}" in error.hint
+    assert ark.sent_creates == 1

@@ -115,8 +115,9 @@ def test_a_journal_is_waited_for_as_long_as_its_user_has_patience(
     journal.reserve(new("a"))
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(SeedanceError, match="is locked"):
+        with pytest.raises(SeedanceError, match="is locked") as caught:
             journal.reserve(new("b"))
+    assert "Another program keeps it" in caught.value.hint
 
 
 def test_a_server_is_waited_for_as_long_as_its_user_has_patience(postgres_url: str) -> None:
