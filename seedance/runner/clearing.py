@@ -90,14 +90,14 @@ def _other_sender(active: ActiveOrder) -> Said:
     here = origin(provider.config.base_url)
     if sent_to is not None and sent_to != here:
         return say(
-            "It was sent to {origin}, and the base URL of {provider} is {here} now, so it is not "
-            "looked for. Set the base URL to that of the order, and queue the same order again.",
+            "It was sent to another address of {provider}, {origin}, than the present one, {here}, "
+            "so it is not looked for. Set that base URL again, and queue the same order again.",
             provider=provider.name,
             origin=sent_to,
             here=here,
         )
     return say(
-        "It was sent with another key of {provider} than the present one, so it is not looked for. "
+        "It was sent to {provider} with another key than the present one, so it is not looked for. "
         "Set that key again, and queue the same order again.",
         provider=provider.name,
     )

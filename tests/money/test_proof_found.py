@@ -328,5 +328,5 @@ def test_an_order_that_is_not_looked_for_says_what_is_needed(ark: Desk) -> None:
     here = ark.fake.environment()["SEEDANCE_BYTEPLUS_BASE_URL"]
     there = here.replace("127.0.0.1", "localhost")
     error = unclear(ark, ark.runner(SEEDANCE_BYTEPLUS_BASE_URL=there))
-    assert f"It was sent to {here.partition('/api')[0]}" in error.hint
+    assert f"another address of BytePlus ModelArk, {here.partition('/api')[0]}" in error.hint
     assert ark.sent_creates == 1
