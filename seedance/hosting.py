@@ -95,7 +95,7 @@ def put(settings: Settings, blob: Blob, name: str) -> None:
     extra = {"ContentType": blob.mime}
     with _bucket(settings) as (client, bucket):
         if blob.path is not None:
-            client.upload_file(str(blob.path), bucket, name, ExtraArgs=extra)
+            client.upload_file(str(blob.path), bucket, name, ExtraArgs=extra, Config=_in_line())
         else:
             client.put_object(Bucket=bucket, Key=name, Body=blob.data or b"", **extra)
 
@@ -113,14 +113,14 @@ def queued_name(settings: Settings, name: str) -> str:
 def put_file(settings: Settings, path: Path, name: str) -> None:
     """Put a file into the bucket as it is. Raises what `put` raises."""
     with _bucket(settings) as (client, bucket):
-        client.upload_file(str(path), bucket, name)
+        client.upload_file(str(path), bucket, name, Config=_in_line())
 
 
 def get_file(settings: Settings, name: str, path: Path) -> None:
     """Fetch an object into a file. Raises OSError if the disk refuses, Refused if the object is not
     there, and what `put` raises."""
     with _bucket(settings) as (client, bucket):
-        client.download_file(bucket, name, str(path))
+        client.download_file(bucket, name, str(path), Config=_in_line())
 
 
 def result_names(settings: Settings, ending: str) -> list[str]:
@@ -203,6 +203,14 @@ def try_out(settings: Settings) -> str:
     if refused:
         raise refused
     return bucket
+
+
+def _in_line() -> Any:
+    """How files are transferred: without threads of boto3's own, for whose end the process would
+    wait at its exit, however long the bucket says nothing."""
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(use_threads=False)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ WAITING = {
 }
 SEE = "What became of the order is in: seedance tasks."
 NOT_PRINTED = 10  # the exit code where all was done, and standard output cannot be written
-CLOSE_SECONDS = 5.0  # so long a command waits at its end for its threads
+CLOSE_SECONDS = 3.0  # so long a command waits at its end for its threads
 
 
 def main(argv: Sequence[str] | None = None) -> int:

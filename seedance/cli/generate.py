@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Where takes failed in several ways, the one that needs a person soonest gives the exit code.
 EXIT_CODE_ORDER = (5, 7, 9, 8, 6, 4)
 # How long a provider may take to say that it cancelled.
-CANCEL_SECONDS = 8.0
+CANCEL_SECONDS = 5.0
 
 
 def generate(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ over PostgreSQL where several machines share it.
     bucket_objects  which objects in the user's own bucket are still needed
     process         which process works on a row, and whether it still runs
     database        its connections and transactions; whether it is still the same journal
+    in_place        whether another file was written over the journal's own
     engine          the database: opened, its tables made and brought up to date
     resting         what a journal does while its process forks
     schema          the tables as SQLAlchemy sees them; `migrations` makes and changes them

@@ -26,6 +26,7 @@ from .engine import (
     open_engine,
     unwritable,
 )
+from .in_place import overwritten
 from .resting import Resting
 from .schema import identity, orders
 
@@ -81,10 +82,11 @@ class Database(Resting):
     """The database behind an SQLAlchemy URL, or in the SQLite file of a path; opened (and brought
     up to date) at the first use. Safe to use from several threads.
 
-    `limit` ends a statement whose server does not answer.
+    `limit` ends a statement whose server does not answer; none is waited for longer than `patience`
+    seconds.
     """
 
-    def __init__(self, url: str | Path, limit: Limit) -> None:
+    def __init__(self, url: str | Path, limit: Limit, patience: float = float("inf")) -> None:
         super().__init__()
         try:
             if isinstance(url, Path):
@@ -96,7 +98,7 @@ class Database(Resting):
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
                 hint="It looks like postgresql+psycopg://user:password@host/database.",
             ) from None
-        self._limit = limit
+        self._limit, self._patience = limit, patience
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
         self._known: _Known | None = None
@@ -115,7 +117,7 @@ class Database(Resting):
             if self._engine is None:
                 if self._first_file is None:
                     self._check_names()
-                engine = open_engine(self.url, self._limit)
+                engine = open_engine(self.url, self._limit, self._patience)
                 self._engine, self._file = engine, file_of(self.url)
                 self._first_file = self._first_file or self._file
                 # A journal that is dropped without `close` must not leave connections behind.
@@ -154,7 +156,10 @@ class Database(Resting):
             engine = self._opened()
             pool = engine.pool  # `dispose` gives the engine another one
             try:
-                with cut_when_silent(engine, self._limit), engine.connect() as connection:
+                with (
+                    cut_when_silent(engine, self._limit, self._patience),
+                    engine.connect() as connection,
+                ):
                     yield connection
             finally:
                 if engine is not self._engine:  # closed meanwhile: the connection came back late
@@ -179,9 +184,15 @@ class Database(Resting):
                 "Check the disk and the folder's rights (of SEEDANCE_HOME), or set "
                 "SEEDANCE_JOURNAL_URL."
                 if file is not None
-                else "Check the disk and the folder's rights, or set SEEDANCE_JOURNAL_URL."
+                else "Check that the database's server runs and answers, or set "
+                "SEEDANCE_JOURNAL_URL."
             )
-            if is_damage(cause):
+            if "locked" in cause or "lock timeout" in cause:
+                remedy = say(
+                    "Another program keeps it, perhaps one that was stopped in the middle of a "
+                    "write: let that one go on, or end it. Then try again."
+                )
+            elif is_damage(cause):
                 remedy = both(say("The file is damaged."), REBUILD)
             elif file is not None and os.path.isfile(file.parent):
                 cause = say("{folder} is a file, not a folder", folder=file.parent)
@@ -235,6 +246,10 @@ class Database(Resting):
         if known is not None and known.row_id:
             row_uid = sa.select(orders.c.uid).where(orders.c.id == known.row_id)
             same = same and connection.execute(row_uid).scalar() == known.row_uid
+        file = database_file(self.url)
+        if same and file is not None and overwritten(file, (uid, revision)):
+            self._file = None  # what its connections have in memory must not be mixed with it
+            same = False
         if not same:
             raise _replaced()
         self._news.known.uid = uid

@@ -51,8 +51,9 @@ def no_limit(seconds: float, cut: Callable[[], None]) -> AbstractContextManager[
     return contextlib.nullcontext()
 
 
-def open_engine(url: sa.URL, limit: Limit = no_limit) -> sa.Engine:
-    """An engine for `url`, its tables made or brought up to date.
+def open_engine(url: sa.URL, limit: Limit = no_limit, patience: float = float("inf")) -> sa.Engine:
+    """An engine for `url`, its tables made or brought up to date. No wait for the database is
+    longer than `patience` seconds.
 
     Raises BadOrder if a newer version of the pack wrote it, SQLAlchemyError or OSError where it
     cannot be opened.
@@ -62,15 +63,15 @@ def open_engine(url: sa.URL, limit: Limit = no_limit) -> sa.Engine:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not file.exists():
             file.touch(mode=0o600)  # SQLite gives the files beside it the same mode
-    engine = sa.create_engine(url, **_options(url))
+    engine = sa.create_engine(url, **_options(url, patience))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda made, record: _prepare_sqlite(made, record, url))
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", lambda made: _begin_sqlite(made, patience))
     else:
         event.listen(engine, "connect", _note, insert=True)  # before SQLAlchemy's first questions
         event.listen(engine, "checkout", _pinging(engine))
     try:
-        with cut_when_silent(engine, limit):
+        with cut_when_silent(engine, limit, patience):
             _bring_up_to_date(engine)
     except BaseException:
         engine.dispose()
@@ -107,34 +108,39 @@ def file_of(url: sa.URL) -> File | None:
     return (found.st_dev, found.st_ino) if found else None
 
 
-def _options(url: sa.URL) -> dict[str, Any]:
+def _options(url: sa.URL, patience: float) -> dict[str, Any]:
+    def most(seconds: float) -> int:
+        return max(int(min(seconds, patience)), 1)
+
     if url.get_backend_name() != "postgresql":
         return {}
     options: dict[str, Any] = {
         # Whatever the server's default is: under REPEATABLE READ, orders that are reserved at once
         # would each count the budget without the others.
         "isolation_level": "READ COMMITTED",
-        "pool_timeout": LOCK_SECONDS,
+        "pool_timeout": most(LOCK_SECONDS),
     }
     if url.get_driver_name() in ("psycopg", "psycopg2"):
         limits = {
-            "statement_timeout": STATEMENT_SECONDS,
-            "lock_timeout": LOCK_SECONDS,
+            "statement_timeout": most(STATEMENT_SECONDS),
+            "lock_timeout": most(LOCK_SECONDS),
             "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS,
         }
         options["connect_args"] = {
-            "connect_timeout": CONNECT_SECONDS,
+            "connect_timeout": most(CONNECT_SECONDS),
             "keepalives_idle": CONNECT_SECONDS,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "tcp_user_timeout": 1000 * STATEMENT_SECONDS,
+            "tcp_user_timeout": 1000 * most(STATEMENT_SECONDS),
             "options": " ".join(f"-c {name}={1000 * value}" for name, value in limits.items()),
         }
     return options
 
 
 @contextlib.contextmanager
-def cut_when_silent(engine: sa.Engine, limit: Limit) -> Iterator[None]:
+def cut_when_silent(
+    engine: sa.Engine, limit: Limit, patience: float = float("inf")
+) -> Iterator[None]:
     """A block in which this thread's connection is cut where its server says nothing for too long:
     PostgreSQL's own limits hold only while it answers, and the system of a server that is stopped
     goes on confirming what arrives."""
@@ -151,7 +157,7 @@ def cut_when_silent(engine: sa.Engine, limit: Limit) -> Iterator[None]:
                     line.shutdown(socket.SHUT_RDWR)
 
     try:
-        with limit(SILENT_SECONDS, cut):
+        with limit(min(SILENT_SECONDS, patience), cut):
             yield
     finally:
         _mine.given = []
@@ -190,10 +196,10 @@ def _prepare_sqlite(connection: Any, record: Any, url: sa.URL) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 1")
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
+def _begin_sqlite(connection: sa.Connection, patience: float) -> None:
     if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         return
-    give_up = time.monotonic() + BUSY_SECONDS
+    give_up = time.monotonic() + min(BUSY_SECONDS, patience)
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -64,7 +64,7 @@ class Journal(Database, Queries, UnclearRows):
     to date) at the first use. Safe to use from several threads.
 
     `clock` gives Unix seconds, `monotonic` seconds of a clock that nobody can set. `limit` ends a
-    statement whose server does not answer.
+    statement whose server does not answer; none is waited for longer than `patience` seconds.
     """
 
     def __init__(
@@ -74,8 +74,9 @@ class Journal(Database, Queries, UnclearRows):
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         limit: Limit = no_limit,
+        patience: float = float("inf"),
     ) -> None:
-        super().__init__(url, limit)
+        super().__init__(url, limit, patience)
         self.holder = new_holder()
         self._clock, self._monotonic = clock, monotonic
         self._watched: dict[int, tuple[str | None, float, float]] = {}

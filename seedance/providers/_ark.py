@@ -31,7 +31,7 @@ from ..wire import (
 )
 from ._ark_assets import ArkAssets
 from ._ark_models import OTHER_NAMES, ArkModels
-from ._found import is_of_that_time, the_one
+from ._found import MARK_SLACK, recognised
 
 TASKS = "/contents/generations/tasks"
 
@@ -115,14 +115,12 @@ class Ark(ArkModels):
                 "The order sets {marked} itself, so that nothing marks its task.", marked=MARKED
             )
         tasks = yield from self._list()
-        return the_one(
-            self.name,
-            [
-                Ticket.issue(self.id, task.get("id"))
-                for task in tasks
-                if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order, since)
-            ],
-        )
+        marked = [
+            (Ticket.issue(self.id, task.get("id")), number_at(task, "created_at"))
+            for task in tasks
+            if number_at(task, MARKED) == float(self.mark) and self._may_be(task, order)
+        ]
+        return recognised(self.name, marked, since, MARK_SLACK)
 
     def recent(self, since: float) -> Flow[list[Ticket]]:
         """The tasks of the list, which goes back seven days."""
@@ -158,11 +156,9 @@ class Ark(ArkModels):
 
     # ------------------------------------------------------------------------------- the answers
 
-    def _may_be(self, task: dict[str, Any], order: Mapping[str, Any], since: float) -> bool:
+    def _may_be(self, task: dict[str, Any], order: Mapping[str, Any]) -> bool:
         """Whether nothing that the list shows of a task speaks against an order. There are only so
         many marks, and others use the account too."""
-        if not is_of_that_time(number_at(task, "created_at"), since):
-            return False
         shown = ("seed", "resolution", "generate_audio")
         return all(task.get(name) in (None, order.get(name)) for name in shown)
 

@@ -11,13 +11,39 @@ from ..wire import Ticket
 # Seconds by which a task's time may lie before and after that of its order: clocks differ, and the
 # answer to a create takes its time.
 CLOCK_SLACK = 300.0
+MARK_SLACK = 3600.0  # before it, where a number of its own tells an order from most others
 LONGEST_CREATE = 900.0
+# A clock may be wrong by hours: its time zone, or a battery. Lists are asked for so much more.
+CLOCK_WRONG = 24 * 3600.0
 MOST_PAGES = 100  # of a list
 
 
-def is_of_that_time(created: float | None, since: float) -> bool:
+def is_of_that_time(created: float | None, since: float, slack: float = CLOCK_SLACK) -> bool:
     """Whether a task may be the one of an order that was sent at `since` (Unix seconds)."""
-    return created is not None and since - CLOCK_SLACK < created < since + LONGEST_CREATE
+    return created is not None and since - slack < created < since + max(slack, LONGEST_CREATE)
+
+
+def recognised(
+    name: str,
+    alike: Iterable[tuple[Ticket, float | None]],
+    since: float,
+    slack: float = CLOCK_SLACK,
+) -> Ticket | None:
+    """Of tasks, each with when it was created, that are as an order was sent at `since`: the one of
+    that time. Raises Unclear for several, and where all are of another time: a clock may be wrong,
+    or they may be other orders'."""
+    alike = list(alike)
+    then = [ticket for ticket, created in alike if is_of_that_time(created, since, slack)]
+    if then or not alike:
+        return the_one(name, then)
+    raise Unclear(
+        "{provider} has {tickets}, which was sent as this order was, but at another time by the "
+        "clock of this machine.",
+        hint="The clock may have been wrong, or it is another's. Collect it with seedance collect, "
+        "and look.",
+        provider=name,
+        tickets=list(dict.fromkeys(str(ticket) for ticket, _ in alike))[:5],
+    )
 
 
 def iso_time(seconds: float) -> str:

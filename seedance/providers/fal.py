@@ -16,7 +16,7 @@ from ._ark_limits import FRAMES_A_SECOND, SIZES_25
 from ._fal import COMPLETE, QUEUE, Queue
 from ._fal_limits import LIMITS, PATHS
 from ._fal_prices import PRICES
-from ._found import CLOCK_SLACK, MOST_PAGES, is_of_that_time, iso_time, the_one
+from ._found import CLOCK_WRONG, MOST_PAGES, is_of_that_time, iso_time, recognised, the_one
 
 # The routes that run in the USA, which only SEEDANCE_FAL_MODELS names, are reported to cost up to a
 # fifth more; the page of their draft/complete prints the same price.
@@ -85,27 +85,26 @@ class Fal(Queue):
         else:
             wanted = {MARKED: self.mark}
             endpoint = create.url.removeprefix(self.url("/"))
-        history = yield from self._history(endpoint, since - CLOCK_SLACK, expand="payloads")
-        requests = [
-            item for item in history if is_of_that_time(unix_seconds(item.get("sent_at")), since)
-        ]
-        bare = [item for item in requests if not isinstance(item.get("json_input"), dict)]
-        found = [
-            item
-            for item in requests
-            if item not in bare
-            and all(item["json_input"].get(name) == value for name, value in wanted.items())
-        ]
-        tickets = [self._ticket(endpoint, item) for item in found or bare]
+        history = yield from self._history(endpoint, since - CLOCK_WRONG, expand="payloads")
+        found, bare = [], []
+        for item in history:
+            ticket, sent = self._ticket(endpoint, item), unix_seconds(item.get("sent_at"))
+            was_sent = item.get("json_input")
+            if not isinstance(was_sent, dict):
+                bare += [ticket] if is_of_that_time(sent, since) else []
+            elif all(was_sent.get(name) == value for name, value in wanted.items()):
+                found.append((ticket, sent))
         if bare and not found:
             raise Unclear(
                 "fal's history has {count} requests of that time without what was "
                 "sent, one of which may be this order's: {tickets}.",
                 hint="Collect the right one with seedance collect.",
                 count=len(bare),
-                tickets=tickets[:5],
+                tickets=bare[:5],
             )
-        return the_one(self.name, tickets)
+        if MARKED in wanted:  # which nobody else's request has, at whatever time
+            return the_one(self.name, (ticket for ticket, _ in found))
+        return recognised(self.name, found, since)
 
     def recent(self, since: float) -> Flow[list[Ticket]]:
         """The requests of Seedance's models in the history, which goes back thirty days."""

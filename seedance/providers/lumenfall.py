@@ -39,7 +39,7 @@ from ..wire import (
     number_at,
     text_at,
 )
-from ._found import CLOCK_SLACK, LONGEST_CREATE, MOST_PAGES, iso_time, the_one
+from ._found import CLOCK_WRONG, MOST_PAGES, iso_time, the_one
 
 # Seed 003 knows one tier, `1K`, which is Lumenfall's way of saying 720p, with these sizes.
 TIER = {"720p": "1K"}
@@ -180,8 +180,8 @@ class Lumenfall(Provider):
                 "The order sets {marked} itself, so that nothing marks its request.", marked=MARKED
             )
         items = yield from self._requests(
-            created_after=iso_time(since - CLOCK_SLACK),
-            created_before=iso_time(since + LONGEST_CREATE),
+            created_after=iso_time(since - CLOCK_WRONG),
+            created_before=iso_time(since + CLOCK_WRONG),
         )
         found = {
             str(item.get("id")): Ticket.issue(self.id, item.get("id"))

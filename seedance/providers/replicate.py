@@ -44,7 +44,7 @@ from ..wire import (
     text_at,
     unix_seconds,
 )
-from ._found import CLOCK_SLACK, LONGEST_CREATE, MOST_PAGES, is_of_that_time, iso_time, the_one
+from ._found import CLOCK_WRONG, MOST_PAGES, is_of_that_time, iso_time, recognised
 
 VIDEO = MediaLimits(("video/mp4", "video/quicktime"), total_seconds=(0, 15))
 AUDIO = MediaLimits(("audio/mpeg", "audio/wav"), total_seconds=(0, 15))
@@ -223,19 +223,19 @@ class Replicate(Provider):
             raise BadOrder("What was sent was not kept, so that its prediction is not looked for.")
         model = create.url.removeprefix(self.url("/v1/models/")).removesuffix("/predictions")
         query = {
-            "created_after": iso_time(since - CLOCK_SLACK),
-            "created_before": iso_time(since + LONGEST_CREATE),
+            "created_after": iso_time(since - CLOCK_WRONG),
+            "created_before": iso_time(since + CLOCK_WRONG),
         }
         found, bare = [], []
         for item in (yield from self._list(query)):
             if item.get("model", model) != model:
                 continue
-            if not is_of_that_time(unix_seconds(item.get("created_at")), since):
-                continue
+            created = unix_seconds(item.get("created_at"))
             if item.get("data_removed"):
-                bare.append(Ticket.issue(self.id, item.get("id")))
+                if is_of_that_time(created, since):
+                    bare.append(Ticket.issue(self.id, item.get("id")))
             elif item.get("input") == create.json["input"]:
-                found.append(Ticket.issue(self.id, item.get("id")))
+                found.append((Ticket.issue(self.id, item.get("id")), created))
         if bare and not found:
             raise Unclear(
                 "Replicate has {count} predictions of that time whose inputs are "
@@ -244,7 +244,7 @@ class Replicate(Provider):
                 count=len(bare),
                 tickets=bare[:5],
             )
-        return the_one(self.name, found)
+        return recognised(self.name, found, since)
 
     def recent(self, since: float) -> Flow[list[Ticket]]:
         """The predictions of Seedance's models."""

@@ -295,6 +295,11 @@ class ActiveOrder:
         return same_account and self.row.origin in (None, here)
 
     @property
+    def ours(self) -> bool:
+        """Whether this process has the lease of the row."""
+        return self.row.holder == self.journal.holder
+
+    @property
     def unwritten(self) -> bool:
         """Whether the journal could not take something of this order yet."""
         return bool(self._unwritten)

@@ -73,14 +73,7 @@ def clear(active: ActiveOrder) -> None:
     if not has_means(type(provider)):
         return
     if not active.same_sender:
-        _tell(
-            active,
-            say(
-                "It was sent to {provider} with another key or to another address than the present "
-                "one, so it is not looked for.",
-                provider=provider.name,
-            ),
-        )
+        _tell(active, _other_sender(active))
         return
     try:
         if provider.idempotency is not None:
@@ -89,6 +82,25 @@ def clear(active: ActiveOrder) -> None:
             _find(active)
     except BadOrder as error:  # the journal cannot be written
         logger.warning("Row %s stays unclear: %s", row.id, error)
+
+
+def _other_sender(active: ActiveOrder) -> Said:
+    """Why an order is not looked for, and what is needed for it."""
+    provider, sent_to = active.client.provider, active.row.origin
+    here = origin(provider.config.base_url)
+    if sent_to is not None and sent_to != here:
+        return say(
+            "It was sent to another address of {provider}, {origin}, than the present one, {here}, "
+            "so it is not looked for. Set that base URL again, and queue the same order again.",
+            provider=provider.name,
+            origin=sent_to,
+            here=here,
+        )
+    return say(
+        "It was sent to {provider} with another key than the present one, so it is not looked for. "
+        "Set that key again, and queue the same order again.",
+        provider=provider.name,
+    )
 
 
 def _sent_at(row: Row) -> float:
@@ -310,6 +322,9 @@ def _kept_create(row: Row) -> Call | None:
 
 def _found(active: ActiveOrder, ticket: Ticket) -> None:
     try:
+        known = active.journal.by_ticket(str(ticket))  # also of an order that has ended
+        if known is not None and known.uid != active.row.uid:
+            raise TicketTaken(ticket)
         row = active.journal.resolve_unclear(active.row.id, str(ticket), active.row.uid)
     except TicketTaken:
         _tell(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..errors import BadOrder, SeedanceError, StillRunning
+from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning, Unreachable
 from ..fit import Change
 from ..journal import Row, State
 from ..money import Money
@@ -28,6 +28,12 @@ from .outcomes import costs_nothing, error_of, told
 from .progress import Progress
 
 LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this often
+# An order without a ticket when the time to wait is over is given up. So much later, because what
+# it waits for (a slot, a busy provider) ends with it, and has better words; and then so long its
+# thread may take to end.
+LATE_SECONDS = 2.5
+GIVE_UP_SECONDS = 1.0
+UNSENT_SECONDS = 60.0  # until an order is given up that nobody wanted to wait for (a time of 0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Job:
         self._pictures_later = pictures_later
         self._new, self._may_send = new, may_send
         self._began = time.monotonic()
+        self._given_up: float | None = None
         self._waiting = active is not None  # who made this job has joined the order
 
     @property
@@ -177,8 +184,11 @@ class Job:
             active.unlisten(tell)
 
     def _check_deadline(self) -> None:
+        """Raise the error of a time to wait that is over."""
         timeout = self._settings.timeout
-        if self.task and time.monotonic() - self._began > timeout:
+        if not self.task:
+            self._check_unsent()
+        elif time.monotonic() - self._began > timeout:
             self.release()
             row = self._current
             assert row is not None
@@ -197,13 +207,55 @@ class Job:
             )
             raise told(row, late)
 
+    def _check_unsent(self) -> None:
+        """Give the order up that has no ticket in time, for whatever it waits: an upload, a
+        database, another process. A paid call under way is never cut: only its answer tells what
+        became of the order."""
+        active, now = self._active, time.monotonic()
+        if active is None or active.spending:
+            return
+        if self._given_up is None:
+            if now - self._began > (self._settings.timeout or UNSENT_SECONDS) + LATE_SECONDS:
+                self._given_up = now
+                self.release()
+                if not active.waiters:
+                    active.request_cancel()
+        elif now - self._given_up > GIVE_UP_SECONDS:
+            raise self._unsent(active)
+
+    def _unsent(self, active: ActiveOrder) -> SeedanceError:
+        """The error for an order that was given up before it had a ticket."""
+        row = active.row
+        if row.state == State.UNCLEAR:
+            return error_of(row)
+        seconds = f"{self._settings.timeout or UNSENT_SECONDS:.0f}"
+        if row.live and not active.ours:
+            goes_on = StillRunning(
+                "Another process works on the order, and it had no ticket within {seconds} s.",
+                hint="To wait for it again, queue the same order again. See: seedance tasks.",
+                seconds=seconds,
+            )
+            return told(row, goes_on)
+        unsent = Unreachable(
+            "The order could not be sent within {seconds} s, so it was given up before anything "
+            "was sent.",
+            hint="It is safe to try again. For more time, raise SEEDANCE_TIMEOUT.",
+            seconds=seconds,
+        )
+        return told(row, unsent)
+
     def _outcome(self) -> Result:
         if self._error is not None:
             raise self._error
         row = self._row
         if self._active is not None:
             self.release()
-            row = self._active.done.result()
+            try:
+                row = self._active.done.result()
+            except Cancelled:
+                if self._given_up is None or self.task:
+                    raise
+                raise self._unsent(self._active) from None
         assert row is not None
         paths = self._delivered(row)
         measured = {key: value for key, value in row.result.items() if key in files.MEASURED}

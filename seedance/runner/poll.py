@@ -138,7 +138,9 @@ class Asking:
         raise NotFound(
             "{ticket} cannot be found at {provider} now: {said}. That is no proof "
             "that it has ended.",
-            hint="Check that the key and the base URL are those that ordered it.",
+            hint="Check that the key and the base URL are those that ordered it."
+            if self.active.same_sender
+            else "It was ordered with another key than the present one: set that key again.",
             ticket=self.active.row.task,
             provider=client.provider.name,
             said=status.message,

@@ -46,6 +46,7 @@ Confirm: TypeAlias = Callable[[Prepared, int], "bool | None"]
 """Is told what would be sent, and how many takes of it; raises to have nothing sent. True says that
 a person has read its `repeats`, which are among the notes of the jobs otherwise."""
 
+LATE_SECONDS = 5.0  # by which the database may be waited for longer than for a video
 SEE_TASKS = template("See: seedance tasks.")
 
 
@@ -63,7 +64,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._worker = Worker(self._beat)
-        self.journal = Journal(self.settings.journal_url, limit=self._worker.watchdog.limit)
+        limit, patience = self._worker.watchdog.limit, self.settings.timeout + LATE_SECONDS
+        self.journal = Journal(self.settings.journal_url, limit=limit, patience=patience)
         self._clients = Clients(self.settings, self._worker.watchdog)
         self._catalogs = Catalogs(self.settings, self._clients.at)
         self.assets = Assets(self.settings, self.journal, self._clients.for_assets)

@@ -138,6 +138,9 @@ def _create(active: ActiveOrder, prepared: Prepared, delivered: Delivered) -> No
     failures = 0
     while True:
         _take_slot(active, deadline)
+        if active.cancelled():  # while the database was waited for
+            _not_accepted(active)
+            raise CancelledInTime
         active.spending = True
         active.worker.may_have_spent |= not costs_nothing(active.row)
         active.say("submitting")

@@ -41,6 +41,45 @@ KINDS = {
     "fragments": ("c.mp4", {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}),
     "matroska": ("d.mkv", {}),
 }
+# A file that is written while it is made does not say how long it is.
+PARTS = {**KINDS, "webm": ("e.webm", {}), "webm of unknown length": ("f.webm", {"live": "1"})}
+
+
+@pytest.fixture(scope="module")
+def vp9(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vp9") / "clip.webm"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libvpx-vp9", rate=24, options={"cpu-used": "8"})
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        for picture in np.random.default_rng(3).integers(0, 255, (24, 90, 160, 3), np.uint8):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        made.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_video_that_lacks_only_its_end_is_told(
+    clip: Path, vp9: Path, tmp_path: Path, kind: str
+) -> None:
+    name, options = PARTS[kind]
+    source = vp9 if name.endswith(".webm") else clip.with_name("noise.mp4")
+    data = remuxed(source, tmp_path / name, **options)
+    media.check_complete(tmp_path / name)
+    for lacks in (1, 9, 200, len(data) // 50, len(data) // 10, len(data) // 2):
+        (tmp_path / f"cut-{name}").write_bytes(data[:-lacks])
+        with pytest.raises(BadOrder, match=r"cut off|not a readable"):
+            media.check_complete(tmp_path / f"cut-{name}")
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("more", [bytes(3), bytes(400), b"anything at all"])
+def test_what_follows_a_whole_video_does_not_matter(
+    clip: Path, vp9: Path, tmp_path: Path, kind: str, more: bytes
+) -> None:
+    name, options = PARTS[kind]
+    data = remuxed(vp9 if name.endswith(".webm") else clip, tmp_path / name, **options)
+    (tmp_path / name).write_bytes(data + more)
+    media.check_complete(tmp_path / name)
 
 
 @pytest.mark.parametrize("kind", KINDS)

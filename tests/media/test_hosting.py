@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import socket
 import sys
@@ -144,6 +145,24 @@ def test_a_large_file_goes_up_in_parts(
     name = put(settings, blob(path=path))
     assert sum("partNumber" in sent for _, sent in bucket.requests) == 2
     assert bucket.read(hosting.address(settings, name)) == DATA * 900
+
+
+def test_a_file_goes_up_in_the_thread_that_sends_it(
+    bucket: Bucket, configured: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process waits at its exit for the threads of a pool, however long a bucket says nothing."""
+
+    def begun(*_: object) -> None:
+        raise AssertionError("a thread of a pool was begun")
+
+    path = tmp_path / "cat.png"
+    path.write_bytes(DATA * 4000)
+    settings = configured(bucket)
+    monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "submit", begun)
+    name = put(settings, blob(path=path))
+    hosting.put_file(settings, path, name)
+    hosting.get_file(settings, name, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == DATA * 4000
 
 
 def test_an_object_can_be_removed_twice(bucket: Bucket, configured: Configure) -> None:

@@ -284,3 +284,49 @@ def test_an_unclear_order_is_told_with_what_to_do(ark: Desk) -> None:
     ark.runner().forget(1)
     assert ark.video().state == "saved"
     assert ark.sent_creates == 2
+
+
+@pytest.mark.parametrize("ahead", [400.0, -400.0, 3000.0])
+def test_a_task_is_recognised_by_its_mark_though_the_clock_was_wrong(
+    ark: Desk, ahead: float
+) -> None:
+    cut_off(ark)
+    sql(
+        str(ark.runner().journal.url),
+        "UPDATE orders SET submitted = submitted + :ahead, created = created + :ahead",
+        ahead=ahead,
+    )
+    assert ark.video().task == "byteplus:cgt-20261120093000-00001"
+    assert ark.sent_creates == 1
+
+
+def test_a_task_with_the_mark_of_another_time_is_shown_and_not_adopted(ark: Desk) -> None:
+    cut_off(ark)
+    for task in ark.fake.tasks:
+        ark.fake.created[task] -= 2 * 3600  # type: ignore[attr-defined]
+    error = unclear(ark)
+    assert "byteplus:cgt-20261120093000-00001" in str(error)
+    assert "probably not created" not in str(error)
+    assert (ark.row().state, ark.row().task, ark.sent_creates) == ("unclear", None, 1)
+
+
+def test_the_task_of_an_order_that_has_ended_is_not_adopted_for_another(ark: Desk) -> None:
+    cut_off(ark)
+    (task,) = ark.fake.tasks.values()
+    ticket = f"byteplus:{task.id}"
+    ark.runner().collect(ticket).wait()
+    ark.runner().forget(ticket)
+    unclear(ark)
+    assert [row.task for row in ark.rows()] == [ticket, None]
+
+
+def test_an_order_that_is_not_looked_for_says_what_is_needed(ark: Desk) -> None:
+    cut_off(ark)
+    mine, ark.fake.key = ark.fake.key, "sk-another-account-0123456789"
+    assert "Set that key again" in unclear(ark).hint
+    ark.fake.key = mine
+    here = ark.fake.environment()["SEEDANCE_BYTEPLUS_BASE_URL"]
+    there = here.replace("127.0.0.1", "localhost")
+    error = unclear(ark, ark.runner(SEEDANCE_BYTEPLUS_BASE_URL=there))
+    assert f"another address of BytePlus ModelArk, {here.partition('/api')[0]}" in error.hint
+    assert ark.sent_creates == 1

@@ -112,6 +112,25 @@ def went_back_in_place(file: Path, backup: Path) -> None:
     target.close()
 
 
+def copied_over(file: Path, backup: Path) -> None:
+    """As `cp` puts a backup back: into the file that the process has open."""
+    shutil.copyfile(backup, file)
+
+
+def copied_over_without_its_log(file: Path, backup: Path) -> None:
+    shutil.copyfile(backup, file)
+    for path in file.parent.glob(f"{file.name}-*"):
+        path.unlink()
+
+
+def emptied(file: Path, backup: Path) -> None:
+    file.write_bytes(b"")
+
+
+def overwritten_with_something_else(file: Path, backup: Path) -> None:
+    file.write_bytes(b"no journal at all\n" * 1000)
+
+
 def second_name(file: Path, backup: Path) -> None:
     os.link(file, file.with_name("second name.db"))
 
@@ -125,6 +144,10 @@ def second_name(file: Path, backup: Path) -> None:
         replaced_by_a_copy,
         renamed_over,
         went_back_in_place,
+        copied_over,
+        copied_over_without_its_log,
+        emptied,
+        overwritten_with_something_else,
         second_name,
     ],
 )
