@@ -46,6 +46,7 @@ class Row:
     `create` is the paid call as JSON, where it is kept and its outcome is not known. `looks` counts
     how often the provider's list did not have the task, `looked` is when it last did not (Unix
     seconds). `reuses` counts how often the order was asked for again, and not paid again.
+    `budget_usd` is what it counts in budgets.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Row:
     looks: int = 0
     project: str = ""
     reuses: int = 0
+    budget_usd: float | None = None
 
     @property
     def live(self) -> bool:
@@ -151,4 +153,5 @@ def row_of(record: Any) -> Row:
         looks=record.looks or 0,
         project=record.project or "",
         reuses=record.reuses or 0,
+        budget_usd=record.budget_usd,
     )
