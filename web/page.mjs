@@ -153,10 +153,12 @@ export const NOTHING = Symbol("nothing");
 const NONE = new Map();
 
 /** The nodes that a run would take: in all subgraphs, without those that are muted or bypassed. */
-export const nodesToRun = () => nodesIn(root().nodes);
+export const nodesToRun = () => [...nodesIn(root().nodes)];
 
 /** As `nodesToRun`, of one node and what is inside it. @param {ComfyNode} node */
-export const nodesWithin = (node) => nodesIn([node], new Map([[node.id, givenTo(node)]]));
+export const nodesWithin = (node) => [...nodesIn([node], new Map([[node.id, givenTo(node)]]))];
+
+const MOST_LOOKS = 10_000; // nodes and links that are looked at, for one question
 
 const MUTED = [2, 4]; // LiteGraph's modes "never" and "bypass"
 
@@ -164,28 +166,41 @@ const MUTED = [2, 4]; // LiteGraph's modes "never" and "bypass"
  * @param {any[]} nodes
  * @param {Map<any, Given>} [given] - by the ids of the nodes
  * @param {(node: any) => boolean} [wanted]
- * @returns {Placed[]}
+ * @param {{ looks: number }} [left] - a subgraph that is in itself many times has nodes without end
+ * @returns {Generator<Placed>}
  */
-function nodesIn(nodes, given = new Map(), wanted = ({ mode }) => !MUTED.includes(mode)) {
-  return nodes.filter(wanted).flatMap((node) => {
+function* nodesIn(
+  nodes,
+  given = new Map(),
+  wanted = ({ mode }) => !MUTED.includes(mode),
+  left = { looks: MOST_LOOKS },
+) {
+  for (const node of nodes) {
+    if (left.looks-- <= 0) return;
+    if (!wanted(node)) continue;
     const mine = given.get(node.id) ?? NONE;
-    return node.subgraph
-      ? nodesIn(node.subgraph.nodes, handedIn(node, mine), wanted)
-      : [{ node, given: mine }];
-  });
+    if (node.subgraph) yield* nodesIn(node.subgraph.nodes, handedIn(node, mine, left), wanted, left);
+    else yield { node, given: mine };
+  }
 }
 
 /**
  * What a subgraph hands to the nodes in it, by their ids.
  * @param {any} outer - its node
  * @param {Given} given - to that
+ * @param {{ looks: number }} left
  * @returns {Map<any, Given>}
  */
-function handedIn(outer, given) {
+function handedIn(outer, given, left) {
   const { subgraph } = outer;
   const handed = new Map();
+  /** @type {Map<string, any>} */
+  const widgets = new Map();
+  for (const each of outer.widgets ?? []) if (!widgets.has(each.name)) widgets.set(each.name, each);
   for (const [slot, { name, linkIds }] of (subgraph.inputs ?? []).entries()) {
-    const widget = outer.widgets?.find((/** @type {any} */ each) => each.name === name);
+    left.looks -= 1 + (linkIds?.length ?? 0);
+    if (left.looks < 0) break;
+    const widget = widgets.get(name);
     let value = widget ? widget.value : NOTHING;
     if (outer.isInputConnected?.(slot)) value = LINKED;
     if (given.has(name)) value = given.get(name);
@@ -194,7 +209,8 @@ function handedIn(outer, given) {
       const inner = found(subgraph, String(link?.target_id));
       const input = /** @type {any} */ (inner)?.inputs?.[link?.target_slot]?.name;
       if (!inner || !input) continue;
-      handed.set(inner.id, new Map(handed.get(inner.id)).set(input, value));
+      if (!handed.has(inner.id)) handed.set(inner.id, new Map());
+      handed.get(inner.id).set(input, value);
     }
   }
   return handed;
@@ -210,8 +226,9 @@ export const isInside = (node) => Boolean(node.graph) && node.graph !== root();
  */
 export function givenTo(node) {
   if (!isInside(node)) return NONE;
-  const all = nodesIn(root().nodes, new Map(), () => true);
-  return all.find((placed) => placed.node === node)?.given ?? NONE;
+  for (const placed of nodesIn(root().nodes, new Map(), () => true))
+    if (placed.node === node) return placed.given;
+  return NONE;
 }
 
 /** The nodes of the graph that a person looks at of which no widgets of ours are seen. */

@@ -8,6 +8,8 @@ import * as server from "../server.mjs";
 import { t } from "../words.mjs";
 import { asPrompt, mayCost } from "./sketch.mjs";
 
+const MOST = 50; // nodes that are labelled: the server is asked about each
+
 /** What the labels were last asked for, and say. @type {WeakMap<ComfyNode, { asked: string, words: string }>} */
 const labels = new WeakMap();
 
@@ -20,7 +22,7 @@ const labelled = new Set();
 
 /** Label the nodes that a person looks at, and no others. */
 export async function label() {
-  const nodes = nodesWithoutLine();
+  const nodes = nodesWithoutLine().slice(0, MOST);
   for (const node of labelled) if (!nodes.includes(node)) show(node, "", "");
   await Promise.all(nodes.map(labelOne));
 }

@@ -37,9 +37,13 @@ export function counts(node) {
 
 /** The names that a prompt of this node may use. @param {ComfyNode} node @returns {string[]} */
 export const offered = (node) =>
-  counts(node).flatMap(({ name, count }) =>
-    Array.from({ length: count }, (_, index) => `@${name}${index + 1}`),
-  );
+  counts(node).flatMap(({ name, count }) => numbersTo(count).map((number) => `@${name}${number}`));
+
+const MOST_NAMES = 99; // a name has two digits at most
+
+/** 1, 2, 3 and so on, as far as there are names. @param {number} count */
+const numbersTo = (count) =>
+  Array.from({ length: Math.min(count, MOST_NAMES) }, (_, index) => index + 1);
 
 /**
  * What can be seen before a run to be wrong with a node's prompt.
@@ -51,18 +55,19 @@ export function remarksOnPrompt(node) {
   const prompt = String(value(node, "prompt") ?? "");
   if (!prompt.trim()) return [{ words: t("line.noPrompt"), kind: "warn" }];
   if (!["SeedanceReference", "SeedanceV2V"].includes(node.comfyClass ?? "")) return [];
-  const named = [...prompt.matchAll(/(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)/gi)];
+  /** @type {Record<string, Set<number>>} */
+  const named = { image: new Set(), video: new Set(), audio: new Set() };
+  for (const [, kind, number] of prompt.matchAll(/(?<![\w@])@(image|video|audio)([1-9]\d?)(?!\d)/gi))
+    named[kind.toLowerCase()].add(Number(number));
   const remarks = [];
   for (const { name, count } of counts(node)) {
-    const numbers = named.filter(([, kind]) => kind.toLowerCase() === name.toLowerCase());
-    const most = Math.max(0, ...numbers.map(([, , number]) => Number(number)));
+    const numbers = named[name.toLowerCase()];
+    const most = Math.max(0, ...numbers);
     if (most > count) {
       const words = t("line.notConnected", { name: `@${name}${most}`, count });
       remarks.push({ words, kind: /** @type {const} */ ("warn") });
     }
-    const missing = Array.from({ length: count }, (_, index) => index + 1).filter(
-      (number) => !numbers.some(([, , named]) => Number(named) === number),
-    );
+    const missing = numbersTo(count).filter((number) => !numbers.has(number));
     if (missing.length) {
       const names = missing.map((number) => `@${name}${number}`).join(", ");
       remarks.push({ words: t("line.notNamed", { names }), kind: /** @type {const} */ ("") });
