@@ -13,6 +13,10 @@ from ..money import Money
 from ..texts import shown
 from .states import LIVE, State
 
+# Letters of an error as JSON: what is longer is of an older version, or of somebody else who writes
+# into the journal, and is shown without what its sentences are made of.
+LONGEST_ERROR = 120_000
+
 
 @dataclass(frozen=True)
 class NewRow:
@@ -110,6 +114,8 @@ def _error_of(text: str | None) -> dict[str, Any] | None:
     error = json.loads(text) if text else None
     if not isinstance(error, dict):
         return None
+    if len(text or "") > LONGEST_ERROR:
+        error = {name: error.get(name) for name in ("kind", "message", "hint", "task", "spent")}
     return {
         name: shown(value) if name in ("message", "hint") and isinstance(value, str) else value
         for name, value in error.items()
