@@ -62,7 +62,8 @@ def clean_lines(text: str) -> str:
     return text.translate(_BLANKS)
 
 
-_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
+# Also in wide and in small letters.
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212\ufe66\ufe62\ufe63\ufe6b"
 _SEPARATORS = ",;|:\t\n"
 
 
@@ -73,10 +74,11 @@ def cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     letters: list[str] = []
-    begins = True  # nothing but blanks and quotation marks since the last separator
+    begins = True  # nothing but what is not seen and quotation marks since the last separator
     for letter in clean_lines(value):
         letters += ["'", letter] if begins and letter in _FORMULA else [letter]
-        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
+        unseen = letter.isspace() or not letter.isprintable()
+        begins = letter in _SEPARATORS or (begins and (unseen or letter in "\"'"))
     return "".join(letters)
 
 
