@@ -29,7 +29,7 @@ from seedance.errors import BadOrder, OddReply, SeedanceError
 from seedance.fit import check_words
 from seedance.journal.rows import _error_of
 from seedance.order import Medium, Order, read_extra
-from seedance.providers import get
+from seedance.providers import get, registry
 from seedance.runner import Runner, quotes, tickets
 from seedance.runner.files import Files, read_sidecar
 from seedance.runner.outcomes import failure
@@ -103,6 +103,23 @@ def test_a_reply_gives_no_text_beyond_a_fixed_length(unit: str) -> None:
     assert len(wire.error_text(reply)) < 450
     assert all(len(code) <= LONGEST_CODE for code in wire.error_codes(reply))
     assert sum(map(len, texts_of(reply.json()))) < 8 * 17_000
+
+
+@pytest.mark.parametrize("provider", sorted(registry()))
+def test_an_error_of_megabytes_is_parsed_once(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr(
+        json, "loads", lambda text, **how: parsed.append(text) or loads(text, **how)
+    )
+    body = json.dumps({"error": {"message": "no"}, "detail": [{"msg": "no", "loc": ["a"]}] * 50})
+    asked = get(provider)(wire.Config("https://gateway.example"))
+    reply = wire.Reply(422, body=body.encode())
+    str(asked.explain(reply))
+    asked.quota_used_up(reply)
+    assert parsed == [body]
 
 
 def test_a_number_of_thousands_of_digits_is_no_number() -> None:
