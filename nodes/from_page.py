@@ -33,6 +33,7 @@ GENERATING = frozenset(_SINGLE)
 _NUMBERED = re.compile(r"@(?=(image|video|audio)\d)", re.IGNORECASE)
 _GROWING: dict[str, Kind] = {"images": "image", "videos": "video", "audios": "audio"}
 _NOT_PART = ("takes", "urls", *DECODING)
+_MADE_HERE = frozenset(("first_frame", "last_frame", "video", "references", "assets"))
 _FIELDS = {field.name: getattr(Order(), field.name) for field in fields(Order)}
 
 
@@ -59,10 +60,18 @@ def _order(values: Body) -> Order:
     for name, value in values.items():
         if name not in _FIELDS:
             raise BadOrder("An order has no {name}.", name=repr(name[:40]))
+        if name in _MADE_HERE and not _is_made(value):
+            raise BadOrder("{name} cannot be given here.", name=name)
         expected = _FIELDS[name]
         if isinstance(expected, (str, int)) and type(value) is not type(expected):
             raise BadOrder("{name} must be {type}.", name=name, type=type(expected).__name__)
     return Order(**values)
+
+
+def _is_made(value: Any) -> bool:
+    """Whether a medium, or a list of them, is none that the request wrote itself."""
+    media = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(medium, Medium) for medium in media)
 
 
 def _reference(item: Any) -> Medium:

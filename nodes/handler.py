@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import urlsplit
 
 from ..seedance.errors import BadOrder, SeedanceError, Unreachable
-from ..seedance.said import Said, say
+from ..seedance.said import Said, say, template
 from . import host, threads
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Middleware
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,6 +28,9 @@ Body = dict[str, Any]
 Json = Union[dict[str, Any], list[dict[str, Any]]]
 Answer = Union[Json, bytes, File]  # bytes are a JPEG
 Work = Callable[[Path, Body], Answer]
+
+_OURS = ("/seedance/", "/api/seedance/")
+_ELSEWHERE = template("This request comes from another site.")
 
 MAX_BODY = 256 * 1024  # bytes; a long prompt is a few thousand
 
@@ -77,6 +81,31 @@ def handler_of(work: Work, run: threads.Run[Answer]) -> Handler:
     return handle
 
 
+def guard() -> Middleware:
+    """A middleware for our routes alone, to stand before ComfyUI's own: on a local server that one
+    fails on an Origin that cannot be read, with a traceback. What ComfyUI itself answers there, a
+    405 for instance, has our headers as well."""
+    from aiohttp import web
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(_OURS):
+            return await handler(request)
+        origin = request.headers.get("Origin")
+        if origin is not None and _host_of(origin) is None:
+            response: web.StreamResponse = _refusal(BadOrder(say(_ELSEWHERE)), 403)
+        else:
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                error.headers.update(_HEADERS)
+                raise
+        response.headers.update(_HEADERS)
+        return response
+
+    return guarded
+
+
 def _answer(result: Answer) -> web.StreamResponse:
     from aiohttp import web
 
@@ -106,13 +135,15 @@ def _check_origin(request: web.Request) -> None:
     else:
         same = origin is None or _host_of(origin) == request.host.lower()
     if not same:
-        raise _TurnedAway(403, say("This request comes from another site."))
+        raise _TurnedAway(403, say(_ELSEWHERE))
 
 
 def _host_of(origin: str) -> str | None:
     """The host and port of an Origin header; None for what is none."""
     try:
-        return urlsplit(origin).netloc.lower()
+        parts = urlsplit(origin)
+        parts.port  # noqa: B018  (raises ValueError for a port that is none)
+        return parts.netloc.lower()
     except ValueError:
         return None
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..seedance.errors import SeedanceError
@@ -29,9 +28,12 @@ if TYPE_CHECKING:
 Prompt = Mapping[str, Any]
 
 FINAL = "SeedanceFinal"
+ORDERING = from_page.GENERATING | {shot_list.STORYBOARD, FINAL}
 
 MOST_PROMPTS = 64  # whose sums are kept; more do not run at once
-MOST_NODES = 1000  # of a graph that are priced; nobody queues so many
+# Nodes, and takes of them, that are priced of a graph: some seconds' work. Nobody queues so many,
+# and where a limit is set, each order is counted again when it is sent.
+MOST_STEPS = 1000
 
 _lock = threading.Lock()
 _spendings: OrderedDict[str, Spending] = OrderedDict()
@@ -82,38 +84,52 @@ def _to_run(prompt: Prompt, outputs: list[str]) -> Prompt:
 
 def sum_of_graph(prompt: Prompt, runner: Runner) -> Sum:
     """What the nodes of an API-format prompt would order now, drafts and their finals alike. A node
-    whose order cannot be made, and one whose video is there or under way already, costs nothing."""
+    whose order cannot be made, and one whose video is there or under way already, costs nothing.
+    Nodes beyond `MOST_STEPS` are orders of which no price is known."""
     from ..seedance.runner.spending import Sum, sum_of
 
     total, unknown_price = Sum(), host.settings().budget.get("unknown_price")
-    for prices in _prices(prompt, runner):
+    ordering = [node for node in prompt.values() if _kind(node) in ORDERING]
+    steps = 0
+    for number, node in enumerate(ordering):
+        if steps >= MOST_STEPS:
+            beyond = len(ordering) - number
+            return total + Sum(0.0, beyond, beyond)
+        steps += _steps(node)
         try:
-            total += sum_of(prices(), unknown_price)
+            total += sum_of(_prices(node, prompt, runner), unknown_price)
         except SeedanceError:
             continue  # it says so when it runs, and sends nothing
     return total
 
 
-def _prices(prompt: Prompt, runner: Runner) -> Iterator[Callable[[], list[Money | None]]]:
-    """For each node that orders: what gives the prices of its takes."""
-    for node in [*prompt.values()][:MOST_NODES]:
-        if _kind(node) == shot_list.STORYBOARD:
-            yield partial(_of_storyboard, inputs_of(node), runner)
-        elif _kind(node) == FINAL:
-            given = inputs_of(node)
-            draft, resolution = given.get("draft"), given.get("resolution")
-            final = resolution if isinstance(resolution, str) and resolution else FINALS[0]
-            if isinstance(draft, str):
-                yield partial(runner.prices_of_final, draft, final)
-                continue
-            # The draft is made in this graph: what it is made from tells what its final costs.
-            node = prompt.get(str(draft[0])) if isinstance(draft, list) and is_link(draft) else None
-            if (planned := _order(node)) is not None:
-                order, takes, words = planned
-                whole = replace(order, draft=False, resolution=final)
-                yield partial(runner.prices_of_new, whole, takes, words)
-        elif (planned := _order(node)) is not None:
-            yield partial(runner.prices_of_new, *planned)
+def _steps(node: Any) -> int:
+    """How many takes have to be looked for to price a node, and one for itself."""
+    given = inputs_of(node)
+    shots, takes = given.get("shots"), given.get("takes", 1)
+    lines = shots.count("\n") + 1 if isinstance(shots, str) else 1
+    number = min(max(takes, 1), MOST_TAKES) if type(takes) is int else 1
+    return 1 + number * min(lines, shot_list.MOST_SHOTS)
+
+
+def _prices(node: Any, prompt: Prompt, runner: Runner) -> list[Money | None]:
+    """The prices of the takes of a node that orders. Raises what its run would raise."""
+    if _kind(node) == shot_list.STORYBOARD:
+        return _of_storyboard(inputs_of(node), runner)
+    if _kind(node) != FINAL:
+        planned = _order(node)
+        return [] if planned is None else runner.prices_of_new(*planned)
+    given = inputs_of(node)
+    draft, resolution = given.get("draft"), given.get("resolution")
+    final = resolution if isinstance(resolution, str) and resolution else FINALS[0]
+    if isinstance(draft, str):
+        return runner.prices_of_final(draft, final)
+    # The draft is made in this graph: what it is made from tells what its final costs.
+    source = prompt.get(str(draft[0])) if isinstance(draft, list) and is_link(draft) else None
+    if (planned := _order(source)) is None:
+        return []
+    order, takes, words = planned
+    return runner.prices_of_new(replace(order, draft=False, resolution=final), takes, words)
 
 
 def _of_storyboard(inputs: Mapping[str, Any], runner: Runner) -> list[Money | None]:

@@ -58,6 +58,7 @@ _OF_A_BUCKET = (
     ),
     ("region", re.compile(r"[a-z0-9-]{1,40}"), "eu-central-1, or auto"),
     ("prefix", re.compile(r"[A-Za-z0-9!_.*'()/-]{1,200}"), "seedance/"),
+    ("keep", re.compile(r"[A-Za-z0-9]{1,5}"), "1"),
 )
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/{}@-]{0,199}")
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
@@ -83,6 +84,7 @@ def register() -> None:
     if server is not None:
         for method, path, handle in _routes:
             server.routes.route(method, path)(handle)
+        server.app.middlewares.insert(0, handler.guard())
         server.app.on_response_prepare.append(_revalidate)
         server.app.on_response_prepare.append(examples.for_answer)
 

@@ -6,6 +6,7 @@ Decides by name and by number, and opens no connection.
 from __future__ import annotations
 
 import contextlib
+import html
 import ipaddress
 import re
 import socket
@@ -116,7 +117,7 @@ def check_public_url(url: str) -> None:
     if numeric:
         private = not is_public(numeric)
     else:  # a name without a dot is one of the local network
-        private = "." not in host or host.endswith(_PRIVATE_NAMES)
+        private = "." not in host or f".{host}".endswith(_PRIVATE_NAMES)
     if private:
         raise ForbiddenAddress("{url} is not a public address.", url=short(url))
 
@@ -125,15 +126,19 @@ def check_text(text: str) -> None:
     """Raise ForbiddenAddress for a text that somebody may read as an address, unless it is public
     and every reader reads it alike. Any other text passes.
 
-    The laxest readers drop what cannot be seen, take backslashes for slashes, escapes for
-    what they stand for, letters of other scripts for ours, one slash (or none) for two, and an
-    address without a scheme for one of the web. They also take a list of addresses.
+    The laxest readers drop what cannot be seen, take backslashes for slashes, escapes of addresses
+    and of markup for what they stand for, letters of other scripts for ours, one slash (or none)
+    for two, and an address without a scheme for one of the web. They also take a list of addresses.
     """
     whole = text.strip(" ")
     pieces = set(text.translate(_BETWEEN).split("\n"))
     found = {piece for piece in pieces if "://" in _laxly(piece)}
     if not whole.startswith("data:"):  # which holds letters of any meaning
-        found |= {piece for piece in (whole, *pieces) if _is_one(piece) or _is_one(unquote(piece))}
+        for piece in (whole, *pieces):
+            read = {piece, html.unescape(piece)}
+            for _ in range(MOST_ESCAPES):
+                read |= {unquote(each) for each in read}
+            found |= {piece for each in read if _is_one(each) or _names_private(each)}
     for address in found:
         if not _PLAIN.fullmatch(address):
             raise ForbiddenAddress(
@@ -142,9 +147,17 @@ def check_text(text: str) -> None:
         check_public_url(address)
 
 
+MOST_ESCAPES = 3  # escapes of escapes that somebody may undo one after the other
 # What each reader takes for the same address: what follows the host begins with a slash.
 _PLAIN = re.compile(r"https://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[^\s\\]*)?", re.IGNORECASE)
-_DROPPED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0xAD, *range(0x2000, 0x2070), 0xFEFF))
+# What cannot be seen, and what other scripts have for a colon and a slash.
+_DROPPED = {
+    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0xAD, *range(0x2000, 0x2070), 0xFEFF)),
+    **dict.fromkeys((0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164)),
+    **dict.fromkeys((*range(0xFE00, 0xFE10), 0xFFA0, *range(0xE0000, 0xE1000))),
+    **dict.fromkeys((0x2236, 0xA789), ":"),
+    **dict.fromkeys((0x2044, 0x2215, 0x29F8), "/"),
+}
 _IN_SCHEMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-:")
 # What stands between the items of a list, and around an address in a sentence.
 _BETWEEN = str.maketrans(dict.fromkeys("\"'`<>()[]{}|,;\t\n\r\f\v ", "\n"))
@@ -161,6 +174,33 @@ def _laxly(text: str) -> str:
     return dropped.replace("\\", "/").lower()
 
 
+def _names_private(text: str) -> bool:
+    """Whether, without a scheme of the web, a text is the address of a private host:
+    `127.0.0.1:80/a`, `localhost/a`, `tcp:[::1]`. A lone name or number is none."""
+    rest = _laxly(text).strip()
+    for _ in range(MOST_SCHEMES):
+        if match := _OTHER_SCHEME.match(rest):
+            rest = rest[match.end() :]
+    rest = rest.lstrip("/")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    name, colon, port = host.partition(":")
+    if match := _BRACKETS.match(host):
+        name = match[1]
+    elif colon and not port.isdecimal():
+        return False
+    elif name.rstrip(".") == "localhost":
+        return host != name or rest != host
+    elif name.count(".") != 3:
+        return False
+    number = _numeric(name.rstrip(".")) if not _AMBIGUOUS.search(name) else None
+    return number is not None and not is_public(number)
+
+
+MOST_SCHEMES = 4  # one before the other, as in `cache:http:127.0.0.1`
+_BRACKETS = re.compile(r"\[([0-9a-f:.]{2,45})\]")
+_OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:(?![0-9]{1,5}(?:/|\?|#|\Z))")
+
+
 def _is_one(text: str) -> bool:
     """Whether the laxest reader takes it for an address: one of the web, or with any scheme."""
     lax = _laxly(text).lstrip()
@@ -174,7 +214,7 @@ _PRIVATE_NAMES = tuple(
     f".{name}"
     for name in (
         *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home"),
-        *("lan", "home.arpa"),
+        *("lan", "home.arpa", "svc", "consul", "localdomain6"),
     )
 )
 

@@ -6,6 +6,7 @@ It is parsed once for each change of it, and replaced as a whole, by one writer 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -95,7 +96,7 @@ class KeyFile:
     def _load(self, known: _Parsed) -> _Parsed:
         """The file as it is now: `known` if that is its present version, else parsed."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_without_waiting) as file:
                 status = os.fstat(file.fileno())
                 self._check_ours(status)
                 version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
@@ -132,6 +133,8 @@ class KeyFile:
         owners and modes."""
         if os.name != "posix":
             return
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file")
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise BadOrder(
                 "Others can read the key file {path}, so it is not used.",
@@ -199,6 +202,12 @@ class KeyFile:
                 path=self.path,
                 reason=error.strerror,
             ) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file to read it; also a pipe that somebody has put there, whose other end nobody
+    has."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _others_can_write(folder: os.stat_result) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import embedded
 from .errors import BadOrder
 from .said import Said, say
-from .texts import LONGEST_ADDRESS, quoted
+from .texts import LONGEST_ADDRESS, json_in, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -436,9 +436,11 @@ def check_extra(extra: Mapping[str, Any]) -> None:
     if not extra:
         return
     layer: list[Any] = [extra]
+    texts: list[str] = []
     for _ in range(DEEPEST_EXTRA):
+        texts += [each for each in layer if isinstance(each, str)]
         layer = [inner for outer in layer for inner in _inside(outer)]
-    if layer:
+    if layer or not all(map(_is_readable, texts)):
         raise BadOrder(
             "extra is nested more than {most} deep.",
             hint="Remove what is not needed.",
@@ -459,6 +461,14 @@ def check_extra(extra: Mapping[str, Any]) -> None:
         raise BadOrder(
             "extra is larger than {most} KiB.", hint="Shorten it.", most=LARGEST_EXTRA >> 10
         )
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        json_in(text)
+    except RecursionError:
+        return False
+    return True
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -8,9 +8,11 @@ than one step for each letter.
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import re
 from collections.abc import Iterable
+from typing import Any
 
 # Letters, by what a field holds.
 LONGEST_TEXT = 16_384  # any text in an answer: the longest is a signed address
@@ -60,7 +62,8 @@ def clean_lines(text: str) -> str:
     return text.translate(_BLANKS)
 
 
-_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"  # also in wide letters
+# Also in wide and in small letters.
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212\ufe66\ufe62\ufe63\ufe6b"
 _SEPARATORS = ",;|:\t\n"
 
 
@@ -71,10 +74,11 @@ def cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     letters: list[str] = []
-    begins = True  # nothing but blanks and quotation marks since the last separator
+    begins = True  # nothing but what is not seen and quotation marks since the last separator
     for letter in clean_lines(value):
         letters += ["'", letter] if begins and letter in _FORMULA else [letter]
-        begins = letter in _SEPARATORS or (begins and (letter.isspace() or letter in "\"'"))
+        unseen = letter.isspace() or not letter.isprintable()
+        begins = letter in _SEPARATORS or (begins and (unseen or letter in "\"'"))
     return "".join(letters)
 
 
@@ -114,6 +118,30 @@ def nearest(value: str, known: Iterable[str]) -> str:
     by_form = {plain(each): each for each in known}
     near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.8)
     return by_form[near[0]] if near else ""
+
+
+def json_in(text: str) -> list[Any]:
+    """What an object or a list holds that a text has as JSON, at every depth: its texts, and an
+    object `{name: None}` for each name, also for one that stands there twice. Empty for any other
+    text. Raises RecursionError for one that is too deep to be read."""
+    if not text.lstrip(" \t\r\n\ufeff").startswith(("{", "[", '"')):
+        return []
+    try:
+        found = json.loads(text.strip("\ufeff"), object_pairs_hook=lambda pairs: pairs)
+    except ValueError:
+        return []
+    flat: list[Any] = []
+    todo = [found]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, list):
+            todo += value
+        elif isinstance(value, tuple):
+            flat.append({value[0]: None})
+            todo.append(value[1])
+        elif isinstance(value, str) and value != text:
+            flat.append(value)
+    return flat
 
 
 # ------------------------------------------------------------------------------------------- logs

@@ -42,18 +42,24 @@ def sensible(cost: Money | None) -> Money | None:
     return cost if cost is not None and 0 <= cost.amount <= HIGHEST_COST else None
 
 
-def believed(told: Money | None, price: Money | None) -> Money | None:
-    """A told cost, if it has sense beside the known `price` of the order; None otherwise.
+def believed(told: Money | None, price: Money | None, counted: float | None = None) -> Money | None:
+    """A told cost, if it has sense beside the known `price` of the order, which may have been told
+    before, and what the order has `counted` in budgets until now, in USD; None otherwise.
 
     A provider that says 0 for an order that its list prices at 1.50 USD does not free the budget,
-    and one that says 1500 does not use it up: the order counts by its price.
+    not in two steps nor in another currency, and one that says 1500 does not use it up: the order
+    counts by its price.
     """
     told = sensible(told)
-    if told is None or price is None or not price.estimated or price.amount <= 0:
+    if told is None or price is None or price.amount <= 0:
         return told
+    if told.amount == 0:
+        return None
+    told_usd, price_usd = in_usd(told), in_usd(price)
+    if told_usd is not None and counted and told_usd < counted / FARTHEST_FROM_PRICE:
+        return None
     amount, expected = told.amount, price.amount
     if told.currency != price.currency:
-        told_usd, price_usd = in_usd(told), in_usd(price)
         if told_usd is None or price_usd is None:
             return told
         amount, expected = told_usd, price_usd

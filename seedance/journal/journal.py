@@ -255,9 +255,8 @@ class Journal(Database, Queries, UnclearRows):
                 connection.execute(
                     sa.update(orders).where(orders.c.id == paid.id).values(**NOT_BILLED)
                 )
-            if (cost := believed(cost, new.estimate)) is not None:
-                usd = in_usd(cost)
-                usd = new.budget_usd if usd is None else usd
+            if (cost := believed(cost, new.estimate, new.budget_usd)) is not None:
+                usd = _counted(cost, new.estimate, new.budget_usd)
                 new = replace(new, estimate=cost, budget_usd=usd)
             taken = connection.execute(
                 sa.select(orders.c.id).where(orders.c.fingerprint == new.fingerprint, is_held)
@@ -568,7 +567,7 @@ class Journal(Database, Queries, UnclearRows):
             return None
         before: State = known.state
         after = check_move(before, state)
-        values.update(_priced(told, row_of(known).cost))
+        values.update(_priced(told, row_of(known), after))
         if after not in LIVE:
             values.update(holder=None, lease_until=None)
         if after not in UNSETTLED:
@@ -585,14 +584,27 @@ class Journal(Database, Queries, UnclearRows):
         return self._seen(row_of(record))
 
 
-def _priced(told: Money | None, price: Money | None) -> dict[str, Any]:
+def _priced(told: Money | None, row: Row, after: State) -> dict[str, Any]:
     """The columns for what a provider said that an order costs; none where that makes no sense
     beside its price."""
-    if (cost := believed(told, price)) is None:
+    if (cost := believed(told, row.cost, row.budget_usd)) is None:
         return {}
+    usd = in_usd(cost)
+    if after in LIVE and after != State.SUCCEEDED:
+        usd = _counted(cost, row.cost, row.budget_usd)
     columns = dict(
         cost_amount=cost.amount,
         cost_currency=cost.currency[:16],
         cost_estimated=cost.estimated,
     )
-    return columns if (usd := in_usd(cost)) is None else {**columns, "budget_usd": usd}
+    return columns if usd is None else {**columns, "budget_usd": usd}
+
+
+def _counted(told: Money, price: Money | None, counted: float | None) -> float | None:
+    """What an order that is not made yet counts in budgets, in USD, once its provider has told a
+    cost: never less than its known price, beside which the cost that is told at its end must have
+    sense too."""
+    usd = in_usd(told)
+    if usd is None or counted is None or price is None:
+        return counted if usd is None else usd
+    return max(usd, counted)

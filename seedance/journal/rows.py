@@ -13,6 +13,10 @@ from ..money import Money
 from ..texts import shown
 from .states import LIVE, State
 
+# Letters of an error as JSON: what is longer is of an older version, or of somebody else who writes
+# into the journal, and is shown without what its sentences are made of.
+LONGEST_ERROR = 120_000
+
 
 @dataclass(frozen=True)
 class NewRow:
@@ -46,6 +50,7 @@ class Row:
     `create` is the paid call as JSON, where it is kept and its outcome is not known. `looks` counts
     how often the provider's list did not have the task, `looked` is when it last did not (Unix
     seconds). `reuses` counts how often the order was asked for again, and not paid again.
+    `budget_usd` is what it counts in budgets.
     """
 
     id: int
@@ -79,6 +84,7 @@ class Row:
     looks: int = 0
     project: str = ""
     reuses: int = 0
+    budget_usd: float | None = None
 
     @property
     def live(self) -> bool:
@@ -113,6 +119,8 @@ def _error_of(text: str | None) -> dict[str, Any] | None:
     error = json.loads(text) if text else None
     if not isinstance(error, dict):
         return None
+    if len(text or "") > LONGEST_ERROR:
+        error = {name: error.get(name) for name in ("kind", "message", "hint", "task", "spent")}
     return {
         name: shown(value) if name in ("message", "hint") and isinstance(value, str) else value
         for name, value in error.items()
@@ -156,4 +164,5 @@ def row_of(record: Any) -> Row:
         looks=record.looks or 0,
         project=record.project or "",
         reuses=record.reuses or 0,
+        budget_usd=record.budget_usd,
     )

@@ -272,7 +272,7 @@ class ActiveOrder:
 
     def keep(self, ticket: str, cost: Money | None) -> None:
         """Make the ticket in the answer to a paid call safe; the journal comes after that."""
-        price = believed(cost, self.row.cost) or self.row.cost
+        price = believed(cost, self.row.cost, self.row.budget_usd) or self.row.cost
         if cost is not None and price is not cost:
             logger.warning(
                 "Row %s: %s says that %s costs %s, which makes no sense; it counts as %s.",

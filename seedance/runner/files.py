@@ -35,6 +35,7 @@ MEASURED = ("width", "height", "fps", "frames", "duration", "has_audio", "seed")
 # What lies beside a video `NAME.mp4`, after `NAME`.
 LAST_FRAME = ".last.png"
 SIDECAR = ".seedance.json"
+LARGEST_SIDECAR = 1 << 20  # bytes
 
 KEPT = (*MEASURED, "bytes", "sha256")  # of a sidecar, in the journal
 PICTURE = "last_frame_sha256"  # of the PNG, in both, once it is made
@@ -350,8 +351,10 @@ def is_as_recorded(path: Path, record: Mapping[str, Any]) -> bool:
 def read_sidecar(files: Files) -> dict[str, Any]:
     """The sidecar; empty where there is none that can be read."""
     try:
+        if files.sidecar.stat().st_size > LARGEST_SIDECAR:
+            return {}
         found = json.loads(files.sidecar.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

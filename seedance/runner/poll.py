@@ -300,8 +300,8 @@ class Polling:
                 say("Set the key that ordered it again."),
             )
         if isinstance(status, Done):
-            price = active.row.cost
-            if status.cost is not None and believed(status.cost, price) is None:
+            price, counted = active.row.cost, active.row.budget_usd
+            if status.cost is not None and believed(status.cost, price, counted) is None:
                 logger.warning(
                     "%s says that %s costs %s, which makes no sense; it counts as %s.",
                     provider.name,

@@ -19,7 +19,7 @@ from ..order import SEEDS, Order, asked_fingerprint, fingerprint, plain
 from ..prompt_names import check_handles, spelled
 from ..said import Said, both, clauses, listed, say
 from ..settings import Access, Settings
-from ..texts import LONGEST_MESSAGE, cut
+from ..texts import LONGEST_MESSAGE, cut, json_in
 from ..wire import UNDOCUMENTED, Call, Provider
 from . import prices
 from .delivery import (
@@ -355,6 +355,7 @@ def _check_addresses(value: Any) -> None:
         for inner in value:
             _check_addresses(inner)
     elif isinstance(value, str):
+        _check_addresses(json_in(value))
         try:
             check_text(value)
         except ForbiddenAddress as error:

@@ -19,12 +19,11 @@ from ..journal import REBUILD, Journal, NewRow, State, sensible
 from ..money import Money, in_usd
 from ..texts import logger_of
 from ..wire import Ticket
-from .files import KEPT, PICTURE, Files
+from .files import KEPT, LARGEST_SIDECAR, PICTURE, Files
 from .places import record_of, videos_below
 
 logger = logger_of(__name__)
 
-LARGEST_SIDECAR = 1 << 20  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ORDER = {"model": str, "resolution": str, "duration": int, "prompt": str, "seed": int}
 

@@ -94,7 +94,7 @@ def take_in(settings: Settings, journal: Journal) -> int:
     cannot be written."""
     count = 0
     for name in hosting.result_names(settings, SIDECAR):
-        text = hosting.read_object(settings, name, rebuild.LARGEST_SIDECAR + 1)
+        text = hosting.read_object(settings, name, files.LARGEST_SIDECAR + 1)
         try:
             record = json.loads(text)
             ticket = Ticket.parse(record["task"])

@@ -23,6 +23,8 @@ from ..texts import logger_of
 
 logger = logger_of(__name__)
 
+LARGEST_TICKET = 4 << 20  # bytes of its file; an order has at most some hundred kilobytes
+
 
 def folder(home: Path) -> Path:
     """Where the files are."""
@@ -174,11 +176,13 @@ def _records(place: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for file in _files(place):
         try:
+            if file.stat().st_size > LARGEST_TICKET:
+                raise ValueError(f"it is larger than {LARGEST_TICKET >> 10} KiB")
             record = json.loads(file.read_text("utf-8"))
             _new_row_of(record["row"])
             if isinstance(record["ticket"], str) and isinstance(record["uid"], str):
                 found.append((file, record))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
             logger.error("The ticket in %s cannot be read: %s", file, error)
     return found
 

@@ -6,6 +6,7 @@ import json as jsonlib
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -95,8 +96,13 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON, each text in it cut to `LONGEST_TEXT` letters. Raises OddReply if it is
-        none."""
+        """The body as JSON, each text in it cut to `LONGEST_TEXT` letters. It is not to be changed.
+        Raises OddReply if it is none."""
+        return self._value
+
+    @cached_property
+    def _value(self) -> Any:
+        # Kept, because an error is looked through for many things, and may have megabytes.
         try:
             text = self.body.decode("utf-8-sig")
             value = jsonlib.loads(text, parse_int=_whole)

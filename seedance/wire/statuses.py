@@ -15,6 +15,7 @@ from ..texts import LONGEST_CODE, LONGEST_NAME, LONGEST_SENTENCE, quoted, senten
 
 _TICKET = re.compile(r"([a-z][a-z0-9_]{0,31}):([A-Za-z0-9%_-][A-Za-z0-9%._~:-]{0,39999})")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f/\\]|\.\.")
+LONGEST_OPAQUE = 39_990  # letters, with escapes; `parse` reads no more
 LONGEST_ID = 10_000  # characters; what is paid is kept, however odd its id
 
 
@@ -43,6 +44,8 @@ class Ticket:
         if len(text) > LONGEST_ID:
             raise OddReply("The provider's task id {text} cannot be used.", text=quoted(text))
         opaque = quote(text, safe=":~", errors="replace")
+        if len(opaque) > LONGEST_OPAQUE:
+            raise OddReply("The provider's task id {text} cannot be used.", text=quoted(text))
         if opaque[0] in ".~:":  # ids that a path reads as something else
             opaque = f"%{ord(opaque[0]):02X}{opaque[1:]}"
         return cls(provider, opaque, cost)

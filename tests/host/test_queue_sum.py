@@ -170,6 +170,32 @@ def test_takes_of_a_stranger_are_as_many_as_a_node_makes(site: Site) -> None:
         assert reply.json["orders"] == orders
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"class_type": "SeedanceT2V", "inputs": {**ORDER, "takes": 8}},
+        {"class_type": "SeedanceT2V", "inputs": {**ORDER, "provider": "preview"}},
+        {"class_type": "SeedanceStoryboard", "inputs": {**ORDER, "shots": "a\n\n" * 150}},
+        {"class_type": "SeedanceFinal", "inputs": {"draft": "byteplus:cgt-1"}},
+    ],
+    ids=lambda node: str(node["class_type"]),
+)
+def test_a_graph_without_end_is_priced_in_a_fixed_number_of_steps(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, node: dict[str, Any]
+) -> None:
+    """What is not priced is said to have no known price."""
+    looked: list[int] = []
+
+    def prices(given: Any, _prompt: Any, _runner: Any) -> list[Any]:
+        looked.append(pack.queue_sum._steps(given))
+        return []
+
+    monkeypatch.setattr(pack.queue_sum, "_prices", prices)
+    total = sum_of(pack, {str(number): node for number in range(5_000)})
+    assert total.unknown == 5_000 - len(looked)
+    assert 1_000 <= sum(looked) < 1_000 + 8 * 200
+
+
 def test_the_limit_is_a_setting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert site.get("/seedance/settings")["max_usd"] == 50.0
     kept = site.put("/seedance/settings", {"budget": {"max_usd": "80.5"}})

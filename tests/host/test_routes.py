@@ -76,6 +76,39 @@ def test_a_garbage_origin_is_turned_away_without_a_traceback(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a:99999999", "http://a:b"])
+def test_a_garbage_origin_reaches_no_middleware_of_comfyui(site: Site, origin: str) -> None:
+    """ComfyUI's own reads the Origin before a route does, and fails."""
+    for path in ("/seedance/tasks", "/api/seedance/tasks"):
+        reply = site.ask("GET", path, Origin=origin)
+        assert (reply.status, reply.error["kind"]) == (403, "BadOrder")
+    first = site.pack.server.app.middlewares[0]
+    assert first.__qualname__.startswith("guard.")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "OPTIONS"])
+def test_what_comfyui_itself_answers_there_has_the_headers_too(site: Site, method: str) -> None:
+    reply = site.ask(method, "/seedance/tasks")
+    assert reply.status == 405
+    assert reply.headers["X-Frame-Options"] == "DENY"
+    assert "X-Frame-Options" not in site.ask(method, "/elsewhere").headers
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"assets": [{"name": "x"}]},
+        {"assets": "x"},
+        {"node": "SeedanceT2V", "inputs": {"assets": [1]}},
+        {"node": "SeedanceT2V", "inputs": {"first_frame": {"kind": "image"}}},
+        {"node": "SeedanceT2V", "inputs": {"video": "https://files.example/a.mp4"}},
+        {"node": "SeedanceI2V", "inputs": {"last_frame": ["1", 0]}},
+    ],
+)
+def test_media_that_no_request_can_give_are_refused(site: Site, body: dict[str, Any]) -> None:
+    assert site.ask("POST", "/seedance/check", body).status == 400
+
+
 def test_every_route_has_the_headers_against_embedding(site: Site) -> None:
     for method, path, _ in site.pack.routes._routes:
         at = path.replace("{provider}", "fal").replace(r"{row:\d+}", "99")

@@ -127,7 +127,42 @@ def test_a_budget_counts_what_a_provider_told_in_another_currency(url: str) -> N
     assert journal.reserve(new("c", budget_usd=0.5), {"day": 4.0})[1]
 
 
-@pytest.mark.parametrize(("told", "price"), [((0.31, "USD"), "USD"), ((0.0, "credits"), "USD")])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(0.4, "USD"), (0.0, "USD")],
+        [(0.4, "USD"), (0.05, "USD")],
+        [(5.0, "credits"), (0.0, "USD")],
+        [(5.0, "credits"), (0.01, "USD")],
+        [(0.0, "credits"), (0.0, "XXX")],
+        [(20.0, "CNY"), (0.3, "CNY")],
+    ],
+    ids=str,
+)
+def test_a_cost_that_falls_in_two_steps_leaves_the_price_in_the_budget(
+    url: str, steps: list[tuple[float, str]]
+) -> None:
+    journal = Journal(url)
+    budget = {"day": 4.0}
+    price = Money(3.0, "USD", estimated=True)
+    row, _ = journal.reserve(new("a", estimate=price, budget_usd=3.0), budget)
+    for state, told in zip(("running", "succeeded"), steps):
+        moved = move(journal, row.id, state, cost=Money(*told))
+        assert moved.cost is not None
+        assert moved.cost.amount > 0
+    with pytest.raises(OverBudget, match=r"\$3\.00"):
+        journal.reserve(new("b", budget_usd=1.5), budget)
+
+
+def test_the_cost_at_the_end_counts_though_a_lower_one_was_told_before(url: str) -> None:
+    journal = Journal(url)
+    price = Money(3.0, "USD", estimated=True)
+    row, _ = journal.reserve(new("a", estimate=price, budget_usd=3.0), {"day": 4.0})
+    move(journal, row.id, "running", cost=Money(1.0, "USD", estimated=True))
+    assert move(journal, row.id, "succeeded", cost=Money(2.0, "USD")).budget_usd == 2.0
+
+
+@pytest.mark.parametrize(("told", "price"), [((0.31, "USD"), "USD"), ((7.0, "credits"), "USD")])
 def test_a_cost_near_the_price_or_in_another_currency_is_believed(
     told: tuple[float, str], price: str
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from running import Desk
 
 from seedance.errors import BadOrder
-from seedance.order import Medium, Order
+from seedance.order import Medium, Order, check_extra
 from seedance.providers import get, registry
 from seedance.runner import quotes
 from seedance.settings import Settings
@@ -71,6 +73,19 @@ ATTACKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sinancode", {"seed": 1}),
     ("sinancode", {"first_frame": URL}),
 )
+# Names that stand for such a part in other words, whether or not a document has them.
+OTHER_WORDS = (
+    *("video_resolution", "videoResolution", "target_resolution", "outputSize", "image_size"),
+    *("dimensions", "duration_seconds", "durationSeconds", "max_duration", "video_seconds"),
+    *("video_aspect_ratio", "outputAspectRatio", "random_seed", "seeds", "hasAudio", "no_audio"),
+    *("enable_sound", "add_watermark", "watermarkEnabled", "lock_camera", "user_prompt"),
+    *("init_image", "image_tail", "start_image_url", "first_frame_image_url", "source_video_url"),
+    *("reference_image_urls", "reference_video_urls", "reference_audio_urls", "input_images"),
+    *("task", "taskType", "mode", "source_task_id", "draft_id", "is_draft", "output_format"),
+    *("model_id", "modelName", "models", "fallback_models", "model_version"),
+    *("num", "videoCount", "number_results", "n_variants", "samples", "takes"),
+    *("postback_url", "returnUrl", "on_complete", "upload_url", "callBackUrl", "access_token"),
+)
 
 
 @pytest.mark.parametrize(("provider", "extra"), ATTACKS, ids=lambda value: str(value)[:60])
@@ -84,9 +99,38 @@ def test_no_field_of_extra_stands_for_a_part_of_the_order(
         assert fake.requests == []
 
 
+WRAPS: dict[str, Callable[[str], Any]] = {
+    "at the top": lambda name: {name: 1},
+    "null": lambda name: {name: None},
+    "in an object": lambda name: {"tools": {"a": {name: 1}}},
+    "in a list": lambda name: {"tools": [[{name: [1]}]]},
+    "in a path": lambda name: {f"extra_body[{name}]": 1},
+    "in a text": lambda name: {"style": json.dumps({"a": [{name: 1}]})},
+    "in a text in a text": lambda name: {"style": json.dumps({"a": json.dumps({name: 1})})},
+    "twice": lambda name: {"style": f'{{"a": {{"{name}": 1}}, "a": 2}}'},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("name", [*OTHER_WORDS, "duration", "Resolution", "webhook", "n"])
+def test_other_words_for_a_part_are_refused_at_every_depth(name: str, wrap: str) -> None:
+    with pytest.raises(BadOrder, match=r"may not (replace|set)"):
+        add_extra({"prompt": "a fox"}, WRAPS[wrap](name))
+
+
+def test_a_text_too_deep_to_be_read_is_refused() -> None:
+    with pytest.raises(BadOrder, match="deep"):
+        check_extra({"lumenfall": {"style": "[" * 60_000}})
+
+
 @pytest.mark.parametrize(
     ("provider", "extra"),
     [
+        (
+            "lumenfall",
+            {"negative_prompt": "x", "video_codec": "h264", "user_id": "u", "note": "{a"},
+        ),
+        ("openrouter", {"provider": {"options": {"byteplus": {"req_key": "k"}}}}),
         ("lumenfall", {"end_user_id": "u", "style": {"mood": "calm"}, "strength": 0.5}),
         ("uniall", {"user": "me", "extra_body": {"tier": "gold"}}),
         ("byteplus", {"tools": [{"type": "web_search"}], "execution_expires_after": 200_000}),

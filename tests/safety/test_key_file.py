@@ -205,6 +205,15 @@ def test_a_key_file_of_another_owner_is_not_used(
 
 
 @posix
+def test_a_pipe_in_place_of_the_key_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "home", tmp_path, {})
+    (tmp_path / "home").mkdir(mode=0o700)
+    os.mkfifo(tmp_path / "home" / "keys.json", 0o600)
+    with pytest.raises(BadOrder, match="no ordinary file"):
+        settings.key("lumenfall")
+
+
+@posix
 @pytest.mark.parametrize("mode", [0o777, 0o703, 0o707, 0o733])
 def test_a_key_file_in_a_folder_that_others_can_write_is_not_used(
     mode: int, tmp_path: Path

@@ -6,6 +6,7 @@ Nothing here looks at a clock. `test_patterns.py` proves that no pattern takes l
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import json
 import logging
@@ -26,9 +27,11 @@ from running import Desk, is_create, is_poll, until
 from seedance import wire
 from seedance.errors import BadOrder, OddReply, SeedanceError
 from seedance.fit import check_words
+from seedance.journal.rows import _error_of
 from seedance.order import Medium, Order, read_extra
-from seedance.providers import get
-from seedance.runner import Runner, quotes
+from seedance.providers import get, registry
+from seedance.runner import Runner, quotes, tickets
+from seedance.runner.files import Files, read_sidecar
 from seedance.runner.outcomes import failure
 from seedance.settings import Settings
 from seedance.texts import (
@@ -42,7 +45,7 @@ from seedance.texts import (
     sentence,
     shown,
 )
-from seedance.wire import add_extra
+from seedance.wire import Ticket, add_extra
 
 pytestmark = pytest.mark.safety
 
@@ -100,6 +103,23 @@ def test_a_reply_gives_no_text_beyond_a_fixed_length(unit: str) -> None:
     assert len(wire.error_text(reply)) < 450
     assert all(len(code) <= LONGEST_CODE for code in wire.error_codes(reply))
     assert sum(map(len, texts_of(reply.json()))) < 8 * 17_000
+
+
+@pytest.mark.parametrize("provider", sorted(registry()))
+def test_an_error_of_megabytes_is_parsed_once(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr(
+        json, "loads", lambda text, **how: parsed.append(text) or loads(text, **how)
+    )
+    body = json.dumps({"error": {"message": "no"}, "detail": [{"msg": "no", "loc": ["a"]}] * 50})
+    asked = get(provider)(wire.Config("https://gateway.example"))
+    reply = wire.Reply(422, body=body.encode())
+    str(asked.explain(reply))
+    asked.quota_used_up(reply)
+    assert parsed == [body]
 
 
 def test_a_number_of_thousands_of_digits_is_no_number() -> None:
@@ -270,6 +290,38 @@ def test_an_old_journal_with_a_long_error_is_read_with_a_short_one(tmp_path: Pat
                 (json.dumps({"kind": "Refused", "message": "x" * MEGABYTE, "hint": ""}),),
             )
         assert len(json.dumps(runner.journal.get(row.id).as_dict())) < KEPT
+
+
+def test_an_old_journal_serves_no_long_values_of_an_error(tmp_path: Path) -> None:
+    long = {"said": "x" * MEGABYTE, "deep": [["x" * MEGABYTE]]}
+    error = _error_of(json.dumps({"kind": "Refused", "message": "no", "hint": "", "values": long}))
+    assert error is not None
+    assert error["message"] == "no"
+    assert len(json.dumps(error)) < KEPT
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, "{" * 10, "9" * 6_000, '"\\ud800"', "x" * (5 << 20)]
+)
+def test_a_file_that_somebody_put_beside_ours_is_left(tmp_path: Path, text: str) -> None:
+    place = tickets.folder(tmp_path)
+    place.mkdir()
+    (place / "a.json").write_text(text)
+    assert tickets._records(place) == []
+    files = Files(tmp_path / "a.mp4")
+    files.sidecar.write_text(text)
+    assert read_sidecar(files) == {}
+
+
+@pytest.mark.parametrize("letter", ["a", "/", "\u00e9", "\U0001f98a"])
+def test_a_ticket_of_any_length_that_is_issued_can_be_read(letter: str) -> None:
+    issued = 0
+    for length in (10, 1_000, 4_000, 10_000):
+        with contextlib.suppress(OddReply):
+            ticket = Ticket.issue("lumenfall", letter * length)
+            assert Ticket.parse(str(ticket), known=True) == ticket
+            issued += 1
+    assert issued >= 2
 
 
 # ---------------------------------------------------------------------------------- workflows
