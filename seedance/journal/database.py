@@ -23,6 +23,7 @@ from .engine import (
     cut_when_silent,
     database_file,
     file_of,
+    name_of,
     open_engine,
     unwritable,
 )
@@ -172,7 +173,7 @@ class Database(Resting):
                 package=error.name,
             ) from error
         except (SQLAlchemyError, OSError) as error:
-            where = self.url.render_as_string(hide_password=True)
+            where = name_of(self.url)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
             file = database_file(self.url)
             remedy = say(
