@@ -18,6 +18,7 @@ from command_line import FOX, Command
 from hypothesis import given
 from hypothesis import strategies as st
 
+import seedance
 from seedance import providers
 from seedance.texts import cell as cell_of
 
@@ -37,6 +38,17 @@ def test_check_of_a_provider_that_cannot_says_so(command: Command, lumenfall: fa
     ran = command("check", *FOX[1:], "--duration", "30")
     assert ran.code == 2
     assert "lumenfall: no. Lumenfall does not support duration 30" in ran.out
+
+
+@pytest.mark.parametrize("name", ["Lumenfall", "lumenfal"])
+def test_check_of_a_provider_that_does_not_exist_names_the_nearest(
+    command: Command, name: str
+) -> None:
+    ran = command("check", "--prompt", "a fox", "--provider", name)
+    assert ran.code == 2
+    assert "Did you mean lumenfall?" in ran.err
+    with pytest.raises(seedance.BadOrder, match="no provider"):
+        seedance.check("a fox", provider=name)
 
 
 def test_providers_lists_all_with_the_source_of_their_key(
