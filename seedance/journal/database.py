@@ -92,6 +92,7 @@ class Database(Resting):
                 self.url = sa.URL.create("sqlite", database=str(url))
             else:
                 self.url = sa.make_url(url)
+                self.url.get_dialect()  # raises for postgres://, which is no name of a database
         except (SQLAlchemyError, ValueError):  # their messages may quote the password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",

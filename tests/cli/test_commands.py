@@ -256,3 +256,13 @@ def test_comfyui_gives_the_folders_of_an_installation(
     ran = command("--comfyui", str(comfyui), *FOX, "--json")
     assert Path(ran.json["file"]).parent == comfyui / "output" / "seedance"
     assert (comfyui / "user" / "__seedance" / "journal.db").is_file()
+
+
+def test_a_journal_of_no_known_kind_shows_how_an_address_looks(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgres://me:secret@127.0.0.1:1/films")
+    ran = command("tasks")
+    assert ran.code == 2
+    assert "postgresql+psycopg://" in ran.err
+    assert "secret" not in ran.err
