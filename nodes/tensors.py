@@ -5,7 +5,7 @@ torch, NumPy and PyAV are imported when a value is first converted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,6 +59,8 @@ def picture(image: torch.Tensor, name: str) -> Medium:
 def pictures(image: torch.Tensor, name: str) -> Iterator[Medium]:
     """Every picture of an IMAGE, in order, as 8-bit RGB. Grey ones become RGB, transparent ones are
     laid on white. Raises BadOrder for anything that is no picture."""
+    if not hasattr(image, "ndim"):
+        raise _of_another_kind(name, image, "IMAGE")
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim == 4 and not batch.numel():
         raise BadOrder("{name} holds no picture.", hint="Connect one that is not empty.", name=name)
@@ -71,6 +73,17 @@ def pictures(image: torch.Tensor, name: str) -> Iterator[Medium]:
         )
     for one in batch:
         yield Medium.from_pixels(_rgb(one))
+
+
+def _of_another_kind(name: str, value: object, wanted: str) -> BadOrder:
+    """The error for a value that a wildcard link brought, or a prompt has in place of a link."""
+    return BadOrder(
+        "{name} must be {what}, not {value}.",
+        hint="Connect an output of that type to {name}.",
+        name=name,
+        what=wanted,
+        value=repr(value)[:80],
+    )
 
 
 def _rgb(one: torch.Tensor) -> np.ndarray:
@@ -87,6 +100,8 @@ def clip(video: Input.Video, name: str) -> Medium:
     """A VIDEO as a clip: its file where there is one that holds nothing else, otherwise the bytes
     of an MP4, which is encoded here. Raises BadOrder, naming the input `name`, for one that is no
     clip."""
+    if not hasattr(video, "get_stream_source"):
+        raise _of_another_kind(name, video, "VIDEO")
     if isinstance(video, InputImpl.VideoFromComponents):
         with threads.processor():
             return Medium.from_data("video", _of_components(video.get_components(), name))
@@ -142,6 +157,8 @@ def sound(audio: dict[str, Any], name: str) -> Medium:
 
     Raises BadOrder, naming the input `name`, for a batch of several and for one without samples.
     """
+    if not isinstance(audio, Mapping) or "waveform" not in audio:
+        raise _of_another_kind(name, audio, "AUDIO")
     waveform = audio["waveform"]
     if not waveform.numel():
         raise BadOrder(

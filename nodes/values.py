@@ -45,8 +45,14 @@ def converted(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """A single number of NumPy or torch as Python's own; all else as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+
+
 def text(name: str, value: Any) -> str:
     """A text; a number as it is written, None as nothing. Raises BadOrder for anything else."""
+    value = _plain(value)
     if value is None:
         return ""
     if isinstance(value, str):
@@ -57,7 +63,7 @@ def text(name: str, value: Any) -> str:
 
 
 def _whole(name: str, value: Any) -> int:
-    number = value
+    number = _plain(value)
     if isinstance(number, str) and len(number) < 40:
         try:
             number = float(number) if "." in number or "e" in number.lower() else int(number)
@@ -71,6 +77,7 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _switch(name: str, value: Any) -> bool:
+    value = _plain(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float)) and value in (0, 1):
@@ -117,5 +124,12 @@ def check_prompt(hidden: Any, known: tuple[str, ...]) -> None:
             continue
         if dot:
             check_names({socket: value}, growing)
-        elif isinstance(value, Mapping) and value:
-            check_names({"": value}, growing)
+        elif value:  # as a whole, which ComfyUI leaves out, or hands on as one value
+            stem = growing.removesuffix("s")
+            raise BadOrder(
+                "{growing} is a group of sockets, so what is given as {growing} itself would be "
+                "left out.",
+                hint="Name each socket: {growing}.{stem}_1, {growing}.{stem}_2 and so on.",
+                growing=growing,
+                stem=stem,
+            )

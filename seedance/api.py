@@ -19,6 +19,8 @@ from .errors import BadOrder, SeedanceError
 from .fit import Change
 from .money import Money
 from .order import Kind, Medium, Order
+from .providers import AUTO
+from .providers import get as get_provider
 from .runner import (
     Job,
     Prepared,
@@ -301,12 +303,14 @@ def check(
     (where one is set), and `problem`, why it would not. The cheapest comes first, those that cannot
     come last; only that of `provider` where one is named. Sends nothing.
 
-    Raises BadOrder for what is wrong at any provider.
+    Raises BadOrder for what is wrong at any provider, and for a `provider` that does not exist.
     """
     order = _order(dict(locals()))
     provider = order.provider
+    if provider != AUTO:
+        get_provider(provider)
     with lent_runner() as runner:
-        quotes = [quote for quote in runner.check(order) if provider in ("auto", quote.provider)]
+        quotes = [quote for quote in runner.check(order) if provider in (AUTO, quote.provider)]
     return sorted(quotes, key=lambda quote: quote.rank)
 
 

@@ -414,7 +414,8 @@ def _medium_record(medium: Medium) -> dict[str, str]:
     if medium.address is not None:
         record["address"] = medium.address.split("?", 1)[0]  # a query may carry a signature
     elif medium.path is not None:
-        record["name"] = medium.path.name
+        # A name from an old disk may not be UTF-8, and the journal and sidecars hold nothing else.
+        record["name"] = medium.path.name.encode("utf-8", "replace").decode()
     return record
 
 

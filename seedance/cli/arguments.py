@@ -333,7 +333,9 @@ def _order_flags(command: argparse.ArgumentParser) -> None:
     """The flags that make an order; which of the six ways it is follows from the media given."""
     default = Order()
     ordered = command.add_argument_group("what to make")
-    ordered.add_argument("--prompt", default="", metavar="TEXT", help="what happens in the video")
+    ordered.add_argument(
+        "--prompt", action=_Prompt, default="", metavar="TEXT", help="what happens in the video"
+    )
     ordered.add_argument("--image", action=_Medium, metavar="FILE_OR_URL", help="the first frame")
     ordered.add_argument(
         "--last-image", action=_Medium, metavar="FILE_OR_URL", help="the last frame"
@@ -433,6 +435,15 @@ class _Medium(argparse.Action):
         if not str(value).strip():
             raise argparse.ArgumentError(self, "there is nothing after it; leave it out instead")
         if getattr(names, self.dest) is not None:
+            raise argparse.ArgumentError(self, "it is given twice")
+        setattr(names, self.dest, value)
+
+
+class _Prompt(argparse.Action):
+    """The prompt, which may be given once: the last one would win without a word."""
+
+    def __call__(self, parser: Any, names: Any, value: Any, option: str | None = None) -> None:
+        if getattr(names, self.dest):
             raise argparse.ArgumentError(self, "it is given twice")
         setattr(names, self.dest, value)
 

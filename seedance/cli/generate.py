@@ -307,15 +307,18 @@ def _description(result: Result, job: Job) -> str:
 
 def check(args: argparse.Namespace) -> int:
     """`seedance check`: what would be sent where, and for how much. Orders nothing."""
+    from ..providers import AUTO, get
     from ..runner import check_target
 
     order = orders.order_of(args)
     check_target(_target(args))
+    if args.provider != AUTO:
+        get(args.provider)  # one that does not exist has no quote
     quotes = runner_for(args).check(order)
-    shown = [quote for quote in quotes if args.provider in ("auto", quote.provider)]
+    shown = [quote for quote in quotes if args.provider in (AUTO, quote.provider)]
     if args.json:
         show.as_json([quote.as_dict() for quote in shown])
-    elif args.provider == "auto":
+    elif args.provider == AUTO:
         _print_quotes(quotes)
     else:
         for quote in shown:

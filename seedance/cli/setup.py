@@ -345,7 +345,7 @@ def _writable(folder: Path) -> bool:
 
 
 def _journal(settings: Settings) -> tuple[str, str, bool]:
-    from ..journal import unwritable
+    from ..journal import name_of, unwritable
     from ..runner import shared
 
     runner = shared(settings)
@@ -356,7 +356,7 @@ def _journal(settings: Settings) -> tuple[str, str, bool]:
         runner.tasks(limit=1)
     except SeedanceError as error:
         return "journal", str(error), False
-    return "journal", runner.journal.url.render_as_string(hide_password=True), True
+    return "journal", name_of(runner.journal.url), True
 
 
 def _tickets(settings: Settings) -> tuple[str, str, bool]:

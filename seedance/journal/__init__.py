@@ -26,7 +26,7 @@ from .assets import MAKING, AssetKey, AssetRow
 from .bucket_objects import BUCKET
 from .budget import Part, Total, believed, sensible
 from .database import REBUILD, JournalReplaced, JournalUnavailable
-from .engine import unwritable
+from .engine import name_of, unwritable
 from .journal import Journal, LeaseLost
 from .rows import NewRow, Row
 from .states import ENDED, HELD, LIVE, STATE_WORDS, IllegalMove, State
@@ -56,6 +56,7 @@ __all__ = [
     "TicketTaken",
     "Total",
     "believed",
+    "name_of",
     "sensible",
     "unwritable",
 ]

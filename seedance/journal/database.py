@@ -23,6 +23,7 @@ from .engine import (
     cut_when_silent,
     database_file,
     file_of,
+    name_of,
     open_engine,
     unwritable,
 )
@@ -93,6 +94,7 @@ class Database(Resting):
                 self.url = sa.URL.create("sqlite", database=str(url))
             else:
                 self.url = sa.make_url(url)
+                self.url.get_dialect()  # raises for postgres://, which is no name of a database
         except (SQLAlchemyError, ValueError):  # their messages may quote the password
             raise BadOrder(
                 "SEEDANCE_JOURNAL_URL is not the address of a database.",
@@ -177,7 +179,7 @@ class Database(Resting):
                 package=error.name,
             ) from error
         except (SQLAlchemyError, OSError) as error:
-            where = self.url.render_as_string(hide_password=True)
+            where = name_of(self.url)
             cause = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
             file = database_file(self.url)
             remedy = say(

@@ -86,6 +86,13 @@ def database_file(url: sa.URL) -> Path | None:
     return None if "uri" in url.query else Path(str(url.database))
 
 
+def name_of(url: sa.URL) -> str:
+    """The address of a database as a person reads it: a file by its own name, whatever letters that
+    has, and without a password."""
+    file = database_file(url)
+    return url.render_as_string(hide_password=True) if file is None else f"sqlite:///{file}"
+
+
 def unwritable(url: sa.URL) -> list[Path]:
     """The files of an SQLite database, and its folder, that are there and cannot be written. SQLite
     gives the files beside it the rights that it had itself when they were made."""

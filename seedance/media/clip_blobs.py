@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -242,7 +243,7 @@ def _work_file(
     source: Path, work_dir: Path, extension: str, write: Callable[[Path], object]
 ) -> Path:
     """A file in `work_dir`, by `write`, whose name is always the same for the same source."""
-    name = f"fitted-{hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]}.{extension}"
+    name = f"fitted-{hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:16]}.{extension}"
     return _written(work_dir / name, write)
 
 

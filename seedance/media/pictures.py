@@ -240,10 +240,12 @@ def _rgb(picture: Image.Image, colours: tuple[int, int] | None) -> Image.Image:
 
 def _grey_of_floats(picture: Image.Image) -> Image.Image:
     """A picture of floating-point numbers as 8-bit grey. White is 1, unless its numbers are plainly
-    those of 8 or 16 bits."""
+    those of 8 or 16 bits: a few that are far above 1 are highlights."""
     values = np.nan_to_num(np.asarray(picture, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
     most = float(values.max(initial=0.0))
     white = next(level for level in (1.0, 255.0, 65535.0, most) if most <= level * _OVER_WHITE)
+    if np.count_nonzero(values > 1) * 2 < np.count_nonzero(values > 0):
+        white = 1.0
     return Image.fromarray(to_8bit(values / white))
 
 

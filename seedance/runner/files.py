@@ -128,6 +128,7 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
         "Give the name of a file to save as, such as {name}.",
         name=f"{video.stem or 'video'}.{ending}",
     )
+    _check_utf8(video)
     try:
         length = len(os.fsencode(video.name))
         beside = len(os.fsencode(Files(video).sidecar.name)) - length + _MOST_OF_A_NUMBER
@@ -165,6 +166,20 @@ def check_target(video: Path | None, ending: str = "mp4") -> None:
     check_writable(video.parent)
 
 
+def _check_utf8(path: Path) -> None:
+    """Raise BadOrder for a path whose bytes are not UTF-8: the journal and sidecars could not name
+    it, so that a paid video would be saved where nothing finds it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise BadOrder(
+            "The name {path} is not UTF-8, so that no video can be saved there.",
+            hint="Rename the file or folder, or choose another folder (SEEDANCE_OUTPUT, or -o on "
+            "the command line).",
+            path=repr(str(path)),
+        ) from error
+
+
 def _name_max(folder: Path) -> int:
     """How many bytes the name of a file in a folder may have."""
     try:
@@ -177,6 +192,7 @@ def check_writable(folder: Path) -> None:
     """Raise BadOrder unless a video can be written to `folder`. To be called before anything is
     spent."""
     hint = say("Choose another folder (SEEDANCE_OUTPUT, or -o on the command line).")
+    _check_utf8(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

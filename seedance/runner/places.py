@@ -28,6 +28,7 @@ from .files import KEPT, SOME_KEPT, Files, is_as_recorded, is_picture, numbered,
 logger = logger_of(__name__)
 
 MOST_FILES = 50_000  # that are looked at below the output folder
+IN_COMFYUI = "seedance"  # the output folder's name in ComfyUI's own
 _SAME = ("width", "height", "frames")  # of an old row, which has no digest
 
 
@@ -71,7 +72,7 @@ class Glance:
                 return video
         if self._sizes is None:
             self._sizes = {}
-            for video in videos_below(self._output):
+            for video in _searched(self._output):
                 self._sizes.setdefault(_size(video) or 0, []).append(video)
         alike = self._sizes.get(size or -1, ())
         return next((video for video in alike if not _is_anothers(video, row)), None)
@@ -316,9 +317,17 @@ def _sorted_in(row: Row, output: Path) -> Iterator[Path]:
     """Files below the output folder that may be the video: of its size, or with its name where no
     size is known."""
     size, name = row.result.get("bytes"), row.file.name if row.file else ""
-    for video in videos_below(output):
+    for video in _searched(output):
         if video.name == name if size is None else _size(video) == size:
             yield video
+
+
+def _searched(output: Path) -> Iterator[Path]:
+    """The files among which a video that was sorted elsewhere is looked for. In ComfyUI the output
+    folder is one of ours in ComfyUI's own, where people sort what they have."""
+    yield from videos_below(output)
+    if output.name == IN_COMFYUI:
+        yield from videos_below(output.parent)
 
 
 def videos_below(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from command_line import FOX, Command
 from hypothesis import given
 from hypothesis import strategies as st
 
+import seedance
 from seedance import providers
 from seedance.texts import cell as cell_of
 
@@ -37,6 +38,17 @@ def test_check_of_a_provider_that_cannot_says_so(command: Command, lumenfall: fa
     ran = command("check", *FOX[1:], "--duration", "30")
     assert ran.code == 2
     assert "lumenfall: no. Lumenfall does not support duration 30" in ran.out
+
+
+@pytest.mark.parametrize("name", ["Lumenfall", "lumenfal"])
+def test_check_of_a_provider_that_does_not_exist_names_the_nearest(
+    command: Command, name: str
+) -> None:
+    ran = command("check", "--prompt", "a fox", "--provider", name)
+    assert ran.code == 2
+    assert "Did you mean lumenfall?" in ran.err
+    with pytest.raises(seedance.BadOrder, match="no provider"):
+        seedance.check("a fox", provider=name)
 
 
 def test_providers_lists_all_with_the_source_of_their_key(
@@ -247,3 +259,13 @@ def test_comfyui_gives_the_folders_of_an_installation(
     ran = command("--comfyui", str(comfyui), *FOX, "--json")
     assert Path(ran.json["file"]).parent == comfyui / "output" / "seedance"
     assert (comfyui / "user" / "__seedance" / "journal.db").is_file()
+
+
+def test_a_journal_of_no_known_kind_shows_how_an_address_looks(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_JOURNAL_URL", "postgres://me:secret@127.0.0.1:1/films")
+    ran = command("tasks")
+    assert ran.code == 2
+    assert "postgresql+psycopg://" in ran.err
+    assert "secret" not in ran.err

@@ -103,6 +103,13 @@ def test_a_medium_that_is_named_by_nothing_is_not_left_out(
     assert lumenfall.requests == []
 
 
+def test_a_prompt_that_is_given_twice_is_refused(command: Command, lumenfall: fakes.Fake) -> None:
+    ran = command(*FOX, "--prompt", "a hare", "--json")
+    assert ran.code == 2
+    assert "given twice" in ran.json["error"]["message"]
+    assert lumenfall.requests == []
+
+
 @pytest.mark.parametrize("flag", ["--image", "--last-image", "--video", "-o"])
 def test_a_medium_that_is_given_twice_is_refused(
     command: Command, lumenfall: fakes.Fake, tmp_path: Path, flag: str

@@ -219,6 +219,28 @@ def test_saved_videos_are_found_where_they_went(
     assert row["file"] == str(wanted)
 
 
+def test_in_comfyui_a_video_is_found_where_it_was_sorted_in_the_whole_output_folder(
+    command: Command,
+    lumenfall: fakes.Fake,
+    films: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEEDANCE_OUTPUT", str(tmp_path / "output" / "seedance"))
+    file = Path(command(*order(ALPHA)).json["file"])
+    sorted_in = tmp_path / "output" / "film 3"
+    sorted_in.mkdir()
+    for each in file.parent.iterdir():
+        each.rename(sorted_in / each.name)
+    lumenfall.tasks.clear()  # the provider has forgotten it
+    listed = command("tasks", "--json").json[0]
+    assert Path(listed["file"]).read_bytes() == films[ALPHA]
+    ran = command("collect", "1", "--json")
+    assert ran.code == 0, ran.err
+    assert Path(ran.json["file"]).read_bytes() == films[ALPHA]
+    assert len(lumenfall.sent("POST", "/videos")) == 1
+
+
 def test_a_changed_output_folder_gets_the_video(
     command: Command,
     lumenfall: fakes.Fake,

@@ -46,6 +46,8 @@ def test_values_that_mean_the_same_are_one_order(pack: Pack, evolink: fakes.Fake
         {"generate_audio": "false", "watermark": 0, "camera_fixed": None, "model": None},
         {"ratio": None, "resolution": None, "extra": None, "takes": None, "decode_frames": None},
         {"prompt": "  a fox \n"},
+        {"seed": np.int64(7), "duration": np.float32(5), "generate_audio": np.bool_(False)},
+        {"seed": torch.tensor(7), "takes": np.array(1)},
     ):
         text(pack, **{"seed": 7, "generate_audio": False, **values})
     assert evolink.creates == 1
@@ -99,7 +101,12 @@ def test_a_growing_socket_of_a_wrong_name_is_not_left_out(
     for node_id in ("SeedanceReference", "SeedanceT2V"):
         with pytest.raises(ValueError, match="image_1"):
             pack.run(node_id, provider="evolink", prompt="x", **{f"images.{name}": image})
-    for inputs in ({f"images.{name}": ["9", 0]}, {"images": {"image_1": ["9", 0]}}):
+    for inputs in (
+        {f"images.{name}": ["9", 0]},
+        {"images": {"image_1": ["9", 0]}},
+        {"images": ["9", 0]},
+        {"images": [["9", 0], ["8", 0]]},
+    ):
         prompt = {"1": {"class_type": "SeedanceV2V", "inputs": inputs}}
         hidden = SimpleNamespace(prompt=prompt, unique_id="1")
         node = pack.nodes["SeedanceV2V"]
@@ -109,3 +116,26 @@ def test_a_growing_socket_of_a_wrong_name_is_not_left_out(
                 "SeedanceV2V", provider="evolink", prompt="x", video_url="https://x.example/a.mp4"
             )
     assert evolink.creates == 0
+
+
+@pytest.mark.parametrize("value", ["a.png", 7, {"waveform": None}, ["a"]])
+@pytest.mark.parametrize(
+    ("node_id", "inputs"),
+    [
+        ("SeedanceI2V", ("image",)),
+        ("SeedanceV2V", ("video",)),
+        ("SeedanceReference", ("images", "image_1")),
+        ("SeedanceReference", ("videos", "video_1")),
+        ("SeedanceReference", ("audios", "audio_1")),
+    ],
+)
+def test_what_is_no_medium_is_named_and_not_sent(
+    pack: Pack, evolink: fakes.Fake, node_id: str, inputs: tuple[str, ...], value: Any
+) -> None:
+    if inputs[0] == "audios" and isinstance(value, dict):
+        value = {"sample_rate": 1}
+    given: Any = value if len(inputs) == 1 else {inputs[1]: value}
+    with pytest.raises(ValueError, match=f"{inputs[-1]} must be [A-Z]+, not") as caught:
+        pack.run(node_id, provider="evolink", prompt="x", **{inputs[0]: given})
+    assert caught.value.kind == "BadOrder"  # type: ignore[attr-defined]
+    assert evolink.requests == []

@@ -194,6 +194,14 @@ def test_grey_in_floating_point_is_no_black_picture(white: float) -> None:
     assert np.array_equal(pixels[5], np.repeat(np.arange(256)[:, None], 3, axis=1))
 
 
+def test_a_small_bright_sun_makes_no_picture_in_floating_point_black() -> None:
+    values = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (20, 1))
+    values[:3, :3] = 60.0
+    read = media.read_picture(saved(Image.fromarray(values), "TIFF"))
+    assert np.abs(read[10, :, 0].astype(int) - np.arange(256)).max() <= 1
+    assert read[0, 0].tolist() == [255, 255, 255]
+
+
 def test_highlights_and_nonsense_in_floating_point_are_clipped() -> None:
     values = np.full((20, 20), 0.5, np.float32)
     values[0, :5] = (1.8, -3, np.nan, np.inf, 1)
