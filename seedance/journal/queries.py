@@ -18,6 +18,13 @@ from .rows import Row, row_of
 from .schema import is_held, orders, words
 from .states import ENDED, LIVE, State
 
+MOST_ALIKE = 100  # rows with the same words, of which one has the same media and switches
+_MEDIA = ("first_frame", "last_frame", "video", "references")
+_SWITCHES = (
+    *("generate_audio", "watermark", "camera_fixed", "keep_audio", "draft", "web_search"),
+    *("operation", "output_format"),
+)
+
 
 class Queries(ABC):
     """The part of the journal that only reads. Methods block; they raise BadOrder where it cannot
@@ -98,7 +105,8 @@ class Queries(ABC):
 
     def held_alike(self, order: Mapping[str, Any], providers: Collection[str]) -> Row | None:
         """The newest held row at one of these providers that has the words and values of `order`,
-        whatever media it has: those of a graph that has not run are not known."""
+        and media of the same kinds, whatever they show: those of a graph that has not run are not
+        known."""
         names = ("seed", "model", "resolution", "duration")
         same = (orders.c[name] == order[name] for name in names)
         begins = words == order["prompt"][:80]
@@ -106,14 +114,15 @@ class Queries(ABC):
         # find the index.
         prompt = sa.func.coalesce(orders.c.prompt, "") == order["prompt"]
         there = orders.c.provider.in_(list(providers))
-        return self._first(begins, prompt, *same, is_held, there)
+        found = self._newest_of(MOST_ALIKE, begins, prompt, *same, is_held, there)
+        return next((row for row in found if _is_alike(row.order, order)), None)
 
     def _first(self, *conditions: Any) -> Row | None:
-        with self._reading() as connection:
-            record = connection.execute(
-                sa.select(orders).where(*conditions).order_by(orders.c.id.desc()).limit(1)
-            ).first()
-        return row_of(record) if record is not None else None
+        return next(iter(self._newest_of(1, *conditions)), None)
+
+    def _newest_of(self, count: int, *conditions: Any) -> list[Row]:
+        newest = sa.select(orders).where(*conditions).order_by(orders.c.id.desc()).limit(count)
+        return self._list(newest)
 
     def newest(self, limit: int = 50, since: float = 0.0) -> list[Row]:
         """At most `limit` rows, the newest first. With `since` (Unix seconds), only those of them
@@ -175,3 +184,12 @@ class Queries(ABC):
             if seconds:
                 return float(median(seconds))
         return None
+
+
+def _is_alike(known: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether a recorded order has media where `asked` has some, and its switches. What an old row
+    does not tell is the same. A ratio may have become that of a picture."""
+    if any(bool(known.get(name)) != bool(asked.get(name)) for name in _MEDIA):
+        return False
+    names = _SWITCHES if asked.get("ratio") == "adaptive" else (*_SWITCHES, "ratio")
+    return all(known.get(name, asked.get(name)) == asked.get(name) for name in names)
