@@ -18,7 +18,6 @@ import folder_paths
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending, mode_of
-from ..seedance.runner.finish import draft_until
 from ..seedance.texts import LONGEST_SENTENCE, cut
 from . import host, threads
 
@@ -93,6 +92,8 @@ def _expires(row: Row) -> str | None:
 
 def _finish_until(row: Row) -> str | None:
     """Until when a draft can be finished, where its provider says so."""
+    from ..seedance.runner.finish import draft_until  # not at load: it brings NumPy and SQLAlchemy
+
     until = draft_until(row)
     return until.isoformat(timespec="seconds").replace("+00:00", "Z") if until else None
 

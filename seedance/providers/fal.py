@@ -145,7 +145,8 @@ class Fal(Queue):
         raise OddReply("fal's history of requests does not end.")
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
-        """The price by tokens. A length that the model decides is counted at its longest."""
+        """The price by tokens. A length that the model decides is counted at its longest; an edited
+        clip comes back about as long as it is."""
         model = self.model(order)
         price = PRICES.get(order.model, {}).get(order.resolution)
         if price is None:
@@ -155,6 +156,8 @@ class Fal(Queue):
         if order.video is not None or order.of_kind("video"):
             limits = self.limits.of("video", order.model)
             longest = limits.total_seconds[1] if limits and limits.total_seconds else 0.0
+            if clip_seconds and order.mode == "edit" and order.duration == -1:
+                seconds = clip_seconds
             seconds += longest if clip_seconds is None else clip_seconds
             per_token *= price.with_clip
         sizes = (SIZES_25 if "2.5" in order.model else SIZES)[order.resolution]

@@ -279,14 +279,18 @@ class Replicate(Provider):
         )
 
     def estimate(self, order: Order, clip_seconds: float | None = None) -> Money | None:
-        """The price by seconds of output; the flat price with a clip covers clips of any length."""
+        """The price by seconds of output; the flat price with a clip covers clips of any length. A
+        length that the model decides is counted at its longest; an edited clip comes back about as
+        long as it is."""
         prices = PRICES.get(order.model, {}).get(order.resolution)
         with_clip = order.video is not None or bool(order.of_kind("video"))
         price = prices[with_clip] if prices else None
         if price is None:
             return None
         longest = self.model(order).durations[1]
-        seconds = longest if order.duration == -1 else order.duration
+        seconds = float(longest if order.duration == -1 else order.duration)
+        if clip_seconds and order.mode == "edit" and order.duration == -1:
+            seconds = clip_seconds
         return Money(round(seconds * price, 4), "USD", estimated=True, as_of=PRICES_AS_OF)
 
     def explain(self, reply: Reply) -> SeedanceError:

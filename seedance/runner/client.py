@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..errors import OddReply, OutOfCredit, Refused, SeedanceError, Unclear, Unreachable
 from ..said import say, template
 from ..transport import Gate, Lost, NotSent, Stop, Transport, retry_after, seconds_until
-from ..wire import Call, Flow, Pause, Provider, Reply, error_text
+from ..wire import Call, Flow, Pause, Provider, Reply
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class Client:
                     reply = self._ask(step, 1 if polling else ATTEMPTS, stop)
                     read_by_flow = step.any_status or step.may_be_missing
                     if polling and reply.status in (404, 410) and not read_by_flow:
-                        said = error_text(reply) or f"HTTP {reply.status}"
+                        said = self.provider.said(reply) or f"HTTP {reply.status}"
                         raise UnknownTask("it does not know the task ({said})", said=said)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
@@ -170,7 +170,7 @@ class Client:
         except OddReply as error:
             what = template("{provider} gave an answer that cannot be read: {said}")
             raise self._unclear(what, said=error.message) from None
-        said = error_text(reply)
+        said = self.provider.said(reply)
         tail = f": {said}" if said else "."
         told = {"status": reply.status, "tail": tail}
         if not reply.ok and self.provider.about_key(reply) != "nothing":
@@ -230,7 +230,7 @@ class Client:
             and not 300 <= reply.status < 400
         ):
             return None
-        said = error_text(reply)
+        said = self.provider.said(reply)
         return NoAnswer(
             say(
                 "{provider} answered HTTP {status}{tail}",

@@ -128,8 +128,8 @@ def account_of(provider_id: str, key: str) -> str:
 
 
 def tidy(order: Order) -> tuple[Order, tuple[Said, ...]]:
-    """The order as it is meant, and what is to be said about it: spaces at the ends of a prompt
-    make no other video, and seeds that other nodes share may have 64 bits."""
+    """The order as it is meant, and what is to be said about it: spaces, and a byte order mark, at
+    the ends of a prompt make no other video, and seeds that other nodes share may have 64 bits."""
     said: tuple[Said, ...] = ()
     known = order.with_known_seed()
     if known is not order:
@@ -141,7 +141,8 @@ def tidy(order: Order) -> tuple[Order, tuple[Said, ...]]:
                 seed=known.seed,
             ),
         )
-    return replace(known, prompt=order.prompt.strip(), project=order.project.strip()), said
+    prompt = order.prompt.strip().strip("\ufeff").strip()
+    return replace(known, prompt=prompt, project=order.project.strip()), said
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:

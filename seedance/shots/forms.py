@@ -26,7 +26,7 @@ _ENDINGS: Mapping[str, Form] = {
 }
 _DELIMITERS = ",;\t|"
 LONGEST_COLUMN = 2  # words of the name of a column, in a text that may be none
-_RULE = re.compile(r"\s*:?-+:?\s*")  # a cell below the names of columns, in Markdown
+_RULE = re.compile(r"\s{0,9}:?-{1,99}:?\s{0,9}")  # a cell below the names of columns, in Markdown
 _NO_DELIMITER = "\x1f"  # in a table of one column, whose prompts may hold commas
 _LENGTH = re.compile(
     r"\s{0,9}([+-]?[\d.,]{1,9})\s{0,9}(?:seconds|sec|s)\s{0,9}[:\uff1a]\s*", re.IGNORECASE

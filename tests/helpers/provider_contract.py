@@ -243,6 +243,10 @@ def a_word_that_no_document_has_is_running(
     for exchange in unknown:
         word = exchange["result"]["unknown"]
         assert word in texts(replies(exchange)), f"{exchange['name']!r}: no answer has {word!r}"
+        other = ended(provider, quoting(exchange, word, "zzyzx"))
+        assert isinstance(other, wire.Running) and other.unknown, (
+            f"{exchange['name']!r}: another word that no document has is {other!r}"
+        )
 
 
 @check
@@ -273,6 +277,13 @@ def errors_while_polling_are_explained(provider: ProviderClass, exchanges: list[
             )
             if status == 401:
                 assert "key" in str(outcome), f"HTTP 401 must speak of the key: {outcome}"
+        for status in (408, 409, 410, 425, 429, 500, 503):
+            outcome = with_first_answer(provider, exchange, wire.Reply(status, body=b"{}"))
+            gone = status == 410 and isinstance(outcome, wire.Expired)
+            assert gone or isinstance(outcome, SeedanceError), (
+                f"{exchange['name']!r}, answered HTTP {status}: {outcome!r} ends a task, of which "
+                "the answer tells nothing"
+            )
 
 
 @check
@@ -372,6 +383,10 @@ def prices_are_recorded_and_of_one_currency(
     if not provider.can("estimate"):
         return
     assert recorded, "it has prices: record an exchange of the flow estimate, with their source"
+    results = [each["result"] for each in exchanges if isinstance(each.get("result"), dict)]
+    currencies = {result["cost"]["currency"] for result in results if result.get("cost")}
+    currencies -= {"credits"}
+    assert currencies <= set(recorded), f"costs in {currencies}, but prices in {set(recorded)}"
     elsewhere = wire_player.configured(provider, {"base_url": "https://elsewhere.example"})
     for order in orders_of(provider):
         price = wire_player.configured(provider, {}).estimate(order)

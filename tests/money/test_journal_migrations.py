@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -137,10 +138,10 @@ def test_threads_that_come_at_once_open_one_engine(
 ) -> None:
     opened = []
 
-    def slowly(url: sa.URL, limit: engine.Limit) -> sa.Engine:
+    def slowly(url: sa.URL, *rest: Any) -> sa.Engine:
         opened.append(url)
         time.sleep(0.1)
-        return engine.open_engine(url, limit)
+        return engine.open_engine(url, *rest)
 
     monkeypatch.setattr(database, "open_engine", slowly)
     with ThreadPoolExecutor(6) as threads:

@@ -95,6 +95,23 @@ SLIPS = {
         "every_conversation_is_as_recorded",
         "a status word that no document has",
     ),
+    "only the recorded unknown word read as running": (
+        "        return self.standing(task)\n",
+        "        status = self.standing(task)\n"
+        '        word = getattr(status, "unknown", None)\n'
+        '        return _failed(task) if word and word != "polishing" else status\n',
+        "a_word_that_no_document_has_is_running",
+        "another word that no document has",
+    ),
+    "an HTTP error of a poll read as a failure": (
+        'task = yield from self.ask(Call("GET", self.url(f"/v1/videos/{ticket.opaque}")))',
+        'reply = yield Call("GET", self.url(f"/v1/videos/{ticket.opaque}"))\n'
+        "        if reply.status == 409:\n"
+        '            return Failed("a conflict", "")\n'
+        "        task = self.read(reply)",
+        "errors_while_polling_are_explained",
+        "answered HTTP 409",
+    ),
     "extra forgotten": (
         "body, self.extra(order)",
         "body, {}",

@@ -125,6 +125,14 @@ def test_an_edited_clip_is_billed_in_and_out() -> None:
     assert usd == pytest.approx(12 * SECOND * 6.4e-6, abs=1e-4)
 
 
+@pytest.mark.parametrize("provider", ["fal", "replicate"])
+def test_an_edited_clip_comes_back_as_long_as_it_is(provider: str) -> None:
+    edit = {"model": NEWEST, "video": CLIP, "operation": "edit", "resolution": "720p"}
+    four = amount(provider, 4.0, duration=-1, **edit)
+    assert four == amount(provider, 4.0, duration=4, **edit)
+    assert (amount(provider, None, duration=-1, **edit) or 0.0) > 2 * (four or 0.0) > 0
+
+
 def test_fal_s_routes_in_the_usa_are_counted_at_the_most_that_is_reported() -> None:
     order = Order(prompt="a cat", provider="fal", model=NEWEST, ratio="16:9")
     ids = {NEWEST: "bytedance/seedance-2.5/us/{mode}"}
