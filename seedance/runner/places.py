@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -297,7 +298,7 @@ def copy_to(saved: Files, target: Path) -> Files:
 
 def _candidates(row: Row, output: Path) -> Iterator[Path]:
     seen = set()
-    for video in (*_named(row, output), *_sorted_in(row, output)):
+    for video in chain(_named(row, output), _sorted_in(row, output)):
         if video not in seen and _size(video) is not None:
             seen.add(video)
             yield video

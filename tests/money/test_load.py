@@ -15,7 +15,7 @@ from running import Desk, until
 
 from seedance import media
 from seedance.order import Medium
-from seedance.runner import files, worker
+from seedance.runner import files, places, worker
 
 FOREVER = 10**9  # polls
 
@@ -95,3 +95,15 @@ def test_tasks_that_run_take_no_threads(fake: FakeLumenfall, tmp_path: Path) -> 
 
     until(lambda: ours() == {"seedance-heartbeat", "seedance-watchdog"})
     assert all(not job.ended for job in jobs)
+
+
+def test_a_video_that_is_where_it_was_saved_is_not_looked_for(
+    fake: FakeLumenfall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An output folder may have as many files as a person made in years."""
+    looked: list[Path] = []
+    monkeypatch.setattr(places, "videos_below", lambda folder: looked.append(folder) or ())
+    desk = Desk(fake, tmp_path)
+    first, again = desk.video(), desk.video()
+    assert first.file == again.file and fake.creates == 1
+    assert looked == []
