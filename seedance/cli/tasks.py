@@ -171,6 +171,8 @@ def show_row(args: argparse.Namespace) -> int:
     if until:
         record["finish_until"] = show.moment(until)
     order = {name: value for name, value in row.order.items() if name not in record and value}
+    if "video" not in order:
+        order.pop("operation", None)  # there is nothing that it could be done with
     for name, value in {**record, **order}.items():
         if value is not None:
             show.line(f"{name + ':':15} {value}")
