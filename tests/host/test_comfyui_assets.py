@@ -145,9 +145,10 @@ def test_a_person_confirms_while_the_node_waits(server: ComfyUI, ark: Any) -> No
         until(lambda: any(news.get("link") == PAGE for news in page.of_type("seedance.node")))
         ark.library.confirm()
         entry = server.history(prompt_id)
-    (handle,) = entry["outputs"]["3"]["text"]
+        (handle,) = entry["outputs"]["3"]["text"]
+        made = {"name": "Anna", "handle": handle}
+        until(lambda: any(news.get("asset") == made for news in page.of_type("seedance.node")))
     assert handle.startswith("asset://")
-    assert page.of_type("seedance.node")[-1]["asset"] == {"name": "Anna", "handle": handle}
 
 
 def test_a_name_that_is_missing_is_said_before_anything_is_sent(server: ComfyUI, ark: Any) -> None:
