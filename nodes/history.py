@@ -18,7 +18,7 @@ import folder_paths
 from ..seedance import providers
 from ..seedance.errors import BadOrder
 from ..seedance.order import kind_by_ending, mode_of
-from ..seedance.texts import LONGEST_SENTENCE, cut
+from ..seedance.texts import LONGEST_SENTENCE, cut, moment
 from . import host, threads
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _expires(row: Row) -> str | None:
     if row.finished is None or life is None:
         return None
     until = datetime.fromtimestamp(row.finished + life, timezone.utc)
-    return until.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment(until)
 
 
 def _finish_until(row: Row) -> str | None:
@@ -95,7 +95,7 @@ def _finish_until(row: Row) -> str | None:
     from ..seedance.runner.finish import draft_until  # not at load: it brings NumPy and SQLAlchemy
 
     until = draft_until(row)
-    return until.isoformat(timespec="seconds").replace("+00:00", "Z") if until else None
+    return moment(until) if until else None
 
 
 def _can_cancel(row: Row) -> bool:

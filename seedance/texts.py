@@ -12,6 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 # Letters, by what a field holds.
@@ -118,6 +119,11 @@ def nearest(value: str, known: Iterable[str]) -> str:
     by_form = {plain(each): each for each in known}
     near = difflib.get_close_matches(plain(value[:LONGEST_NAME]), by_form, 1, 0.8)
     return by_form[near[0]] if near else ""
+
+
+def moment(time: datetime) -> str:
+    """A point in time (UTC) as JSON and a person read it, in ISO 8601: `2026-11-29T08:36:54Z`."""
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def json_in(text: str) -> list[Any]:

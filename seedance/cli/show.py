@@ -24,8 +24,6 @@ from ..errors import SeedanceError, Spent
 from ..texts import clean, traceback_lines
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ..money import Money
     from ..runner import Progress
 
@@ -91,11 +89,6 @@ def open_streams() -> None:
 def line(text: object = "") -> None:
     """One line of result."""
     write(f"{clean(text)}\n", sys.stdout)
-
-
-def moment(time: datetime) -> str:
-    """A point in time (UTC) as JSON and a person read it, in ISO 8601."""
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def note(text: str) -> None:

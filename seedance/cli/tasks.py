@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadOrder
-from ..texts import cell
+from ..texts import cell, moment
 from . import prices, show
 from .setup import runner_for
 
@@ -162,14 +162,14 @@ def show_row(args: argparse.Namespace) -> int:
     record = {**row.as_dict(), "file": str(file) if file else None}
     if args.json:
         told: dict[str, Any] = {"order": row.order, "changes": row.changes, "result": row.result}
-        told["finish_until"] = show.moment(until) if until else None
+        told["finish_until"] = moment(until) if until else None
         show.as_json({**record, **told})
         return 0
     record["state"] = f"{row.state} ({_explained(row, found)})"
     record["cost"] = show.money(row.cost)
     error = record.pop("error")
     if until:
-        record["finish_until"] = show.moment(until)
+        record["finish_until"] = moment(until)
     order = {name: value for name, value in row.order.items() if name not in record and value}
     if "video" not in order:
         order.pop("operation", None)  # there is nothing that it could be done with

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..money import Money
-from ..texts import shown
+from ..texts import moment, shown
 from .states import LIVE, State
 
 # Letters of an error as JSON: what is longer is of an older version, or of somebody else who writes
@@ -104,8 +104,8 @@ class Row:
             "provider": self.provider,
             "model": self.model,
             "state": self.state.value,
-            "created": self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "updated": self.updated.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "created": moment(self.created),
+            "updated": moment(self.updated),
             "prompt": self.prompt,
             "seed": self.seed,
             "file": str(self.file) if self.file else None,

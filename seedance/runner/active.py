@@ -79,6 +79,8 @@ class ActiveOrder:
         self.spending = False
         self.sent = False  # whether the call that its ticket is from was made here
         self.reserved = False  # whether one of those who wait has reserved the row
+        self.cancel_meant = False  # by a person, of this very task
+        self.cancel_sent = False  # and its answer does not tell what becomes of the task
         self.stop = Stop()
         self.polling: Polling | None = None  # while its task runs
         self._lock = threading.Lock()
@@ -86,8 +88,6 @@ class ActiveOrder:
         self._wake = threading.Event()
         self._cancel_wanted = False
         self._cancelling = False
-        self.cancel_meant = False
-        self.cancel_sent = False  # and its answer does not tell what becomes of the task
         self._closing = False
         self._refusals: list[Future[str]] = []
         self._listeners: list[Callable[[Progress], None]] = []
@@ -218,7 +218,7 @@ class ActiveOrder:
 
         Raises Cancelled if a person cancels meanwhile, Stopped if the runner closes.
         """
-        while self.row.state in LIVE and self.row.holder != self.journal.holder:
+        while self.row.state in LIVE and not self.ours:
             claimed = self.journal.claim(self.row.id, self.row.uid)
             if claimed is not None:
                 self.row = claimed

@@ -25,6 +25,7 @@ class Threads:
         self._changed = threading.Condition()
         self._pieces: deque[Piece] = deque()
         self._idle = 0
+        self._count = 0  # of those that will take another piece
         self._all: set[threading.Thread] = set()
         self._closed = False
 
@@ -42,24 +43,21 @@ class Threads:
             try:
                 thread.start()
             except RuntimeError:
-                if not self._all:
+                if not self._count:
                     self._pieces.pop()
                     raise
             else:
-                self._all.add(thread)
+                self._count += 1
+                self._all = {each for each in self._all if each.is_alive()} | {thread}
 
     def _work(self) -> None:
         me = threading.current_thread()
-        try:
-            while (piece := self._next()) is not None:
-                me.name, work = piece
-                del piece
-                work()
-                del work  # what it refers to is kept no longer than it runs
-                me.name = IDLE_NAME
-        finally:
-            with self._changed:
-                self._all.discard(me)
+        while (piece := self._next()) is not None:
+            me.name, work = piece
+            del piece
+            work()
+            del work  # what it refers to is kept no longer than it runs
+            me.name = IDLE_NAME
 
     def _next(self) -> Piece | None:
         """The next piece of work; None if there is none for a while."""
@@ -71,7 +69,7 @@ class Threads:
                 self._idle -= 1
             if self._pieces:
                 return self._pieces.popleft()
-            self._all.discard(threading.current_thread())
+            self._count -= 1
             return None
 
     def close(self, deadline: float) -> bool:
@@ -86,4 +84,5 @@ class Threads:
 
     def _others(self) -> list[threading.Thread]:
         with self._changed:
-            return list(self._all - {threading.current_thread()})
+            others = self._all - {threading.current_thread()}
+        return [each for each in others if each.is_alive()]

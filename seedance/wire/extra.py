@@ -79,6 +79,7 @@ _BEHIND = (
     *("base64", "b64", "data", "path", "file", "files", "enabled", "on", "off", "generation"),
     *("control", "type", "reference", "references", "ref", "refs", "start", "end", "tail", "text"),
 )
+MOST_AROUND = 4  # of these words; more make no name, and take long to look through
 
 
 def add_extra(
@@ -175,11 +176,6 @@ def _spellings(name: str) -> set[str]:
 def _part_of_an_order(spelled: str) -> str | None:
     """The part of an order that a name stands for, None for any other name."""
     return next((OF_AN_ORDER[core] for core in _cores(spelled) if core in OF_AN_ORDER), None)
-
-
-MOST_AROUND = (
-    4  # words around the one that counts; more make no name, and take long to look through
-)
 
 
 @lru_cache(maxsize=4096)

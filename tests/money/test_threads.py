@@ -48,7 +48,7 @@ def test_a_thread_without_work_takes_the_next_piece(pool: Threads) -> None:
 def test_threads_without_work_end(pool: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "IDLE_SECONDS", 0.01)
     pool.run("piece", lambda: None)
-    until(lambda: not pool._all)
+    until(lambda: not any(thread.is_alive() for thread in pool._all))
     done = threading.Event()
     pool.run("piece", done.set)
     assert done.wait(SOON)
@@ -83,3 +83,12 @@ def test_without_a_thread_from_the_system_one_of_those_there_does_it_later(
     assert done.wait(SOON)
     with pytest.raises(RuntimeError):
         Threads().run("third", done.set)
+
+
+def test_after_closing_no_thread_is_left() -> None:
+    for _ in range(200):
+        pool, done = Threads(), threading.Event()
+        pool.run("piece", done.set)
+        assert done.wait(SOON)
+        assert pool.close(time.monotonic() + SOON)
+        assert not [t for t in threading.enumerate() if t.name in ("piece", threads.IDLE_NAME)]

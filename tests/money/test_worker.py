@@ -115,8 +115,8 @@ def test_a_hundred_orders_take_a_hundred_threads_and_a_heartbeat(worker: Worker)
     finish = threading.Event()
     before = set(threading.enumerate())
     actives = [carried(worker, held_until(finish), number) for number in range(100)]
-    names = {thread.name for thread in set(threading.enumerate()) - before}
-    assert names == {"seedance-heartbeat", *(f"seedance-order-{n}" for n in range(100))}
+    names = {"seedance-heartbeat", *(f"seedance-order-{n}" for n in range(100))}
+    until(lambda: {thread.name for thread in set(threading.enumerate()) - before} == names)
     finish.set()
     for active in actives:
         active.done.result(SOON)
@@ -149,6 +149,7 @@ def test_an_order_that_waits_is_brought_on_when_it_is_time(worker: Worker) -> No
 def test_orders_that_wait_have_no_thread_and_are_active(worker: Worker) -> None:
     works = [Waiting(LONG) for _ in range(100)]
     actives = [carried(worker, work, number) for number, work in enumerate(works)]
+    until(lambda: len(worker._waiting) == 100)
     until(lambda: not names_of_orders())
     assert [work.calls for work in works] == [1] * 100
     assert worker.count == 100 and worker.find(7) is actives[7]
