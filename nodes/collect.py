@@ -32,7 +32,7 @@ class SeedanceTask(io.ComfyNode):
                     tooltip="The ticket, as the task output, the history or an error message "
                     "gives it.",
                 ),
-                inputs.decode_frames(),
+                inputs.decode("frames"),
                 *inputs.decoding(),
             ],
             outputs=outputs.schema(),

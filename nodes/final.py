@@ -43,7 +43,7 @@ class SeedanceFinal(io.ComfyNode):
                     optional=True,
                     tooltip="4k: only where the provider's premium model is configured.",
                 ),
-                inputs.decode_frames(),
+                inputs.decode("frames"),
                 *inputs.decoding(),
             ],
             outputs=outputs.schema(),

@@ -30,7 +30,11 @@ _ALIASES = (
 )
 
 # The inputs that say whether an output is decoded, with the output.
-DECODED = {"decode_frames": "frames", "decode_last_frame": "last_frame"}
+DECODED = {
+    "decode_frames": "frames",
+    "decode_last_frame": "last_frame",
+    "decode_audio": "audio",
+}
 
 # All inputs that are about what is decoded of a finished video, and no part of an order.
 DECODING = (*DECODED, "frames_first", "frames_count", "frames_step")
@@ -186,7 +190,7 @@ def shared(
             advanced=True,
             tooltip="Keep the camera still, where the provider has this switch.",
         ),
-        decode_frames(),
+        decode("frames"),
         io.String.Input(
             "extra",
             default="",
@@ -230,28 +234,23 @@ def shared(
     ]
 
 
-def decode_frames() -> io.Input:
-    """The input by which the graph says whether `frames` is used."""
+def decode(output: str) -> io.Input:
+    """The input by which the graph says whether the output `frames`, `last_frame` or `audio` is
+    used."""
     return io.Boolean.Input(
-        "decode_frames",
+        f"decode_{output}",
         default=True,
         optional=True,
         advanced=True,
-        tooltip="Set when the graph is queued: on where something is connected to frames.",
+        tooltip=f"Set when the graph is queued: on where something is connected to {output}.",
     )
 
 
 def decoding() -> list[io.Input]:
     """The inputs about what is decoded that came later: by which the graph says whether
-    `last_frame` is used, and which frames there shall be in `frames`."""
+    `last_frame` and `audio` are used, and which frames there shall be in `frames`."""
     return [
-        io.Boolean.Input(
-            "decode_last_frame",
-            default=True,
-            optional=True,
-            advanced=True,
-            tooltip="Set when the graph is queued: on where something is connected to last_frame.",
-        ),
+        decode("last_frame"),
         io.Int.Input(
             "frames_first",
             default=0,
@@ -281,4 +280,5 @@ def decoding() -> list[io.Input]:
             optional=True,
             advanced=True,
         ),
+        decode("audio"),
     ]

@@ -27,6 +27,7 @@ Value = TypeVar("Value")
 
 NOT_DECODED = "The frames were not decoded, because decode_frames was off."
 NO_LAST_FRAME = "The last frame was not decoded, because decode_last_frame was off."
+NO_AUDIO = "The sound was not decoded, because decode_audio was off."
 
 
 def schema() -> list[io.Output]:
@@ -112,6 +113,7 @@ class Decoded:
 
     decode_frames: bool = True
     decode_last_frame: bool = True
+    decode_audio: bool = True
     frames_first: int = 0
     frames_count: int = 0
     frames_step: int = 1
@@ -169,13 +171,27 @@ def _of_take(result: Result, frames: torch.Tensor | ExecutionBlocker, decoded: D
     return (
         frames,
         tensors.video(result.file),
-        or_failure(tensors.audio, result.file) if result.has_audio else None,
+        audio(result.file, result.has_audio, decoded),
         result.fps,
-        or_failure(tensors.last_frame, result)
-        if decoded.decode_last_frame
-        else ExecutionBlocker(NO_LAST_FRAME),
+        last_frame(result, decoded),
         result.task,
     )
+
+
+def audio(
+    file: Path, has_audio: bool, decoded: Decoded
+) -> dict[str, Any] | ExecutionBlocker | None:
+    """The sound of a saved video, None where it has none; blocked where it is not decoded."""
+    if not has_audio:
+        return None
+    return or_failure(tensors.audio, file) if decoded.decode_audio else ExecutionBlocker(NO_AUDIO)
+
+
+def last_frame(result: Result, decoded: Decoded) -> torch.Tensor | ExecutionBlocker:
+    """The last frame of a saved video; blocked where it is not decoded."""
+    if not decoded.decode_last_frame:
+        return ExecutionBlocker(NO_LAST_FRAME)
+    return or_failure(tensors.last_frame, result)
 
 
 def _frames(files: Sequence[Path], part: tensors.Part) -> Sequence[torch.Tensor | Failure]:

@@ -15,6 +15,7 @@ from ..seedance.errors import BadOrder, SeedanceError
 from . import execution, host, inputs, outputs, report, shot_list, takes, tensors, threads
 from .graph import graph_of
 from .partial_failures import partial_failures
+from .values import converted
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,8 @@ class SeedanceStoryboard(io.ComfyNode):
                     "pictures of its own.",
                 ),
                 *shared,
+                inputs.decode("last_frame"),
+                inputs.decode("audio"),
             ],
             outputs=[
                 io.Video.Output(
@@ -111,8 +114,14 @@ class SeedanceStoryboard(io.ComfyNode):
         cls, shots: object, image: torch.Tensor | None = None, **values: Any
     ) -> io.NodeOutput:
         node = execution.Node()
+        decoded = {name: values.pop(name) for name in takes.decoded_of(values)}
         making = _Making(node, {**values, "shots": shots}, image, graph_of(cls))
-        working = threads.in_waiting_thread(lambda: making.run(host.runner()))
+
+        def make() -> tuple[Shooting, Film | None]:
+            outputs.Decoded(**converted(decoded))  # before anything is sent
+            return making.run(host.runner())
+
+        working = threads.in_waiting_thread(make)
         try:
             await node.until_done(working, meanwhile=making.show)
             try:
@@ -120,7 +129,9 @@ class SeedanceStoryboard(io.ComfyNode):
             except SeedanceError as error:
                 node.tell(report.not_started(error))
                 raise
-            reading = threads.in_processor_thread(lambda: _values(shooting, film))
+            reading = threads.in_processor_thread(
+                lambda: _values(shooting, film, outputs.Decoded(**converted(decoded)))
+            )
             try:
                 await node.until_done(reading)
                 found = takes.result_of(reading)
@@ -266,29 +277,29 @@ def _result_of(standing: Standing) -> Result | None:
     return None if outcome is None or isinstance(outcome, SeedanceError) else outcome
 
 
-def _values(shooting: Shooting, film: Film | None) -> tuple[Any, ...]:
+def _values(shooting: Shooting, film: Film | None, decoded: outputs.Decoded) -> tuple[Any, ...]:
     """The node's outputs. A shot that failed blocks what hangs on it. Raises the shots' error if
     all failed."""
     firsts = _firsts(shooting)
     errors = [each.outcome for each in firsts if isinstance(each.outcome, SeedanceError)]
     if len(errors) == len(firsts):
         raise outputs.all_failed(errors)
-    per_shot = [_of_shot(each) for each in firsts]
+    per_shot = [_of_shot(each, decoded) for each in firsts]
     lists = tuple(map(list, zip(*per_shot)))
     if film is None:
         blocked = outputs.Failure(f"{NOT_JOINED} {errors[0] if errors else ''}".rstrip())
         return (blocked, blocked, blocked, *lists)
     fps, has_audio = tensors.rate_and_sound(film.file)
-    sound = outputs.or_failure(tensors.audio, film.file) if has_audio else None
+    sound = outputs.audio(film.file, has_audio, decoded)
     return (tensors.video(film.file), sound, fps, *lists)
 
 
-def _of_shot(standing: Standing) -> tuple[Any, ...]:
+def _of_shot(standing: Standing, decoded: outputs.Decoded) -> tuple[Any, ...]:
     outcome = standing.outcome
     if outcome is None or isinstance(outcome, SeedanceError):
         return (outputs.Failure(f"{standing.take.name}: {outcome}"),) * 3
     return (
         tensors.video(outcome.file),
-        outputs.or_failure(tensors.last_frame, outcome),
+        outputs.last_frame(outcome, decoded),
         outcome.task,
     )

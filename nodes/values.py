@@ -16,7 +16,7 @@ from ..seedance.said import Said, say
 WHOLE = ("duration", "seed", "takes", "frames_first", "frames_count", "frames_step")
 SWITCHES = (
     *("generate_audio", "watermark", "camera_fixed", "decode_frames", "keep_audio"),
-    *("draft", "web_search", "chain", "decode_last_frame"),
+    *("draft", "web_search", "chain", "decode_last_frame", "decode_audio"),
 )
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

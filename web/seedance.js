@@ -92,7 +92,7 @@ function addTab(id, title, icon, load) {
 function fold(node) {
   const all = app.extensionManager?.setting?.get("Comfy.Node.AlwaysShowAdvancedWidgets");
   for (const widget of node.widgets ?? []) {
-    if (/^decode_(last_)?frames?$/.test(widget.name)) {
+    if (/^decode_(frames|last_frame|audio)$/.test(widget.name)) {
       widget.hidden = true; // in the classic rendering
       widget.options.hidden = true; // in Nodes 2.0
     } else if (/** @type {any} */ (widget.options).advanced && !all) {

@@ -21,7 +21,7 @@ SHARED = [
     *("provider", "model", "resolution", "ratio", "duration", "generate_audio", "seed", "takes"),
     *("on_unsupported", "watermark", "camera_fixed", "decode_frames", "extra", "draft"),
     *("web_search", "output_format", "project", "decode_last_frame"),
-    *("frames_first", "frames_count", "frames_step"),
+    *("frames_first", "frames_count", "frames_step", "decode_audio"),
 ]
 INPUTS = {
     "SeedanceT2V": ["prompt", *SHARED],
@@ -35,8 +35,8 @@ INPUTS = {
         *("video", "images", "prompt", "video_url", "operation", "keep_audio"),
         *SHARED,
     ],
-    "SeedanceTask": ["task", "decode_frames", *SHARED[-4:]],
-    "SeedanceFinal": ["draft", "resolution", "decode_frames", *SHARED[-4:]],
+    "SeedanceTask": ["task", "decode_frames", *SHARED[-5:]],
+    "SeedanceFinal": ["draft", "resolution", "decode_frames", *SHARED[-5:]],
     "SeedanceAsset": ["image", "video", "audio", "name", "provider", "kind"],
 }
 OTHERS = ["SeedanceStoryboard"]  # which has tests of its own
@@ -128,6 +128,7 @@ def test_defaults_are_those_of_the_contract(pack: Pack, node_id: str) -> None:
         "",
         True,
         *(0, 0, 1),
+        True,
     ]
     assert [defaults[name] for name in SHARED] == expected
 
@@ -302,10 +303,12 @@ def test_frames_are_not_decoded_where_only_the_video_is_used(pack: Pack) -> None
 
 
 @pytest.mark.parametrize("output", range(6))
-def test_the_last_frame_is_decoded_where_something_uses_it(pack: Pack, output: int) -> None:
-    name = "decode_last_frame"
-    decoded = decode_frames_after_hook(pack, {name: output != 4}, ["1:2", output], name=name)
-    assert decoded is (output == 4)
+@pytest.mark.parametrize(("name", "used"), [("decode_last_frame", 4), ("decode_audio", 2)])
+def test_each_output_is_decoded_where_something_uses_it(
+    pack: Pack, name: str, used: int, output: int
+) -> None:
+    decoded = decode_frames_after_hook(pack, {name: output != used}, ["1:2", output], name=name)
+    assert decoded is (output == used)
 
 
 def test_another_nodes_first_output_does_not_count(pack: Pack) -> None:

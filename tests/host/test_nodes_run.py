@@ -89,6 +89,16 @@ def test_a_last_frame_that_nothing_uses_is_not_read(
     assert output.args[0][0].shape == (12, 64, 96, 3)
 
 
+def test_a_sound_that_nothing_uses_is_not_read(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    values = {"has_audio": True}
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order, **values))
+    output = pack.run("SeedanceT2V", prompt="grey", decode_audio=False)
+    assert "decode_audio" in output.args[2][0].message
+    assert output.args[0][0].shape == (12, 64, 96, 3)
+
+
 def test_a_last_frame_that_is_not_there_yet_is_that_of_the_clip(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
 ) -> None:

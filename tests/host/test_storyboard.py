@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import clips
 import fakes
 import numpy as np
 import pytest
@@ -314,6 +315,24 @@ def test_the_line_says_the_price_also_without_a_key(
     assert said["usd"] == pytest.approx(5 * TEXT + 11 * IMAGE)
     with pytest.raises(pack.core("errors").NeedsKey):
         run(pack)
+    assert fake.requests == []
+
+
+def test_what_nothing_uses_is_not_decoded(pack: Pack, fake: fakes.Fake, tmp_path: Path) -> None:
+    fake._clip = clips.write(tmp_path / "loud.mp4", audio=True).read_bytes()
+    film, audio, _, videos, last_frames, _ = run(
+        pack, decode_last_frame=False, decode_audio=False
+    ).args
+    assert "decode_audio" in audio.message
+    assert ["decode_last_frame" in each.message for each in last_frames] == [True] * 3
+    assert [Path(each.get_stream_source()).is_file() for each in (film, *videos)] == [True] * 4
+
+
+def test_a_switch_that_cannot_be_one_is_refused_before_anything_is_sent(
+    pack: Pack, fake: fakes.Fake
+) -> None:
+    with pytest.raises(Exception, match="decode_audio"):
+        run(pack, decode_audio="perhaps")
     assert fake.requests == []
 
 

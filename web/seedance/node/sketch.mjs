@@ -66,6 +66,7 @@ const IDLE = new Set([
   "control_after_generate",
   "decode_frames",
   "decode_last_frame",
+  "decode_audio",
   "frames_first",
   "frames_count",
   "frames_step",
