@@ -13,6 +13,7 @@
     join.py           clips one after the other as one film
     completeness.py   whether a video file has all of its parts
     colour_tags.py    colour tags that a clip lacks
+    packets.py        whether a copy has the same pictures and sound
     graphs.py         ComfyUI's graph in a saved video or picture
     memory.py         whether decoded frames fit into memory
     huge_pages.py     large arrays that are quick to fill

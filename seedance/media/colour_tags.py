@@ -3,7 +3,6 @@ show the same. Only the container is written; pictures and sound are copied."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..errors import BadOrder
 from ..files import replacing
 from .frames import BT709, HD_LINES, LIMITED
 from .info import UNSPECIFIED, ClipInfo, is_pcm, open_media, probe
+from .packets import same_packets
 
 
 class _BadCopy(Exception):
@@ -53,7 +53,7 @@ def _has_pcm(path: Path) -> bool:
 def _check_copy(copy: Path, original: Path) -> None:
     """Raise _BadCopy unless the copy is tagged and holds the packets of the original."""
     try:
-        same = probe(copy).matrix == BT709 and packets(copy) == packets(original)
+        same = probe(copy).matrix == BT709 and same_packets(copy, original)
     except BadOrder as error:  # an old PyAV may have written nonsense
         raise _BadCopy from error
     if not same:
@@ -80,17 +80,3 @@ def _copy_tagged(path: Path, target: Path) -> None:
             if packet.dts is not None and packet.stream.index in copies:
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
-
-
-def packets(path: Path) -> list[tuple[str, float, str]]:
-    """Kind, time and digest of each packet of pictures and sound."""
-    with open_media(path, pictures=False) as container:
-        return [
-            (
-                packet.stream.type,
-                float(packet.pts * packet.time_base),
-                hashlib.sha256(bytes(packet)).hexdigest(),
-            )
-            for packet in container.demux()
-            if packet.size and packet.pts is not None and packet.stream.type in ("video", "audio")
-        ]

@@ -42,16 +42,17 @@ def check_complete(path: Path) -> None:
             if stream.frames and not is_pcm(stream)
         }
         found = dict.fromkeys(promised, 0)
-        ends = dict.fromkeys((stream.index for stream in container.streams), 0.0)
+        ticks = {each.index: each.time_base for each in container.streams if each.time_base}
+        ends = dict.fromkeys(ticks, 0)  # in ticks: whole numbers, which are fast
         for packet in container.demux():
             index = packet.stream_index
             if not packet.size:
                 continue
             if index in found:
                 found[index] += 1
-            if packet.pts is not None and packet.time_base:
-                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                ends[index] = max(ends[index], end)
+            if packet.pts is not None and index in ends:
+                ends[index] = max(ends[index], packet.pts + (packet.duration or 0))
+        seconds = [float(end * ticks[index]) for index, end in ends.items()]
         length = (container.duration or 0) / 1e6
         start = max((container.start_time or 0) / 1e6, 0.0)
     for index, count in promised.items():
@@ -62,7 +63,7 @@ def check_complete(path: Path) -> None:
                 count=count,
             )
             raise _cut_off(path, what)
-    reached = max(ends.values(), default=0.0) - start
+    reached = max(seconds, default=0.0) - start
     if length and reached + max(SPARE_SECONDS, SPARE_PART * length) < length:
         what = say(
             "it ends after {reached} of {length} s",

@@ -9,8 +9,8 @@ from pathlib import Path
 from .. import embedded
 from ..errors import BadOrder
 from ..files import replacing
-from .colour_tags import packets
 from .info import open_media
+from .packets import same_packets
 
 
 class _Unfit(Exception):
@@ -59,7 +59,7 @@ def _copy(file: Path, part: Path, graph: Mapping[str, str]) -> None:
     if not embedded.put_into_mp4(file, part, graph):
         raise _Unfit
     try:
-        same = packets(part) == packets(file)
+        same = same_packets(part, file)
     except BadOrder as error:
         raise _Unfit from error
     if not same:

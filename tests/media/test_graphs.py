@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from seedance import embedded, media
-from seedance.media.colour_tags import packets
+from seedance.media.packets import same_packets
 from seedance.order import Medium
 from seedance.wire import MediaLimits
 
@@ -52,16 +53,34 @@ def test_a_clip_carries_its_graph_and_stays_what_it_is(
 ) -> None:
     options, metadata = KINDS[kind]
     file = clips.packed(clip, tmp_path / "a.mp4", metadata, **options)
-    came, before, said = file.read_bytes(), packets(file), texts_in(file)
+    before = shutil.copyfile(file, tmp_path / "before.mp4")
+    came, said = file.read_bytes(), texts_in(file)
     frames = media.decode_frames(file)
     assert media.add_graph(file, GRAPH) is True
     assert {name: texts_in(file)[name] for name in GRAPH} == GRAPH
     assert {name: texts_in(file).get(name) for name in said} == said
-    assert packets(file) == before
+    assert same_packets(file, before)
     assert np.array_equal(media.decode_frames(file), frames)
     assert came[came.index(b"mdat") :][:5000] in file.read_bytes()
     assert b"".join(embedded.without(file) or ()) == came
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "before.mp4"]
+
+
+def test_packets_are_the_same_whatever_a_second_is_counted_in(clip: Path, tmp_path: Path) -> None:
+    again = clips.packed(clip, tmp_path / "a.mp4", {}, video_track_timescale="600")
+    assert same_packets(clip, again) and same_packets(again, clip)
+
+
+@pytest.mark.parametrize("change", ["a byte", "a time", "one is missing"])
+def test_other_packets_are_not_the_same(clip: Path, tmp_path: Path, change: str) -> None:
+    other = tmp_path / "a.mp4"
+    frames = {"a time": 48, "a byte": 48, "one is missing": 47}[change]
+    clips.write(other, frames=frames, fps=25 if change == "a time" else 24, audio=True)
+    if change == "a byte":
+        data = bytearray(other.read_bytes())
+        data[data.index(b"mdat") + 4000] ^= 1
+        other.write_bytes(data)
+    assert same_packets(clip, other) is False
 
 
 def test_a_picture_carries_its_graph_and_stays_what_it_is(tmp_path: Path) -> None:
