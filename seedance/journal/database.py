@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,11 +19,13 @@ from ..errors import BadOrder
 from ..said import both, say
 from .engine import (
     FILE,
+    GIVE_UP,
     File,
     Limit,
     cut_when_silent,
     database_file,
     file_of,
+    longest_wait,
     name_of,
     open_engine,
     unwritable,
@@ -138,8 +141,13 @@ class Database(Resting):
 
         Raises JournalReplaced where the file that was written is not the journal's any more.
         """
-        with self._explained(reading=False), self._connected() as connection:
+        with (
+            self._explained(reading=False),
+            self._turn_to_write() as give_up,
+            self._connected() as connection,
+        ):
             news = self._news.known = _Known()
+            connection.execution_options(**{GIVE_UP: give_up})
             with connection.begin():
                 if lock is not None and connection.dialect.name == "postgresql":
                     connection.execute(
@@ -151,6 +159,22 @@ class Database(Resting):
             # Not before: what was rolled back was never in the journal.
             with self._knowing:
                 self._known = news if self._known is None else self._known.then(news)
+
+    @contextlib.contextmanager
+    def _turn_to_write(self) -> Iterator[float]:
+        """A block in which no other thread of this process writes to SQLite, which would let those
+        who wait sleep on for up to a tenth of a second while nobody writes. Gives the time at which
+        to give up the wait for other processes."""
+        give_up = time.monotonic() + longest_wait(self._patience)
+        if self.url.get_backend_name() != "sqlite":
+            yield give_up
+            return
+        if not self.writing.acquire(timeout=longest_wait(self._patience)):
+            raise TimeoutError("database is locked")
+        try:
+            yield give_up
+        finally:
+            self.writing.release()
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sa.Connection]:

@@ -33,6 +33,7 @@ BUSY_SECONDS = 30.0
 BUSY_ATTEMPT_MS = 1000
 
 FILE = "file"  # in the `info` of a connection to SQLite: the file that it was made to
+GIVE_UP = "give_up"  # an option of a connection: when to give up the wait for others that write
 
 File: TypeAlias = tuple[int, int]  # device and number, which a file keeps under any name
 
@@ -203,10 +204,16 @@ def _prepare_sqlite(connection: Any, record: Any, url: sa.URL) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 1")
 
 
+def longest_wait(patience: float) -> float:
+    """Seconds to wait at most for others that write to SQLite."""
+    return min(BUSY_SECONDS, patience)
+
+
 def _begin_sqlite(connection: sa.Connection, patience: float) -> None:
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
         return
-    give_up = time.monotonic() + min(BUSY_SECONDS, patience)
+    give_up = options.get(GIVE_UP, time.monotonic() + longest_wait(patience))
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -19,11 +19,15 @@ _all: weakref.WeakSet[Resting] = weakref.WeakSet()
 
 
 class Resting(ABC):
-    """The part of a journal that rests while its process forks. A statement has one of `turns`."""
+    """The part of a journal that rests while its process forks. A statement has one of `turns`; one
+    that writes to SQLite has `writing` before that, so that those who wait to write let others
+    read."""
 
     def __init__(self) -> None:
         self.turns = threading.BoundedSemaphore(AT_ONCE)
+        self.writing = threading.Lock()
         self._taken = 0
+        self._rests = False
         _all.add(self)
 
     @abstractmethod
@@ -32,6 +36,7 @@ class Resting(ABC):
 
     def rest(self) -> None:
         """Wait until no statement is under way, close all connections, and let none be opened."""
+        self._rests = self.writing.acquire(timeout=WAIT_SECONDS)
         while self._taken < AT_ONCE and self.turns.acquire(timeout=WAIT_SECONDS):
             self._taken += 1
         self.close()
@@ -41,6 +46,9 @@ class Resting(ABC):
         while self._taken:
             self._taken -= 1
             self.turns.release()
+        if self._rests:
+            self._rests = False
+            self.writing.release()
 
 
 _one_fork = threading.Lock()  # at a time
