@@ -10,6 +10,7 @@ import contextlib
 import errno
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,8 +135,7 @@ def _fetch_and_finish(active: ActiveOrder, paths: Files, done: Done | None) -> d
             done = _fresh_address(active)
         try:
             files.check_writable(paths.video.parent)
-            _download_video(active, done, paths.part)
-            last_frame = _provider_last_frame(active, done, paths)
+            last_frame = _download_all(active, done, paths)
             active.say("saving", 1.0)
             record, graph = sidecar_record(active.row, done), graphs.of(active.settings, active.row)
             # In the bucket, all files are put at once.
@@ -215,6 +215,19 @@ def _fresh_address(active: ActiveOrder) -> Done:
     )
 
 
+def _download_all(active: ActiveOrder, done: Done, paths: Files) -> Path | None:
+    """Fetch the video, and beside it the provider's own last frame; returns that, None if it cannot
+    be had. `files.finish` checks it, and takes the last frame of the clip where it is not
+    usable."""
+    if not done.last_frame_url:
+        _download_video(active, done, paths.part)
+        return None
+    with ThreadPoolExecutor(1, thread_name_prefix="seedance-last-frame") as beside:
+        picture = beside.submit(_provider_last_frame, active, done.last_frame_url, paths)
+        _download_video(active, done, paths.part)
+        return picture.result()
+
+
 def _download_video(active: ActiveOrder, done: Done, part: Path) -> None:
     """Fetch the video from its address, or else from the one at the provider's own origin."""
     try:
@@ -226,9 +239,7 @@ def _download_video(active: ActiveOrder, done: Done, part: Path) -> None:
         _download(active, done.own_url, part)
 
 
-def _download(
-    active: ActiveOrder, url: str, part: Path, largest: int = download.LARGEST_FILE
-) -> None:
+def _download(active: ActiveOrder, url: str, part: Path) -> None:
     def show(done: int, total: int | None) -> None:
         if total:
             part, whole = _in_megabytes(done), _in_megabytes(total)
@@ -236,14 +247,17 @@ def _download(
         else:
             active.say("downloading", megabytes=_in_megabytes(done))
 
+    _fetch(active, url, part, on_progress=show)
+
+
+def _fetch(active: ActiveOrder, url: str, part: Path, **options: Any) -> None:
     download.fetch(
         active.client.transport,
         url,
         part,
         own_origin=origin(active.client.provider.config.base_url),
-        on_progress=show,
-        largest=largest,
         stop=active.stop,
+        **options,
     )
 
 
@@ -252,13 +266,9 @@ def _in_megabytes(size: int) -> float:
     return size // MB if size >= 10 * MB else math.ceil(size * 10 / MB) / 10
 
 
-def _provider_last_frame(active: ActiveOrder, done: Done, paths: Files) -> Path | None:
-    """The provider's own last frame, None if it cannot be had. `files.finish` checks it, and takes
-    the last frame of the clip where it is not usable."""
-    if not done.last_frame_url:
-        return None
+def _provider_last_frame(active: ActiveOrder, url: str, paths: Files) -> Path | None:
     try:
-        _download(active, done.last_frame_url, paths.last_frame_part, LARGEST_PICTURE)
+        _fetch(active, url, paths.last_frame_part, largest=LARGEST_PICTURE)
     except (SeedanceError, OSError) as error:
         active.check_stop()
         logger.info("The provider's last frame could not be fetched: %s", error)

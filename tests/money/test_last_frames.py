@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
+from fakes._ark import LAST_FRAME, last_frame
+from fakes.byteplus import FakeBytePlus
 from PIL import Image
 from running import Desk, until
 
 from seedance import media
+from seedance.order import Order
 from seedance.runner import Runner, files, last_frames, worker
 from seedance.runner.files import Files
 
@@ -199,3 +204,24 @@ def test_a_last_frame_is_never_there_without_its_graph(
     files.write_last_frame(saved, np.zeros((8, 8, 3), np.uint8), GRAPH)
     assert there == [False]
     assert graph_in(saved.last_frame) == GRAPH
+
+
+def test_the_providers_own_is_fetched_beside_the_video(tmp_path: Path) -> None:
+    asked = threading.Event()
+    there: list[bool] = []
+
+    class Picture(FakeBytePlus):
+        """Sends the video once it was asked for the picture."""
+
+        def _answer(self, request: fakes.Request) -> tuple[fakes.Answer | None, str]:
+            if request.path == fakes.RESULT_PATH:
+                there.append(asked.wait(60))
+            elif request.path == LAST_FRAME:
+                asked.set()
+            return super()._answer(request)
+
+    with Picture(polls_until_done=1) as fake, closing(Desk(fake, tmp_path).runner()) as runner:
+        (job,) = runner.start(Order(prompt="a fox", provider="byteplus"))
+        result = job.wait()
+    assert (result.state, there) == ("saved", [True])
+    assert np.array_equal(media.read_picture(result.last_frame), media.read_picture(last_frame()))
