@@ -125,10 +125,26 @@ def in_a_process(serve: Callable[..., None], *given: Any) -> Iterator[dict[str, 
         process.join()
 
 
+def give_last_frame(clip: Path) -> None:
+    """Have the fakes of this process whose providers give the last frame give that of `clip`."""
+    from fakes import _ark
+
+    from seedance import media
+
+    picture = clip.with_name("last_frame.png")
+    media.save_png(picture, media.last_frame(clip))
+    data = picture.read_bytes()
+    _ark.last_frame = lambda: data
+
+
 def _serve(seconds: float, clip: Path | None, names: Sequence[str], pipe: Any) -> None:
     from contextlib import ExitStack
 
     import fakes
+
+    data = clip.read_bytes() if clip else None
+    if clip:
+        give_last_frame(clip)
 
     def timed(name: str) -> type[fakes.Fake]:
         class Timed(fakes.all()[name]):  # type: ignore[misc]
@@ -147,7 +163,6 @@ def _serve(seconds: float, clip: Path | None, names: Sequence[str], pipe: Any) -
         return Timed
 
     with ExitStack() as stack:
-        data = clip.read_bytes() if clip else None
         variables: dict[str, str] = {}
         for name in names:
             variables |= stack.enter_context(timed(name)(data)).environment()
