@@ -49,8 +49,8 @@ MIDDLE = 8  # pixels of a patch that are looked at, a side
 NOTHING = {SECONDS: 0.25, LATE: 0.1, PROCESSOR: 0.1, MEMORY: 2.0, READ: 0.01}
 _numbers = itertools.count(1)
 
-# Nodes that write the strip of the first and the last picture to a file, and give memory back. And
-# fal_client has constants for fal's addresses, and variables for those with https only.
+# Nodes that write the strip of the first and the last picture to a file, and give memory back. The
+# settings of fal_client name hosts that are reached by https, and not all of fal's.
 NODES = f"""
 import ctypes
 import gc
@@ -340,7 +340,8 @@ def _too_large(way: Way, size: Size, name: str) -> bool:
     take = {FRAMES: way.frames_take, CHAIN: way.chain_takes}.get(name, 0) * size.bytes
     free = psutil.virtual_memory().available
     if take >= free:
-        print(f"Left out, {way.name}: {size}, {name}: {take / 1e9:.1f} of {free / 1e9:.1f} GB.\n")
+        told = f"would take {take / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
+        print(f"Left out: {size}, {name}, {way.name}: {told}.\n")
     return take >= free
 
 
