@@ -1,7 +1,9 @@
-"""A fake BytePlus that the pack reaches at its own address, and ComfyUI's partner nodes through
-ComfyUI's proxy: the same tasks, of the same lengths, that give the same clip.
+"""Providers at which the pack and others order the same: tasks of the same lengths, that give the
+same clip.
 
-It counts what it is sent and what it sends, and keeps the first frames that it is given.
+`FakePartner` is a BytePlus that is reached at its own address, and through ComfyUI's proxy by its
+partner nodes; `FakeFalHost` is a fal that also takes uploads as the package fal_client sends them.
+They count what they are sent and what they send, and keep the first frames that they are given.
 """
 
 from __future__ import annotations
@@ -15,18 +17,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fakes import Answer, Request, Task
+from fakes import Answer, Fake, Request, Task, iso
 from fakes.byteplus import FakeBytePlus
+from fakes.fal import FakeFal
 
 # Of the usual length of a task, one after the other: no way may be lucky with one length alone.
 LENGTHS = (1.0, 0.9, 1.1, 0.95, 1.05)
 TOLD = "/told"
 _PROXIED = re.compile(r"/proxy/byteplus(?:-seedance2)?(/api/.*)")
 _LIBRARY = "/proxy/seedance/virtual-library/assets"
+_FILES = "https://v3.fal.example/files/"
 _ASSET = re.compile(r"/proxy/seedance/assets/(asset-\d+)")
 
 
-class FakePartner(FakeBytePlus):
+class Counting(Fake):
     """`seconds`: what a task takes, about. `folder`: where first frames are kept. `GET /told` gives
     what was counted since it was asked last, and is not counted itself: `requests`, the bytes `up`
     and `down`, `creates`, the files of the `pictures`, and of each task in seconds how long it took
@@ -37,14 +41,16 @@ class FakePartner(FakeBytePlus):
         self._seconds, self._folder = seconds, folder
         self._ends: dict[str, float] = {}
         self._unseen: set[str] = set()
-        self._stored: dict[str, bytes] = {}
-        self._assets: dict[str, bytes] = {}
         self._told = _nothing()
         self._kept = itertools.count(1)
 
-    def environment(self) -> dict[str, str]:
-        """The variables that point the pack at it."""
-        return {**super().environment(), "SEEDANCE_BYTEPLUS_BASE_URL": f"{self.url}/api/v3"}
+    def first_frame(self, body: Any) -> str | None:
+        """The address of the first frame of an order."""
+        raise NotImplementedError
+
+    def picture(self, address: str) -> bytes:
+        """What was uploaded there."""
+        raise NotImplementedError
 
     def done(self, task: Task) -> bool:
         """By the clock, however often it is asked for."""
@@ -62,10 +68,49 @@ class FakePartner(FakeBytePlus):
         self._unseen.add(task.id)
         self._told["lengths"].append(length)
         self._told["creates"] += 1
-        for item in body["content"]:
-            if item.get("role") == "first_frame":
-                self._keep(item["image_url"]["url"])
+        if address := self.first_frame(body):
+            self._keep(address)
         return task
+
+    def _keep(self, address: str) -> None:
+        inline = address.startswith("data:")
+        data = base64.b64decode(address.partition(",")[2]) if inline else self.picture(address)
+        file = self._folder / f"first-frame-{self.provider}-{next(self._kept)}"
+        file.write_bytes(data)
+        self._told["pictures"].append(str(file))
+
+    def _answer(self, request: Request) -> tuple[Answer | None, str]:
+        if request.path == TOLD:
+            with self._lock:
+                told, self._told = self._told, _nothing()
+            return Answer(body=json.dumps(told).encode()), ""
+        answer, fault = super()._answer(request)
+        with self._lock:
+            self.requests.clear()  # they hold what was uploaded
+            self._told["requests"] += 1
+            self._told["up"] += len(request.body)
+            self._told["down"] += len(answer.content) if answer else 0
+        return answer, fault
+
+
+class FakePartner(Counting, FakeBytePlus):
+    """BytePlus, and ComfyUI's proxy to it."""
+
+    def __init__(self, clip: bytes, seconds: float, folder: Path) -> None:
+        super().__init__(clip, seconds, folder)
+        self._stored: dict[str, bytes] = {}
+        self._assets: dict[str, bytes] = {}
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point the pack at it."""
+        return {**super().environment(), "SEEDANCE_BYTEPLUS_BASE_URL": f"{self.url}/api/v3"}
+
+    def first_frame(self, body: Any) -> str | None:
+        found = [item for item in body["content"] if item.get("role") == "first_frame"]
+        return str(found[0]["image_url"]["url"]) if found else None
+
+    def picture(self, address: str) -> bytes:
+        return self._assets[address]
 
     def handle(self, request: Request) -> Answer:
         if request.path.startswith("/stored/"):
@@ -102,27 +147,29 @@ class FakePartner(FakeBytePlus):
         self._stored[place] = request.body
         return Answer(200)
 
-    def _keep(self, address: str) -> None:
-        inline = address.startswith("data:")
-        data = base64.b64decode(address.partition(",")[2]) if inline else self._assets[address]
-        file = self._folder / f"first-frame-{next(self._kept)}"
-        file.write_bytes(data)
-        self._told["pictures"].append(str(file))
 
-    # ----------------------------------------------------------------------------- what it counts
+class FakeFalHost(Counting, FakeFal):
+    """fal, its storage and its CDN."""
 
-    def _answer(self, request: Request) -> tuple[Answer | None, str]:
-        if request.path == TOLD:
-            with self._lock:
-                told, self._told = self._told, _nothing()
-            return Answer(body=json.dumps(told).encode()), ""
-        answer, fault = super()._answer(request)
-        with self._lock:
-            self.requests.clear()  # they hold what was uploaded
-            self._told["requests"] += 1
-            self._told["up"] += len(request.body)
-            self._told["down"] += len(answer.content) if answer else 0
-        return answer, fault
+    def first_frame(self, body: Any) -> str | None:
+        address: str | None = body.get("image_url")
+        return address
+
+    def picture(self, address: str) -> bytes:
+        return self.stored[address.replace(_FILES, "/stored/")]
+
+    def handle(self, request: Request) -> Answer:
+        """fal_client asks for a token, and sends the whole file with it."""
+        if (request.method, request.path) == ("POST", "/storage/auth/token"):
+            token = {"token": "token", "token_type": "Bearer", "base_url": self.url}
+            return Answer(json={**token, "expires_at": iso(time.time() + 3600)})
+        if (request.method, request.path) == ("POST", "/files/upload"):
+            if request.headers.get("authorization") != "Bearer token":
+                return Answer(401, json={"detail": "Unauthorized"})
+            place = f"{len(self.stored) + 1}/{request.headers['x-fal-file-name']}"
+            self.stored[f"/stored/{place}"] = request.body
+            return Answer(json={"access_url": _FILES + place})
+        return super().handle(request)
 
 
 def _nothing() -> dict[str, Any]:

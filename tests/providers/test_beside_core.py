@@ -1,5 +1,5 @@
-"""The fake of `benchmarks/beside_core.py`: what ComfyUI's own nodes say to it, and what the pack
-says, become the same tasks."""
+"""The fakes of `benchmarks/beside_core.py`: what others' nodes say to them, and what the pack says,
+become the same tasks."""
 
 from __future__ import annotations
 
@@ -67,3 +67,37 @@ def test_both_ways_lead_to_tasks_of_the_same_lengths_and_clip(tmp_path: Path) ->
         assert (told["requests"], told["creates"], told["lengths"]) == (count, 1, [0.0])
         assert len(told["seen"]) == 1
         assert [Path(file).read_bytes() for file in told["pictures"]] == [PICTURE]
+
+
+def test_fal_client_and_the_pack_hand_the_same_first_frame_to_fal(tmp_path: Path) -> None:
+    module = partner()
+    with module.FakeFalHost(b"the clip", 0.0, tmp_path) as fake:
+        session = requests.Session()
+        session.trust_env = False
+        key = {"authorization": f"Key {fake.key}"}
+        model = f"{fake.url}/bytedance/seedance-2.0/image-to-video"
+        wrong = {"authorization": "Bearer none", "x-fal-file-name": "a.png"}
+        files = f"{fake.url}/files/upload"
+        assert session.post(files, data=PICTURE, headers=wrong).status_code == 401
+        said = session.post(f"{fake.url}/storage/auth/token", json={}).json()
+        right = {**wrong, "authorization": f"{said['token_type']} {said['token']}"}
+        theirs = session.post(files, data=PICTURE, headers=right).json()["access_url"]
+
+        place = session.post(
+            f"{fake.url}/storage/upload/initiate?storage_type=fal-cdn-v3",
+            json={"content_type": "image/png", "file_name": "a.png"},
+            headers=key,
+        ).json()
+        session.put(place["upload_url"], data=PICTURE, headers={"content-type": "image/png"})
+        session.get(fake.url + module.TOLD)
+        for address in (theirs, place["file_url"]):
+            body = {"prompt": "a fox", "image_url": address}
+            task = session.post(model, json=body, headers=key).json()
+            status = session.get(task["status_url"], headers=key).json()
+            assert status["status"] == "COMPLETED"
+            clip = session.get(task["response_url"], headers=key).json()["video"]["url"]
+            assert session.get(clip).content == b"the clip"
+            told = session.get(fake.url + module.TOLD).json()
+            assert (told["requests"], told["creates"], told["lengths"]) == (4, 1, [0.0])
+            assert len(told["seen"]) == 1
+            assert [Path(file).read_bytes() for file in told["pictures"]] == [PICTURE]
