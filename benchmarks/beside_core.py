@@ -265,6 +265,7 @@ def true_patches(clip: Path) -> np.ndarray:
 
 
 def _serve(clip: Path, seconds: float, folder: Path, pipe: Any) -> None:
+    stage.give_last_frame(clip)
     with ExitStack() as stack:
         variables: dict[str, str] = {}
         for kind in (FakePartner, FakeFalHost):
