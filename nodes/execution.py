@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -50,13 +51,32 @@ class Node:
         *futures: Future[Any] | asyncio.Future[Any],
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Wait until all are done, whatever came of them. Raises `Interrupted` if a person
-        cancels, at the latest after `TICK` seconds."""
+        """Wait until all are done, whatever came of them. Calls `meanwhile` whenever one is done,
+        and every `TICK` seconds. Raises `Interrupted` if a person cancels, at the latest after
+        `TICK` seconds."""
+        loop = asyncio.get_running_loop()
+        pause = loop.create_future()
+
+        def go_on() -> None:
+            if not pause.done():
+                pause.set_result(None)
+
+        def wake(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and with it who waited
+                loop.call_soon_threadsafe(go_on)
+
+        for future in futures:
+            future.add_done_callback(wake)
         while not all(future.done() for future in futures):
             _raise_if_interrupted()
             if meanwhile:
                 await meanwhile()
-            await asyncio.sleep(TICK)
+            timer = loop.call_later(TICK, go_on)
+            try:
+                await pause
+            finally:
+                timer.cancel()
+            pause = loop.create_future()
 
     def tell(self, news: Mapping[str, Any]) -> None:
         """Send `news` to the page that queued the prompt, unless it was told that last. Safe to

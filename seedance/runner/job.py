@@ -168,7 +168,8 @@ class Job:
             except RuntimeError:
                 active.unlisten(tell)  # the caller's loop is gone, and with it the waiter
 
-        active.listen(tell)
+        if on_progress is not None:
+            active.listen(tell)
         active.done.add_done_callback(lambda _: tell(None))
         try:
             while not active.done.done():

@@ -28,6 +28,29 @@ def interrupt(pack: Pack) -> Iterator[Callable[[], None]]:
 # --------------------------------------------------------------------------------------- waiting
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_waits_goes_on_as_soon_as_all_are_done(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(pack.execution, "TICK", float(10**6))
+    seen: list[int] = []
+
+    async def wait() -> None:
+        futures = [Future[None]() for _ in range(count)]
+
+        async def meanwhile() -> None:
+            """Each time that one is done, a thread ends the next."""
+            seen.append(sum(future.done() for future in futures))
+            next_one = futures[seen[-1]]
+            threading.Thread(target=next_one.set_result, args=(None,)).start()
+
+        pack.execution_context("1", "p")
+        await pack.execution.Node().until_done(*futures, meanwhile=meanwhile)
+
+    asyncio.run(wait())
+    assert seen == list(range(count))
+
+
 def test_progress_is_told_as_data_and_shown_as_a_bar(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
