@@ -3,7 +3,7 @@
     info.py           what a file holds: probe; opening files that may be hostile
     turns.py          how a clip's pictures are turned
     colours.py        HDR and wide gamuts as sRGB
-    deep_colour.py    pictures of more than 8 bits a channel
+    deep_colour.py    pictures of more than 8 bits a channel, of 4:4:4 and of HDR
     pictures.py       picture files <-> pixels, PNG, fitting to a size
     profiles.py       the ICC profile of a picture applied
     signatures.py     what a file is by its first bytes, for errors

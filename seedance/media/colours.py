@@ -20,7 +20,8 @@ _D65 = (0.3127, 0.3290)
 _WHITE_NITS = 203.0  # the white of standard range in HDR (BT.2408)
 _HLG_NITS = 1000.0  # the brightest of the display that HLG is defined for (BT.2100)
 _HLG_GAMMA = 1.2
-_STEPS = 4095  # of linear light, when it is written as sRGB
+_STEPS = 4095  # of linear light, when it is written as 8-bit sRGB
+_FINE_STEPS = 65535  # the same for floats: within a hundredth of 1/1023
 
 
 def is_plain(transfer: int, primaries: int) -> bool:
@@ -36,6 +37,17 @@ def to_srgb(levels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     The white of standard range in HDR (203 nits, 75 % of HLG) becomes white; what is brighter, or
     has a colour that sRGB lacks, is clipped.
     """
+    return np.asarray(_srgb_levels()[_steps_of(levels, transfer, primaries, _STEPS)])
+
+
+def to_srgb_floats(pixels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
+    """As `to_srgb`, of float32 in 0..1; the result is float32 in 0..1 too."""
+    levels = np.rint(pixels * np.float32(65535)).astype(np.uint16)
+    return np.asarray(_srgb_values()[_steps_of(levels, transfer, primaries, _FINE_STEPS)])
+
+
+def _steps_of(levels: np.ndarray, transfer: int, primaries: int, most: int) -> np.ndarray:
+    """Linear light in sRGB's primaries, as the number of a step, uint16 (..., 3) in 0..`most`."""
     light = _light_of(transfer)[levels]
     if transfer == HLG:
         luma = light @ np.array(_luminance(primaries), np.float32)
@@ -45,9 +57,8 @@ def to_srgb(levels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     steps = np.clip(light, 0, 1, out=light)
     # Equal steps of the square root of light are fine enough for the darkest levels of sRGB.
     np.sqrt(steps, out=steps)
-    steps *= _STEPS
-    levels = _srgb_levels()[np.rint(steps, out=steps).astype(np.uint16)]
-    return np.asarray(levels)
+    steps *= most
+    return np.asarray(np.rint(steps, out=steps).astype(np.uint16))
 
 
 @cache
@@ -71,9 +82,19 @@ def _light_of(transfer: int) -> np.ndarray:
 @cache
 def _srgb_levels() -> np.ndarray:
     """8-bit sRGB levels for each step of the square root of light."""
-    light = (np.arange(_STEPS + 1) / _STEPS) ** 2
+    return np.asarray(np.rint(_srgb_of(_STEPS) * 255), np.uint8)
+
+
+@cache
+def _srgb_values() -> np.ndarray:
+    """sRGB in 0..1, float32, for each fine step of the square root of light."""
+    return np.asarray(_srgb_of(_FINE_STEPS), np.float32)
+
+
+def _srgb_of(most: int) -> np.ndarray:
+    light = (np.arange(most + 1) / most) ** 2
     level = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(level * 255), np.uint8)
+    return np.asarray(level)
 
 
 def _to_xyz(primaries: int) -> np.ndarray:

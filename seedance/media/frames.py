@@ -18,8 +18,8 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
 from ..said import say
-from .colours import is_plain, to_srgb
-from .deep_colour import depth_of, planes_format, write_rgb
+from .colours import is_plain, to_srgb, to_srgb_floats
+from .deep_colour import exact_bits, planes_format, write_levels, write_rgb
 from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import Promise, ensure_memory, frames_bytes
@@ -70,10 +70,10 @@ class Converter(threading.local):
 
         8 bits a plane is the most exact output of swscale: within half a level, while its 16-bit
         and float ones come out half a level too dark. Planes cost half of what packed pixels cost.
-        HDR needs the 16 bits. Floats keep what a clip of more than 8 bits has.
+        HDR needs the 16 bits. Floats keep what a clip has beyond 8 bits of RGB.
         """
-        if self.plain and target.dtype == np.float32 and (bits := depth_of(frame)):
-            self._deep(frame, target, bits)
+        if target.dtype == np.float32 and (bits := exact_bits(frame, self.plain)):
+            self._exact(frame, target, bits)
             return
         for top, strip in self._strips(frame, *target.shape[1::-1]):
             part = target[top : top + len(strip)]
@@ -82,14 +82,14 @@ class Converter(threading.local):
             else:
                 part[...] = strip
 
-    def _deep(self, frame: av.VideoFrame, target: np.ndarray, bits: int) -> None:
+    def _exact(self, frame: av.VideoFrame, target: np.ndarray, bits: int) -> None:
         matrix, colour_range = matrix_of(frame), range_of(frame)
         width, height = self.turn.size(target.shape[1], target.shape[0])
         planar = self.reformatter.reformat(
             frame,
             width=width,
             height=height,
-            format=planes_format(bits),
+            format=planes_format(frame, bits),
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=colour_range,
@@ -97,16 +97,18 @@ class Converter(threading.local):
             interpolation=_TO_RGB,
             **_ALONE,
         )
-        planes = [self._shown(plane, np.dtype("<u2"), width, height) for plane in planar.planes]
+        dtype = np.dtype(np.uint8 if bits == 8 else "<u2")
+        planes = [self._shown(plane, dtype, width, height) for plane in planar.planes]
         for top in range(0, target.shape[0], _STRIP):
             rows = slice(top, top + _STRIP)
-            write_rgb(
-                [plane[rows] for plane in planes],
-                target[rows],
-                matrix=matrix,
-                full=colour_range == FULL,
-                bits=bits,
-            )
+            strip, levels = target[rows], [plane[rows] for plane in planes]
+            if frame.format.is_rgb:
+                write_levels(levels, strip, bits=bits)
+            else:
+                full = colour_range == FULL
+                write_rgb(levels, strip, matrix=matrix, full=full, bits=bits)
+            if not self.plain:
+                strip[...] = to_srgb_floats(strip, *self.colours)
 
     def _shown(self, plane: Any, dtype: np.dtype[Any], width: int, height: int) -> np.ndarray:
         """A plane of this stored size as an array, turned as it is shown."""
