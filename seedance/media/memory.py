@@ -103,6 +103,13 @@ def ensure_memory(
         promise.end()
 
 
+def left() -> int | None:
+    """Bytes that may be promised now; None where the system does not tell."""
+    with _lock:
+        free = free_memory()
+        return None if free is None else max(free - _promised, 0)
+
+
 def free_memory() -> int | None:
     """Bytes that can be had without swapping, less SPARE; None where the system does not tell."""
     found = [value for value in (_available(), _group_rest()) if value is not None]
@@ -116,14 +123,45 @@ def _available() -> int | None:
     return None
 
 
-def _group_rest(group: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container's own limit (cgroup v2) leaves, None where there is none. psutil reads the
-    machine's memory only."""
+# A group's limit, what it uses, and the part of that which is file cache, dropped on demand.
+_NEW_GROUPS = ("memory.max", "memory.current", "inactive_file")  # cgroup v2
+_OLD_GROUPS = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")  # v1
+
+
+def _group_rest(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """What the limits of a container or of a service leave, None where there is none. psutil reads
+    the machine's memory only."""
+    found = []
+    for base, place, files in _groups(root, own):
+        # A limit of a group above holds too. In a container, `root` is its own group.
+        for group in (base / place, *(base / above for above in Path(place).parents)):
+            if (rest := _rest_of(group, *files)) is not None:
+                found.append(rest)
+    return min(found, default=None)
+
+
+def _groups(root: Path, own: Path) -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
+    """Where this process stands in the hierarchies that may limit memory: its root, the place below
+    it, and the names of its files."""
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, place = line.split(":", 2)
+            if not controllers:
+                yield root, place.lstrip("/"), _NEW_GROUPS
+            elif "memory" in controllers.split(","):
+                yield root / "memory", place.lstrip("/"), _OLD_GROUPS
+        return
+    yield root, "", _NEW_GROUPS
+
+
+def _rest_of(group: Path, limit_file: str, used_file: str, cached: str) -> int | None:
     with suppress(OSError, ValueError):
-        limit = int((group / "memory.max").read_text())  # "max" where there is none
-        used = int((group / "memory.current").read_text())
+        limit = int((group / limit_file).read_text())  # "max" where there is none
+        used = int((group / used_file).read_text())
         for line in (group / "memory.stat").read_text().splitlines():
-            if line.startswith("inactive_file "):
-                used -= int(line.split()[1])  # file cache, which is dropped on demand
+            if line.startswith(f"{cached} "):
+                used -= int(line.split()[1])
         return max(limit - used, 0)
     return None

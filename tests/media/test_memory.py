@@ -99,10 +99,39 @@ def test_where_psutil_cannot_tell_memory_is_unknown(
     assert memory.free_memory() is None
 
 
+def group(folder: Path, limit: str, used: int, cached: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 3000\ninactive_file {cached}\n")
+
+
 def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("4000\n")
-    (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
-    assert memory._group_rest(tmp_path) == 1700
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._group_rest(tmp_path) is None
+    own = tmp_path / "own"
+    own.write_text("0::/../../a/path/of/the/machine\n")
+    group(tmp_path, "5000", 4000, 700)
+    assert memory._group_rest(tmp_path, own) == 1700
+    assert memory._group_rest(tmp_path, tmp_path / "none") == 1700
+    group(tmp_path, "max", 4000, 700)
+    assert memory._group_rest(tmp_path, own) is None
+
+
+def test_the_limit_of_a_service_and_of_those_above_it_counts(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("0::/system.slice/comfyui.service\n")
+    group(tmp_path / "system.slice" / "comfyui.service", "9000", 4000, 1000)
+    assert memory._group_rest(tmp_path, own) == 6000
+    group(tmp_path / "system.slice", "8000", 7000, 0)
+    assert memory._group_rest(tmp_path, own) == 1000
+
+
+@pytest.mark.parametrize("inside", ["", "docker/4711"])
+def test_the_limit_of_an_older_kind_of_container_counts(tmp_path: Path, inside: str) -> None:
+    own = tmp_path / "own"
+    own.write_text("5:cpu,cpuacct:/docker/4711\n4:memory:/docker/4711\n0::/\n")
+    folder = tmp_path / "memory" / inside
+    folder.mkdir(parents=True)
+    (folder / "memory.limit_in_bytes").write_text("5000\n")
+    (folder / "memory.usage_in_bytes").write_text("4000\n")
+    (folder / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 700\n")
+    assert memory._group_rest(tmp_path, own) == 1700
