@@ -19,7 +19,7 @@ from comfy_api.latest import InputImpl, Types
 from ..seedance import media
 from ..seedance.errors import BadOrder
 from ..seedance.order import Medium
-from ..seedance.said import say
+from ..seedance.said import Said, say
 from . import threads
 
 if TYPE_CHECKING:
@@ -35,6 +35,20 @@ _TOO_MANY = say(
     "them: frames_step 12 gives every twelfth, frames_first and frames_count a part. A lower "
     "resolution, a shorter duration or fewer takes need less too."
 )
+
+
+def _too_many(infos: Sequence[media.ClipInfo], part: Part) -> Said:
+    """What to do where those frames do not fit into memory, with the step that fits now."""
+    step = None if part.count or not infos else media.least_step(infos, part.first)
+    if step is None:
+        return _TOO_MANY
+    return say(
+        "What was made is safe on disk, and queueing again is free. Use the video output instead "
+        "of the frames, or decode fewer of them: frames_step {step} fits now, frames_first and "
+        "frames_count give a part.",
+        step=step,
+    )
+
 
 # ------------------------------------------------------------------------------------ into an order
 
@@ -200,15 +214,15 @@ class Part:
 def memory_for(files: Sequence[Path], part: Part) -> AbstractContextManager[Promise]:
     """Hold the memory that those frames of all `files` need, for `frames`. Raises BadOrder if it
     does not suffice."""
-    needed = 0
+    infos = []
     for file in files:
         with suppress(BadOrder):  # which decoding it will say again
-            info = media.probe(file)
-            needed += media.frames_bytes(info, part(info.frames))
+            infos.append(media.probe(file))
+    needed = sum(media.frames_bytes(info, part(info.frames)) for info in infos)
     what = say("The frames of {count} videos", count=len(files))
     if len(files) == 1:
         what = say("The frames of the video")
-    return media.ensure_memory(needed, what, _TOO_MANY)
+    return media.ensure_memory(needed, what, _too_many(infos, part))
 
 
 def frames(file: Path, part: Part, memory: Promise) -> torch.Tensor:

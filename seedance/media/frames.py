@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import islice
@@ -17,12 +17,12 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import BadOrder
-from ..said import say
+from ..said import Said, say
 from .colours import is_plain, to_srgb, to_srgb_floats
 from .deep_colour import exact_bits, planes_format, write_levels, write_rgb
 from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
-from .memory import Promise, ensure_memory, frames_bytes
+from .memory import OF_A_VIDEO, Promise, ensure_memory, frames_bytes, left
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -173,9 +173,11 @@ def decode_frames(
     `memory` is a promise by `ensure_memory` that covers these frames already.
     The array is allocated once, at the size that the header promises, and each frame is written
     straight into it; if the clip holds fewer or more frames than promised, the result has as many
-    as there are. Raises BadOrder if the file cannot be read, or the memory does not suffice.
+    as there are. Raises BadOrder if the file cannot be read, if the memory does not suffice, or for
+    a part that makes no sense.
     """
     path = Path(path)
+    _check_part(start, count, step)
     info = probe(path)
     expected = part_of(info.frames, start, count, step)
     if out is not None:
@@ -183,7 +185,8 @@ def decode_frames(
         most = len(out) if count is None else min(len(out), count)
         return out[: _fill(path, info, (out, Pages()), (start, most, step), Promise(0))[1]]
     what = say("{count} frames of {size}", count=expected, size=f"{info.width}x{info.height}")
-    own = nullcontext(memory) if memory else ensure_memory(frames_bytes(info, expected), what)
+    need = frames_bytes(info, expected)
+    own = nullcontext(memory) if memory else ensure_memory(need, what, _fewer(info, start, count))
     with own as promise:
         space = empty((expected, info.height, info.width, 3))
         frames, found = _fill(path, info, space, (start, count, step), promise)
@@ -194,10 +197,48 @@ def decode_frames(
     return frames[:found]
 
 
+def _check_part(start: int, count: int | None, step: int) -> None:
+    for name, value, least in (("start", start, 0), ("count", count, 0), ("step", step, 1)):
+        if value is not None and value < least:
+            raise BadOrder(
+                "{name} cannot be {value}.",
+                hint="Use {least} or more.",
+                name=name,
+                value=value,
+                least=least,
+            )
+
+
+def _fewer(info: ClipInfo, start: int, count: int | None) -> Said:
+    """What a script can do where the frames of a clip do not fit into memory."""
+    step = least_step([info], start) if count is None else None
+    if step is None:
+        return OF_A_VIDEO
+    return say(
+        "What was made is safe on disk. Decode fewer frames: step={step} fits now, and start and "
+        "count give a part.",
+        step=step,
+    )
+
+
 def part_of(frames: int, start: int, count: int | None, step: int) -> int:
     """How many of so many frames are every `step`-th from `start` on, `count` at most."""
     found = len(range(start, frames, step))
     return found if count is None else min(found, count)
+
+
+def least_step(infos: Sequence[ClipInfo], start: int = 0) -> int | None:
+    """The smallest step with which the frames of all these clips from `start` on fit into memory
+    now; None where not even one of each does."""
+    room = left()
+
+    def need(step: int) -> int:
+        return sum(frames_bytes(each, part_of(each.frames, start, None, step)) for each in infos)
+
+    if room is None:
+        return 1
+    fits = (step for step in range(1, max(each.frames for each in infos) + 1) if need(step) <= room)
+    return next(fits, None)
 
 
 def _check_out(out: np.ndarray, info: ClipInfo) -> None:

@@ -11,6 +11,7 @@ from .completeness import check_complete as check_complete
 from .frames import decode_frames as decode_frames
 from .frames import iter_frames as iter_frames
 from .frames import last_frame as last_frame
+from .frames import least_step as least_step
 from .frames import part_of as part_of
 from .graphs import add_graph as add_graph
 from .graphs import graph_in as graph_in

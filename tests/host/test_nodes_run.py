@@ -56,7 +56,7 @@ def test_memory_is_asked_for_the_part_alone(
     (frames,) = pack.run("SeedanceT2V", prompt="grey", frames_step=6).args[0]
     assert len(frames) == 2
     (blocked,) = pack.run("SeedanceT2V", prompt="grey").args[0]
-    assert "memory" in blocked.message and "frames_step 12" in blocked.message
+    assert "memory" in blocked.message and "frames_step 6 fits now" in blocked.message
 
 
 def test_a_part_that_the_video_does_not_have_blocks_the_frames_alone(

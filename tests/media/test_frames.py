@@ -63,6 +63,14 @@ def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("part", [{"start": -1}, {"count": -1}, {"step": 0}])
+def test_a_part_that_makes_no_sense_is_named(tmp_path: Path, part: dict[str, int]) -> None:
+    path = clips.write(tmp_path / "a.mp4")
+    ((name, value),) = part.items()
+    with pytest.raises(BadOrder, match=f"{name} cannot be {value}"):
+        media.decode_frames(path, **part)
+
+
 @pytest.mark.parametrize(("start", "count", "step"), [(0, None, 12), (3, 4, 5), (29, 9, 2)])
 def test_every_so_manyth_frame(tmp_path: Path, start: int, count: int | None, step: int) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=30)

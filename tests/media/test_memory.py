@@ -28,7 +28,23 @@ def test_too_little_memory_is_said_with_figures(
     with pytest.raises(BadOrder) as raised:
         media.decode_frames(path)
     assert "12 frames of 160x96 need 2.2 MB of memory, and 1.0 MB are free" in str(raised.value)
-    assert "video output" in raised.value.hint and "safe on disk" in raised.value.hint
+    assert "step=3 fits now" in raised.value.hint and "safe on disk" in raised.value.hint
+    assert len(media.decode_frames(path, step=3)) == 4
+    with pytest.raises(BadOrder), media.ensure_memory(media.frames_bytes(media.probe(path), 6)):
+        pass
+    with pytest.raises(BadOrder) as raised:
+        media.decode_frames(path, count=12)
+    assert "safe on disk" in raised.value.hint
+
+
+def test_where_not_even_a_frame_fits_no_step_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=12)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    with pytest.raises(BadOrder) as raised:
+        media.decode_frames(path)
+    assert "step" not in raised.value.hint
 
 
 def test_decodes_under_way_count_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
