@@ -18,6 +18,7 @@ from . import tensors
 if TYPE_CHECKING:
     import torch
 
+    from ..seedance.media import Promise
     from ..seedance.runner import Result
 
     Outcome = Union[Result, SeedanceError]
@@ -136,15 +137,19 @@ class Decoded:
         return tensors.Part(self.frames_first, self.frames_count, self.frames_step)
 
 
-def values(outcomes: Sequence[Outcome], decoded: Decoded) -> list[Values]:
-    """The outputs of each take. Decodes, and so keeps a processor busy. Raises the takes' error if
-    all failed."""
+def values(
+    outcomes: Sequence[Outcome],
+    decoded: Decoded,
+    on_memory: Callable[[Promise], None] = lambda _: None,
+) -> list[Values]:
+    """The outputs of each take. Decodes, and so keeps a processor busy. `on_memory` is given the
+    memory that the frames will fill. Raises the takes' error if all failed."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, SeedanceError)]
     if len(errors) == len(outcomes):
         raise all_failed(errors)
     files = [outcome.file for outcome in outcomes if not isinstance(outcome, SeedanceError)]
     blocked = [ExecutionBlocker(NOT_DECODED)] * len(files)
-    frames = iter(_frames(files, decoded.part) if decoded.decode_frames else blocked)
+    frames = iter(_frames(files, decoded.part, on_memory) if decoded.decode_frames else blocked)
     return [
         (Failure(str(outcome)),) * len(schema())
         if isinstance(outcome, SeedanceError)
@@ -194,10 +199,13 @@ def last_frame(result: Result, decoded: Decoded) -> torch.Tensor | ExecutionBloc
     return or_failure(tensors.last_frame, result)
 
 
-def _frames(files: Sequence[Path], part: tensors.Part) -> Sequence[torch.Tensor | Failure]:
+def _frames(
+    files: Sequence[Path], part: tensors.Part, on_memory: Callable[[Promise], None]
+) -> Sequence[torch.Tensor | Failure]:
     """Those frames of each file, or failures if memory does not suffice for the frames of all."""
     try:
         with tensors.memory_for(files, part) as memory:
+            on_memory(memory)
             return [or_failure(tensors.frames, file, part, memory) for file in files]
     except SeedanceError as error:
         return [Failure(str(error))] * len(files)

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from ..seedance.errors import SeedanceError
-from ..seedance.said import Said
+from ..seedance.said import Said, say
 
 if TYPE_CHECKING:
     from ..seedance.runner import AssetView, Job, Progress, Result
@@ -39,6 +39,18 @@ News = dict[str, Any]
 def under_way(jobs: Sequence[Job]) -> News:
     """How far each take is."""
     return {"takes": [job.progress.as_dict() for job in jobs]}
+
+
+def starting() -> News:
+    """The media of an order are read. (Not as a `Progress`: the runner may be loading still.)"""
+    step = {"code": "preparing", "values": {}, "text": "preparing"}
+    return {"takes": [{**step, "fraction": None, "seconds_left": None}]}
+
+
+def reading_frames(ended: News, fraction: float) -> News:
+    """What `ended` says, and how much of the frames has been decoded since."""
+    note = say("Reading the frames of the video: {percent} %.", percent=_percent(fraction))
+    return {**ended, "notes": [*ended["notes"], note.as_dict()]}
 
 
 def fraction(jobs: Sequence[Job]) -> float | None:
@@ -64,6 +76,16 @@ def shots_under_way(under_way: Sequence[UnderWay], ended: int, shots: int) -> Ne
     """How far each shot of a storyboard is that is under way, and how many have ended."""
     rows = [{**one.progress.as_dict(), "name": one.take.name} for one in under_way]
     return {"takes": rows, "shots": {"ended": ended, "all": shots}}
+
+
+def joining(ended: int, fraction: float) -> News:
+    """How much of a storyboard's film is written."""
+    note = say("Joining the shots: {percent} %.", percent=_percent(fraction))
+    return {**shots_under_way([], ended, ended), "notes": [note.as_dict()]}
+
+
+def _percent(fraction: float) -> int:
+    return min(max(round(100 * fraction), 0), 100)
 
 
 def shots_ended(standings: Sequence[Standing], encoded: str) -> News:

@@ -173,6 +173,7 @@ class _Making:
         self._cancelled = False
         self._under_way: list[UnderWay] = []
         self._all = self._ended = 0
+        self._joined: float | None = None
 
     def run(self, runner: Runner) -> tuple[Shooting, Film | None]:
         """Make all shots, then the film. Raises BadOrder and OverBudget before anything is sent."""
@@ -202,7 +203,7 @@ class _Making:
             return shooting, None
         names = [shot.name for shot in plan.shots]
         target = _film_file(runner.settings.output, results)
-        return shooting, batches.make_film(list(zip(names, results)), target)
+        return shooting, batches.make_film(list(zip(names, results)), target, self._join)
 
     def _look(self, under_way: list[UnderWay]) -> None:
         self._under_way = under_way
@@ -214,6 +215,10 @@ class _Making:
 
     def _end(self, standing: Standing) -> None:
         self._ended += 1
+        self._check()
+
+    def _join(self, fraction: float) -> None:
+        self._joined = fraction
         self._check()
 
     def _check(self) -> None:
@@ -233,6 +238,9 @@ class _Making:
         """Tell the page how far each shot is."""
         under_way = self._under_way
         if not self._all or self._stopping:
+            return
+        if self._joined is not None:
+            self._node.tell(report.joining(self._all, self._joined))
             return
         self._node.tell(report.shots_under_way(under_way, self._ended, self._all))
         done = self._ended + sum(one.progress.fraction or 0.0 for one in under_way)

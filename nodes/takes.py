@@ -4,7 +4,8 @@ Cancel."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Union
@@ -17,11 +18,14 @@ from .partial_failures import partial_failures
 from .values import converted
 
 if TYPE_CHECKING:
+    from ..seedance.media import Promise
     from ..seedance.runner import Job, Result, Runner
 
     Outcome = Union[Result, SeedanceError]
 
 Value = TypeVar("Value")
+
+PATIENCE = 2.0  # seconds after which the page is told that something goes on
 
 
 async def deliver(
@@ -41,12 +45,12 @@ async def deliver(
 
     starting = threads.in_node_thread(start)
     try:
-        await node.until_done(starting)
+        await node.until_done(starting, meanwhile=_patiently(lambda: node.tell(report.starting())))
         jobs = _jobs(starting, node)
         outcomes = await _finished(jobs, node)
         news = report.ended(jobs, outcomes)
         node.tell(news)
-        values = await _values(outcomes, node, outputs.Decoded(**converted(decoded)))
+        values = await _values(outcomes, node, outputs.Decoded(**converted(decoded)), news)
     except execution.Interrupted:
         _cancel(starting, node)
         raise
@@ -103,14 +107,35 @@ async def _outcome(job: Job) -> Outcome:
 
 
 async def _values(
-    outcomes: Sequence[Outcome], node: execution.Node, decoded: outputs.Decoded
+    outcomes: Sequence[Outcome],
+    node: execution.Node,
+    decoded: outputs.Decoded,
+    news: report.News,
 ) -> list[outputs.Values]:
-    reading = threads.in_processor_thread(lambda: outputs.values(outcomes, decoded))
+    """The outputs; the page is told how far they are beside `news`, which it was told before."""
+    memory: list[Promise] = []
+    reading = threads.in_processor_thread(lambda: outputs.values(outcomes, decoded, memory.append))
+
+    def show() -> None:
+        node.tell(report.reading_frames(news, memory[0].fraction if memory else 0.0))
+
     try:
-        await node.until_done(reading)
+        await node.until_done(reading, meanwhile=_patiently(show))
+        node.tell(news)
         return result_of(reading)
     finally:
         reading.cancel()  # if it has not begun
+
+
+def _patiently(tell: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """To be called while something goes on: tells of it once that has taken `PATIENCE` seconds."""
+    due = time.monotonic() + PATIENCE
+
+    async def look() -> None:
+        if time.monotonic() >= due:
+            tell()
+
+    return look
 
 
 def result_of(done: Future[Value]) -> Value:

@@ -166,7 +166,7 @@ def part_of(work: str) -> Callable[[float], None]:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + PATIENCE
-            note(f"{work}: {fraction:.0%}")
+            note(f"{work}: {min(max(fraction, 0), 1):.0%}")
 
     return tell
 

@@ -36,7 +36,12 @@ class Promise:
     off so that it does not count twice."""
 
     def __init__(self, nbytes: int) -> None:
-        self._left = nbytes
+        self._all = self._left = nbytes
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is filled, 0..1."""
+        return 1 - self._left / self._all if self._all else 1.0
 
     def filled(self, nbytes: int) -> None:
         """Note that `nbytes` more are in use now."""

@@ -204,6 +204,58 @@ def test_values_that_nobody_waits_for_any_more_are_not_read(
     assert not read.is_set()
 
 
+def notes(pack: Pack) -> list[str]:
+    return [note["text"] for data in told(pack) for note in data.get("notes", ())]
+
+
+def test_how_much_of_the_frames_is_read_is_told(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    monkeypatch.setattr(pack.takes, "PATIENCE", 0.0)
+    half = 6 * 96 * 64 * 3 * 4
+    go_on = threading.Event()
+
+    def slowly(file: Path, part: Any, memory: Any) -> str:
+        memory.filled(half)
+        assert go_on.wait(10)
+        return "frames"
+
+    monkeypatch.setattr(pack.outputs.tensors, "frames", slowly)
+
+    async def watch() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: "Reading the frames of the video: 50 %." in notes(pack))
+        assert told(pack)[-1]["results"][0]["width"] == 96
+        go_on.set()
+        assert (await node).args[0] == ["frames"]
+
+    asyncio.run(watch())
+    assert told(pack)[-1]["notes"] == []
+
+
+def test_an_order_whose_media_are_read_for_long_says_so(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    runner = scripted(pack, monkeypatch, lambda order: result(pack, clip, order))
+    monkeypatch.setattr(pack.takes, "PATIENCE", 0.0)
+    go_on, begin = threading.Event(), runner.start
+
+    def slow_start(*given: Any, **named: Any) -> Any:
+        assert go_on.wait(10)
+        return begin(*given, **named)
+
+    monkeypatch.setattr(runner, "start", slow_start)
+
+    async def watch() -> None:
+        node = asyncio.create_task(pack.execute("SeedanceT2V", prompt="grey"))
+        await until(lambda: under_way(pack) == [["preparing"]])
+        go_on.set()
+        await node
+
+    asyncio.run(watch())
+
+
 def test_takes_that_are_still_being_started_are_cancelled_once_they_are(
     pack: Pack, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[[], None]
 ) -> None:

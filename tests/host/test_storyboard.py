@@ -112,6 +112,29 @@ def test_a_chain_is_made_and_joined(pack: Pack, fake: fakes.Fake) -> None:
     assert made["It stops"]["duration"] == 6
 
 
+def test_how_much_of_the_film_is_written_is_told(
+    pack: Pack, fake: fakes.Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches, half = pack.core("runner.batches"), "Joining the shots: 50 %."
+    make_film = batches.make_film
+
+    def notes() -> list[str]:
+        return [note["text"] for data in told(pack) for note in data.get("notes", ())]
+
+    def slowly(shots: Any, target: Path, on_part: Any) -> Any:
+        on_part(0.5)
+        for _ in range(500):
+            if half in notes():
+                break
+            threading.Event().wait(0.02)
+        return make_film(shots, target, on_part)
+
+    monkeypatch.setattr(batches, "make_film", slowly)
+    run(pack)
+    assert half in notes()
+    assert told(pack)[-1]["notes"] == []
+
+
 def test_shots_that_are_there_are_free_and_so_is_the_film(pack: Pack, fake: fakes.Fake) -> None:
     first = run(pack)
     path = Path(first.args[0].get_stream_source())
