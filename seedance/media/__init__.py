@@ -8,6 +8,7 @@
     profiles.py       the ICC profile of a picture applied
     signatures.py     what a file is by its first bytes, for errors
     frames.py         clip -> float32 frames; its last frame
+    parts.py          which packets are decoded for a part of the frames
     sounds.py         sound track -> samples, WAV
     clips.py          frames -> clip; a clip or a sound converted
     join.py           clips one after the other as one film

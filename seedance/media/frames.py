@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from .deep_colour import exact_bits, planes_format, write_levels, write_rgb
 from .huge_pages import Pages, empty
 from .info import ClipInfo, open_media, probe, video_stream
 from .memory import OF_A_VIDEO, Promise, ensure_memory, frames_bytes, left
+from .parts import Chosen, choose
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -259,8 +261,6 @@ def _fill(
 
     It is a larger copy if the clip holds more than its header promised.
     """
-    start, count, step = part
-    stop = None if count is None else start + count * step
     frames, pages = space
     convert = Converter(info)
 
@@ -270,11 +270,8 @@ def _fill(
 
     waiting: deque[Future[None]] = deque()
     found = 0
-    with (
-        open_media(path) as container,
-        ThreadPoolExecutor(_CONVERTERS, thread_name_prefix="seedance-frames") as pool,
-    ):
-        for frame in islice(_decoded(container, path.name), start, stop, step):
+    with ThreadPoolExecutor(_CONVERTERS, thread_name_prefix="seedance-frames") as pool:
+        for frame in _part(path, info, *part):
             if found == len(frames):
                 while waiting:
                     waiting.popleft().result()
@@ -292,6 +289,32 @@ def _fill(
         while waiting:
             waiting.popleft().result()
     return frames, found
+
+
+def _part(
+    path: Path, info: ClipInfo, start: int, count: int | None, step: int
+) -> Iterator[av.VideoFrame]:
+    """Every `step`-th frame from `start` on, `count` at most."""
+    given = 0
+    chosen = choose(path, info, start, count, step) if start or step > 1 else None
+    if chosen is not None:
+        with open_media(path) as container:
+            for frame in _decoded(container, path.name, need=partial(_is_needed, chosen)):
+                if frame.pts == chosen.wanted[given]:
+                    yield frame
+                    given += 1
+                if given == len(chosen.wanted):
+                    return
+        if not chosen.wanted:
+            return
+    # A damaged file may not have what its packets promise: then all is decoded.
+    stop = None if count is None else start + count * step
+    with open_media(path) as container:
+        yield from islice(_decoded(container, path.name), start + given * step, stop, step)
+
+
+def _is_needed(chosen: Chosen, packet: Any) -> bool | None:
+    return chosen.needs.get(packet.pts)
 
 
 def iter_frames(path: Path, fps: int | None = None) -> Iterator[np.ndarray]:
@@ -346,7 +369,7 @@ def _last_from(path: Path, info: ClipInfo, *, near_end: bool, sparing: bool) -> 
     `sparing` skips the pictures that no other refers to. Then the result is None unless the very
     last picture could be decoded.
     """
-    last = end = None
+    last = end = need = None
     with open_media(path) as container:
         stream = video_stream(container, path.name)
         pixels = np.empty((info.height, info.width, 3), np.uint8)
@@ -354,8 +377,9 @@ def _last_from(path: Path, info: ClipInfo, *, near_end: bool, sparing: bool) -> 
             _seek_end(container, stream)
         if sparing:
             end = max((p.pts for p in container.demux(stream) if p.pts is not None), default=None)
+            need = partial(_is_at, end)
             _seek_end(container, stream)
-        for frame in _decoded(container, path.name, spared_until=end):
+        for frame in _decoded(container, path.name, need=need):
             last = frame
         if last is None or (sparing and last.pts != end):
             return None
@@ -368,17 +392,27 @@ def _seek_end(container: InputContainer, stream: VideoStream) -> None:
     container.seek(max(end - 1, 0), stream=stream, backward=True)
 
 
+def _is_at(time: int | None, packet: Any) -> bool:
+    return bool(packet.pts == time)
+
+
 def _decoded(
-    container: InputContainer, name: str, *, spared_until: int | None = None
+    container: InputContainer,
+    name: str,
+    *,
+    need: Callable[[Any], bool | None] | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """Decode the picture track from the container's present place, without what is damaged. Before
-    the time `spared_until`, skip pictures that no other refers to."""
+    """Decode the picture track from the container's present place, without what is damaged. `need`
+    says of a packet whether its picture is needed; if not, it is skipped where no other refers to
+    it. None skips it in any case."""
     stream: VideoStream = video_stream(container, name)
     stream.thread_type = "AUTO"
     pixels = 0
     for packet in container.demux(stream):
-        if spared_until is not None:
-            needed = packet.pts == spared_until
+        if need is not None and packet.size:  # the last packet, which is empty, gives what is left
+            needed = need(packet)
+            if needed is None:
+                continue
             stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             decoded = packet.decode()

@@ -40,8 +40,10 @@ def write(
     quality: int = 12,
     container: str = "mp4",
     keyframe_every: int = 12,
+    x264: str = "",
 ) -> Path:
-    """A clip of `frames` pictures. Its tags say `matrix` and `colour_range`, or nothing.
+    """A clip of `frames` pictures. Its tags say `matrix` and `colour_range`, or nothing. `x264` are
+    options of that encoder, as `a=1:b=2`.
 
     Its pictures are `pattern`s, or, with `planes`, one flat colour given as Y, U and V levels, in
     the codec's own depth (10 bits for `libx265`). `audio` adds a 440 Hz tone, AAC stereo.
@@ -56,6 +58,8 @@ def write(
             # No B-frames: in very short clips x265 leaves their decoding times unset.
             params = f"log-level=none:bframes=0:keyint={keyframe_every}"
             video.options |= {"x265-params": params}
+        elif x264:
+            video.options |= {"x264-params": x264}
         if matrix:
             context = video.codec_context
             context.colorspace = context.color_primaries = context.color_trc = matrix

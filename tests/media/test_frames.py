@@ -20,6 +20,7 @@ from seedance import media
 from seedance.errors import BadOrder
 from seedance.media import frames as media_frames
 from seedance.media import info as media_info
+from seedance.media import parts
 
 BUNNY = MEDIA / "bigbuckbunny.mp4"
 
@@ -61,6 +62,81 @@ def test_a_part_is_the_same_as_that_part_of_the_whole(tmp_path: Path) -> None:
     assert np.array_equal(
         media.decode_frames(path, start=11, count=7), media.decode_frames(path)[11:18]
     )
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The frames that are decoded from now on."""
+    decoded: list[object] = []
+    original = media_frames._decoded
+
+    def counting(container: object, name: str, **options: object) -> object:
+        for frame in original(container, name, **options):
+            decoded.append(frame)
+            yield frame
+
+    monkeypatch.setattr(media_frames, "_decoded", counting)
+    return decoded
+
+
+@pytest.mark.parametrize("open_gop", [0, 1])
+@pytest.mark.parametrize(
+    ("start", "count", "step", "most"), [(50, 2, 1, 30), (0, None, 20, 45), (59, None, 1, 24)]
+)
+def test_frames_that_no_wanted_one_depends_on_are_not_decoded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    open_gop: int,
+    start: int,
+    count: int | None,
+    step: int,
+    most: int,
+) -> None:
+    options = f"keyint=12:min-keyint=12:scenecut=0:bframes=3:open-gop={open_gop}"
+    path = clips.write(tmp_path / "a.mp4", frames=60, x264=options)
+    expected = media.decode_frames(path)[start::step][:count]
+    decoded = counted(monkeypatch)
+    some = media.decode_frames(path, start=start, count=count, step=step)
+    assert np.array_equal(some, expected)
+    assert len(decoded) <= (most if not open_gop else 45)
+
+
+@pytest.mark.parametrize(
+    ("container", "x264"),
+    [
+        ("mp4", "keyint=9:bframes=4:intra-refresh=1"),  # its key frames depend on what was before
+        ("avi", "keyint=12:bframes=3"),  # its packets do not have the times of their frames
+        ("matroska", "keyint=12:bframes=3"),
+    ],
+)
+def test_a_part_is_the_same_however_a_clip_was_written(
+    tmp_path: Path, container: str, x264: str
+) -> None:
+    path = clips.write(tmp_path / "a", frames=50, container=container, x264=x264)
+    whole = media.decode_frames(path)
+    for start, count, step in ((0, None, 12), (7, 4, 7), (49, None, 1)):
+        some = media.decode_frames(path, start=start, count=count, step=step)
+        assert np.array_equal(some, whole[start::step][:count])
+
+
+def test_a_part_of_a_clip_whose_packets_do_not_tell_is_decoded_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=30)
+    expected = media.decode_frames(path)[20:]
+    monkeypatch.setattr(media_frames, "choose", lambda *_: None)
+    assert np.array_equal(media.decode_frames(path, start=20), expected)
+
+
+def test_where_a_wanted_frame_is_not_in_its_packet_all_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write(tmp_path / "a.mp4", frames=30)
+    expected = media.decode_frames(path)[::10]
+    chosen = parts.choose(path, media.probe(path), 0, None, 10)
+    assert chosen is not None
+    wrong = replace(chosen, wanted=[chosen.wanted[0], -1, *chosen.wanted[1:]])
+    monkeypatch.setattr(media_frames, "choose", lambda *_: wrong)
+    assert np.array_equal(media.decode_frames(path, step=10), expected)
 
 
 @pytest.mark.parametrize("part", [{"start": -1}, {"count": -1}, {"step": 0}])
@@ -184,20 +260,6 @@ def test_frames_are_on_the_grid_of_8_bits(tmp_path: Path) -> None:
 def test_the_last_frame_is_the_last_of_all(tmp_path: Path, keyframe_every: int) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=33, keyframe_every=keyframe_every)
     assert np.array_equal(media.last_frame(path), media.to_8bit(media.decode_frames(path)[-1]))
-
-
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The frames that are decoded from now on."""
-    decoded: list[object] = []
-    original = media_frames._decoded
-
-    def counting(container: object, name: str, **options: object) -> object:
-        for frame in original(container, name, **options):
-            decoded.append(frame)
-            yield frame
-
-    monkeypatch.setattr(media_frames, "_decoded", counting)
-    return decoded
 
 
 def test_only_the_end_is_decoded_for_the_last_frame(
