@@ -95,3 +95,17 @@ def test_the_film_of_a_batch_is_told_part_by_part(
     )
     assert ran.code == 0, ran.err
     assert film.is_file() and "Joining 9" in ran.err
+
+
+def test_a_part_is_never_less_than_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(show, "PATIENCE", 0.0)
+    tell = show.part_of("Joining")
+    for fraction in (-0.001, 0.5, 1.001):
+        tell(fraction)
+    assert capsys.readouterr().err.split("\n")[:3] == [
+        "Joining: 0%",
+        "Joining: 50%",
+        "Joining: 100%",
+    ]
