@@ -18,7 +18,7 @@ from statistics import median
 import sqlalchemy as sa
 import stage
 
-from seedance.journal import Journal, NewRow, schema
+from seedance.journal import LIVE, Journal, NewRow, State, schema
 from seedance.order import Order
 
 SIZES = [10_000, 100_000, 1_000_000]
@@ -110,6 +110,10 @@ def measured(journal: Journal, count: int) -> dict[str, tuple[float, float]]:
         "the newest 200, for the tab": lambda n: journal.newest(200),
         "what changed of the newest 200": lambda n: journal.newest(200, time.time() - 60),
         "what was spent in 30 days": lambda n: journal.spent(30),
+        "search for words that none has": lambda n: journal.found(50, text="zebra"),
+        "the newest 50 that failed": lambda n: journal.found(50, states=[State.FAILED]),
+        "what is to be collected": lambda n: journal.found(10**9, states=LIVE),
+        "what nobody told the cost of": lambda n: journal.unpriced(),
         "rows under way": lambda n: journal.abandoned(),
         "unclear rows": lambda n: journal.unclear(["lumenfall"], 0.0),
         "typical seconds": lambda n: journal.typical_seconds(newest),

@@ -98,8 +98,10 @@ def finish(args: argparse.Namespace) -> int:
 
 def _uncollected(runner: Runner) -> list[str]:
     """The tickets of what is paid and not saved yet, the oldest first."""
-    rows = reversed(runner.journal.newest(sys.maxsize))
-    return [row.task for row in rows if row.task is not None and row.live]
+    from ..journal import LIVE
+
+    rows = reversed(runner.journal.found(sys.maxsize, states=LIVE))
+    return [row.task for row in rows if row.task is not None]
 
 
 def _name_unclear(runner: Runner) -> None:
@@ -107,9 +109,8 @@ def _name_unclear(runner: Runner) -> None:
     from ..journal import State
     from ..runner.outcomes import error_of
 
-    for row in reversed(runner.journal.newest(sys.maxsize)):
-        if row.state == State.UNCLEAR:
-            show.note(f"Row {row.id} may be billed, and has no ticket. {error_of(row)}")
+    for row in reversed(runner.journal.found(sys.maxsize, states=[State.UNCLEAR])):
+        show.note(f"Row {row.id} may be billed, and has no ticket. {error_of(row)}")
 
 
 def _target(args: argparse.Namespace) -> Path | None:

@@ -255,6 +255,8 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def _rebuild(runner: Runner) -> None:
+    from ..journal import LIVE
+
     count, aside = runner.rebuild()
     if aside is not None:
         show.note(f"The damaged journal is now {aside}.")
@@ -267,7 +269,8 @@ def _rebuild(runner: Runner) -> None:
         "for again: run this once for each of their folders, SEEDANCE_OUTPUT=FOLDER seedance "
         "doctor --rebuild."
     )
-    if left := [row.task for row in runner.journal.newest(sys.maxsize) if row.task and row.live]:
+    live = runner.journal.found(sys.maxsize, states=LIVE)
+    if left := [row.task for row in live if row.task]:
         show.note(f"Orders under way: {', '.join(left)}. Fetch them with: seedance collect --all")
     show.note(
         "An order whose answer had not come is not among them: look at the providers' own lists of "

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +43,18 @@ def tasks(args: argparse.Namespace) -> int:
     """`seedance tasks`: the rows, or what they cost by day and provider."""
     if args.by and not args.costs:
         raise BadOrder("--by says how totals are made.", hint="Use: seedance tasks --costs --by X")
+    from ..journal import State
+
     runner = runner_for(args)
     if args.by:
         return _costs_by(args, runner)
     if args.costs:
-        unknown = _unknown_costs(runner.journal.newest(sys.maxsize))
+        unknown = _unknown_costs(runner.journal.unpriced([State(each) for each in UNPAID]))
         records = costs(runner.journal.spent(COST_DAYS)) + unknown
     else:
-        filtered = bool(args.search or args.state)
-        rows = runner.tasks(sys.maxsize if args.csv or filtered else args.limit)
-        wanted = [row for row in rows if _is_wanted(row, args)]
-        rows = wanted if args.csv else wanted[: args.limit]
+        most = sys.maxsize if args.csv else args.limit
+        state = State(args.state) if args.state else None
+        rows = runner.tasks(most, state=state, text=args.search or "")
         records = [row.as_dict() for row in rows]
     if args.json:
         show.as_json(records)
@@ -123,21 +125,16 @@ def _costs_by(args: argparse.Namespace, runner: Runner) -> int:
     return 0
 
 
-def _is_wanted(row: Row, args: argparse.Namespace) -> bool:
-    found = (args.search or "").casefold() in row.prompt.casefold()
-    return found and args.state in (None, row.state.value)
-
-
-def _unknown_costs(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Orders that were paid at a price that nobody told, by day and provider."""
+def _unknown_costs(unpriced: Iterable[tuple[float, str]]) -> list[dict[str, Any]]:
+    """Orders that were paid at a price that nobody told, by day and provider; of each, when it was
+    made."""
     from ..providers import is_free, registry
 
     counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        paid = row.task is not None and row.cost is None and row.state.value not in UNPAID
-        if paid and (row.provider not in registry() or not is_free(row.provider)):
-            day = row.created.astimezone().date().isoformat()
-            counts[day, row.provider] = counts.get((day, row.provider), 0) + 1
+    for created, provider in unpriced:
+        if provider not in registry() or not is_free(provider):
+            day = datetime.fromtimestamp(created).date().isoformat()
+            counts[day, provider] = counts.get((day, provider), 0) + 1
     nothing = {"currency": None, "amount": None, "estimated": None}
     return [
         {"day": day, "provider": provider, "tasks": count, **nothing}

@@ -18,6 +18,8 @@ from .rows import Row, row_of
 from .schema import is_held, orders, words
 from .states import ENDED, LIVE, State
 
+PAGE = 10_000  # rows that are looked through at once
+MOST_IDS = 500  # in one query: older SQLites take 999 values at the most
 MOST_ALIKE = 100  # rows with the same words, of which one has the same media and switches
 _MEDIA = ("first_frame", "last_frame", "video", "references")
 _SWITCHES = (
@@ -133,6 +135,39 @@ class Queries(ABC):
             news = sa.or_(orders.c.updated >= since, orders.c.state.in_(LIVE))
             query = query.where(orders.c.id.in_(sa.select(newest.c.id)), news)
         return self._list(query.limit(limit))
+
+    def found(self, limit: int, *, states: Collection[State] = (), text: str = "") -> list[Row]:
+        """At most `limit` rows, the newest first: in one of these states, where some are given, and
+        with `text` in the prompt, in capitals or not."""
+        # Of other rows only the prompts are read, a page at a time: a database elsewhere sends
+        # what is asked for, whether it is used or not.
+        query = sa.select(orders.c.id, orders.c.prompt).order_by(orders.c.id.desc()).limit(PAGE)
+        if states:
+            query = query.where(orders.c.state.in_(states))
+        text = text.casefold()
+        wanted: list[int] = []
+        page: Sequence[Any] = []
+        with self._reading() as connection:
+            while len(wanted) < limit:
+                older = query.where(orders.c.id < page[-1].id) if page else query
+                page = connection.execute(older).all()
+                wanted += [each.id for each in page if text in each.prompt.casefold()]
+                if len(page) < PAGE:
+                    break
+        del wanted[limit:]
+        parts = (wanted[at : at + MOST_IDS] for at in range(0, len(wanted), MOST_IDS))
+        return [row for part in parts for row in self._newest_of(MOST_IDS, orders.c.id.in_(part))]
+
+    def unpriced(self, but: Collection[State] = ()) -> list[tuple[float, str]]:
+        """When each order with a ticket was made whose cost nobody told (Unix seconds), and at
+        which provider, in any state `but` these."""
+        query = sa.select(orders.c.created, orders.c.provider).where(
+            orders.c.ticket.is_not(None),
+            orders.c.cost_amount.is_(None),
+            orders.c.state.not_in(but),
+        )
+        with self._reading() as connection:
+            return [(created, provider) for created, provider in connection.execute(query)]
 
     def abandoned(self, limit: int = 1000, active: Collection[int] = ()) -> list[Row]:
         """Live rows that no process works on, as far as that is known, the newest first; without

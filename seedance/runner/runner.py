@@ -532,11 +532,16 @@ class Runner:
         """
         return self._recovery.recover()
 
-    def tasks(self, limit: int = 50, since: float = 0.0) -> list[Row]:
+    def tasks(
+        self, limit: int = 50, since: float = 0.0, *, state: State | None = None, text: str = ""
+    ) -> list[Row]:
         """The newest rows of the journal, with their files where they are on this machine; `since`
-        as in `Journal.newest`."""
+        as in `Journal.newest`. With a `state` or a `text` of the prompt, only those."""
         glance = places.Glance(self.settings.output)
-        rows = self.journal.newest(limit, since)
+        if state or text:
+            rows = self.journal.found(limit, states=[state] if state else (), text=text)
+        else:
+            rows = self.journal.newest(limit, since)
         return [replace(row, file=glance.at(row) or places.saved_as(row)) for row in rows]
 
     def rebuild(self) -> tuple[int, Path | None]:

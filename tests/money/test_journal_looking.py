@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from journals import Clock, reserved, submitted
 from running import move
 
-from seedance.journal import Journal, Total
+from seedance.journal import LIVE, Journal, State, Total, queries
 from seedance.money import Money
+from seedance.order import Order
 
 # --------------------------------------------------------------------------------------- looking
 
@@ -36,6 +37,45 @@ def test_of_the_newest_rows_only_those_that_changed_or_are_under_way_can_be_aske
     assert [row.id for row in journal.newest(3, clock.now)] == [rows[1].id, rows[0].id]
     assert [row.id for row in journal.newest(2, clock.now)] == [rows[1].id]
     assert journal.newest(3, clock.now + 1) == []
+
+
+def test_rows_are_found_by_their_state_and_by_a_text_of_their_prompt(journal: Journal) -> None:
+    prompts = ("Fox Straße", "fix Straße", "FOX Straße")
+    rows = [reserved(journal, name, order=Order(prompt=name).describe()) for name in prompts]
+    move(journal, rows[0].id, "failed")
+
+    def found(limit: int = 9, **wanted: Any) -> list[int]:
+        return [row.id for row in journal.found(limit, **wanted)]
+
+    first, second, third = (row.id for row in rows)
+    assert found(text="fox") == [third, first]
+    assert found(1, text="fox") == [third]
+    assert found(text="STRASSE") == [third, second, first]
+    assert found(states=[State.FAILED]) == [first]
+    assert found(states=LIVE, text="fox") == [third]
+    assert found(text="bear") == []
+
+
+def test_more_rows_are_found_than_one_query_takes(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "MOST_IDS", 2)
+    rows = [reserved(journal, name) for name in "abcde"]
+    newest_first = [row.id for row in reversed(rows)]
+    for limit in range(7):
+        assert [row.id for row in journal.found(limit)] == newest_first[:limit]
+
+
+def test_orders_whose_cost_nobody_told_are_found(journal: Journal, clock: Clock) -> None:
+    for name, state, cost in (
+        ("told", "saved", Money(1, "USD")),
+        ("untold", "saved", None),
+        ("failed", "failed", None),
+    ):
+        move(journal, submitted(journal, name, f"lumenfall:{name}").id, state, cost=cost)
+    reserved(journal, "not sent")
+    assert journal.unpriced([State.FAILED]) == [(clock.now, "lumenfall")]
 
 
 def test_what_was_spent_is_summed_by_local_day_provider_and_currency(
