@@ -24,7 +24,16 @@ from ..journal import Row
 from ..order import kind_by_ending
 from ..said import Said, say
 from ..texts import logger_of
-from .files import KEPT, SOME_KEPT, Files, is_as_recorded, is_picture, numbered, read_sidecar
+from .files import (
+    KEPT,
+    PICTURE,
+    SOME_KEPT,
+    Files,
+    is_as_recorded,
+    is_picture,
+    numbered,
+    read_sidecar,
+)
 
 logger = logger_of(__name__)
 
@@ -107,6 +116,18 @@ def _is_anothers(video: Path, row: Row, record: dict[str, Any] | None = None) ->
 def saved_as(row: Row) -> Path | None:
     """Where the video of a row was saved; None if another task's lies there now."""
     return None if row.file is None or _is_anothers(row.file, row) else row.file
+
+
+def without_picture(row: Row, output: Path) -> Files | None:
+    """The files of a video that lies where it was saved, and whose last frame was never made; None
+    for others. Reads the sidecar only."""
+    for video in _named(row, output):
+        files = Files(video)
+        record = read_sidecar(files)
+        if record.get("task") == row.task and video.is_file():
+            made = PICTURE in record or os.path.lexists(files.last_frame)
+            return None if made else files
+    return None
 
 
 def belongs(video: Path, row: Row) -> bool:

@@ -83,7 +83,7 @@ def _sidecars(output: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             record = json.loads(sidecar.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(record, dict):
+        if isinstance(record, dict) and "film" not in record:  # a film is made of others' videos
             yield video, record
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..errors import SeedanceError
-from ..journal import Journal, Row
+from ..journal import Journal, Row, State
 from ..settings import Settings
 from ..texts import logger_of
-from . import clearing, rebuild, tickets
+from . import clearing, graphs, last_frames, places, rebuild, tickets
 from .active import ActiveOrder
 from .client import Client
 from .clients import Clients
@@ -19,6 +20,7 @@ from .worker import Worker
 logger = logger_of(__name__)
 
 RECOVER_AT_ONCE = 64
+MOST_PICTURES = 50  # of the newest rows, whose last frames an earlier process may have left
 
 
 class Recovery:
@@ -42,6 +44,7 @@ class Recovery:
         self._carry = carry
         self._keeps_on = False
         self._restored = False
+        self._looked_for_pictures = False
         self._logged: set[int] = set()  # rows that could not be taken up
 
     def keep_on(self) -> None:
@@ -61,6 +64,7 @@ class Recovery:
         self.keep_on()
         self.restore_tickets()
         tickets.restore(self._settings.home, self._journal)
+        self._make_pictures()
         count = 0
         if self._is_full():
             return count  # nor are they looked for, which may be thousands of rows
@@ -74,6 +78,18 @@ class Recovery:
             if not self._is_full() and row.id not in self._worker.rows:
                 self._take_up(row)
         return count
+
+    def _make_pictures(self) -> None:
+        """Once in this process, where last frames are made later: have those made that an earlier
+        process left."""
+        if self._looked_for_pictures or not self._worker.pictures_later:
+            return
+        self._looked_for_pictures = True
+        for row in self._journal.newest(MOST_PICTURES):
+            if row.state == State.SAVED:
+                saved = places.without_picture(row, self._settings.output)
+                if saved is not None:
+                    last_frames.later(saved, partial(graphs.of, self._settings, row))
 
     def _is_full(self) -> bool:
         return self._worker.count >= RECOVER_AT_ONCE

@@ -206,6 +206,25 @@ def test_a_last_frame_is_never_there_without_its_graph(
     assert graph_in(saved.last_frame) == GRAPH
 
 
+def test_one_that_a_process_left_is_made_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "QUIET_SECONDS", float("inf"))
+    with closing(desk.runner()) as first:
+        first.make_pictures_later()
+        left, deleted = desk.video(first, 1), desk.video(first, 2)
+        last_frames.make(Files(deleted.file))
+    deleted.last_frame.unlink()
+    assert not left.last_frame.exists()
+    monkeypatch.setattr(worker, "QUIET_SECONDS", 0.0)
+    with closing(desk.runner()) as second:
+        second.make_pictures_later()
+        second.recover()
+        until(left.last_frame.exists)
+        until(lambda: not last_frames._waiting)
+    assert not deleted.last_frame.exists(), "it was made once, and somebody deleted it"
+
+
 def test_the_providers_own_is_fetched_beside_the_video(tmp_path: Path) -> None:
     asked = threading.Event()
     there: list[bool] = []

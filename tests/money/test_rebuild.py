@@ -12,6 +12,8 @@ from running import Desk
 
 from seedance.errors import BadOrder, OverBudget
 from seedance.runner import Runner
+from seedance.runner.batches import make_film
+from seedance.runner.files import Files
 from seedance.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -99,6 +101,19 @@ def test_a_sidecar_that_makes_no_sense_is_left_out(desk: Desk, wrong: dict[str, 
     result.sidecar.write_text(json.dumps(record), "utf-8")
     (desk.runner().settings.home / "journal.db").unlink()
     assert desk.runner().rebuild() == (0, None)
+
+
+def test_a_film_is_no_order(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    runner = desk.runner()
+    video = desk.video(runner).file
+    film = video.with_name("film.mp4")
+    make_film([("one", desk.video(runner))], film)
+    assert '"film"' in Files(film).sidecar.read_text("utf-8")
+    runner.close()
+    runner.journal.set_aside()
+    (runner.settings.home / "journal.db").unlink()
+    assert desk.runner().rebuild()[0] == 1
+    assert caplog.records == []
 
 
 def test_another_order_is_not_held_up_by_a_new_journal(desk: Desk) -> None:
