@@ -1,9 +1,10 @@
 """Clips one after the other as one film.
 
 Pictures are copied as they are where all clips have the same kind of stream, else encoded once. The
-sound is decoded, laid end to end to the sample, each clip's at the time of its pictures, and
-encoded once as a whole: packets of AAC cannot be joined without a gap. It is not made louder or
-softer. Memory is that of one clip's sound and a few frames.
+sound is laid end to end, each clip's at the time of its pictures; it is copied but for what lies
+around the joints where that can be done, and moved by 10.7 ms at most for it (at 48 kHz), else
+encoded once as a whole, to the sample: see `film_sound.py`. It is not made louder or softer. Memory
+is that of one clip's sound and a few frames.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,12 @@ import numpy as np
 from ..errors import BadOrder
 from ..files import replacing
 from .clips import MAX_FPS, ClipWriter
+from .film_sound import FilmSound, Part, SoundsUnlike
 from .frames import Converter
-from .info import TAIL, ClipInfo, is_pcm, open_media, probe, sound_stream, video_stream
-from .sounds import Resampler, sound_frames
+from .info import TAIL, ClipInfo, open_media, probe, sound_stream, video_stream
+from .voices import Listener, Voice
 
-AAC_BITS = 320_000  # a second; of stereo, where nothing can be heard that is not in the clips
 CRF, PRESET = 14, "medium"  # of pictures that must be encoded
-_BLOCK = 1024  # samples given to the encoder at once
 
 OnPart = Callable[[float], None]
 
@@ -48,7 +48,7 @@ class _Clip:
     """One clip as a part of the film. Times are ticks of its picture track: `begin` is that of its
     first picture, `length` is how long it is seen. `kind` is all that must be the same for copying
     without decoding; None where the clip cannot be copied. `dts` are the first and the last time of
-    decoding, from `begin`."""
+    decoding, from `begin`. `voice` is its sound, None where it has none."""
 
     path: Path
     info: ClipInfo
@@ -57,9 +57,8 @@ class _Clip:
     length: int
     kind: tuple[Any, ...] | None
     dts: tuple[int, int]
-    rate: int
-    channels: int
-    pcm: bool
+    voice: Voice | None
+    listener: Listener | None
 
     @property
     def seconds(self) -> Fraction:
@@ -75,47 +74,80 @@ def join_clips(
     Clips of another size than most of the film are fitted into it, with black bars. Raises BadOrder
     for a clip that cannot be read, ValueError without clips.
     """
-    clips = [_look(path) for path in sources]
+    clips: list[_Clip] = []
+    for path in sources:
+        clips.append(_look(path, clips[-1].listener if clips else None))
+        if len(clips) > 1:
+            clips[-2] = replace(clips[-2], listener=None)
     if not clips:
         raise ValueError("A film needs at least one clip.")
     why = _differences(clips)
-    rate = max((clip.rate for clip in clips), default=0)
-    channels = max((clip.channels for clip in clips), default=0)
-    pcm = target.suffix.lower() == ".mov" and any(clip.pcm for clip in clips)
     total = sum((clip.seconds for clip in clips), Fraction(0))
+    told = 0.0
+
+    def tell(seen: Fraction) -> None:
+        nonlocal told
+        told = max(told, float(seen / total) if total else 0.0)
+        on_part(told)
+
     form = "mov" if target.suffix.lower() == ".mov" else "mp4"
-    with replacing(target) as part, (_Encoding if why else _Copying)(clips, part, form) as writer:
-        sound = _Sound(writer.container, rate, channels, pcm) if rate else None
-        begin = Fraction(0)
-        for clip in clips:
-            samples = sound.of(clip, begin) if sound else None
-            for seen in writer.pictures(clip, begin):
-                if sound is not None and samples is not None:
-                    samples = sound.add(samples, seen)
-                on_part(float(seen / total) if total else 0.0)
-            if sound is not None and samples is not None:
-                sound.add(samples, None)
-            begin += clip.seconds
-        if sound is not None:
-            sound.end()
+    with replacing(target) as part:
+        if why:  # their encoding takes so long that nothing is gained with sound that is copied
+            _write(clips, _Encoding(clips, part, form), form, False, tell)
+        else:
+            try:
+                _write(clips, _Copying(clips, part, form), form, True, tell)
+            except SoundsUnlike:
+                _write(clips, _Copying(clips, part, form), form, False, tell)
     return Joined(total, why)
+
+
+def _write(
+    clips: Sequence[_Clip],
+    writer: _Copying | _Encoding,
+    form: str,
+    copy_sound: bool,
+    tell: Callable[[Fraction], None],
+) -> None:
+    begins = list(accumulate((clip.seconds for clip in clips), initial=Fraction(0)))
+    parts = [
+        Part(clip.path, clip.begin * clip.tick, begin, end, clip.voice)
+        for clip, (begin, end) in zip(clips, pairwise(begins))
+    ]
+    voices = [clip.voice for clip in clips if clip.voice]
+    pcm = form == "mov" and any(voice.pcm for voice in voices)
+    with writer:
+        sound = FilmSound(writer.container, parts, pcm, copy_sound) if voices else None
+        for number, (clip, begin) in enumerate(zip(clips, begins)):
+            heard = sound.of(number) if sound else iter(())
+            until: Fraction | None = Fraction(0)
+            for seen in writer.pictures(clip, begin):
+                # Pictures and sound lie beside each other in the file.
+                while until is not None and until < seen:
+                    until = next(heard, None)
+                tell(seen)
+            for _ in heard:
+                pass
 
 
 # ---------------------------------------------------------------------------------- what clips are
 
 
-def _look(path: Path) -> _Clip:
+def _look(path: Path, before: Listener | None) -> _Clip:
     info = probe(path)
     with open_media(path, pictures=False) as container:
         stream: Any = container.streams[info.track]
         sound = sound_stream(container, path.name)
         context = stream.codec_context
         tick = Fraction(stream.time_base or Fraction(1, 90_000))
-        times = [
-            (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-            for packet in container.demux(stream)
-            if packet.size and packet.pts is not None
-        ]
+        listener = Listener(sound) if sound else None
+        times = []
+        for packet in container.demux([stream, *([sound] if sound else [])]):
+            if listener and packet.stream_index != stream.index:
+                listener.hear(packet)
+            elif packet.size and packet.pts is not None:
+                length, whole = packet.duration or 0, packet.is_keyframe
+                times.append((packet.pts, packet.dts, length, whole, packet.is_discard))
         if not times:
             raise BadOrder(f"{path.name} is not a readable video: it holds no picture.")
         begin = min(pts for pts, *_ in times)
@@ -138,7 +170,7 @@ def _look(path: Path) -> _Clip:
             tick,
             info.fps,
         )
-        voice = sound.codec_context if sound else None
+        voice = listener.voice(begin * tick, (end - begin) * tick, before) if listener else None
         return _Clip(
             path=path,
             info=info,
@@ -147,9 +179,8 @@ def _look(path: Path) -> _Clip:
             length=end - begin,
             kind=kind if whole and len(dts) == len(times) and context.extradata else None,
             dts=(min(dts, default=begin) - begin, max(dts, default=begin) - begin),
-            rate=min(voice.sample_rate, 192_000) if voice else 0,
-            channels=min(voice.layout.nb_channels, 8) if voice else 0,
-            pcm=sound is not None and is_pcm(sound),
+            voice=voice,
+            listener=listener,
         )
 
 
@@ -307,98 +338,3 @@ def _most(clips: Sequence[_Clip], value_of: Callable[[_Clip], Any]) -> Any:
     for clip in clips:
         seconds[value_of(clip)] += clip.seconds
     return max(seconds, key=lambda value: seconds[value])  # of equals the first
-
-
-# ------------------------------------------------------------------------------------------- sound
-
-
-class _Sound:
-    """The sound of the film. The sample `n` of it is heard `n / rate` seconds after the first
-    picture."""
-
-    def __init__(self, container: Any, rate: int, channels: int, pcm: bool) -> None:
-        self._container, self._rate, self._channels = container, rate, channels
-        layout = {1: "mono", 2: "stereo"}.get(channels)
-        if layout is None:
-            self._channels, layout = (8, "7.1") if channels > 6 else (6, "5.1")
-        if not pcm:
-            rate = self._rate = _aac_rate(rate)
-        self._stream: Any = container.add_stream("pcm_s24le" if pcm else "aac", rate=rate)
-        self._stream.layout = layout
-        if not pcm:
-            self._stream.bit_rate = AAC_BITS * max(self._channels, 2) // 2
-        self._layout = layout
-        form: dict[str, Any] = {"format": "s32" if pcm else "fltp", "layout": layout, "rate": rate}
-        self._blocks = av.AudioResampler(**form, frame_size=_BLOCK)
-        self._given = 0  # samples, of all clips
-
-    def of(self, clip: _Clip, begin: Fraction) -> np.ndarray:
-        """The sound of a clip that begins at this time of the film, float32 (channels, samples):
-        silence where it has none."""
-        first = round(begin * self._rate)
-        count = round((begin + clip.seconds) * self._rate) - first
-        sound = np.zeros((self._channels, count), np.float32)
-        if clip.rate:
-            self._decode(clip, sound)
-        return sound
-
-    def _decode(self, clip: _Clip, sound: np.ndarray) -> None:
-        """Write the sound of a clip into an array of silence, each frame at its own time."""
-        start = clip.begin * clip.tick
-        with open_media(clip.path, pictures=False) as source:
-            stream = sound_stream(source, clip.path.name)
-            if stream is None:
-                return
-            own = stream.codec_context.layout
-            layout = own.name if own.nb_channels <= 2 else self._layout
-            resample = Resampler(format="fltp", layout=layout, rate=self._rate)
-            at: int | None = None
-            for frame in sound_frames(source, stream, resample):
-                samples = frame.to_ndarray()
-                told = None
-                if frame.pts is not None and frame.time_base:
-                    told = round((frame.pts * frame.time_base - start) * self._rate)
-                if at is None or (told is not None and abs(told - at) > TAIL * self._rate):
-                    at = told or 0
-                self._lay(samples, sound, at)
-                at += samples.shape[1]
-
-    def _lay(self, samples: np.ndarray, sound: np.ndarray, at: int) -> None:
-        left = max(-at, 0)
-        right = min(samples.shape[1], sound.shape[1] - at)
-        if right <= left:
-            return
-        part = samples[:, left:right]
-        if len(part) == 1:
-            sound[:2, at + left : at + right] = part  # mono is the same on both sides
-        else:
-            sound[: len(part), at + left : at + right] = part
-
-    def add(self, samples: np.ndarray, until: Fraction | None) -> np.ndarray:
-        """Encode what of a clip's sound is heard before this time of the film, None for all of it;
-        returns the rest. So pictures and sound lie beside each other in the file."""
-        while samples.shape[1]:
-            if until is not None and self._given >= until * self._rate:
-                break
-            block, samples = samples[:, :_BLOCK], samples[:, _BLOCK:]
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", self._layout)
-            frame.sample_rate = self._rate
-            frame.time_base, frame.pts = Fraction(1, self._rate), self._given
-            self._given += block.shape[1]
-            self._encode(frame)
-        return samples
-
-    def end(self) -> None:
-        """Encode what is left."""
-        self._encode(None)
-        self._container.mux(self._stream.encode(None))
-
-    def _encode(self, frame: av.AudioFrame | None) -> None:
-        for ready in self._blocks.resample(frame):
-            self._container.mux(self._stream.encode(ready))
-
-
-def _aac_rate(rate: int) -> int:
-    """The sampling rate of AAC that holds all of a sound."""
-    known = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-    return next((each for each in known if each >= rate), known[-1])

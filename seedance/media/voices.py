@@ -1,0 +1,152 @@
+"""What the sound of a clip is, for a film: whether its packets can be copied, and whether it goes
+on from the clip before."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from .aac import PACKET, is_plain
+from .info import is_pcm
+
+_ENDS = 10  # packets that are kept of both ends
+_SEEN = 512  # samples by which it is told how a sound goes on
+_ORDER = 32  # samples from which the next one is told
+_TELLS = 0.1  # part of a sound's power up to which it is told from what was before
+_WRONG = 4.0  # times as wrong as it may be told over a joint
+
+
+@dataclass(frozen=True)
+class Voice:
+    """The sound of a clip. `config` is how its track of AAC begins, empty where its packets cannot
+    be copied; else `first` is the sample, from the first picture, at which the first of its
+    `packets` begins, and the first `cut` of those are not heard. `goes_on`: from the clip before.
+    """
+
+    rate: int
+    channels: int
+    pcm: bool
+    config: bytes = b""
+    first: int = 0
+    packets: int = 0
+    cut: int = 0
+    goes_on: bool = False
+
+
+class Listener:
+    """Learns about the sound of a clip while its packets are read."""
+
+    def __init__(self, stream: Any) -> None:
+        context = stream.codec_context
+        self._rate, self._channels = context.sample_rate, context.layout.nb_channels
+        self._unit = Fraction(stream.time_base)
+        self._pcm = is_pcm(stream)
+        extradata = bytes(context.extradata or b"")
+        plain = context.name == "aac" and is_plain(extradata, self._rate, self._channels)
+        self._config = extradata[:2] if plain else b""
+        self._times: list[tuple[int, bool]] = []
+        self._first: list[Any] = []
+        self._last: deque[Any] = deque(maxlen=_ENDS)
+        self._ending = np.zeros((self._channels, 0), np.float32)
+
+    def hear(self, packet: Any) -> None:
+        """Take one packet of the sound."""
+        if self._config and packet.size and packet.pts is not None:
+            self._times.append((packet.pts, packet.is_discard))
+            if len(self._first) < _ENDS:
+                self._first.append(packet)
+            else:
+                self._last.append(packet)
+
+    def voice(self, picture: Fraction, seconds: Fraction, before: Listener | None) -> Voice:
+        """The sound of the clip, whose first picture has the time `picture` in its file, and which
+        is seen for so long. `before` is of the clip before, whose `voice` was asked for."""
+        rate, channels = min(self._rate, 192_000), min(self._channels, 8)
+        voice = Voice(rate, channels, self._pcm)
+        heard = [number for number, (_, cut) in enumerate(self._times) if not cut]
+        if not heard or len(heard) != heard[-1] - heard[0] + 1:
+            return voice
+        places = [(time * self._unit - picture) * rate for time, _ in self._times]
+        rounding = max(self._unit * rate, 2)
+        for number, place in enumerate(places):
+            if abs(place - places[0] - number * PACKET) > rounding:
+                return voice
+        count = round(seconds * rate)
+        starting = self._samples(self._first, picture, 0, _ORDER)
+        self._ending = self._samples(self._last, picture, count - _SEEN, count)
+        self._first, self._last = [], deque()
+        return Voice(
+            rate,
+            channels,
+            self._pcm,
+            self._config,
+            round(places[0]),
+            heard[-1] + 1,
+            heard[0],
+            before is not None
+            and before._config == self._config
+            and _goes_on(before._ending, starting),
+        )
+
+    def _samples(
+        self, packets: Iterable[Any], picture: Fraction, first: int, last: int
+    ) -> np.ndarray:
+        """The samples `first` to `last`, from the first picture; silence where nothing is heard."""
+        sound = np.zeros((self._channels, last - first), np.float32)
+        for packet in packets:
+            place = round((packet.pts * self._unit - picture) * self._rate)
+            if first - 3 * PACKET < place < last:
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                for frame in frames:
+                    if frame.layout.nb_channels == self._channels:
+                        time = round((frame.pts * frame.time_base - picture) * self._rate)
+                        lay(frame.to_ndarray(), sound, time - first)
+        return sound
+
+
+def lay(samples: np.ndarray, sound: np.ndarray, at: int) -> None:
+    """Write samples (channels, n) into an array from its sample `at` on, as far as they fall into
+    it."""
+    left = max(-at, 0)
+    right = min(samples.shape[1], sound.shape[1] - at)
+    if right <= left:
+        return
+    part = samples[:, left:right]
+    if len(part) == 1:
+        sound[:2, at + left : at + right] = part  # mono is the same on both sides
+    else:
+        sound[: len(part), at + left : at + right] = part
+
+
+def _goes_on(ending: np.ndarray, starting: np.ndarray) -> bool:
+    """Whether one sound goes on in another: each sample is told from those before by a linear
+    rule, learned from the first sound, as well after the joint as before it."""
+    if ending.shape[1] < _SEEN:
+        return False
+    told = False
+    for before, after in zip(ending.astype(np.float64), starting):
+        power = (before**2).mean()
+        if power < 1e-8:  # silence
+            if (after**2).max() > 1e-6:
+                return False
+            continue
+        whole = np.concatenate([before, after])
+        rows = np.lib.stride_tricks.sliding_window_view(whole[:-1], _ORDER)
+        known = rows[: _SEEN - _ORDER]
+        alike = known.T @ known + np.eye(_ORDER) * power * 1e-6
+        rule = np.linalg.solve(alike, known.T @ before[_ORDER:])
+        errors = (whole[_ORDER:] - rows @ rule) ** 2
+        usual, over = errors[: _SEEN - _ORDER], errors[_SEEN - _ORDER :]
+        if usual.mean() > _TELLS * power or over.max() > _WRONG * usual.max() + 1e-4 * power:
+            return False
+        told = True
+    return told
