@@ -84,7 +84,8 @@ class FilmSound:
         if not pcm:
             self._stream.bit_rate = form.bit_rate
         self._places = _places(parts, form, copy and not pcm)
-        self._run = Run(form, 0)
+        self._beside = any(place.copies for place in self._places)
+        self._run = Run(form, 0, self._beside)
         self._next = 0 if pcm else -1  # the packet to be written
         self._before: dict[int, Any] = {}  # packets to be copied before the run, not yet written
 
@@ -213,7 +214,7 @@ class FilmSound:
                 yield self._until()
         if len(self._before) != place.high + 1 - tail:
             raise SoundsUnlike
-        self._run = Run(self._form, tail)
+        self._run = Run(self._form, tail, self._beside)
         yield from self._encode(sound)
 
     def _lay(self, packet: Any, at: int, place: _Place, sound: np.ndarray, origin: int) -> None:
