@@ -29,7 +29,7 @@ from .sound_runs import Form, Run
 from .sounds import Resampler, sound_frames
 from .voices import Voice, lay
 
-_LEAD = 4  # packets that the encoder is given before the first one that is used
+_LEAD = 2  # packets that the encoder is given before the first one that is used
 _CHOICE = 3  # packets among which one is sought whose window fits
 _AHEAD = 2  # packets that an encoder looks ahead
 _LEAST = 2 * (_CHOICE + _LEAD + _AHEAD)  # packets of a clip to copy; of fewer, all is encoded
@@ -84,12 +84,13 @@ class FilmSound:
         if not pcm:
             self._stream.bit_rate = form.bit_rate
         self._places = _places(parts, form, copy and not pcm)
+        self._unit = Fraction(1, form.rate)
         self._beside = any(place.copies for place in self._places)
         self._run = Run(form, 0, self._beside)
         self._next = 0 if pcm else -1  # the packet to be written
         self._before: dict[int, Any] = {}  # packets to be copied before the run, not yet written
 
-    def of(self, number: int) -> Iterator[Fraction]:
+    def of(self, number: int) -> Iterator[float]:
         """Write the sound of a part; yields until when that is done, in seconds, again and
         again. Raises SoundsUnlike."""
         part, place = self._parts[number], self._places[number]
@@ -107,7 +108,7 @@ class FilmSound:
 
     # ---------------------------------------------------------------------------------- encoding
 
-    def _encode(self, sound: np.ndarray, joint: int = 0, until: int = _FAR) -> Iterator[Fraction]:
+    def _encode(self, sound: np.ndarray, joint: int = 0, until: int = _FAR) -> Iterator[float]:
         while sound.shape[1]:
             block, sound = sound[:, :_BLOCK], sound[:, _BLOCK:]
             self._run.add(block, joint)
@@ -171,18 +172,18 @@ class FilmSound:
         raise SoundsUnlike
 
     def _mux(self, packet: Any) -> None:
-        packet.time_base = Fraction(1, self._form.rate)
+        packet.time_base = self._unit
         packet.pts = packet.dts = self._next * PACKET
         packet.stream = self._stream
         self._next += 1
         self._container.mux(packet)
 
-    def _until(self) -> Fraction:
-        return Fraction(self._next * PACKET, self._form.rate)
+    def _until(self) -> float:
+        return self._next * PACKET / self._form.rate
 
     # ----------------------------------------------------------------------------------- copying
 
-    def _copy(self, number: int, joint: int) -> Iterator[Fraction]:
+    def _copy(self, number: int, joint: int) -> Iterator[float]:
         """Write the sound of a part whose packets are copied: only its ends are decoded."""
         part, place = self._parts[number], self._places[number]
         begin = place.first + place.moved if number else 0

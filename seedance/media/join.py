@@ -85,9 +85,9 @@ def join_clips(
     total = sum((clip.seconds for clip in clips), Fraction(0))
     told = 0.0
 
-    def tell(seen: Fraction) -> None:
+    def tell(seen: float) -> None:
         nonlocal told
-        told = max(told, float(seen / total) if total else 0.0)
+        told = max(told, seen / float(total) if total else 0.0)
         on_part(told)
 
     form = "mov" if target.suffix.lower() == ".mov" else "mp4"
@@ -107,7 +107,7 @@ def _write(
     writer: _Copying | _Encoding,
     form: str,
     copy_sound: bool,
-    tell: Callable[[Fraction], None],
+    tell: Callable[[float], None],
 ) -> None:
     begins = list(accumulate((clip.seconds for clip in clips), initial=Fraction(0)))
     parts = [
@@ -120,7 +120,7 @@ def _write(
         sound = FilmSound(writer.container, parts, pcm, copy_sound) if voices else None
         for number, (clip, begin) in enumerate(zip(clips, begins)):
             heard = sound.of(number) if sound else iter(())
-            until: Fraction | None = Fraction(0)
+            until: float | None = 0.0
             for seen in writer.pictures(clip, begin):
                 # Pictures and sound lie beside each other in the file.
                 while until is not None and until < seen:
@@ -235,17 +235,17 @@ class _Copying:
             if kind is None:
                 raise
 
-    def pictures(self, clip: _Clip, begin: Fraction) -> Iterator[Fraction]:
+    def pictures(self, clip: _Clip, begin: Fraction) -> Iterator[float]:
         """Write the pictures of a clip that begins at this time of the film; yields until when it
         is written, again and again."""
-        shift = round(begin / clip.tick) - clip.begin
+        shift, tick = round(begin / clip.tick) - clip.begin, float(clip.tick)
         with open_media(clip.path, pictures=False) as source:
             for packet in source.demux(source.streams[clip.info.track]):
                 if not packet.size or packet.pts is None or packet.dts is None:
                     continue
                 packet.pts += shift
                 packet.dts += shift
-                seen = packet.dts * clip.tick
+                seen = packet.dts * tick
                 packet.stream = self._stream
                 self.container.mux(packet)
                 yield seen
@@ -279,7 +279,7 @@ class _Encoding:
     def __exit__(self, *problem: Any) -> None:
         self._writer.__exit__(*problem)
 
-    def pictures(self, clip: _Clip, begin: Fraction) -> Iterator[Fraction]:
+    def pictures(self, clip: _Clip, begin: Fraction) -> Iterator[float]:
         """As of `_Copying`. Each picture is seen until the next one's time, the last until the
         end."""
         end = self._number(begin + clip.seconds)
@@ -303,12 +303,12 @@ class _Encoding:
     def _number(self, time: Fraction) -> int:
         return math.floor(time * self._fps + Fraction(1, 2))
 
-    def _show(self, fitted: _Fitted, frame: av.VideoFrame, until: int) -> Iterator[Fraction]:
+    def _show(self, fitted: _Fitted, frame: av.VideoFrame, until: int) -> Iterator[float]:
         if self._writer.frames < until:
             ready = fitted(frame)
             while self._writer.frames < until:
                 self._writer.add(ready)
-                yield self._writer.frames / self._fps
+                yield float(self._writer.frames / self._fps)
 
 
 class _Fitted:

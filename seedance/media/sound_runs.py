@@ -45,9 +45,9 @@ class Form:
 
 
 class Run:
-    """Encodes sound from the film's packet `first` on, `beside` packets that are copied. Packet `n` of the film is heard from its
-    sample 1024 n on, together with the packet before. `packets` holds what is encoded and not yet
-    taken; `next` is the packet whose samples come next."""
+    """Encodes sound from the film's packet `first` on, perhaps `beside` packets that are copied.
+    Packet `n` of the film is heard from its sample 1024 n on, together with the packet before.
+    `packets` holds what is encoded; `next` is the packet whose samples come next."""
 
     def __init__(self, form: Form, first: int, beside: bool) -> None:
         self._form, self.next = form, first
@@ -92,6 +92,8 @@ class Run:
         rest = self._waiting.shape[1]
         if rest:
             self._give(self._waiting)
+            silence = np.zeros((self._form.channels, PACKET - rest), np.float32)
+            self._wanted[self.next - 1] = np.concatenate([self._waiting, silence], axis=1)
         self._take(self._encoder.encode(None))
         last = self.next - 1
         self.packets = {number: each for number, each in self.packets.items() if number <= last}
@@ -107,7 +109,7 @@ class Run:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", self._form.layout)
         frame.sample_rate = self._form.rate
         frame.time_base, frame.pts = Fraction(1, self._form.rate), self.next * PACKET
-        self._wanted[self.next] = np.pad(block, ((0, 0), (0, PACKET - block.shape[1])))
+        self._wanted[self.next] = block
         self._wanted.pop(self.next - _KEPT, None)
         self.next += 1
         for ready in self._convert.resample(frame):

@@ -72,10 +72,12 @@ class Listener:
         heard = [number for number, (_, cut) in enumerate(self._times) if not cut]
         if not heard or len(heard) != heard[-1] - heard[0] + 1:
             return voice
-        places = [(time * self._unit - picture) * rate for time, _ in self._times]
-        rounding = max(self._unit * rate, 2)
-        for number, place in enumerate(places):
-            if abs(place - places[0] - number * PACKET) > rounding:
+        tick = self._unit * rate  # in samples
+        rounding = max(tick.numerator, 2 * tick.denominator)
+        begin = self._times[0][0]
+        for number, (time, _) in enumerate(self._times):
+            late = (time - begin) * tick.numerator - number * PACKET * tick.denominator
+            if abs(late) > rounding:
                 return voice
         count = round(seconds * rate)
         starting = self._samples(self._first, picture, 0, _ORDER)
@@ -86,7 +88,7 @@ class Listener:
             channels,
             self._pcm,
             self._config,
-            round(places[0]),
+            round((begin * self._unit - picture) * rate),
             heard[-1] + 1,
             heard[0],
             before is not None
