@@ -30,9 +30,10 @@ from .sounds import Resampler, sound_frames
 from .voices import Voice, lay
 
 _LEAD = 2  # packets that the encoder is given before the first one that is used
-_CHOICE = 3  # packets among which one is sought whose window fits
+_CHOICE = 3  # packets of a clip's end among which one is sought to which the encoded ones fit
+_CALM = 8  # packets by which a copied part may end sooner, for a place where that is likely
 _AHEAD = 2  # packets that an encoder looks ahead
-_LEAST = 2 * (_CHOICE + _LEAD + _AHEAD)  # packets of a clip to copy; of fewer, all is encoded
+_LEAST = 2 * (_CALM + _CHOICE + _LEAD)  # packets of a clip to copy; of fewer, all is encoded
 _BLOCK = 4 * PACKET  # samples given to the encoder at once; a clip that may be moved has more
 _FAR = 10**9
 
@@ -98,7 +99,7 @@ class FilmSound:
         if place.copies:
             yield from self._copy(number, joint)
         else:
-            sound = np.zeros((self._form.channels, place.last - place.first), np.float32)
+            sound = self._silence(place.first, place.last)
             if part.voice:
                 self._decode(part, sound)
             yield from self._encode(sound, joint)
@@ -158,18 +159,17 @@ class FilmSound:
                 return True
         raise SoundsUnlike
 
-    def _leave(self, low: int, packets: dict[int, Any]) -> None:
-        """Write the end of the run, up to a packet after which the clip's `packets` fit, the first
-        of which is `low` or a later one; then those."""
+    def _leaves(self, last: int, packets: dict[int, Any]) -> bool:
+        """Write the end of the run, up to the packet `last`, and those of the clip from there on,
+        if they fit together."""
         made = self._run.packets
-        for last in range(low - 1, low - 1 + _CHOICE):
-            film = [made[last], packets[last + 1], packets[last + 2]]
-            if _meet(film[0], packets[last]) and self._run.fits(last + 1, film):
-                self._write(last + 1)
-                for number in range(self._next, max(packets) + 1):
-                    self._mux(packets[number])
-                return
-        raise SoundsUnlike
+        film = [made[last], packets[last + 1], packets[last + 2]]
+        if not (_meet(film[0], packets[last]) and self._run.fits(last + 1, film)):
+            return False
+        self._write(last + 1)
+        for number in range(self._next, max(packets) + 1):
+            self._mux(packets[number])
+        return True
 
     def _mux(self, packet: Any) -> None:
         packet.time_base = self._unit
@@ -189,34 +189,51 @@ class FilmSound:
         begin = place.first + place.moved if number else 0
         final = number == len(self._parts) - 1
         end = place.last + (0 if final else place.moved)
-        head = place.low + _CHOICE + _AHEAD  # the last packet that is decoded at the beginning
-        tail = place.high + 1 - _CHOICE - _LEAD  # the first one at the end
-        sound = np.zeros((self._form.channels, (head + 1) * PACKET - begin), np.float32)
-        packets: dict[int, Any] = {}
+        # Decoded are the packets until `head` at least, and those from `tail` on.
+        head = place.low + 1 + _AHEAD
+        tail = place.high + 1 - _CALM - _CHOICE - _LEAD
+        sound, origin = self._silence(begin, (head + 1) * PACKET), begin
+        packets: dict[int, Any] = {}  # not yet written
+        copying = False
         with open_media(part.path, pictures=False) as source:
             stream = sound_stream(source, part.path.name)
             for at, packet in enumerate(_heard(source, stream), start=place.packet):
-                if at <= head or at >= tail - 1:
-                    origin = begin if at <= head else tail * PACKET
-                    self._lay(packet, at, place, sound, origin)
-                if place.low - 1 <= at <= head:
+                if place.low - 1 <= at <= place.high:
                     packets[at] = packet
-                if at == head:
-                    yield from self._encode(sound, joint, place.low)
-                    self._run.finish()
-                    self._write(place.low)
-                    self._leave(place.low, packets)
-                    packets = {}
-                    sound = np.zeros((self._form.channels, end - tail * PACKET), np.float32)
-                elif head < at < tail:
-                    self._mux(packet)
-                elif tail <= at <= place.high:
-                    self._before[at] = packet
+                if copying and at >= tail - 1:
+                    self._lay(packet, at, place, sound, origin)
+                if copying and at < tail:
+                    self._mux(packets.pop(at))
+                elif not copying:
+                    if at >= tail - 1:
+                        raise SoundsUnlike
+                    self._lay(packet, at, place, sound, origin)
+                    if at >= head:
+                        last = at - 2 - _AHEAD
+                        yield from self._encode(sound, joint, last + 1)
+                        self._run.finish()
+                        self._write(last + 1)
+                        joint, origin = 0, (at + 1) * PACKET
+                        sound = self._silence(origin, origin + PACKET)
+                        copying = self._leaves(last, packets)
+                        packets.pop(last, None)
+                        if copying:
+                            packets = {}
+                            sound, origin = self._silence(tail * PACKET, end), tail * PACKET
                 yield self._until()
-        if len(self._before) != place.high + 1 - tail:
+        if sorted(packets) != list(range(tail, place.high + 1)):
             raise SoundsUnlike
-        self._run = Run(self._form, tail, self._beside)
-        yield from self._encode(sound)
+        calm = (n for n in range(place.high, place.high - _CALM, -1) if _calm(packets, n))
+        last = next(calm, place.high)
+        first = last + 1 - _CHOICE - _LEAD
+        for at in range(tail, first):
+            self._mux(packets[at])
+        self._before = {at: packets[at] for at in range(first, last + 1)}
+        self._run = Run(self._form, first, self._beside)
+        yield from self._encode(sound[:, (first - tail) * PACKET :])
+
+    def _silence(self, first: int, last: int) -> np.ndarray:
+        return np.zeros((self._form.channels, last - first), np.float32)
 
     def _lay(self, packet: Any, at: int, place: _Place, sound: np.ndarray, origin: int) -> None:
         """Decode the packet `at` of the film into an array that begins at the sample `origin`."""
@@ -242,6 +259,12 @@ def _meet(before: Any, other: Any) -> bool:
     """Whether what comes after one packet may come after another one."""
     found = slope(bytes(before))
     return found is not None and found == slope(bytes(other))
+
+
+def _calm(packets: dict[int, Any], number: int) -> bool:
+    """Whether an encoder would probably use the same windows here: the long one again."""
+    window = slope(bytes(packets[number]))
+    return window is not None and not window[0] and _meet(packets[number - 1], packets[number])
 
 
 def aac_rate(rate: int) -> int:

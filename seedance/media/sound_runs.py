@@ -23,7 +23,7 @@ _KEPT = 16  # packets of what is to be heard, for comparing
 # itself, or -60 dB of the sound. Above 4 kHz encoders write "noise" for noise, which is another one
 # each time it is decoded: there, power is compared.
 _ERROR, _FLOOR, _NOISE, _POWER = 2.0, 1e-6, 4000, 4.0
-_SILENCE = 1e-7 * PACKET  # power of a packet that nobody hears
+_SILENCE = 1e-9 * PACKET  # power of a packet that nobody hears
 
 
 @dataclass(frozen=True)

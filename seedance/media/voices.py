@@ -74,11 +74,14 @@ class Listener:
             return voice
         tick = self._unit * rate  # in samples
         rounding = max(tick.numerator, 2 * tick.denominator)
-        begin = self._times[0][0]
+        begin, late = self._times[0][0], 0
         for number, (time, _) in enumerate(self._times):
-            late = (time - begin) * tick.numerator - number * PACKET * tick.denominator
-            if abs(late) > rounding:
+            this = (time - begin) * tick.numerator - number * PACKET * tick.denominator
+            if abs(this) > rounding:
                 return voice
+            late += this
+        # Some files have their times in milliseconds: all together, they are right.
+        usual = Fraction(late, len(self._times) * tick.denominator)
         count = round(seconds * rate)
         starting = self._samples(self._first, picture, 0, _ORDER)
         self._ending = self._samples(self._last, picture, count - _SEEN, count)
@@ -88,7 +91,7 @@ class Listener:
             channels,
             self._pcm,
             self._config,
-            round((begin * self._unit - picture) * rate),
+            round((begin * self._unit - picture) * rate + usual),
             heard[-1] + 1,
             heard[0],
             before is not None
