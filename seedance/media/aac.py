@@ -34,8 +34,8 @@ def is_plain(extradata: bytes, rate: int, channels: int) -> bool:
 def slope(packet: bytes) -> tuple[bool, int] | None:
     """How the window of a packet ends: whether in the slope of a short one, and in which shape.
     The packet after it must begin so. None where it is not told at once: its channels differ."""
-    bits = int.from_bytes(packet[:4].ljust(4, b"\0"), "big")
-    kind = bits >> 29
+    bits = int.from_bytes(packet[:4], "big")
+    kind = bits >> 29 if len(packet) >= 4 else None
     if kind == _PAIR and bits >> 24 & 1:
         window, shape = bits >> 21 & 3, bits >> 20 & 1
     elif kind == _SINGLE:
