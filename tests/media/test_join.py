@@ -136,7 +136,7 @@ def test_sound_is_continuous_to_the_sample(tmp_path: Path) -> None:
 def test_sound_in_aac_is_that_of_the_clips_end_to_end(tmp_path: Path) -> None:
     """Without what an encoder put before the first and after the last sample of each clip. Each
     clip is moved to where packets begin, by half a packet at most."""
-    sources = [sine(tmp_path / f"{n}.mp4", frames=24 + n, hertz=400 + 50 * n) for n in range(3)]
+    sources = [sine(tmp_path / f"{n}.mp4", frames=24 + n, hertz=400.3 + 50 * n) for n in range(3)]
     film, _ = joined(tmp_path, *sources)
     found, begin = heard(film), 0
     assert 0 <= found.shape[1] - 75 * 2000 < 1024
