@@ -280,16 +280,17 @@ def _places(parts: Sequence[Part], form: Form, copy: bool) -> list[_Place]:
     if not copy or any(last - first < _BLOCK for first, last in spans):
         return [_Place(*span) for span in spans]
     places = [_alone(part.voice, form, *span) for part, span in zip(parts, spans)]
-    kept = True
-    while kept:  # what goes on from a clip that is not moved is not moved either
-        kept = False
-        for number, (before, after) in enumerate(pairwise(places)):
-            voice = parts[number + 1].voice
-            if voice and voice.goes_on and before.moved != after.moved:
-                places[number : number + 2] = [
-                    _Place(each.first, each.last) for each in (before, after)
-                ]
-                kept = True
+    voices = [part.voice for part in parts]
+    cut = [bool(one and other and one.goes_on_in(other)) for one, other in pairwise(voices)]
+    found = True
+    while found:  # what goes on from a clip that is not moved is not moved either
+        found = False
+        for number in range(len(cut)):
+            before, after = places[number : number + 2]
+            if cut[number] and before.moved != after.moved:
+                places[number] = _Place(before.first, before.last)
+                places[number + 1] = _Place(after.first, after.last)
+                found = True
     moves = [place.moved for place in places]
     beside = zip([0, *moves], places, parts, [*moves[1:], 0])
     return [

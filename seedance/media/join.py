@@ -13,7 +13,8 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -31,6 +32,7 @@ from .info import TAIL, ClipInfo, open_media, probe, sound_stream, video_stream
 from .voices import Listener, Voice
 
 CRF, PRESET = 14, "medium"  # of pictures that must be encoded
+_LOOKERS = 2  # clips that are looked at side by side: of each, a picture is decoded
 
 OnPart = Callable[[float], None]
 
@@ -58,7 +60,6 @@ class _Clip:
     kind: tuple[Any, ...] | None
     dts: tuple[int, int]
     voice: Voice | None
-    listener: Listener | None
 
     @property
     def seconds(self) -> Fraction:
@@ -74,11 +75,8 @@ def join_clips(
     Clips of another size than most of the film are fitted into it, with black bars. Raises BadOrder
     for a clip that cannot be read, ValueError without clips.
     """
-    clips: list[_Clip] = []
-    for path in sources:
-        clips.append(_look(path, clips[-1].listener if clips else None))
-        if len(clips) > 1:
-            clips[-2] = replace(clips[-2], listener=None)
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        clips = list(pool.map(_look, sources))
     if not clips:
         raise ValueError("A film needs at least one clip.")
     why = _differences(clips)
@@ -133,7 +131,7 @@ def _write(
 # ---------------------------------------------------------------------------------- what clips are
 
 
-def _look(path: Path, before: Listener | None) -> _Clip:
+def _look(path: Path) -> _Clip:
     info = probe(path)
     with open_media(path, pictures=False) as container:
         stream: Any = container.streams[info.track]
@@ -170,7 +168,7 @@ def _look(path: Path, before: Listener | None) -> _Clip:
             tick,
             info.fps,
         )
-        voice = listener.voice(begin * tick, (end - begin) * tick, before) if listener else None
+        voice = listener.voice(begin * tick, (end - begin) * tick) if listener else None
         return _Clip(
             path=path,
             info=info,
@@ -180,7 +178,6 @@ def _look(path: Path, before: Listener | None) -> _Clip:
             kind=kind if whole and len(dts) == len(times) and context.extradata else None,
             dts=(min(dts, default=begin) - begin, max(dts, default=begin) - begin),
             voice=voice,
-            listener=listener,
         )
 
 

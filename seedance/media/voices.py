@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -29,8 +29,8 @@ _NOISE, _SILENCE = 1e-3, 1e-9
 class Voice:
     """The sound of a clip. `config` is how its track of AAC begins, empty where its packets cannot
     be copied; else `first` is the sample, from the first picture, at which the first of its
-    `packets` begins, and the first `cut` of those are not heard. `goes_on`: from the clip before.
-    """
+    `packets` begins, and the first `cut` of those are not heard. `starting` and `ending` are its
+    first and its last samples, float32 (channels, n)."""
 
     rate: int
     channels: int
@@ -39,7 +39,14 @@ class Voice:
     first: int = 0
     packets: int = 0
     cut: int = 0
-    goes_on: bool = False
+    starting: np.ndarray | None = None
+    ending: np.ndarray | None = None
+
+    def goes_on_in(self, other: Voice) -> bool:
+        """Whether the sound of another clip goes on with this one, as where a film was cut."""
+        if self.config != other.config or self.ending is None or other.starting is None:
+            return False
+        return _goes_on(self.ending, other.starting)
 
 
 class Listener:
@@ -56,7 +63,6 @@ class Listener:
         self._times: list[tuple[int, bool]] = []
         self._first: list[Any] = []
         self._last: deque[Any] = deque(maxlen=_ENDS)
-        self._ending = np.zeros((self._channels, 0), np.float32)
 
     def hear(self, packet: Any) -> None:
         """Take one packet of the sound."""
@@ -67,9 +73,9 @@ class Listener:
             else:
                 self._last.append(packet)
 
-    def voice(self, picture: Fraction, seconds: Fraction, before: Listener | None) -> Voice:
+    def voice(self, picture: Fraction, seconds: Fraction) -> Voice:
         """The sound of the clip, whose first picture has the time `picture` in its file, and which
-        is seen for so long. `before` is of the clip before, whose `voice` was asked for."""
+        is seen for so long."""
         rate, channels = min(self._rate, 192_000), min(self._channels, 8)
         voice = Voice(rate, channels, self._pcm)
         heard = [number for number, (_, cut) in enumerate(self._times) if not cut]
@@ -86,20 +92,14 @@ class Listener:
         # Some files have their times in milliseconds: all together, they are right.
         usual = Fraction(late, len(self._times) * tick.denominator)
         count = round(seconds * rate)
-        starting = self._samples(self._first, picture, 0, _ORDER)
-        self._ending = self._samples(self._last, picture, count - _SEEN, count)
-        self._first, self._last = [], deque()
-        return Voice(
-            rate,
-            channels,
-            self._pcm,
-            self._config,
-            round((begin * self._unit - picture) * rate + usual),
-            heard[-1] + 1,
-            heard[0],
-            before is not None
-            and before._config == self._config
-            and _goes_on(before._ending, starting),
+        return replace(
+            voice,
+            config=self._config,
+            first=round((begin * self._unit - picture) * rate + usual),
+            packets=heard[-1] + 1,
+            cut=heard[0],
+            starting=self._samples(self._first, picture, 0, _ORDER),
+            ending=self._samples(self._last, picture, count - _SEEN, count),
         )
 
     def _samples(
@@ -138,8 +138,6 @@ def lay(samples: np.ndarray, sound: np.ndarray, at: int) -> None:
 def _goes_on(ending: np.ndarray, starting: np.ndarray) -> bool:
     """Whether one sound goes on in another. Each sample is told from those before it, by a linear
     rule that is learned from the first sound, and that must hold over the joint too."""
-    if ending.shape[1] < _SEEN:
-        return False
     power = usual = over = 0.0
     for before, after in zip(ending.astype(np.float64), starting):
         whole = np.concatenate([before, after])
