@@ -13,7 +13,6 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -32,7 +31,6 @@ from .info import TAIL, ClipInfo, open_media, probe, sound_stream, video_stream
 from .voices import Listener, Voice
 
 CRF, PRESET = 14, "medium"  # of pictures that must be encoded
-_LOOKERS = 2  # clips that are looked at side by side: of each, a picture is decoded
 
 OnPart = Callable[[float], None]
 
@@ -75,8 +73,7 @@ def join_clips(
     Clips of another size than most of the film are fitted into it, with black bars. Raises BadOrder
     for a clip that cannot be read, ValueError without clips.
     """
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        clips = list(pool.map(_look, sources))
+    clips = [_look(path) for path in sources]
     if not clips:
         raise ValueError("A film needs at least one clip.")
     why = _differences(clips)
