@@ -78,7 +78,7 @@ class FilmSound:
         layout = {1: "mono", 2: "stereo"}.get(channels)
         if layout is None:
             channels, layout = (8, "7.1") if channels > 6 else (6, "5.1")
-        self._form = form = Form(rate if pcm else aac_rate(rate), channels, layout, pcm)
+        self._form = form = Form(rate if pcm else _aac_rate(rate), channels, layout, pcm)
         self._container, self._parts = container, parts
         self._stream: Any = container.add_stream(form.codec, rate=form.rate)
         self._stream.layout = layout
@@ -160,13 +160,13 @@ class FilmSound:
         raise SoundsUnlike
 
     def _leaves(self, last: int, packets: dict[int, Any]) -> bool:
-        """Write the end of the run, up to the packet `last`, and those of the clip from there on,
-        if they fit together."""
+        """Write the clip's `packets` from after the run's packet `last` on, if they fit to it."""
         made = self._run.packets
         film = [made[last], packets[last + 1], packets[last + 2]]
         if not (_meet(film[0], packets[last]) and self._run.fits(last + 1, film)):
             return False
-        self._write(last + 1)
+        if self._next != last + 1:
+            raise SoundsUnlike
         for number in range(self._next, max(packets) + 1):
             self._mux(packets[number])
         return True
@@ -267,7 +267,7 @@ def _calm(packets: dict[int, Any], number: int) -> bool:
     return window is not None and not window[0] and _meet(packets[number - 1], packets[number])
 
 
-def aac_rate(rate: int) -> int:
+def _aac_rate(rate: int) -> int:
     """The sampling rate of AAC that holds all of a sound."""
     return min((each for each in RATES if each >= rate), default=max(RATES))
 

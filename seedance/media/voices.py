@@ -25,7 +25,7 @@ _TELLS, _WRONG = 0.1, 0.25
 _NOISE, _SILENCE = 1e-3, 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Voice:
     """The sound of a clip. `config` is how its track of AAC begins, empty where its packets cannot
     be copied; else `first` is the sample, from the first picture, at which the first of its
@@ -55,7 +55,7 @@ class Listener:
     def __init__(self, stream: Any) -> None:
         context = stream.codec_context
         self._rate, self._channels = context.sample_rate, context.layout.nb_channels
-        self._unit = Fraction(stream.time_base)
+        self._unit = Fraction(stream.time_base or Fraction(1, 90_000))
         self._pcm = is_pcm(stream)
         extradata = bytes(context.extradata or b"")
         plain = context.name == "aac" and is_plain(extradata, self._rate, self._channels)
@@ -115,7 +115,7 @@ class Listener:
                 except av.FFmpegError:
                     continue
                 for frame in frames:
-                    if frame.layout.nb_channels == self._channels:
+                    if frame.pts is not None and frame.layout.nb_channels == self._channels:
                         time = round((frame.pts * frame.time_base - picture) * self._rate)
                         lay(frame.to_ndarray(), sound, time - first)
         return sound
