@@ -9,7 +9,8 @@ conversion from RGB is by the formulas of BT.709, in NumPy.
 Beside it, the same chain in which the last frames are decoded by those formulas too: what both lose
 alike is lost in the provider's encoding, what ours loses more is ours.
 
-The film is of clips that share a kind of stream, beside a copy of the same bytes.
+The film is of clips that share a kind of stream, so that pictures are copied, and sound but for its
+joints; beside a copy of the same bytes.
 
     python benchmarks/chain.py --footage FILE [--shots 10 --frames 25 --mbit 6 --clips 100]
 

@@ -12,6 +12,10 @@
     sounds.py         sound track -> samples, WAV
     clips.py          frames -> clip; a clip or a sound converted
     join.py           clips one after the other as one film
+    film_sound.py     the sound of a film: copied, but for what lies around its joints
+    sound_runs.py     what of a film's sound is encoded
+    voices.py         what the sound of a clip is, for a film
+    aac.py            packets of AAC: whether they can be copied, and where they fit together
     completeness.py   whether a video file has all of its parts
     colour_tags.py    colour tags that a clip lacks
     packets.py        whether a copy has the same pictures and sound
