@@ -23,6 +23,7 @@ Interrupted = comfy.model_management.InterruptProcessingException
 
 # Seconds between two looks at Cancel. A person should not have to wait half a second for it.
 TICK = 0.1
+SHOWN = 0.5  # seconds after which the page is shown how far all is, where nothing else happens
 
 # The message to the page. `data` is {node, item, prompt_id, workflow, ...}, with what report.py
 # makes; `item` counts from 0 where ComfyUI runs the node for each item of a list.
@@ -52,24 +53,31 @@ class Node:
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Wait until all are done, whatever came of them. Calls `meanwhile` whenever one is done,
-        and every `TICK` seconds. Raises `Interrupted` if a person cancels, at the latest after
+        and every `SHOWN` seconds. Raises `Interrupted` if a person cancels, at the latest after
         `TICK` seconds."""
         loop = asyncio.get_running_loop()
         pause = loop.create_future()
+        due = loop.time()
 
         def go_on() -> None:
             if not pause.done():
                 pause.set_result(None)
 
+        def show() -> None:
+            nonlocal due
+            due = loop.time()
+            go_on()
+
         def wake(_: object) -> None:
             with suppress(RuntimeError):  # the loop is closed, and with it who waited
-                loop.call_soon_threadsafe(go_on)
+                loop.call_soon_threadsafe(show)
 
         for future in futures:
             future.add_done_callback(wake)
         while not all(future.done() for future in futures):
             _raise_if_interrupted()
-            if meanwhile:
+            if meanwhile and loop.time() >= due:
+                due = loop.time() + SHOWN
                 await meanwhile()
             timer = loop.call_later(TICK, go_on)
             try:

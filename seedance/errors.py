@@ -9,7 +9,7 @@
     |   +-- OverBudget     our own budget refused before anything was sent
     +-- Unclear        it may have been accepted and billed; look before sending again
     +-- TaskFailed     accepted, then failed
-    +-- StillRunning   paid and running; collect it later
+    +-- StillRunning   paid, and not saved yet; collect it later
     +-- Unreachable    could not be sent; safe to try again
     +-- OddReply       an answer that makes no sense, outside a create
     +-- Cancelled      a person cancelled

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadOrder, Cancelled, SeedanceError, StillRunning, Unclear
 from ..texts import counted
 from . import farm, live, prices, show
-from .generate import exit_code, settle
+from .generate import PAID_WAIT, exit_code, settle
 from .setup import runner_for
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _in_words(plan: Plan) -> str:
             f"  {name}: {counted(one.takes, 'takes')}, {_amounts(one.amounts, one.unknown)}"
         )
     if estimate.to_make and not estimate.is_free:
-        lines.append(f"In all about {_total(estimate)}.")
+        lines.append(f"In all about {estimate.total}.")
     again = [take for take in plan.takes if take.stage == "to make" and take.repeats]
     lines += [f"{take.name}: {text}" for take in again[:MOST_REPEATED] for text in take.repeats]
     if len(again) > MOST_REPEATED:
@@ -164,12 +164,6 @@ def _amounts(amounts: Any, unknown: int) -> str:
     if unknown:
         parts.append(f"{unknown} without a known price")
     return ", ".join(parts) or "free"
-
-
-def _total(estimate: Estimate) -> str:
-    unknown = estimate.total.unknown
-    more = f" and {counted(unknown, 'takes')} without a known price" if unknown else ""
-    return f"{estimate.total.usd:.2f} USD{more}"
 
 
 def _print_estimate(plan: Plan, *, as_json: bool) -> None:
@@ -211,12 +205,12 @@ def _confirm(args: argparse.Namespace, estimate: Estimate, spending: Spending) -
         if above:
             spending.check(estimate.total)
         raise BadOrder(
-            f"To make {counted(estimate.to_make, 'takes')} costs about {_total(estimate)}, and "
+            f"To make {counted(estimate.to_make, 'takes')} costs about {estimate.total}, and "
             "there is no terminal to ask at; nothing was sent.",
             hint="Say so with --yes, and see what it costs with --estimate.",
         )
     limit = f" (SEEDANCE_MAX_USD is {spending.limit:g})" if above else ""
-    question = f"Make {counted(estimate.to_make, 'takes')} for about {_total(estimate)}{limit}?"
+    question = f"Make {counted(estimate.to_make, 'takes')} for about {estimate.total}{limit}?"
     if prices.ask_on_terminal(question, args.yes):
         if above:
             spending.limit = 0.0
@@ -265,7 +259,7 @@ def _carry(
                 on_left=left.extend,
             )
         except KeyboardInterrupt:
-            display.say("Stopping; a request that may cost money is waited for.")
+            display.say(f"Stopping; {PAID_WAIT}")
             settle(runner)
             raise _stopped(shooting, left) from None
 

@@ -117,6 +117,13 @@ def _target(args: argparse.Namespace) -> Path | None:
     return Path(args.output).expanduser().absolute() if args.output else None
 
 
+# What is said when a person stops a command. (The limit is that of `LONGEST_SPEND_SECONDS`.)
+PAID_WAIT = (
+    "a request that may cost money is waited for, 5 minutes at most: only its answer tells what "
+    "was paid."
+)
+
+
 def settle(runner: Runner) -> None:
     """Wait until no request that may cost money is on its way. Ctrl-C does not cut this short: the
     answer to such a request holds the only ticket to what was paid."""
@@ -168,7 +175,7 @@ def _cancel(runner: Runner, jobs: Sequence[Job], *, as_json: bool) -> int:
 
     for job in jobs:
         job.cancel()
-    show.note("Cancelling; a request that may cost money is waited for.")
+    show.note(f"Cancelling; {PAID_WAIT}")
     settle(runner)
     for job in jobs:
         job.cancel()  # a create that was under way has its ticket now, and so other words

@@ -320,9 +320,11 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     for topic, folder in (("home", settings.home), ("output", settings.output)):
         writable = _writable(folder)
         yield topic, f"{folder}{'' if writable else ' cannot be written'}", writable
-    yield _journal(settings)
-    yield _tickets(settings)
-    yield _key_file(settings)
+    journal, key_file = _journal(settings), _key_file(settings)
+    yield journal
+    yield _tickets(settings, journal[2])
+    yield key_file
+    none = "none" if key_file[2] else "not known, since the key file cannot be read"
     for provider in registry().values():
         beginning = f"SEEDANCE_{provider.id.upper()}_"
         if set_here := [name for name in os.environ if name.startswith(beginning)]:
@@ -330,10 +332,11 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
                 settings.config(provider.id)
             except BadOrder as error:
                 yield ", ".join(sorted(set_here)), str(error), False
-        yield f"key of {provider.id}", settings.key_source(provider.id) or "none", True
+        source = settings.key_source(provider.id)
+        yield f"key of {provider.id}", source or none, bool(source) or key_file[2]
         if provider.can("assets"):
             source = settings.signing_key_source(provider.id)
-            yield f"signing key of {provider.id}", source or "none", True
+            yield f"signing key of {provider.id}", source or none, bool(source) or key_file[2]
     yield from _codecs()
     proxies = [name for name in os.environ if name.upper() in PROXIES]
     yield "proxies", ", ".join(sorted(proxies)) or "none", True
@@ -362,15 +365,17 @@ def _journal(settings: Settings) -> tuple[str, str, bool]:
     return "journal", name_of(runner.journal.url), True
 
 
-def _tickets(settings: Settings) -> tuple[str, str, bool]:
+def _tickets(settings: Settings, journal: bool) -> tuple[str, str, bool]:
     """Tickets of paid tasks that the journal does not have. `_journal` has tried to give them to
-    it."""
+    it; `journal` is whether it can be read."""
     from ..runner import tickets
 
     for place in (tickets.folder(settings.home), tickets.running(settings.home)):
         if not _writable(place):
             return "tickets", f"{place} cannot be written", False
     left = tickets.waiting(settings.home)
+    if not left and not journal:
+        return "tickets", "not compared with the journal, which cannot be read", False
     if not left:
         return "tickets", "all are in the journal", True
     return "tickets", f"not in the journal: {', '.join(left)}; seedance collect fetches them", False

@@ -55,6 +55,7 @@ _AS_TYPED = (
     ("Connect a reference picture or clip too.", "Give a picture or clip with --reference too."),
     (" max_usd ", " --max-usd "),
     ("Raise max_usd,", "Raise --max-usd,"),
+    ("leave max_usd out", "leave --max-usd out"),
     ("Give it as a sound.", "Give it with --reference."),
     ("Give it as a clip, or save", "Give it with --video or --reference, or save"),
     ("connect the file itself", "give the file itself"),

@@ -31,6 +31,7 @@ from .memory import frames_bytes as frames_bytes
 from .picture_blobs import picture_blob as picture_blob
 from .pictures import encode_png as encode_png
 from .pictures import fit_cover as fit_cover
+from .pictures import is_whole_png as is_whole_png
 from .pictures import pixels_of as pixels_of
 from .pictures import read_picture as read_picture
 from .pictures import save_png as save_png

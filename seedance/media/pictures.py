@@ -173,6 +173,19 @@ def read_picture(source: Path | bytes) -> np.ndarray:
         return np.asarray(_rgb(ImageOps.exif_transpose(picture), colours))
 
 
+def is_whole_png(path: Path, width: int, height: int) -> bool:
+    """Whether a file is a PNG of that size that has all of its parts. Its pixels are not
+    decoded: the checksums of the parts tell whether they are whole."""
+    try:
+        with open_picture(path) as picture:
+            if picture.format != "PNG" or picture.size != (width, height):
+                return False
+            picture.verify()
+            return True
+    except BadOrder:
+        return False
+
+
 def pixels_of(value: object) -> np.ndarray | None:
     """A picture in memory as uint8 (height, width, 3), RGB: a Pillow image, turned and in the
     colours that a viewer shows; or an array of shape (height, width, 3), uint8 in 0..255 or float

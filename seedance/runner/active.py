@@ -83,6 +83,8 @@ class ActiveOrder:
         self.cancel_sent = False  # and its answer does not tell what becomes of the task
         self.stop = Stop()
         self.polling: Polling | None = None  # while its task runs
+        self.goes_on = False  # whether the last poll here did not find that its task has ended
+        self.no_answer: str | None = None  # why that poll did not tell how the task stands
         self._lock = threading.Lock()
         self._writing = threading.RLock()
         self._wake = threading.Event()

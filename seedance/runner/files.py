@@ -43,7 +43,6 @@ DRAFT_UNTIL = "draft_until"  # in both, where the provider told until when a dra
 SOME_KEPT = (PICTURE, DRAFT_UNTIL)
 NO_GRAPH: Mapping[str, str] = MappingProxyType({})
 _turns = tuple(forks.Lock() for _ in range(256))
-_PNG = b"\x89PNG\r\n\x1a\n"
 _LONG_NAME = 180  # bytes
 _MOST_OF_A_NUMBER = 4  # letters of `-2`, which a name gets where another file has it
 
@@ -256,7 +255,8 @@ def _finish(
     if ending == ".mp4":  # a master stays as it was delivered
         with _as_it_came(f"The graph is not in {name}"):
             media.add_graph(files.part, graph)
-    if last_frame is not None and _serves(last_frame, info.width, info.height):
+    # Other formats may be lossy; the frame that is decoded from the clip is not.
+    if last_frame is not None and media.is_whole_png(last_frame, info.width, info.height):
         os.replace(last_frame, files.last_frame)
         _add_graph(files.last_frame, graph)
         picture = sha256_of(files.last_frame)
@@ -373,15 +373,3 @@ def read_sidecar(files: Files) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _serves(picture: Path, width: int, height: int) -> bool:
-    """Whether a picture is a whole PNG of this size. Other formats may be lossy; the frame that is
-    decoded from the clip is not."""
-    try:
-        with picture.open("rb") as file:
-            if file.read(len(_PNG)) != _PNG:
-                return False
-        return media.read_picture(picture).shape[:2] == (height, width)
-    except (BadOrder, OSError):
-        return False

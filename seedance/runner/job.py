@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.5  # a thread that waits checks its time limit at least this of
 # thread may take to end.
 LATE_SECONDS = 2.5
 GIVE_UP_SECONDS = 1.0
+ASK_SECONDS = 30.0  # until a task is given up whose provider was not asked for want of time
 UNSENT_SECONDS = 60.0  # until an order is given up that nobody wanted to wait for (a time of 0)
 
 
@@ -189,16 +190,29 @@ class Job:
         timeout = self._settings.timeout
         if not self.task:
             self._check_unsent()
-        elif time.monotonic() - self._began > timeout:
+        elif (waited := time.monotonic() - self._began) > timeout:
+            if self._active and not (self._new or self._active.goes_on) and waited < ASK_SECONDS:
+                return  # it may be done: its provider was not asked yet, or has just said so
             self.release()
             row = self._current
             assert row is not None
+            unknown = self._active.no_answer if self._active else None
             why = self._active.client.provider.limits.endless if self._active else ""
             how = say(
                 "Collect it later with: seedance collect {ticket}, the node Seedance Collect Task, "
                 "or the Seedance tab; queueing the same order joins it again.",
                 ticket=self.task,
             )
+            if unknown is not None:
+                late = StillRunning(
+                    "How the task stands is not known after {timeout} s: {said}"
+                    if costs_nothing(row)
+                    else "The task is paid. How it stands is not known after {timeout} s: {said}",
+                    hint=how,
+                    timeout=f"{timeout:.0f}",
+                    said=unknown,
+                )
+                raise told(row, late)
             late = StillRunning(
                 "The task is still running after {timeout} s. It goes on."
                 if costs_nothing(row)

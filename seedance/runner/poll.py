@@ -169,10 +169,14 @@ class Polling:
             self.expected,
             active.settings.poll_interval,
         )
-        self.wait = self.pace.fixed or self.pace.interval
         self.asked = time.monotonic()
+        submitted = active.row.submitted
+        age = max(time.time() - (submitted or time.time()), 0.0)
         # From here on by the monotonic clock, since the wall clock may be set while the task runs.
-        self.began = self.asked - max(time.time() - (active.row.submitted or time.time()), 0.0)
+        self.began = self.asked - age
+        self.wait = self.pace.fixed or self.pace.interval
+        if submitted is None or age > self.wait:
+            self.wait = 0.0  # from elsewhere, or from an earlier process: it may be done by now
         self.permanent = 0
         self.without_address = 0
         self.odd_words: set[str] = set()
@@ -189,6 +193,7 @@ class Polling:
         self.asked = time.monotonic()
         self.wait = self.pace.after(self.elapsed, random.random())
         status = self._ask()
+        self.active.goes_on = status is None
         if isinstance(status, Done) and not status.video_url:
             status = self._without_address(status)
         return self.left if status is None else self._arrived(status)
@@ -204,12 +209,13 @@ class Polling:
         try:
             # A ticket from elsewhere, whose row has no `submitted`, is not of a new task.
             status = self.asking.ask(patient=self.active.row.submitted is not None)
-            self.permanent = 0
+            self.permanent, self.active.no_answer = 0, None
         except Stopped:
             return None
         except (NoAnswer, NotSent, OddReply) as error:
             logger.info("Asking for %s: %s", self.ticket, error)
             self.active.say("no_answer")
+            self.active.no_answer = error.message
             told = getattr(error, "seconds", None) or 0.0
             self.wait = max(self.wait, time.monotonic() - self.asked + told)
             if self.elapsed > self.limits.task_life and not isinstance(error, NotKnownYet):
@@ -233,6 +239,7 @@ class Polling:
             raise self.active.later(error.message, hint) from None
         except SeedanceError as error:
             self.permanent += 1
+            self.active.no_answer = error.message
             if self.permanent >= PERMANENT_ANSWERS:
                 raise self.active.later(error.message, error.hint) from None
             return None

@@ -10,6 +10,10 @@ from typing import Any
 from ..errors import OverBudget
 from ..journal import sensible
 from ..money import Money, in_usd
+from ..texts import counted
+
+# Where the price is not known, and a most is given.
+NO_PRICE = "No value helps: leave max_usd out to order it all the same, or choose another provider."
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,12 @@ class Sum:
     usd: float = 0.0
     orders: int = 0
     unknown: int = 0
+
+    def __str__(self) -> str:
+        """As a person reads it. What is not known is no 0.00 USD."""
+        usd = f"{self.usd:.2f} USD" if self.usd or not self.unknown else ""
+        unknown = f"{counted(self.unknown, 'takes')} without a known price" if self.unknown else ""
+        return " and ".join(filter(None, (usd, unknown)))
 
     def __add__(self, other: Sum) -> Sum:
         return Sum(self.usd + other.usd, self.orders + other.orders, self.unknown + other.unknown)
@@ -53,7 +63,7 @@ def check_most(price: Money | None, takes: int, most: float | None) -> None:
             "The order has no known price in USD, and max_usd is {most}; it was not sent."
             if usd is None
             else "The order costs about {usd} USD, and max_usd is {most}; it was not sent.",
-            hint="Raise max_usd, or see: seedance check",
+            hint=NO_PRICE if usd is None else "Raise max_usd, or see: seedance check",
             usd=f"{usd or 0.0:.4g}",
             most=f"{most:g}",
         )

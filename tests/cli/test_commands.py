@@ -240,6 +240,17 @@ def test_doctor_finds_a_key_file_that_cannot_be_used(command: Command, tmp_path:
     ran = command("doctor")
     assert ran.code == 1
     assert f"BAD key file: The key file {key_file}" in ran.out
+    assert "BAD key of fal: not known, since the key file cannot be read" in ran.out
+
+
+def test_doctor_compares_nothing_with_a_journal_that_cannot_be_read(
+    command: Command, tmp_path: Path
+) -> None:
+    journal = tmp_path / "home" / "journal.db"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_text("junk")
+    ran = command("doctor")
+    assert "BAD tickets: not compared with the journal, which cannot be read" in ran.out
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

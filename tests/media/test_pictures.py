@@ -99,6 +99,28 @@ def test_what_is_no_picture_is_a_bad_order(data: bytes) -> None:
         media.read_picture(data)
 
 
+WHOLE = saved(Image.fromarray(noise(40, 30)))
+SPOILED = {
+    "another size": saved(Image.fromarray(noise(30, 40))),
+    "cut off": WHOLE[:-10],
+    "without its end": WHOLE[:-12],
+    "a byte is another": WHOLE[:500] + bytes([WHOLE[500] ^ 1]) + WHOLE[501:],
+    "JPEG": saved(Image.fromarray(noise(40, 30)), "JPEG"),
+    "a web page": b"<html></html>",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_whole_png_is_told_without_decoding_it(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(WHOLE)
+    assert media.is_whole_png(file, 40, 30) is True
+    file.write_bytes(SPOILED[how])
+    assert media.is_whole_png(file, 40, 30) is False
+    assert media.is_whole_png(tmp_path / "none.png", 40, 30) is False
+
+
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = bytearray(saved(Image.new("RGB", (1, 1))))
     header = bytes(bomb[12:16]) + (30_000).to_bytes(4, "big") * 2 + bytes(bomb[24:29])

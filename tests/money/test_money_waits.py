@@ -11,7 +11,18 @@ from typing import Any
 import fakes
 import pytest
 from fakes import Answer
-from running import FOREVER, Desk, age, failing, is_create, is_delete, is_poll, picture, until
+from running import (
+    FOREVER,
+    Desk,
+    age,
+    failing,
+    is_create,
+    is_delete,
+    is_poll,
+    left_running,
+    picture,
+    until,
+)
 
 from seedance import providers
 from seedance.errors import Cancelled, StillRunning, TaskFailed
@@ -249,6 +260,35 @@ def test_with_a_timeout_of_0_it_is_ordered_and_not_waited_for(desk: Desk) -> Non
     assert caught.value.task == "lumenfall:vid_0001"
     assert runner.collect("lumenfall:vid_0001").row == job.row
     until(lambda: desk.row().state == "saved")
+
+
+def test_who_collects_asks_once_whatever_the_time_to_wait(desk: Desk, tmp_path: Path) -> None:
+    desk.fake.polls_until_done = 0
+    ticket = left_running(desk)
+    runner = desk.runner(SEEDANCE_TIMEOUT="0", SEEDANCE_POLL_INTERVAL="0.6")
+    assert runner.collect(ticket).wait().state == "saved"
+    other = left_running(Desk(desk.fake, tmp_path / "other"))
+    desk.fake.polls_until_done = FOREVER
+    with pytest.raises(StillRunning, match="still running after 0 s"):
+        runner.collect(other).wait()
+
+
+def test_a_task_that_was_ordered_long_ago_is_asked_for_at_once(desk: Desk, tmp_path: Path) -> None:
+    ticket = left_running(desk)
+    elsewhere = Desk(desk.fake, tmp_path / "elsewhere", SEEDANCE_POLL_INTERVAL="100000")
+    assert elsewhere.runner().collect(ticket).wait().state == "saved"
+    age(desk, 200_000, "submitted")
+    runner = desk.runner(SEEDANCE_POLL_INTERVAL="100000")
+    assert runner.collect(ticket).wait().state == "saved"
+
+
+def test_who_gives_up_hears_why_it_is_not_known_how_a_task_stands(desk: Desk) -> None:
+    desk.fake.fault(is_poll, "status:500", times=10**6)
+    with pytest.raises(StillRunning) as caught:
+        desk.video(desk.runner(SEEDANCE_TIMEOUT="1"))
+    assert "How it stands is not known after 1 s: " in caught.value.message
+    assert "500" in caught.value.message
+    assert (caught.value.spent, "seedance collect" in caught.value.hint) == ("yes", True)
 
 
 def test_cancel_says_that_it_goes_on_where_cancelling_is_not_free(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from ...texts import counted
 from .. import Runner, Sum, Take, last_frames, repeats, results, sum_of
 from ..files import Files
 from ..places import Glance
+from ..spending import NO_PRICE
 from ..worker import computing
 
 Stage = Literal["there", "going on", "to make", "same", "unclear"]
@@ -154,17 +155,13 @@ class Plan:
             return
         total = estimate.total
         if total.unknown or total.usd > most + 1e-9:
-            has = "has" if total.unknown == 1 else "have"
-            unknown = (
-                f" and {counted(total.unknown, 'takes')} {has} no known price"
-                if total.unknown
-                else ""
-            )
+            fits = total.usd <= most + 1e-9
             raise OverBudget(
-                f"To make {counted(estimate.to_make, 'takes')} costs about {total.usd:.2f} USD"
-                f"{unknown}; "
+                f"To make {counted(estimate.to_make, 'takes')} costs about {total}; "
                 f"max_usd is {most:g}; nothing was sent.",
-                hint="Raise max_usd, shorten the list, or choose another provider.",
+                hint=NO_PRICE
+                if fits
+                else "Raise max_usd, shorten the list, or choose another provider.",
             )
 
 
