@@ -120,7 +120,7 @@ def _target(args: argparse.Namespace) -> Path | None:
 # What is said when a person stops a command. (The limit is that of `LONGEST_SPEND_SECONDS`.)
 PAID_WAIT = (
     "a request that may cost money is waited for, 5 minutes at most: only its answer tells what "
-    "was paid."
+    "became of it."
 )
 
 
