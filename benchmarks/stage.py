@@ -156,10 +156,7 @@ def _serve(seconds: float, clip: Path | None, names: Sequence[str], pipe: Any) -
                 return task
 
             def done(self, task: fakes.Task) -> bool:
-                over = time.monotonic() - born[task.id] >= seconds
-                # Some fakes look at the number of polls too.
-                task.polls = self.polls_until_done + 1 if over else 1
-                return over
+                return self.done_by_clock(task, time.monotonic() - born[task.id] >= seconds)
 
         born: dict[str, float] = {}
         return Timed

@@ -12,7 +12,8 @@ import folder_paths
 from comfy_api.latest import io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..seedance.errors import BadOrder, SeedanceError
+from ..seedance import media
+from ..seedance.errors import SeedanceError
 from . import tensors
 
 if TYPE_CHECKING:
@@ -122,14 +123,7 @@ class Decoded:
     def __post_init__(self) -> None:
         """Raises BadOrder for a part that makes no sense: a link may bring any number."""
         for name, least in (("frames_first", 0), ("frames_count", 0), ("frames_step", 1)):
-            if getattr(self, name) < least:
-                raise BadOrder(
-                    "{name} cannot be {value}.",
-                    hint="Use {least} or more.",
-                    name=name,
-                    value=getattr(self, name),
-                    least=least,
-                )
+            media.check_least(name, getattr(self, name), least)
 
     @property
     def part(self) -> tensors.Part:

@@ -165,11 +165,12 @@ class Database(Resting):
         """A block in which no other thread of this process writes to SQLite, which would let those
         who wait sleep on for up to a tenth of a second while nobody writes. Gives the time at which
         to give up the wait for other processes."""
-        give_up = time.monotonic() + longest_wait(self._patience)
+        seconds = longest_wait(self._patience)
+        give_up = time.monotonic() + seconds
         if self.url.get_backend_name() != "sqlite":
             yield give_up
             return
-        if not self.writing.acquire(timeout=longest_wait(self._patience)):
+        if not self.writing.acquire(timeout=seconds):
             raise TimeoutError("database is locked")
         try:
             yield give_up

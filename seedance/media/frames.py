@@ -179,7 +179,8 @@ def decode_frames(
     a part that makes no sense.
     """
     path = Path(path)
-    _check_part(start, count, step)
+    for name, value, least in (("start", start, 0), ("count", count, 0), ("step", step, 1)):
+        check_least(name, value, least)
     info = probe(path)
     expected = part_of(info.frames, start, count, step)
     if out is not None:
@@ -199,16 +200,16 @@ def decode_frames(
     return frames[:found]
 
 
-def _check_part(start: int, count: int | None, step: int) -> None:
-    for name, value, least in (("start", start, 0), ("count", count, 0), ("step", step, 1)):
-        if value is not None and value < least:
-            raise BadOrder(
-                "{name} cannot be {value}.",
-                hint="Use {least} or more.",
-                name=name,
-                value=value,
-                least=least,
-            )
+def check_least(name: str, value: int | None, least: int) -> None:
+    """Raise BadOrder, naming the argument, for a number below `least`; None is none."""
+    if value is not None and value < least:
+        raise BadOrder(
+            "{name} cannot be {value}.",
+            hint="Use {least} or more.",
+            name=name,
+            value=value,
+            least=least,
+        )
 
 
 def _fewer(info: ClipInfo, start: int, count: int | None) -> Said:

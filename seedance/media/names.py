@@ -8,6 +8,7 @@ from .clips import cut_clip as cut_clip
 from .clips import write_clip as write_clip
 from .colour_tags import tag_colour as tag_colour
 from .completeness import check_complete as check_complete
+from .frames import check_least as check_least
 from .frames import decode_frames as decode_frames
 from .frames import iter_frames as iter_frames
 from .frames import last_frame as last_frame

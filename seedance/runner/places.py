@@ -195,14 +195,15 @@ def check_free(target: Path | None, row: Row | None, overwrite: bool) -> None:
     """Raise BadOrder if saving as `target` would replace what is not this order's."""
     if target is None or overwrite or (there := in_the_way(target, row)) is None:
         return
-    if row is not None and there != target and _was_saved_as(target, row):
-        return  # what lies beside it was changed since: the video gets the next name
-    if row is not None and row.file is not None and _was_saved_as(target, row):
-        raise BadOrder(
-            "{there} was changed since this order was saved there, and is left alone.",
-            hint="Choose another name, or replace it with --overwrite.",
-            there=there,
-        )
+    if row is not None and _was_saved_as(target, row):
+        if there != target:
+            return  # what lies beside it was changed since: the video gets the next name
+        if row.file is not None:
+            raise BadOrder(
+                "{there} was changed since this order was saved there, and is left alone.",
+                hint="Choose another name, or replace it with --overwrite.",
+                there=there,
+            )
     lost = row is None and "task" in read_sidecar(Files(target))
     raise BadOrder(
         "{there} is there already, and the journal does not say that this order made it.",

@@ -20,21 +20,25 @@ def test_bytes_of_frames_are_those_of_the_array(tmp_path: Path) -> None:
     assert media.frames_bytes(info, 5) == media.decode_frames(path, count=5).nbytes
 
 
+def refusal(path: Path, **part: int) -> BadOrder:
+    """The error that decoding a part of a clip ends with."""
+    with pytest.raises(BadOrder) as raised:
+        media.decode_frames(path, **part)
+    return raised.value
+
+
 def test_too_little_memory_is_said_with_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=12)
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
-    with pytest.raises(BadOrder) as raised:
-        media.decode_frames(path)
-    assert "12 frames of 160x96 need 2.2 MB of memory, and 1.0 MB are free" in str(raised.value)
-    assert "step=3 fits now" in raised.value.hint and "safe on disk" in raised.value.hint
+    refused = refusal(path)
+    assert "12 frames of 160x96 need 2.2 MB of memory, and 1.0 MB are free" in str(refused)
+    assert "step=3 fits now" in refused.hint and "safe on disk" in refused.hint
     assert len(media.decode_frames(path, step=3)) == 4
     with pytest.raises(BadOrder), media.ensure_memory(media.frames_bytes(media.probe(path), 6)):
         pass
-    with pytest.raises(BadOrder) as raised:
-        media.decode_frames(path, count=12)
-    assert "safe on disk" in raised.value.hint
+    assert "safe on disk" in refusal(path, count=12).hint
 
 
 def test_where_not_even_a_frame_fits_no_step_is_named(
@@ -42,9 +46,7 @@ def test_where_not_even_a_frame_fits_no_step_is_named(
 ) -> None:
     path = clips.write(tmp_path / "a.mp4", frames=12)
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
-    with pytest.raises(BadOrder) as raised:
-        media.decode_frames(path)
-    assert "step" not in raised.value.hint
+    assert "step" not in refusal(path).hint
 
 
 def test_decodes_under_way_count_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
