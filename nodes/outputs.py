@@ -15,6 +15,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..seedance import media
 from ..seedance.errors import SeedanceError
 from . import tensors
+from .values import converted
 
 if TYPE_CHECKING:
     import torch
@@ -124,6 +125,11 @@ class Decoded:
         """Raises BadOrder for a part that makes no sense: a link may bring any number."""
         for name, least in (("frames_first", 0), ("frames_count", 0), ("frames_step", 1)):
             media.check_least(name, getattr(self, name), least)
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Decoded:
+        """From a node's values, which a link may have brought. Raises BadOrder."""
+        return cls(**converted(values))
 
     @property
     def part(self) -> tensors.Part:

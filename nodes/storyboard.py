@@ -15,7 +15,6 @@ from ..seedance.errors import BadOrder, SeedanceError
 from . import execution, host, inputs, outputs, report, shot_list, takes, tensors, threads
 from .graph import graph_of
 from .partial_failures import partial_failures
-from .values import converted
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +117,7 @@ class SeedanceStoryboard(io.ComfyNode):
         making = _Making(node, {**values, "shots": shots}, image, graph_of(cls))
 
         def make() -> tuple[Shooting, Film | None]:
-            outputs.Decoded(**converted(decoded))  # before anything is sent
+            outputs.Decoded.of(decoded)  # before anything is sent
             return making.run(host.runner())
 
         working = threads.in_waiting_thread(make)
@@ -130,7 +129,7 @@ class SeedanceStoryboard(io.ComfyNode):
                 node.tell(report.not_started(error))
                 raise
             reading = threads.in_processor_thread(
-                lambda: _values(shooting, film, outputs.Decoded(**converted(decoded)))
+                lambda: _values(shooting, film, outputs.Decoded.of(decoded))
             )
             try:
                 await node.until_done(reading)

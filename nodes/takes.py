@@ -15,7 +15,6 @@ from comfy_api.latest import io
 from ..seedance.errors import SeedanceError
 from . import execution, host, inputs, outputs, report, threads
 from .partial_failures import partial_failures
-from .values import converted
 
 if TYPE_CHECKING:
     from ..seedance.media import Promise
@@ -40,7 +39,7 @@ async def deliver(
     node = execution.Node()
 
     def start() -> Sequence[Job]:
-        outputs.Decoded(**converted(decoded))  # before anything is sent
+        outputs.Decoded.of(decoded)  # before anything is sent
         return begin(host.runner())
 
     starting = threads.in_node_thread(start)
@@ -50,7 +49,7 @@ async def deliver(
         outcomes = await _finished(jobs, node)
         news = report.ended(jobs, outcomes)
         node.tell(news)
-        values = await _values(outcomes, node, outputs.Decoded(**converted(decoded)), news)
+        values = await _values(outcomes, node, outputs.Decoded.of(decoded), news)
     except execution.Interrupted:
         _cancel(starting, node)
         raise
@@ -116,12 +115,17 @@ async def _values(
     memory: list[Promise] = []
     reading = threads.in_processor_thread(lambda: outputs.values(outcomes, decoded, memory.append))
 
+    told = False
+
     def show() -> None:
+        nonlocal told
+        told = True
         node.tell(report.reading_frames(news, memory[0].fraction if memory else 0.0))
 
     try:
         await node.until_done(reading, meanwhile=_patiently(show))
-        node.tell(news)
+        if told:
+            node.tell(news)
         return result_of(reading)
     finally:
         reading.cancel()  # if it has not begun
